@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What every contract is written in, and all that the C and the Rust side of a
+ * pair share with the engine. Both languages read this file: C includes it,
+ * bindgen turns it into Rust.
+ *
+ * A driver is one caller language over one implementation. The engine hands it
+ * a program, a list of operations with arguments; the driver carries them out
+ * on an object and reports each result with kp_trace_step(). Nothing here knows
+ * a pair.
+ */
+#ifndef _KPARITY_H
+#define _KPARITY_H
+
+#include <linux/types.h>
+
+/** define KP_NR_ARGS - how many arguments an operation or an object can take */
+#define KP_NR_ARGS	3
+
+/**
+ * define KP_POISON - what an operation's output holds before the call
+ *
+ * A contract that says "untouched on error" is checked against this value.
+ */
+#define KP_POISON	0x5a5a5a5a5a5a5a5aULL
+
+/** define KP_VIEW_MAX - the largest view a pair may have, in bytes */
+#define KP_VIEW_MAX	128
+
+/**
+ * struct kp_step - one operation of a program
+ * @op: index into the pair's table of operations
+ * @arg: its arguments; those that the operation does not take are 0
+ */
+struct kp_step {
+	u32 op;
+	u64 arg[KP_NR_ARGS];
+};
+
+/**
+ * struct kp_result - what one operation gave
+ * @ret: its return value; negative is an errno
+ * @out: its output, or %KP_POISON where it wrote none
+ */
+struct kp_result {
+	s64 ret;
+	u64 out;
+};
+
+/**
+ * struct kp_program - a sequence of operations for one object
+ * @seed: what it was made from, together with @index
+ * @index: which program of that seed
+ * @nr_steps: number of elements in @step
+ * @observe: take the object's view around each operation. Without it the
+ *           driver only counts what each operation costs.
+ * @param: how to create the object
+ * @step: the operations
+ */
+struct kp_program {
+	u64 seed;
+	u32 index;
+	u32 nr_steps;
+	bool observe;
+	u64 param[KP_NR_ARGS];
+	struct kp_step *step;
+};
+
+struct kp_trace;
+
+/**
+ * struct kp_driver - one caller language over one implementation
+ * @create: make an object from a program's parameters; an ERR_PTR on failure,
+ *          and then nothing is left behind. May sleep.
+ * @run: carry out a program on the object. Does not take ownership. Sleeps
+ *       only where the pair's operations do.
+ * @destroy: release the object. May sleep.
+ */
+struct kp_driver {
+	void *(*create)(const u64 *param);
+	void (*run)(void *obj, const struct kp_program *prog,
+		    struct kp_trace *trace);
+	void (*destroy)(void *obj);
+};
+
+/**
+ * kp_trace_begin() - report the object's view before the first operation
+ * @trace: where to
+ * @view: the pair's view, every byte of it set. Borrowed for the call.
+ *
+ * Context: any. Called only when the program asks to be observed.
+ */
+void kp_trace_begin(struct kp_trace *trace, const void *view);
+
+/**
+ * kp_trace_step() - report one operation's result
+ * @trace: where to
+ * @step: index of the operation in the program
+ * @res: what it gave. Borrowed for the call.
+ * @cost: kp_clock() after it minus kp_clock() before it
+ * @view: the object's view after it, or NULL when the program does not observe
+ *
+ * Checks the errno against the contract and, given a view, every invariant.
+ *
+ * Context: any.
+ */
+void kp_trace_step(struct kp_trace *trace, u32 step,
+		   const struct kp_result *res, u64 cost, const void *view);
+
+/**
+ * kp_clock() - the counter that costs are measured with
+ *
+ * Out of line on purpose: both languages pay the same call.
+ *
+ * Context: any.
+ * Return: the CPU's counter; executed instructions under QEMU -icount shift=0
+ */
+u64 kp_clock(void);
+
+#endif

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The KUnit cases of lane check that every pair has.
+ */
+#include <linux/module.h>
+#include "engine.h"
+
+/**
+ * kp_describe_path() - KTAP name of a path
+ * @test: unused
+ * @param: a &struct kp_path_param
+ * @desc: KUNIT_PARAM_DESC_SIZE bytes
+ */
+void kp_describe_path(struct kunit *test, const void *param, char *desc)
+{
+	const struct kp_path_param *p = param;
+
+	strscpy(desc, kp_path_name[p->id], KUNIT_PARAM_DESC_SIZE);
+}
+EXPORT_SYMBOL_GPL(kp_describe_path);
+
+/* Print the smallest failing program beside what both paths made of it. */
+static void report(struct kunit *test, const struct kp_program *prog,
+		   u32 was_steps, const struct kp_trace *ref,
+		   const struct kp_trace *got)
+{
+	const struct kp_pair *pair = got->pair;
+	const char *name = kp_path_name[got->path];
+	char call[128], a[80], b[80];
+	u32 at, i;
+	bool differ = kp_trace_differ(ref, got, &at);
+
+	if (!differ && got->broken)
+		at = got->broken_at;
+	kunit_err(test, "%s: seed %llu, program %u, step %u of %u (shrunk from %u)",
+		  pair->name, prog->seed, prog->index,
+		  min(at + 1, prog->nr_steps), prog->nr_steps, was_steps);
+	kp_format_params(pair, prog->param, call, sizeof(call));
+	kunit_err(test, "  %s  c->c: %d  %s: %d", call, ref->err,
+		  name, got->err);
+	for (i = 0; i < prog->nr_steps; i++) {
+		kp_format_step(pair, &prog->step[i], call, sizeof(call));
+		strscpy(a, "not run");
+		strscpy(b, "not run");
+		if (i < ref->nr)
+			kp_format_result(&ref->step[i], a, sizeof(a));
+		if (i < got->nr)
+			kp_format_result(&got->step[i], b, sizeof(b));
+		kunit_err(test, "  %u %s", i + 1, call);
+		kunit_err(test, "      c->c: %s", a);
+		kunit_err(test, "      %s: %s%s", name, b,
+			  differ && i == at ? "   <-- differs" : "");
+	}
+	if (got->broken)
+		kunit_err(test, "  broken at step %u on %s: %s",
+			  got->broken_at + 1, name, got->broken);
+	kunit_err(test, "replay: make run PAIR=%s SEED=%llu", pair->name,
+		  prog->seed);
+	KUNIT_FAIL(test, "%s: %s %s", pair->name, name,
+		   differ ? "differs from c->c" : "breaks its contract");
+}
+
+/*
+ * C over C is its own reference: the same program twice, so a result that
+ * depends on anything but the program shows here before it confuses a port.
+ */
+static void lockstep(struct kunit *test, const struct kp_pair *pair,
+		     enum kp_path_id path, struct kp_program *prog,
+		     struct kp_trace *ref, struct kp_trace *got)
+{
+	u32 i, at;
+
+	for (i = 0; i < kp_programs; i++) {
+		kp_program_make(pair, prog, kp_seed, i, kp_steps);
+		kp_trace_run(ref, pair, KP_C_C, prog);
+		kp_trace_run(got, pair, path, prog);
+		if (!got->broken && !kp_trace_differ(ref, got, &at))
+			continue;
+		kp_shrink(pair, path, prog, ref, got);
+		report(test, prog, kp_steps, ref, got);
+		return;
+	}
+}
+
+/**
+ * kp_case_lockstep() - the same programs on one path and on C over C
+ * @test: its parameter is the path
+ *
+ * Fails if a trace differs, an errno is not in the contract or an invariant
+ * does not hold after an operation.
+ */
+void kp_case_lockstep(struct kunit *test)
+{
+	const struct kp_path_param *p = test->param_value;
+	struct kp_program *prog = kp_program_alloc(kp_steps);
+	struct kp_trace *ref = kp_trace_alloc(kp_steps);
+	struct kp_trace *got = kp_trace_alloc(kp_steps);
+
+	if (prog && ref && got) {
+		prog->observe = true;
+		lockstep(test, p->pair, p->id, prog, ref, got);
+	} else {
+		KUNIT_FAIL(test, "no memory for programs of %u steps", kp_steps);
+	}
+	kp_trace_free(got);
+	kp_trace_free(ref);
+	kp_program_free(prog);
+}
+EXPORT_SYMBOL_GPL(kp_case_lockstep);
+
+/**
+ * kp_case_invariants() - every invariant has been put to the test
+ * @test: its parameter is the path
+ *
+ * An invariant whose condition no program has met proves nothing. Runs after
+ * the lockstep case and fails for each invariant that never applied.
+ */
+void kp_case_invariants(struct kunit *test)
+{
+	const struct kp_path_param *p = test->param_value;
+	const struct kp_pair *pair = p->pair;
+	u32 i;
+
+	for (i = 0; i < pair->nr_invariants; i++)
+		KUNIT_EXPECT_GT_MSG(test, pair->stats->judged[i][p->id], 0ULL,
+				    "%s.%s never applied on %s in %u programs of %u steps",
+				    pair->name, pair->invariant[i].id,
+				    kp_path_name[p->id], kp_programs, kp_steps);
+}
+EXPORT_SYMBOL_GPL(kp_case_invariants);

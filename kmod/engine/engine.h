@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The engine's side of a pair: tables of operations, invariants and paths, and
+ * the KUnit cases that every pair gets from them.
+ */
+#ifndef _KPARITY_ENGINE_H
+#define _KPARITY_ENGINE_H
+
+#include <kunit/test.h>
+#include "contract/kparity.h"
+
+/**
+ * struct kp_range - the values that an argument is drawn from
+ * @name: what to call it in a printed program; NULL ends the list
+ * @lo: least value
+ * @hi: greatest value
+ * @log2: the value is a power of two and @lo and @hi bound its exponent; one
+ *        value in sixteen is one less than that, hence mostly no power of two
+ */
+struct kp_range {
+	const char *name;
+	u64 lo;
+	u64 hi;
+	bool log2;
+};
+
+/**
+ * typedef kp_call - carry out one operation through an implementation's table
+ * @ops: the implementation's operations
+ * @obj: its object
+ * @arg: the arguments
+ * @res: where the result goes; @res->out holds %KP_POISON on entry
+ */
+typedef void (*kp_call)(const void *ops, void *obj, const u64 *arg,
+			struct kp_result *res);
+
+/**
+ * struct kp_op - one row of a pair's table of operations
+ * @name: name in programs and reports
+ * @weight: how often it is drawn, relative to the others
+ * @arg: its arguments
+ * @errnos: what it may fail with, negative, ended by 0; NULL: never fails
+ * @call: how C calls it. Rust has a table of its own in the same order.
+ */
+struct kp_op {
+	const char *name;
+	u32 weight;
+	struct kp_range arg[KP_NR_ARGS];
+	const int *errnos;
+	kp_call call;
+};
+
+/** define KP_ERRNOS - the list of errnos for &kp_op.errnos */
+#define KP_ERRNOS(...)	((const int[]){ __VA_ARGS__, 0 })
+
+/**
+ * enum kp_verdict - what an invariant says of one operation
+ * @KP_SILENT: its condition was not met, so nothing was shown
+ * @KP_HOLDS: it applied and holds
+ * @KP_BROKEN: it applied and does not hold
+ */
+enum kp_verdict { KP_SILENT, KP_HOLDS, KP_BROKEN };
+
+/**
+ * struct kp_observed - one operation, seen from outside
+ * @step: what was asked
+ * @res: what it gave
+ * @before: the pair's view before it
+ * @after: the pair's view after it
+ */
+struct kp_observed {
+	const struct kp_step *step;
+	const struct kp_result *res;
+	const void *before;
+	const void *after;
+};
+
+/**
+ * struct kp_invariant - one promise of a contract, executable
+ * @id: name, unique in the pair
+ * @category: ownership, lifetime, concurrency, errors, context, layout,
+ *            compatibility or performance
+ * @text: the promise in words
+ * @judge: the promise in C, over one operation
+ */
+struct kp_invariant {
+	const char *id;
+	const char *category;
+	const char *text;
+	enum kp_verdict (*judge)(const struct kp_observed *o);
+};
+
+/**
+ * enum kp_path_id - caller -> implementation
+ *
+ * C over C comes first: it is what every other path is compared with.
+ */
+enum kp_path_id { KP_C_C, KP_C_RUST, KP_RUST_C, KP_RUST_RUST, KP_NR_PATHS };
+
+extern const char *const kp_path_name[KP_NR_PATHS];
+
+/** define KP_MAX_INVARIANTS - the most invariants a pair can have */
+#define KP_MAX_INVARIANTS	32
+
+/**
+ * struct kp_stats - what running a pair has gathered since the module loaded
+ * @dir: debugfs directory of the pair
+ * @judged: how often each invariant applied, by path
+ * @cost: text of the cost table, NULL until the insn suite ran
+ */
+struct kp_stats {
+	struct dentry *dir;
+	u64 judged[KP_MAX_INVARIANTS][KP_NR_PATHS];
+	char *cost;
+};
+
+/**
+ * struct kp_pair - all that the engine knows of a pair
+ * @name: the pair's name
+ * @param: how objects are created
+ * @op: operations; the first one does nothing and calibrates the driver
+ * @nr_ops: number of elements in @op
+ * @invariant: the contract's invariants
+ * @nr_invariants: number of elements in @invariant
+ * @view_size: bytes in the pair's view
+ * @path: the four drivers
+ * @stats: filled by the engine
+ */
+struct kp_pair {
+	const char *name;
+	struct kp_range param[KP_NR_ARGS];
+	const struct kp_op *op;
+	u32 nr_ops;
+	const struct kp_invariant *invariant;
+	u32 nr_invariants;
+	size_t view_size;
+	const struct kp_driver *path[KP_NR_PATHS];
+	struct kp_stats *stats;
+};
+
+/**
+ * struct kp_path_param - a KUnit parameter: one path of one pair
+ * @pair: the pair
+ * @id: the path
+ */
+struct kp_path_param {
+	const struct kp_pair *pair;
+	enum kp_path_id id;
+};
+
+/**
+ * struct kp_step_trace - the trace of one operation
+ * @res: what it gave
+ * @view: hash of the view after it
+ * @cost: what it cost, in units of kp_clock()
+ */
+struct kp_step_trace {
+	struct kp_result res;
+	u64 view;
+	u64 cost;
+};
+
+/**
+ * struct kp_trace - what a program gave on one path
+ * @pair: the pair
+ * @path: the path
+ * @prog: the program
+ * @err: errno of the object's creation, or 0
+ * @nr: operations reported so far
+ * @start: hash of the view before the first operation
+ * @step: one element an operation
+ * @broken_at: operation at which a promise broke first, if @broken
+ * @broken: what broke, or NULL
+ * @view: the last view, to judge the next operation by
+ * @step_max: room in @step
+ */
+struct kp_trace {
+	const struct kp_pair *pair;
+	enum kp_path_id path;
+	const struct kp_program *prog;
+	int err;
+	u32 nr;
+	u64 start;
+	struct kp_step_trace *step;
+	u32 broken_at;
+	const char *broken;
+	u8 view[KP_VIEW_MAX] __aligned(8);
+	u32 step_max;
+};
+
+/**
+ * struct kp_c_object - an object as a C caller holds it
+ * @ops: the implementation
+ * @obj: its object
+ */
+struct kp_c_object {
+	const void *ops;
+	void *obj;
+};
+
+/**
+ * typedef kp_c_view - take the view of an object through its implementation
+ * @ops: the implementation's operations
+ * @obj: its object
+ * @view: the pair's view, zeroed
+ */
+typedef void (*kp_c_view)(const void *ops, void *obj, void *view);
+
+void kp_c_run(const struct kp_pair *pair, kp_c_view take_view, void *obj,
+	      const struct kp_program *prog, struct kp_trace *trace);
+
+/**
+ * KP_C_DRIVER() - the driver of C callers over one implementation
+ * @name: name of the driver
+ * @pair: name of the pair; its table must have create(), destroy(), view()
+ * @impl: the implementation's table
+ *
+ * create() of the table takes a const u64 * of parameters.
+ */
+#define KP_C_DRIVER(name, pair, impl)					\
+static void *name##_create(const u64 *param)				\
+{									\
+	struct kp_c_object *o = kzalloc_obj(*o);			\
+	struct pair *obj;						\
+									\
+	if (!o)								\
+		return ERR_PTR(-ENOMEM);				\
+	obj = pair##_create(&(impl), param);				\
+	if (IS_ERR(obj)) {						\
+		kfree(o);						\
+		return obj;						\
+	}								\
+	*o = (struct kp_c_object){ &(impl), obj };			\
+	return o;							\
+}									\
+static void name##_view(const void *ops, void *obj, void *view)	\
+{									\
+	((const struct pair##_ops *)ops)->view(obj, view);		\
+}									\
+static void name##_run(void *obj, const struct kp_program *prog,	\
+		       struct kp_trace *trace)				\
+{									\
+	kp_c_run(&pair##_pair, name##_view, obj, prog, trace);		\
+}									\
+static void name##_destroy(void *obj)					\
+{									\
+	struct kp_c_object *o = obj;					\
+									\
+	((const struct pair##_ops *)o->ops)->destroy(o->obj);		\
+	kfree(o);							\
+}									\
+static const struct kp_driver name = {					\
+	.create = name##_create,					\
+	.run = name##_run,						\
+	.destroy = name##_destroy,					\
+}
+
+#define __KP_CASE(func, label, pair)					\
+	{ .run_case = func, .name = label,				\
+	  .generate_params = kunit_array_gen_params,			\
+	  .param_init = pair##_param_init,				\
+	  .module_name = KBUILD_MODNAME }
+
+/**
+ * KP_SUITES() - the KUnit suites and the module boilerplate of a pair
+ * @pair: the pair's name; <pair>_pair must be a struct kp_pair
+ * @...: further cases of the pair's own, each ending with a comma
+ *
+ * Makes the suite <pair> (lane check) and the suite <pair>_insn (lane insn).
+ * Every case of the engine runs once for each path, which KTAP names.
+ */
+#define KP_SUITES(pair, ...)						\
+static const struct kp_path_param pair##_paths[] = {			\
+	{ &pair##_pair, KP_C_C }, { &pair##_pair, KP_C_RUST },		\
+	{ &pair##_pair, KP_RUST_C }, { &pair##_pair, KP_RUST_RUST },	\
+};									\
+static int pair##_param_init(struct kunit *test)			\
+{									\
+	kunit_register_params_array(test, pair##_paths,			\
+				    ARRAY_SIZE(pair##_paths),		\
+				    kp_describe_path);			\
+	return 0;							\
+}									\
+static struct kunit_case pair##_cases[] = {				\
+	__KP_CASE(kp_case_lockstep, "lockstep", pair),			\
+	__KP_CASE(kp_case_invariants, "invariants", pair),		\
+	__VA_ARGS__							\
+	{}								\
+};									\
+static struct kunit_case pair##_insn_cases[] = {			\
+	__KP_CASE(kp_case_insn, "insn", pair),				\
+	{}								\
+};									\
+static struct kunit_suite pair##_suite = {				\
+	.name = #pair,							\
+	.test_cases = pair##_cases,					\
+};									\
+static struct kunit_suite pair##_insn_suite = {				\
+	.name = #pair "_insn",						\
+	.test_cases = pair##_insn_cases,				\
+};									\
+kunit_test_suites(&pair##_suite, &pair##_insn_suite);			\
+static int __init pair##_module_init(void)				\
+{									\
+	return kp_pair_register(&pair##_pair);				\
+}									\
+static void __exit pair##_module_exit(void)				\
+{									\
+	kp_pair_unregister(&pair##_pair);				\
+}									\
+module_init(pair##_module_init);					\
+module_exit(pair##_module_exit);					\
+MODULE_DESCRIPTION("kparity pair: " #pair);				\
+MODULE_LICENSE("GPL")
+
+/* program.c */
+struct kp_program *kp_program_alloc(u32 steps);
+void kp_program_free(struct kp_program *prog);
+void kp_program_make(const struct kp_pair *pair, struct kp_program *prog,
+		     u64 seed, u32 index, u32 steps);
+void kp_format_step(const struct kp_pair *pair, const struct kp_step *step,
+		    char *buf, size_t size);
+void kp_format_params(const struct kp_pair *pair, const u64 *param, char *buf,
+		      size_t size);
+void kp_format_result(const struct kp_step_trace *t, char *buf, size_t size);
+
+/* trace.c */
+struct kp_trace *kp_trace_alloc(u32 steps);
+void kp_trace_free(struct kp_trace *trace);
+void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
+		  enum kp_path_id path, const struct kp_program *prog);
+bool kp_trace_differ(const struct kp_trace *a, const struct kp_trace *b,
+		     u32 *at);
+
+/* shrink.c */
+void kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
+	       struct kp_program *prog, struct kp_trace *ref,
+	       struct kp_trace *got);
+
+/* cases.c, insn.c: the KUnit cases every pair has */
+void kp_case_lockstep(struct kunit *test);
+void kp_case_invariants(struct kunit *test);
+void kp_case_insn(struct kunit *test);
+void kp_describe_path(struct kunit *test, const void *param, char *desc);
+
+/* main.c */
+extern unsigned long kp_seed;
+extern unsigned int kp_programs;
+extern unsigned int kp_steps;
+int kp_pair_register(const struct kp_pair *pair);
+void kp_pair_unregister(const struct kp_pair *pair);
+
+#endif

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Lane insn: what each operation costs on each path, in executed instructions.
+ *
+ * Under QEMU -icount shift=0 the CPU's counter advances by one an instruction,
+ * so with interrupts off the count of one operation is exact. What the engine
+ * hands out is the whole distribution: for each operation and path, each cost
+ * that occurred and how often.
+ */
+#include <linux/irqflags.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include "engine.h"
+
+/* Enough for a hundred samples of an operation that is one in forty. */
+#define INSN_STEPS	4096
+#define INSN_TEXT	(64 * 1024)
+#define NOPS		1000
+
+/*
+ * The lane rests on the counter counting instructions. Nops are the one thing
+ * whose number is known: more of them must cost exactly their number.
+ */
+static bool counter_counts_instructions(void)
+{
+	unsigned long flags;
+	u64 t0, t1, t2;
+
+	local_irq_save(flags);
+	t0 = kp_clock();
+	t1 = kp_clock();
+	asm volatile(".rept " __stringify(NOPS) "\n\tnop\n\t.endr");
+	t2 = kp_clock();
+	local_irq_restore(flags);
+	return (t2 - t1) - (t1 - t0) == NOPS;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* One line for each distinct cost: path, operation, instructions, times. */
+static size_t distribution(const struct kp_trace *t, u32 op, u64 *cost,
+			   char *buf, size_t size)
+{
+	size_t len = 0;
+	u32 i, n = 0, from = 0;
+
+	for (i = 0; i < t->nr; i++)
+		if (t->prog->step[i].op == op)
+			cost[n++] = t->step[i].cost;
+	sort(cost, n, sizeof(*cost), by_value, NULL);
+	for (i = 1; i <= n; i++) {
+		if (i < n && cost[i] == cost[from])
+			continue;
+		len += scnprintf(buf + len, size - len, "%s %s %llu %u\n",
+				 kp_path_name[t->path], t->pair->op[op].name,
+				 cost[from], i - from);
+		from = i;
+	}
+	return len;
+}
+
+static void store_costs(struct kunit *test, const struct kp_trace *t)
+{
+	struct kp_stats *stats = t->pair->stats;
+	u64 *cost = kvcalloc(t->nr, sizeof(*cost), GFP_KERNEL);
+	size_t len;
+	u32 op;
+
+	if (!stats->cost)
+		stats->cost = kvzalloc(INSN_TEXT, GFP_KERNEL);
+	if (cost && stats->cost) {
+		len = strlen(stats->cost);
+		for (op = 0; op < t->pair->nr_ops; op++)
+			len += distribution(t, op, cost, stats->cost + len,
+					    INSN_TEXT - len);
+		KUNIT_EXPECT_LT_MSG(test, len + 1, (size_t)INSN_TEXT,
+				    "cost table is full");
+	} else {
+		KUNIT_FAIL(test, "no memory for the cost table");
+	}
+	kvfree(cost);
+}
+
+/*
+ * The first run fills caches and grows what grows; the second one is counted.
+ * Both are the same program on a fresh object.
+ */
+static void measure(struct kunit *test, const struct kp_path_param *p,
+		    struct kp_program *prog, struct kp_trace *ref,
+		    struct kp_trace *got)
+{
+	unsigned long flags;
+	void *obj;
+	u32 at, i;
+
+	/* Some programs ask for an object that cannot be; take one that does not. */
+	for (i = 0; i < 100; i++) {
+		kp_program_make(p->pair, prog, kp_seed, i, INSN_STEPS);
+		kp_trace_run(ref, p->pair, KP_C_C, prog);
+		if (!ref->err)
+			break;
+	}
+	kp_trace_run(got, p->pair, p->id, prog);
+
+	obj = p->pair->path[p->id]->create(prog->param);
+	if (IS_ERR(obj)) {
+		KUNIT_FAIL(test, "create: %ld", PTR_ERR(obj));
+		return;
+	}
+	got->nr = 0;
+	local_irq_save(flags);
+	p->pair->path[p->id]->run(obj, prog, got);
+	local_irq_restore(flags);
+	p->pair->path[p->id]->destroy(obj);
+
+	if (kp_trace_differ(ref, got, &at))
+		KUNIT_FAIL(test, "seed %llu, program %u: results differ from c->c at step %u",
+			   prog->seed, prog->index, at);
+	store_costs(test, got);
+}
+
+/**
+ * kp_case_insn() - count the instructions of each operation
+ * @test: its parameter is the path
+ *
+ * The results of the counted run are compared with those of C over C, so that
+ * what is counted is known to be right.
+ */
+void kp_case_insn(struct kunit *test)
+{
+	const struct kp_path_param *p = test->param_value;
+	struct kp_program *prog = kp_program_alloc(INSN_STEPS);
+	struct kp_trace *ref = kp_trace_alloc(INSN_STEPS);
+	struct kp_trace *got = kp_trace_alloc(INSN_STEPS);
+
+	if (!counter_counts_instructions())
+		KUNIT_FAIL(test, "the counter does not count instructions (QEMU -icount shift=0)");
+	else if (prog && ref && got)
+		measure(test, p, prog, ref, got);
+	else
+		KUNIT_FAIL(test, "no memory for a program of %u steps", INSN_STEPS);
+	kp_trace_free(got);
+	kp_trace_free(ref);
+	kp_program_free(prog);
+}
+EXPORT_SYMBOL_GPL(kp_case_insn);

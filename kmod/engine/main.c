@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The module: parameters, and /sys/kernel/debug/kparity/<pair>/ where the
+ * host reads what a suite gathered beside its verdicts.
+ */
+#include <linux/debugfs.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include "engine.h"
+
+unsigned long kp_seed = 1;
+module_param_named(seed, kp_seed, ulong, 0444);
+MODULE_PARM_DESC(seed, "what programs are made from");
+
+unsigned int kp_programs = 64;
+module_param_named(programs, kp_programs, uint, 0444);
+MODULE_PARM_DESC(programs, "programs in a lockstep case");
+
+unsigned int kp_steps = 256;
+module_param_named(steps, kp_steps, uint, 0444);
+MODULE_PARM_DESC(steps, "operations in a program of a lockstep case");
+
+static struct dentry *root;
+
+/* One line an invariant: id, category, times judged on each path, statement. */
+static int invariants_show(struct seq_file *seq, void *unused)
+{
+	const struct kp_pair *pair = seq->private;
+	u32 i, path;
+
+	for (i = 0; i < pair->nr_invariants; i++) {
+		const struct kp_invariant *inv = &pair->invariant[i];
+
+		seq_printf(seq, "%s\t%s", inv->id, inv->category);
+		for (path = 0; path < KP_NR_PATHS; path++)
+			seq_printf(seq, "\t%llu", pair->stats->judged[i][path]);
+		seq_printf(seq, "\t%s\n", inv->text);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(invariants);
+
+static int cost_show(struct seq_file *seq, void *unused)
+{
+	const struct kp_pair *pair = seq->private;
+
+	if (pair->stats->cost)
+		seq_puts(seq, pair->stats->cost);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(cost);
+
+/**
+ * kp_pair_register() - make a pair known
+ * @pair: must stay until kp_pair_unregister()
+ *
+ * Context: may sleep.
+ * Return: 0, -EINVAL for a pair that the engine cannot hold, or -ENOMEM
+ */
+int kp_pair_register(const struct kp_pair *pair)
+{
+	struct kp_stats *stats = pair->stats;
+
+	if (pair->nr_invariants > KP_MAX_INVARIANTS ||
+	    pair->view_size > KP_VIEW_MAX) {
+		pr_err("kparity: %s: at most %u invariants and %u bytes of view\n",
+		       pair->name, KP_MAX_INVARIANTS, KP_VIEW_MAX);
+		return -EINVAL;
+	}
+	stats->dir = debugfs_create_dir(pair->name, root);
+	debugfs_create_file("invariants", 0444, stats->dir, (void *)pair,
+			    &invariants_fops);
+	debugfs_create_file("cost", 0444, stats->dir, (void *)pair,
+			    &cost_fops);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(kp_pair_register);
+
+/**
+ * kp_pair_unregister() - undo kp_pair_register()
+ * @pair: the pair
+ */
+void kp_pair_unregister(const struct kp_pair *pair)
+{
+	debugfs_remove_recursive(pair->stats->dir);
+	kvfree(pair->stats->cost);
+}
+EXPORT_SYMBOL_GPL(kp_pair_unregister);
+
+static int __init kparity_init(void)
+{
+	root = debugfs_create_dir("kparity", NULL);
+	return 0;
+}
+
+static void __exit kparity_exit(void)
+{
+	debugfs_remove_recursive(root);
+}
+
+module_init(kparity_init);
+module_exit(kparity_exit);
+MODULE_DESCRIPTION("kparity: runs the C and the Rust side of a pair in lockstep");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Traces: what a program gave on one path. The drivers of both languages
+ * report here; every report is held against the contract at once.
+ */
+#include <linux/err.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/timex.h>
+#include "engine.h"
+
+const char *const kp_path_name[KP_NR_PATHS] = {
+	[KP_C_C] = "c->c",
+	[KP_C_RUST] = "c->rust",
+	[KP_RUST_C] = "rust->c",
+	[KP_RUST_RUST] = "rust->rust",
+};
+
+u64 kp_clock(void)
+{
+	return get_cycles();
+}
+EXPORT_SYMBOL_GPL(kp_clock);
+
+/**
+ * kp_trace_alloc() - make room for a trace
+ * @steps: the most operations it can take
+ *
+ * Context: may sleep.
+ * Return: the trace, owned by the caller, or NULL
+ */
+struct kp_trace *kp_trace_alloc(u32 steps)
+{
+	struct kp_trace *trace = kzalloc_obj(*trace);
+
+	if (!trace)
+		return NULL;
+	trace->step = kvcalloc(steps, sizeof(*trace->step), GFP_KERNEL);
+	if (!trace->step) {
+		kfree(trace);
+		return NULL;
+	}
+	trace->step_max = steps;
+	return trace;
+}
+
+/**
+ * kp_trace_free() - release a trace
+ * @trace: the trace or NULL
+ */
+void kp_trace_free(struct kp_trace *trace)
+{
+	if (!trace)
+		return;
+	kvfree(trace->step);
+	kfree(trace);
+}
+
+/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
+static u64 hash_view(const void *view, size_t size)
+{
+	const u8 *p = view;
+	u64 hash = 0xcbf29ce484222325ULL;
+
+	while (size--)
+		hash = (hash ^ *p++) * 0x100000001b3ULL;
+	return hash;
+}
+
+static void trace_broken(struct kp_trace *trace, u32 step, const char *what)
+{
+	if (trace->broken)
+		return;
+	trace->broken = what;
+	trace->broken_at = step;
+}
+
+static bool errno_allowed(const struct kp_op *op, s64 ret)
+{
+	const int *e = op->errnos;
+
+	while (e && *e)
+		if (*e++ == ret)
+			return true;
+	return false;
+}
+
+void kp_trace_begin(struct kp_trace *trace, const void *view)
+{
+	memcpy(trace->view, view, trace->pair->view_size);
+	trace->start = hash_view(view, trace->pair->view_size);
+}
+EXPORT_SYMBOL_GPL(kp_trace_begin);
+
+void kp_trace_step(struct kp_trace *trace, u32 step,
+		   const struct kp_result *res, u64 cost, const void *view)
+{
+	const struct kp_pair *pair = trace->pair;
+	const struct kp_step *s = &trace->prog->step[step];
+	struct kp_step_trace *t = &trace->step[step];
+	struct kp_observed o;
+	u32 i;
+
+	if (WARN_ON_ONCE(step != trace->nr || step >= trace->step_max))
+		return;
+	trace->nr = step + 1;
+	t->res = *res;
+	t->cost = cost;
+	t->view = 0;
+	if (res->ret < 0 && !errno_allowed(&pair->op[s->op], res->ret))
+		trace_broken(trace, step, "errno not in the contract");
+	if (!view)
+		return;
+
+	o = (struct kp_observed){ s, res, trace->view, view };
+	t->view = hash_view(view, pair->view_size);
+	for (i = 0; i < pair->nr_invariants; i++) {
+		const struct kp_invariant *inv = &pair->invariant[i];
+		enum kp_verdict v = inv->judge(&o);
+
+		if (v == KP_SILENT)
+			continue;
+		pair->stats->judged[i][trace->path]++;
+		if (v == KP_BROKEN)
+			trace_broken(trace, step, inv->id);
+	}
+	memcpy(trace->view, view, pair->view_size);
+}
+EXPORT_SYMBOL_GPL(kp_trace_step);
+
+/**
+ * kp_c_run() - the run() of every C driver
+ * @pair: the pair
+ * @take_view: how to see an object's state
+ * @obj: a &struct kp_c_object
+ * @prog: what to do
+ * @trace: where results go
+ */
+void kp_c_run(const struct kp_pair *pair, kp_c_view take_view, void *obj,
+	      const struct kp_program *prog, struct kp_trace *trace)
+{
+	const struct kp_c_object *o = obj;
+	u64 view[KP_VIEW_MAX / sizeof(u64)] = {};
+	u64 start, cost;
+	u32 i;
+
+	if (prog->observe) {
+		take_view(o->ops, o->obj, view);
+		kp_trace_begin(trace, view);
+	}
+	for (i = 0; i < prog->nr_steps; i++) {
+		const struct kp_step *step = &prog->step[i];
+		struct kp_result res = { .out = KP_POISON };
+		kp_call call = pair->op[step->op].call;
+
+		start = kp_clock();
+		call(o->ops, o->obj, step->arg, &res);
+		cost = kp_clock() - start;
+
+		if (prog->observe) {
+			memset(view, 0, pair->view_size);
+			take_view(o->ops, o->obj, view);
+		}
+		kp_trace_step(trace, i, &res, cost,
+			      prog->observe ? view : NULL);
+	}
+}
+EXPORT_SYMBOL_GPL(kp_c_run);
+
+/**
+ * kp_trace_run() - run a program on a fresh object of one path
+ * @trace: receives the trace; what it held is forgotten
+ * @pair: the pair
+ * @path: the path
+ * @prog: the program
+ *
+ * Context: may sleep.
+ */
+void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
+		  enum kp_path_id path, const struct kp_program *prog)
+{
+	const struct kp_driver *driver = pair->path[path];
+	void *obj;
+
+	trace->pair = pair;
+	trace->path = path;
+	trace->prog = prog;
+	trace->err = 0;
+	trace->nr = 0;
+	trace->start = 0;
+	trace->broken = NULL;
+
+	obj = driver->create(prog->param);
+	if (IS_ERR(obj)) {
+		trace->err = PTR_ERR(obj);
+		return;
+	}
+	driver->run(obj, prog, trace);
+	driver->destroy(obj);
+	if (trace->nr != prog->nr_steps)
+		trace_broken(trace, trace->nr, "the driver skipped operations");
+}
+
+/**
+ * kp_trace_differ() - compare two traces of one program
+ * @a: a trace
+ * @b: another one
+ * @at: where they part, if they do; the number of operations when they differ
+ *      before the first one
+ *
+ * Costs are not compared.
+ *
+ * Return: true if they differ
+ */
+bool kp_trace_differ(const struct kp_trace *a, const struct kp_trace *b,
+		     u32 *at)
+{
+	u32 i;
+
+	*at = a->prog->nr_steps;
+	if (a->err != b->err || a->start != b->start)
+		return true;
+	for (i = 0; i < max(a->nr, b->nr); i++) {
+		const struct kp_step_trace *s = &a->step[i], *t = &b->step[i];
+
+		*at = i;
+		if (i >= a->nr || i >= b->nr)
+			return true;
+		if (s->res.ret != t->res.ret || s->res.out != t->res.out ||
+		    s->view != t->view)
+			return true;
+	}
+	return false;
+}
