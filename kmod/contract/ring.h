@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * ring: a bounded queue of u64 between one producer and one consumer.
+ *
+ * The producer may push while the consumer pops, without a lock. Each side
+ * owns one index; it publishes its own with release and reads the other one
+ * with acquire, so that a slot's content is visible before the index that
+ * hands it over.
+ */
+#ifndef _KPARITY_RING_H
+#define _KPARITY_RING_H
+
+#include "contract/kparity.h"
+
+/** define RING_MAX_CAPACITY - the largest ring, in elements */
+#define RING_MAX_CAPACITY	1024
+
+/** struct ring - a ring; each implementation has its own definition */
+struct ring;
+
+/**
+ * struct ring_view - the state of a ring that both languages must agree on
+ * @capacity: number of elements it holds when full
+ * @pushed: elements pushed since creation, modulo 2^32
+ * @popped: elements popped since creation, modulo 2^32
+ * @reserved: 0
+ * @front: the oldest element; 0 when empty
+ */
+struct ring_view {
+	u32 capacity;
+	u32 pushed;
+	u32 popped;
+	u32 reserved;
+	u64 front;
+};
+
+/**
+ * struct ring_ops - the interface, once for each implementation
+ *
+ * @create: Make an empty ring of @capacity elements, a power of two up to
+ *	%RING_MAX_CAPACITY. The caller owns it and gives it to @destroy.
+ *	Return: the ring; ERR_PTR(-EINVAL) for any other capacity, before
+ *	memory is touched; ERR_PTR(-ENOMEM).
+ *	Context: process, may sleep.
+ *
+ * @destroy: Release a ring. No one may use it any more.
+ *	Context: process, may sleep.
+ *
+ * @push: Append @value. One producer at a time.
+ *	Return: 0; -ENOSPC when full, and then nothing has changed.
+ *	Context: any, does not sleep, takes no lock.
+ *
+ * @pop: Take the oldest element out into @value. One consumer at a time.
+ *	Return: 0; -ENODATA when empty, and then @value is untouched.
+ *	Context: any, does not sleep, takes no lock.
+ *
+ * @peek: Copy the oldest element into @value, leaving it where it is. The
+ *	consumer's.
+ *	Return: 0; -ENODATA when empty, and then @value is untouched.
+ *	Context: any, does not sleep, takes no lock.
+ *
+ * @len: Number of elements. Exact for producer and consumer when the other
+ *	is idle, else a snapshot.
+ *	Context: any, does not sleep, takes no lock.
+ *
+ * @view: Describe the state; @view is zeroed. Neither side may be active.
+ *	Context: any.
+ */
+struct ring_ops {
+	struct ring *(*create)(u32 capacity);
+	void (*destroy)(struct ring *ring);
+	int (*push)(struct ring *ring, u64 value);
+	int (*pop)(struct ring *ring, u64 *value);
+	int (*peek)(struct ring *ring, u64 *value);
+	u32 (*len)(struct ring *ring);
+	void (*view)(struct ring *ring, struct ring_view *view);
+};
+
+/* The operations, in the order of both languages' tables. */
+enum ring_op { RING_NOOP, RING_PUSH, RING_POP, RING_PEEK, RING_LEN };
+
+extern const struct ring_ops ring_c;
+extern const struct ring_ops ring_rust;
+
+extern const struct kp_driver ring_rust_over_c;
+extern const struct kp_driver ring_rust_over_rust;
+
+#endif
+
+#ifdef KP_INVARIANT
+KP_INVARIANT(bounded, concurrency,
+	     "a ring never holds more than its capacity",
+	     true,
+	     now->pushed - now->popped <= now->capacity)
+KP_INVARIANT(capacity_fixed, lifetime,
+	     "the capacity is the one it was created with",
+	     true,
+	     now->capacity == was->capacity)
+KP_INVARIANT(push_appends, ownership,
+	     "a push that succeeds adds exactly one element",
+	     op == RING_PUSH && ret == 0,
+	     now->pushed == was->pushed + 1 && now->popped == was->popped)
+KP_INVARIANT(push_full, errors,
+	     "a push fails with ENOSPC when the ring is full and only then",
+	     op == RING_PUSH && was->pushed - was->popped == was->capacity,
+	     ret == -ENOSPC && now->pushed == was->pushed)
+KP_INVARIANT(push_not_full, errors,
+	     "a push into a ring that is not full succeeds",
+	     op == RING_PUSH && was->pushed - was->popped < was->capacity,
+	     ret == 0)
+KP_INVARIANT(pop_oldest, concurrency,
+	     "a pop gives the oldest element and takes exactly one out",
+	     op == RING_POP && was->pushed != was->popped,
+	     ret == 0 && out == was->front && now->popped == was->popped + 1 &&
+	     now->pushed == was->pushed)
+KP_INVARIANT(empty_untouched, errors,
+	     "pop and peek on an empty ring fail with ENODATA and leave the output alone",
+	     (op == RING_POP || op == RING_PEEK) && was->pushed == was->popped,
+	     ret == -ENODATA && out == KP_POISON && now->popped == was->popped)
+KP_INVARIANT(peek_pure, ownership,
+	     "a peek gives the oldest element and changes nothing",
+	     op == RING_PEEK && was->pushed != was->popped,
+	     ret == 0 && out == was->front && now->pushed == was->pushed &&
+	     now->popped == was->popped && now->front == was->front)
+KP_INVARIANT(len_counts, compatibility,
+	     "len is the number of elements pushed and not yet popped",
+	     op == RING_LEN,
+	     ret == (s64)(now->pushed - now->popped))
+#endif

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the Rust side of every pair shares: the driver that carries out a program.
+//!
+//! C headers: [`kmod/contract/kparity.h`](../kmod/contract/kparity.h)
+//!
+//! A pair describes how to call its safe API with a [`Subject`]; [`driver!`](crate::driver) turns
+//! that into the table that the engine calls. The driver here is the twin of `kp_c_run()` in
+//! `kmod/engine/trace.c`: one opaque call an operation, measured in the same way.
+
+use crate::bindings;
+use core::{
+    cell::UnsafeCell,
+    hint::black_box,
+    slice, //
+};
+use kernel::prelude::*;
+
+/// Arguments of an operation, or of an object's creation.
+pub(crate) type Args = [u64; bindings::KP_NR_ARGS as usize];
+
+/// What one operation gave: its return value and its output, if it wrote one.
+///
+/// The same type as C's, so that recording a result costs both languages the same.
+pub(crate) type Outcome = bindings::kp_result;
+
+/// One row of a pair's table of operations: calls the pair's safe API.
+pub(crate) type Call<A> = fn(&A, &Args, &mut Outcome);
+
+impl Outcome {
+    /// Records success or the errno.
+    #[inline]
+    pub(crate) fn set(&mut self, result: Result) {
+        self.ret = match result {
+            Ok(()) => 0,
+            Err(e) => i64::from(e.to_errno()),
+        };
+    }
+
+    /// Records a value as the output, or the errno.
+    #[inline]
+    pub(crate) fn set_out(&mut self, result: Result<u64>) {
+        match result {
+            Ok(value) => {
+                self.out = value;
+                self.ret = 0;
+            }
+            Err(e) => self.ret = i64::from(e.to_errno()),
+        }
+    }
+
+    /// Records a value as the return value, or the errno.
+    #[inline]
+    pub(crate) fn set_ret(&mut self, result: Result<u32>) {
+        self.ret = match result {
+            Ok(value) => i64::from(value),
+            Err(e) => i64::from(e.to_errno()),
+        };
+    }
+}
+
+/// An object of a pair as a Rust caller holds it, over one of the implementations.
+pub(crate) trait Subject: Sized {
+    /// The pair's interface, object safe. Operations go through a reference to this, which the
+    /// compiler cannot see through, as C's go through a table of function pointers.
+    type Api: ?Sized + 'static;
+
+    /// The pair's view, in the contract's layout.
+    type View;
+
+    /// The operations, in the order of the contract's enum.
+    const CALLS: &'static [Call<Self::Api>];
+
+    /// Makes an object from a program's parameters.
+    fn create(param: &Args) -> Result<Self>;
+
+    /// The object's interface.
+    fn api(&self) -> &Self::Api;
+
+    /// The object's state.
+    fn view(api: &Self::Api) -> Self::View;
+}
+
+/// Something that the engine's rules keep to one thread at a time.
+///
+/// A pair whose operations are split between threads (a producer and a consumer, say) keeps each
+/// half in one of these, so that a shared object can hand out the mutable half.
+pub(crate) struct OneThread<T>(UnsafeCell<T>);
+
+// SAFETY: `new` has been promised that no two threads use the value at the same time.
+unsafe impl<T: Send> Sync for OneThread<T> {}
+
+impl<T> OneThread<T> {
+    /// Wraps a value.
+    ///
+    /// # Safety
+    ///
+    /// No two threads may be inside [`OneThread::with`] of the same value at the same time.
+    pub(crate) unsafe fn new(value: T) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+
+    /// Uses the value.
+    #[inline]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        // SAFETY: By the promise given to `new` no other thread is in here; and this thread is
+        // not either, as `f` cannot reach `self` through its argument.
+        f(unsafe { &mut *self.0.get() })
+    }
+}
+
+/// Carries out a program and reports every result.
+fn run<S: Subject>(subject: &S, prog: &bindings::kp_program, trace: *mut bindings::kp_trace) {
+    // The compiler must not learn which implementation this is: see `Subject::Api`.
+    let api = black_box(subject.api());
+
+    // SAFETY: The engine's program has `nr_steps` elements at `step`, unchanged while it runs.
+    let steps = unsafe { slice::from_raw_parts(prog.step, prog.nr_steps as usize) };
+
+    if prog.observe {
+        let view = S::view(api);
+
+        // SAFETY: `trace` is the engine's, and takes a view of this pair's size.
+        unsafe { bindings::kp_trace_begin(trace, (&raw const view).cast()) };
+    }
+    for (i, step) in (0u32..).zip(steps) {
+        let mut res = Outcome {
+            ret: 0,
+            out: bindings::KP_POISON,
+        };
+        let Some(call) = S::CALLS.get(step.op as usize) else {
+            return;
+        };
+
+        // SAFETY: No preconditions.
+        let start = unsafe { bindings::kp_clock() };
+        call(api, &step.arg, &mut res);
+        // SAFETY: No preconditions.
+        let cost = unsafe { bindings::kp_clock() }.wrapping_sub(start);
+
+        let view = prog.observe.then(|| S::view(api));
+        let view = view
+            .as_ref()
+            .map_or(core::ptr::null(), |v| (&raw const *v).cast());
+        // SAFETY: `trace` is the engine's, `i` counts up from 0, and `view` is null or a view of
+        // this pair.
+        unsafe { bindings::kp_trace_step(trace, i, &res, cost, view) };
+    }
+}
+
+/// `create` of a [`bindings::kp_driver`].
+///
+/// # Safety
+///
+/// `param` must point to `KP_NR_ARGS` values.
+pub(crate) unsafe extern "C" fn create<S: Subject>(param: *const u64) -> *mut c_void {
+    // SAFETY: By the safety requirements of this function.
+    let param = unsafe { &*param.cast::<Args>() };
+
+    match S::create(param).and_then(|s| Ok(KBox::new(s, GFP_KERNEL)?)) {
+        Ok(subject) => KBox::into_raw(subject).cast(),
+        Err(e) => e.to_ptr(),
+    }
+}
+
+/// `run` of a [`bindings::kp_driver`].
+///
+/// # Safety
+///
+/// `obj` must come from [`create`] of the same subject and not have been destroyed; `prog` must be
+/// a valid program and `trace` the engine's trace for it.
+pub(crate) unsafe extern "C" fn run_raw<S: Subject>(
+    obj: *mut c_void,
+    prog: *const bindings::kp_program,
+    trace: *mut bindings::kp_trace,
+) {
+    // SAFETY: By the safety requirements of this function.
+    run(unsafe { &*obj.cast::<S>() }, unsafe { &*prog }, trace);
+}
+
+/// `destroy` of a [`bindings::kp_driver`].
+///
+/// # Safety
+///
+/// `obj` must come from [`create`] of the same subject; it is gone afterwards.
+pub(crate) unsafe extern "C" fn destroy<S: Subject>(obj: *mut c_void) {
+    // SAFETY: `create` made it with `KBox::into_raw`, and by the safety requirements of this
+    // function it is given back once.
+    drop(unsafe { KBox::from_raw(obj.cast::<S>()) });
+}
+
+/// Takes in a pair's contract, as bindgen translated it, as the module `bindings`.
+#[macro_export]
+macro_rules! contract {
+    ($pair:literal) => {
+        /// The contract, translated by bindgen.
+        #[allow(dead_code, missing_docs, non_camel_case_types, non_upper_case_globals)]
+        #[allow(clippy::all, clippy::undocumented_unsafe_blocks, unreachable_pub)]
+        mod bindings {
+            use kernel::ffi;
+            include!(concat!(
+                env!("KPARITY_BINDINGS"),
+                "/",
+                $pair,
+                "_bindings.rs"
+            ));
+        }
+    };
+}
+
+/// Defines the engine's table for Rust callers over one implementation.
+///
+/// The static must be declared in the pair's contract; its type is checked against that here.
+#[macro_export]
+macro_rules! driver {
+    ($name:ident, $subject:ty) => {
+        /// Rust callers over one implementation; declared in the contract.
+        #[no_mangle]
+        pub static $name: bindings::kp_driver = bindings::kp_driver {
+            create: Some($crate::kparity::create::<$subject>),
+            run: Some($crate::kparity::run_raw::<$subject>),
+            destroy: Some($crate::kparity::destroy::<$subject>),
+        };
+        $crate::declared!($name: bindings::kp_driver);
+    };
+}
+
+/// Checks at compile time that the contract declares a static with this very type.
+#[macro_export]
+macro_rules! declared {
+    ($name:ident: $type:ty) => {
+        const _: fn() -> *const $type = || &raw const bindings::$name;
+    };
+}

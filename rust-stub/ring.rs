@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! ring in Rust: a bounded queue of u64 between one producer and one consumer.
+//!
+//! C header: [`kmod/contract/ring.h`](../kmod/contract/ring.h)
+//!
+//! [`Producer`] and [`Consumer`] are the safe API. They are made together, each exists once, and
+//! pushing and popping take `&mut self`: two producers cannot be written down.
+
+#[allow(dead_code)] // What one pair has no use for, another one does.
+#[path = "kparity.rs"]
+mod kparity;
+
+contract!("ring");
+
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        Arc, //
+    },
+    types::ForeignOwnable, //
+};
+use kparity::{
+    Args,
+    Call,
+    OneThread,
+    Subject, //
+};
+
+/// One implementation of the ring, as its producer and its consumer share it.
+///
+/// Called by [`Producer`] and [`Consumer`] alone, which keep each operation to one thread.
+trait Queue: Sized {
+    /// Makes an empty ring.
+    fn new(capacity: u32) -> Result<Self>;
+    /// Appends a value; for the producer.
+    fn push(&self, value: u64) -> Result;
+    /// Takes the oldest value out; for the consumer.
+    fn pop(&self) -> Result<u64>;
+    /// Copies the oldest value; for the consumer.
+    fn peek(&self) -> Result<u64>;
+    /// Number of values.
+    fn len(&self) -> u32;
+    /// The state, for comparison.
+    fn view(&self) -> bindings::ring_view;
+}
+
+/// The Rust implementation.
+///
+/// The indices run on and wrap; their difference is the length. A slot is an atomic with relaxed
+/// access, which costs what a plain one does and keeps every misuse a wrong value, never a race.
+struct RustQueue {
+    /// Elements popped; written by the consumer alone.
+    head: Atomic<u32>,
+    /// Elements pushed; written by the producer alone.
+    tail: Atomic<u32>,
+    /// Element `i` lives in slot `i % slots.len()`; the length is a power of two.
+    slots: KVec<Atomic<u64>>,
+}
+
+impl RustQueue {
+    /// The slot of an index.
+    #[inline]
+    fn slot(&self, index: u32) -> &Atomic<u64> {
+        &self.slots[index as usize & (self.slots.len() - 1)]
+    }
+
+    /// The index and the value of the oldest element; for the consumer.
+    #[inline]
+    fn front(&self) -> Result<(u32, u64)> {
+        // ORDERING: Pairs with the release in `push`: the slot is filled.
+        let tail = self.tail.load(Acquire);
+        let head = self.head.load(Relaxed);
+
+        if head == tail {
+            return Err(ENODATA);
+        }
+        Ok((head, self.slot(head).load(Relaxed)))
+    }
+}
+
+impl Queue for RustQueue {
+    fn new(capacity: u32) -> Result<Self> {
+        if !capacity.is_power_of_two() || capacity > bindings::RING_MAX_CAPACITY {
+            return Err(EINVAL);
+        }
+        let mut slots = KVec::with_capacity(capacity as usize, GFP_KERNEL)?;
+        for _ in 0..capacity {
+            slots.push(Atomic::new(0), GFP_KERNEL)?;
+        }
+        Ok(Self {
+            head: Atomic::new(0),
+            tail: Atomic::new(0),
+            slots,
+        })
+    }
+
+    #[inline]
+    fn push(&self, value: u64) -> Result {
+        // ORDERING: Pairs with the release in `pop`: the slot has been read.
+        let head = self.head.load(Acquire);
+        let tail = self.tail.load(Relaxed);
+
+        if tail.wrapping_sub(head) as usize >= self.slots.len() {
+            return Err(ENOSPC);
+        }
+        self.slot(tail).store(value, Relaxed);
+        // ORDERING: Pairs with the acquire in `front`: the slot is filled.
+        self.tail.store(tail.wrapping_add(1), Release);
+        Ok(())
+    }
+
+    #[inline]
+    fn pop(&self) -> Result<u64> {
+        let (head, value) = self.front()?;
+
+        // ORDERING: Pairs with the acquire in `push`.
+        self.head.store(head.wrapping_add(1), Release);
+        Ok(value)
+    }
+
+    #[inline]
+    fn peek(&self) -> Result<u64> {
+        self.front().map(|(_, value)| value)
+    }
+
+    #[inline]
+    fn len(&self) -> u32 {
+        // ORDERING: Head first: the difference then never exceeds the capacity.
+        let head = self.head.load(Acquire);
+
+        self.tail.load(Acquire).wrapping_sub(head)
+    }
+
+    fn view(&self) -> bindings::ring_view {
+        bindings::ring_view {
+            capacity: self.slots.len() as u32,
+            pushed: self.tail.load(Relaxed),
+            popped: self.head.load(Relaxed),
+            reserved: 0,
+            front: self.peek().unwrap_or(0),
+        }
+    }
+}
+
+/// The C implementation, owned.
+///
+/// # Invariants
+///
+/// The pointer is a ring made by `ring_c.create()` and not yet destroyed.
+struct CQueue(*mut bindings::ring);
+
+// SAFETY: The contract lets any thread destroy a ring that no one else uses.
+unsafe impl Send for CQueue {}
+// SAFETY: The contract lets one producer and one consumer use it at the same time, and `Producer`
+// and `Consumer` are the only ways to it.
+unsafe impl Sync for CQueue {}
+
+/// Calls an operation of the C implementation's table.
+macro_rules! ring_c {
+    ($op:ident($($arg:expr),*)) => {
+        // SAFETY: The table is constant and all its operations are set. By the type invariant of
+        // `CQueue` the ring is valid, and by `Queue`'s rules this is its one producer or consumer.
+        unsafe { (bindings::ring_c.$op.unwrap_unchecked())($($arg),*) }
+    };
+}
+
+impl Queue for CQueue {
+    fn new(capacity: u32) -> Result<Self> {
+        // INVARIANT: Checked for an error, so it is a ring, and this is its owner.
+        kernel::error::from_err_ptr(ring_c!(create(capacity))).map(Self)
+    }
+
+    #[inline]
+    fn push(&self, value: u64) -> Result {
+        to_result(ring_c!(push(self.0, value)))
+    }
+
+    #[inline]
+    fn pop(&self) -> Result<u64> {
+        let mut value = 0;
+
+        to_result(ring_c!(pop(self.0, &mut value))).map(|()| value)
+    }
+
+    #[inline]
+    fn peek(&self) -> Result<u64> {
+        let mut value = 0;
+
+        to_result(ring_c!(peek(self.0, &mut value))).map(|()| value)
+    }
+
+    #[inline]
+    fn len(&self) -> u32 {
+        ring_c!(len(self.0))
+    }
+
+    fn view(&self) -> bindings::ring_view {
+        let mut view = bindings::ring_view::default();
+
+        ring_c!(view(self.0, &mut view));
+        view
+    }
+}
+
+impl Drop for CQueue {
+    fn drop(&mut self) {
+        ring_c!(destroy(self.0));
+    }
+}
+
+/// Makes an empty ring of `capacity` elements, a power of two, and hands out its two ends.
+pub(crate) fn ring<Q: Queue>(capacity: u32) -> Result<(Producer<Q>, Consumer<Q>)> {
+    let queue = Arc::new(Q::new(capacity)?, GFP_KERNEL)?;
+
+    Ok((Producer(queue.clone()), Consumer(queue)))
+}
+
+/// The end that pushes.
+pub(crate) struct Producer<Q: Queue>(Arc<Q>);
+
+impl<Q: Queue> Producer<Q> {
+    /// Appends a value; `ENOSPC` when the ring is full.
+    #[inline]
+    pub(crate) fn push(&mut self, value: u64) -> Result {
+        self.0.push(value)
+    }
+}
+
+/// The end that pops.
+pub(crate) struct Consumer<Q: Queue>(Arc<Q>);
+
+impl<Q: Queue> Consumer<Q> {
+    /// Takes the oldest value out; `ENODATA` when the ring is empty.
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Result<u64> {
+        self.0.pop()
+    }
+
+    /// Copies the oldest value; `ENODATA` when the ring is empty.
+    #[inline]
+    pub(crate) fn peek(&mut self) -> Result<u64> {
+        self.0.peek()
+    }
+
+    /// Number of values.
+    #[inline]
+    pub(crate) fn len(&self) -> u32 {
+        self.0.len()
+    }
+}
+
+// C callers of the Rust implementation: thin entries that convert and call.
+
+/// Borrows the Rust ring behind a C handle.
+///
+/// # Safety
+///
+/// `ring` must come from [`create`] and must not be destroyed while `'a` lasts.
+#[inline]
+unsafe fn borrow<'a>(ring: *mut bindings::ring) -> &'a RustQueue {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { KBox::<RustQueue>::borrow(ring.cast()) }
+}
+
+/// Stores a value for C, or gives the errno and leaves the output alone.
+///
+/// # Safety
+///
+/// `out` must be valid for writing.
+#[inline]
+unsafe fn give(result: Result<u64>, out: *mut u64) -> c_int {
+    match result {
+        Ok(value) => {
+            // SAFETY: By the safety requirements of this function.
+            unsafe { out.write(value) };
+            0
+        }
+        Err(e) => e.to_errno(),
+    }
+}
+
+/// Makes a Rust ring for C.
+///
+/// # Safety
+///
+/// None: any capacity is looked at.
+unsafe extern "C" fn create(capacity: u32) -> *mut bindings::ring {
+    match RustQueue::new(capacity).and_then(|q| Ok(KBox::new(q, GFP_KERNEL)?)) {
+        Ok(queue) => queue.into_foreign().cast(),
+        Err(e) => e.to_ptr(),
+    }
+}
+
+/// Releases a Rust ring for C.
+///
+/// # Safety
+///
+/// `ring` must come from [`create`], and no one may use it any more.
+unsafe extern "C" fn destroy(ring: *mut bindings::ring) {
+    // SAFETY: By the safety requirements of this function the ring comes from `create` and is given back once.
+    drop(unsafe { KBox::<RustQueue>::from_foreign(ring.cast()) });
+}
+
+/// Appends for C.
+///
+/// # Safety
+///
+/// `ring` must come from [`create`] and not have been destroyed.
+unsafe extern "C" fn push(ring: *mut bindings::ring, value: u64) -> c_int {
+    // SAFETY: By the safety requirements of this function the ring is valid during the call.
+    match unsafe { borrow(ring) }.push(value) {
+        Ok(()) => 0,
+        Err(e) => e.to_errno(),
+    }
+}
+
+/// Takes out for C.
+///
+/// # Safety
+///
+/// `ring` must come from [`create`] and not have been destroyed; `value` must be valid for writing.
+unsafe extern "C" fn pop(ring: *mut bindings::ring, value: *mut u64) -> c_int {
+    // SAFETY: By the safety requirements of this function the ring is valid during the call, and `value` may be written.
+    unsafe { give(borrow(ring).pop(), value) }
+}
+
+/// Copies for C.
+///
+/// # Safety
+///
+/// As for [`pop`].
+unsafe extern "C" fn peek(ring: *mut bindings::ring, value: *mut u64) -> c_int {
+    // SAFETY: By the safety requirements of this function the ring is valid during the call, and `value` may be written.
+    unsafe { give(borrow(ring).peek(), value) }
+}
+
+/// Counts for C.
+///
+/// # Safety
+///
+/// As for [`push`].
+unsafe extern "C" fn len(ring: *mut bindings::ring) -> u32 {
+    // SAFETY: By the safety requirements of this function the ring is valid during the call.
+    unsafe { borrow(ring) }.len()
+}
+
+/// Describes the state for C.
+///
+/// # Safety
+///
+/// `ring` must come from [`create`] and not have been destroyed; `view` must be valid for writing.
+unsafe extern "C" fn view(ring: *mut bindings::ring, view: *mut bindings::ring_view) {
+    // SAFETY: By the safety requirements of this function the ring is valid during the call, and `view` may be written.
+    unsafe { view.write(borrow(ring).view()) };
+}
+
+/// The Rust implementation's table; declared in the contract.
+#[no_mangle]
+pub static ring_rust: bindings::ring_ops = bindings::ring_ops {
+    create: Some(create),
+    destroy: Some(destroy),
+    push: Some(push),
+    pop: Some(pop),
+    peek: Some(peek),
+    len: Some(len),
+    view: Some(view),
+};
+declared!(ring_rust: bindings::ring_ops);
+
+// Rust callers of either implementation, for the engine.
+
+/// What the table of operations calls.
+trait Api {
+    fn push(&self, value: u64) -> Result;
+    fn pop(&self) -> Result<u64>;
+    fn peek(&self) -> Result<u64>;
+    fn len(&self) -> u32;
+    fn view(&self) -> bindings::ring_view;
+}
+
+/// Both ends of one ring.
+struct Ends<Q: Queue> {
+    producer: OneThread<Producer<Q>>,
+    consumer: OneThread<Consumer<Q>>,
+}
+
+impl<Q: Queue> Api for Ends<Q> {
+    fn push(&self, value: u64) -> Result {
+        self.producer.with(|p| p.push(value))
+    }
+
+    fn pop(&self) -> Result<u64> {
+        self.consumer.with(Consumer::pop)
+    }
+
+    fn peek(&self) -> Result<u64> {
+        self.consumer.with(Consumer::peek)
+    }
+
+    fn len(&self) -> u32 {
+        self.consumer.with(|c| c.len())
+    }
+
+    fn view(&self) -> bindings::ring_view {
+        self.consumer.with(|c| c.0.view())
+    }
+}
+
+impl<Q: Queue + 'static> Subject for Ends<Q> {
+    type Api = dyn Api;
+    type View = bindings::ring_view;
+
+    const CALLS: &'static [Call<dyn Api>] = &[
+        |_, _, res| res.set(Ok(())),
+        |ring, arg, res| res.set(ring.push(arg[0])),
+        |ring, _, res| res.set_out(ring.pop()),
+        |ring, _, res| res.set_out(ring.peek()),
+        |ring, _, res| res.set_ret(Ok(ring.len())),
+    ];
+
+    fn create(param: &Args) -> Result<Self> {
+        let (producer, consumer) = ring(param[0] as u32)?;
+
+        Ok(Self {
+            // SAFETY: The engine runs at most one producer of an object at a time.
+            producer: unsafe { OneThread::new(producer) },
+            // SAFETY: The engine runs at most one consumer of an object at a time.
+            consumer: unsafe { OneThread::new(consumer) },
+        })
+    }
+
+    fn api(&self) -> &(dyn Api + 'static) {
+        self
+    }
+
+    fn view(api: &dyn Api) -> bindings::ring_view {
+        api.view()
+    }
+}
+
+driver!(ring_rust_over_c, Ends<CQueue>);
+driver!(ring_rust_over_rust, Ends<RustQueue>);
