@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! idalloc in Rust: unique ids from 0 up, the lowest free one first.
+//!
+//! C header: [`kmod/contract/idalloc.h`](../kmod/contract/idalloc.h)
+
+#[allow(dead_code)] // What one pair has no use for, another one does.
+#[path = "kparity.rs"]
+mod kparity;
+
+contract!("idalloc");
+
+use kernel::{
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    new_spinlock,
+    prelude::*,
+    sync::SpinLock,
+    types::ForeignOwnable, //
+};
+use kparity::{
+    Args,
+    Call,
+    Subject, //
+};
+
+/// The safe API over either implementation.
+trait Ids {
+    /// Takes the lowest free id; `ENOSPC` when all are in use.
+    fn alloc(&self) -> Result<u32>;
+    /// Gives an id back; `EINVAL` beyond the limit, `ENOENT` when it is not in use.
+    fn free(&self, id: u32) -> Result;
+    /// Whether an id is in use; `EINVAL` beyond the limit.
+    fn used(&self, id: u32) -> Result<bool>;
+    /// The state, for comparison.
+    fn view(&self) -> bindings::idalloc_view;
+}
+
+/// Which ids are in use.
+struct Map {
+    /// A bit an id, set while it is in use.
+    words: KVec<u64>,
+    /// Number of bits set.
+    used: u32,
+}
+
+impl Map {
+    /// The lowest free id; one past the storage when that is full.
+    #[inline]
+    fn lowest(&self) -> u32 {
+        let full = self.words.iter().take_while(|w| **w == u64::MAX).count();
+        let in_word = self.words.get(full).map_or(0, |w| w.trailing_ones());
+
+        full as u32 * u64::BITS + in_word
+    }
+
+    /// The word of an id and the id's bit in it; `None` beyond the storage.
+    #[inline]
+    fn word(&mut self, id: u32) -> Option<(&mut u64, u64)> {
+        let word = self.words.get_mut((id / u64::BITS) as usize)?;
+
+        Some((word, 1 << (id % u64::BITS)))
+    }
+
+    fn alloc(&mut self, limit: u32) -> Result<u32> {
+        if self.used == limit {
+            return Err(ENOSPC);
+        }
+        let id = self.lowest();
+
+        if id == self.room() {
+            // The lock is held, so the allocation must not sleep.
+            self.words.resize(2 * self.words.len(), 0, GFP_ATOMIC)?;
+        }
+        let (word, bit) = self.word(id).ok_or(EINVAL)?;
+
+        *word |= bit;
+        self.used += 1;
+        Ok(id)
+    }
+
+    fn free(&mut self, id: u32) -> Result {
+        let (word, bit) = self.word(id).ok_or(ENOENT)?;
+
+        if *word & bit == 0 {
+            return Err(ENOENT);
+        }
+        *word &= !bit;
+        self.used -= 1;
+        Ok(())
+    }
+
+    fn used(&mut self, id: u32) -> bool {
+        self.word(id).is_some_and(|(word, bit)| *word & bit != 0)
+    }
+
+    /// Number of ids that storage has room for.
+    fn room(&self) -> u32 {
+        self.words.len() as u32 * u64::BITS
+    }
+}
+
+/// The Rust implementation.
+#[pin_data]
+struct RustIds {
+    limit: u32,
+    #[pin]
+    map: SpinLock<Map>,
+}
+
+impl RustIds {
+    fn new(limit: u32) -> Result<Pin<KBox<Self>>> {
+        if limit == 0 || limit > bindings::IDALLOC_MAX {
+            return Err(EINVAL);
+        }
+        let mut words = KVec::new();
+
+        words.push(0, GFP_KERNEL)?;
+        KBox::pin_init(
+            pin_init!(Self {
+                limit,
+                map <- new_spinlock!(Map { words, used: 0 }, "idalloc"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Refuses an id that is beyond the limit.
+    #[inline]
+    fn check(&self, id: u32) -> Result {
+        if id < self.limit {
+            Ok(())
+        } else {
+            Err(EINVAL)
+        }
+    }
+}
+
+impl Ids for RustIds {
+    #[inline]
+    fn alloc(&self) -> Result<u32> {
+        self.map.lock().alloc(self.limit)
+    }
+
+    #[inline]
+    fn free(&self, id: u32) -> Result {
+        self.check(id)?;
+        self.map.lock().free(id)
+    }
+
+    #[inline]
+    fn used(&self, id: u32) -> Result<bool> {
+        self.check(id)?;
+        Ok(self.map.lock().used(id))
+    }
+
+    fn view(&self) -> bindings::idalloc_view {
+        let map = self.map.lock();
+
+        bindings::idalloc_view {
+            limit: self.limit,
+            used: map.used,
+            lowest: map.lowest().min(self.limit),
+            room: map.room(),
+        }
+    }
+}
+
+/// The C implementation, owned.
+///
+/// # Invariants
+///
+/// The pointer is an allocator made by `idalloc_c.create()` and not yet destroyed.
+struct CIds(*mut bindings::idalloc);
+
+// SAFETY: The contract lets any thread use and destroy an allocator.
+unsafe impl Send for CIds {}
+// SAFETY: The contract orders concurrent operations by a lock of its own.
+unsafe impl Sync for CIds {}
+
+/// Calls an operation of the C implementation's table.
+macro_rules! idalloc_c {
+    ($op:ident($($arg:expr),*)) => {
+        // SAFETY: The table is constant and all its operations are set; by the type invariant of
+        // `CIds` the allocator is valid.
+        unsafe { (bindings::idalloc_c.$op.unwrap_unchecked())($($arg),*) }
+    };
+}
+
+/// The value of a C function that returns a negative errno or a value.
+#[inline]
+fn value(ret: c_int) -> Result<u32> {
+    to_result(ret)?;
+    Ok(ret as u32)
+}
+
+impl CIds {
+    fn new(limit: u32) -> Result<Self> {
+        // INVARIANT: Checked for an error, so it is an allocator, and this is its owner.
+        from_err_ptr(idalloc_c!(create(limit))).map(Self)
+    }
+}
+
+impl Ids for CIds {
+    #[inline]
+    fn alloc(&self) -> Result<u32> {
+        value(idalloc_c!(alloc(self.0)))
+    }
+
+    #[inline]
+    fn free(&self, id: u32) -> Result {
+        to_result(idalloc_c!(free(self.0, id)))
+    }
+
+    #[inline]
+    fn used(&self, id: u32) -> Result<bool> {
+        Ok(value(idalloc_c!(used(self.0, id)))? != 0)
+    }
+
+    fn view(&self) -> bindings::idalloc_view {
+        let mut view = bindings::idalloc_view::default();
+
+        idalloc_c!(view(self.0, &mut view));
+        view
+    }
+}
+
+impl Drop for CIds {
+    fn drop(&mut self) {
+        idalloc_c!(destroy(self.0));
+    }
+}
+
+// C callers of the Rust implementation: thin entries that convert and call.
+
+/// Borrows the Rust allocator behind a C handle.
+///
+/// # Safety
+///
+/// `ida` must come from [`create`] and must not be destroyed while `'a` lasts.
+#[inline]
+unsafe fn borrow<'a>(ida: *mut bindings::idalloc) -> Pin<&'a RustIds> {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { Pin::<KBox<RustIds>>::borrow(ida.cast()) }
+}
+
+/// A value or a negative errno, as C returns them.
+#[inline]
+fn to_c(result: Result<u32>) -> c_int {
+    result.map_or_else(Error::to_errno, |value| value as c_int)
+}
+
+/// Makes a Rust allocator for C.
+///
+/// # Safety
+///
+/// None: any limit is looked at.
+unsafe extern "C" fn create(limit: u32) -> *mut bindings::idalloc {
+    match RustIds::new(limit) {
+        Ok(ids) => ids.into_foreign().cast(),
+        Err(e) => e.to_ptr(),
+    }
+}
+
+/// Releases a Rust allocator for C.
+///
+/// # Safety
+///
+/// `ida` must come from [`create`], and no one may use it any more.
+unsafe extern "C" fn destroy(ida: *mut bindings::idalloc) {
+    // SAFETY: By the safety requirements of this function the allocator comes from `create` and is given back once.
+    drop(unsafe { Pin::<KBox<RustIds>>::from_foreign(ida.cast()) });
+}
+
+/// Takes an id for C.
+///
+/// # Safety
+///
+/// `ida` must come from [`create`] and not have been destroyed.
+unsafe extern "C" fn alloc(ida: *mut bindings::idalloc) -> c_int {
+    // SAFETY: By the safety requirements of this function the allocator is valid during the call.
+    to_c(unsafe { borrow(ida) }.alloc())
+}
+
+/// Gives an id back for C.
+///
+/// # Safety
+///
+/// As for [`alloc`].
+unsafe extern "C" fn free(ida: *mut bindings::idalloc, id: u32) -> c_int {
+    // SAFETY: By the safety requirements of this function the allocator is valid during the call.
+    to_c(unsafe { borrow(ida) }.free(id).map(|()| 0))
+}
+
+/// Asks about an id for C.
+///
+/// # Safety
+///
+/// As for [`alloc`].
+unsafe extern "C" fn used(ida: *mut bindings::idalloc, id: u32) -> c_int {
+    // SAFETY: By the safety requirements of this function the allocator is valid during the call.
+    to_c(unsafe { borrow(ida) }.used(id).map(u32::from))
+}
+
+/// Describes the state for C.
+///
+/// # Safety
+///
+/// As for [`alloc`]; `view` must be valid for writing as well.
+unsafe extern "C" fn view(ida: *mut bindings::idalloc, view: *mut bindings::idalloc_view) {
+    // SAFETY: By the safety requirements of this function the allocator is valid during the call, and `view` may be written.
+    unsafe { view.write(borrow(ida).view()) };
+}
+
+/// The Rust implementation's table; declared in the contract.
+#[no_mangle]
+pub static idalloc_rust: bindings::idalloc_ops = bindings::idalloc_ops {
+    create: Some(create),
+    destroy: Some(destroy),
+    alloc: Some(alloc),
+    free: Some(free),
+    used: Some(used),
+    view: Some(view),
+};
+declared!(idalloc_rust: bindings::idalloc_ops);
+
+// Rust callers of either implementation, for the engine.
+
+/// What the table of operations calls.
+const CALLS: &[Call<dyn Ids>] = &[
+    |_, _, res| res.set(Ok(())),
+    |ids, _, res| res.set_ret(ids.alloc()),
+    |ids, arg, res| res.set(ids.free(arg[0] as u32)),
+    |ids, arg, res| res.set_ret(ids.used(arg[0] as u32).map(u32::from)),
+];
+
+impl Subject for CIds {
+    type Api = dyn Ids;
+    type View = bindings::idalloc_view;
+
+    const CALLS: &'static [Call<dyn Ids>] = CALLS;
+
+    fn create(param: &Args) -> Result<Self> {
+        Self::new(param[0] as u32)
+    }
+
+    fn api(&self) -> &(dyn Ids + 'static) {
+        self
+    }
+
+    fn view(api: &dyn Ids) -> bindings::idalloc_view {
+        api.view()
+    }
+}
+
+impl Subject for Pin<KBox<RustIds>> {
+    type Api = dyn Ids;
+    type View = bindings::idalloc_view;
+
+    const CALLS: &'static [Call<dyn Ids>] = CALLS;
+
+    fn create(param: &Args) -> Result<Self> {
+        RustIds::new(param[0] as u32)
+    }
+
+    fn api(&self) -> &(dyn Ids + 'static) {
+        &**self
+    }
+
+    fn view(api: &dyn Ids) -> bindings::idalloc_view {
+        api.view()
+    }
+}
+
+driver!(idalloc_rust_over_c, CIds);
+driver!(idalloc_rust_over_rust, Pin<KBox<RustIds>>);
