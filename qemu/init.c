@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The test guest's init: carries out what the host asks for over a virtio
+ * serial port. It decides nothing; which modules to load, with what, and what
+ * to read back is the host's business (scripts/kplib/guest.py), so that a
+ * verdict never rests on code that runs beside the code under test.
+ *
+ * A request is a line of words, in some cases with bytes behind it:
+ *
+ *	load BYTES PARAMETERS...	a module follows
+ *	unload NAME
+ *	write BYTES PATH		what to write follows
+ *	read PATH
+ *	off
+ *
+ * Every request is answered, in order, with a line "ERRNO BYTES" and that many
+ * bytes. Requests may be sent without waiting for answers.
+ *
+ * Built with nolibc, from the kernel tree, so that clang alone makes it for
+ * every arch.
+ */
+#include <linux/reboot.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#define PORT		"/dev/vport0p1"
+#define LINE_MAX	1024
+#define READ_CHUNK	65536
+
+static int port;
+
+static void power_off(void)
+{
+	/* QEMU runs with -no-reboot; a microvm cannot be powered off. */
+	reboot(LINUX_REBOOT_CMD_RESTART);
+	for (;;)
+		sleep(1);
+}
+
+static void die(const char *what)
+{
+	dprintf(2, "kparity init: %s: error %d\n", what, errno);
+	power_off();
+}
+
+static void mount_filesystems(void)
+{
+	static const char *const fs[][3] = {
+		{ "devtmpfs", "/dev", "dev" },
+		{ "proc", "/proc", "proc" },
+		{ "sysfs", "/sys", "sys" },
+		{ "debugfs", "/sys/kernel/debug", "debug" },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(fs) / sizeof(fs[0]); i++) {
+		mkdir(fs[i][1], 0755);
+		if (mount(fs[i][2], fs[i][1], fs[i][0], 0, NULL) &&
+		    errno != EBUSY)
+			die(fs[i][1]);
+	}
+}
+
+/* The console is for people; ours is the port, which appears when it does. */
+static void open_port(void)
+{
+	int tries;
+
+	for (tries = 0; tries < 5000; tries++) {
+		port = open(PORT, O_RDWR);
+		if (port >= 0)
+			return;
+		usleep(1000);
+	}
+	die(PORT);
+}
+
+static void get(char *buf, size_t len)
+{
+	while (len) {
+		ssize_t n = read(port, buf, len);
+
+		if (n <= 0)
+			die("read from the host");
+		buf += n;
+		len -= n;
+	}
+}
+
+static void put(const char *buf, size_t len)
+{
+	while (len) {
+		ssize_t n = write(port, buf, len);
+
+		if (n <= 0)
+			die("write to the host");
+		buf += n;
+		len -= n;
+	}
+}
+
+static void answer(int err, const char *buf, size_t len)
+{
+	char head[32];
+
+	put(head, snprintf(head, sizeof(head), "%d %zu\n", err, len));
+	put(buf, len);
+}
+
+static void get_line(char *line)
+{
+	size_t n;
+
+	for (n = 0; n < LINE_MAX; n++) {
+		get(line + n, 1);
+		if (line[n] == '\n') {
+			line[n] = '\0';
+			return;
+		}
+	}
+	die("request too long");
+}
+
+/* The bytes behind a request; the caller frees them. */
+static char *get_bytes(size_t len)
+{
+	char *buf = malloc(len ? len : 1);
+
+	if (!buf)
+		die("memory");
+	get(buf, len);
+	return buf;
+}
+
+static void do_load(size_t len, const char *params)
+{
+	char *image = get_bytes(len);
+	int err = syscall(__NR_init_module, image, len, params) ? errno : 0;
+
+	free(image);
+	answer(err, NULL, 0);
+}
+
+static void do_unload(const char *name)
+{
+	int err = syscall(__NR_delete_module, name, O_NONBLOCK) ? errno : 0;
+
+	answer(err, NULL, 0);
+}
+
+static void do_write(size_t len, const char *path)
+{
+	char *buf = get_bytes(len);
+	int fd = open(path, O_WRONLY);
+	int err = 0;
+
+	if (fd < 0 || write(fd, buf, len) != (ssize_t)len)
+		err = errno;
+	if (fd >= 0)
+		close(fd);
+	free(buf);
+	answer(err, NULL, 0);
+}
+
+static void do_read(const char *path)
+{
+	size_t size = READ_CHUNK, len = 0;
+	char *buf = malloc(size);
+	int fd = open(path, O_RDONLY);
+	int err = fd < 0 ? errno : 0;
+	ssize_t n = 0;
+
+	while (!err && buf) {
+		n = read(fd, buf + len, size - len);
+		if (n <= 0)
+			break;
+		len += n;
+		if (len == size)
+			buf = realloc(buf, size *= 2);
+	}
+	if (!buf)
+		die("memory");
+	if (n < 0)
+		err = errno;
+	if (fd >= 0)
+		close(fd);
+	answer(err, buf, err ? 0 : len);
+	free(buf);
+}
+
+static void serve(void)
+{
+	static char line[LINE_MAX];
+
+	for (;;) {
+		char *arg, *end;
+		size_t len;
+
+		get_line(line);
+		arg = strchr(line, ' ');
+		if (arg)
+			*arg++ = '\0';
+		else
+			arg = line + strlen(line);
+
+		len = strtoul(arg, &end, 10);
+		if (*end == ' ')
+			end++;
+		if (!strcmp(line, "off"))
+			break;
+		if (!strcmp(line, "load"))
+			do_load(len, end);
+		else if (!strcmp(line, "write"))
+			do_write(len, end);
+		else if (!strcmp(line, "unload"))
+			do_unload(arg);
+		else if (!strcmp(line, "read"))
+			do_read(arg);
+		else
+			die("unknown request");
+	}
+}
+
+int main(void)
+{
+	mount_filesystems();
+	open_port();
+	answer(0, NULL, 0);
+	serve();
+	answer(0, NULL, 0);
+	power_off();
+	return 0;
+}
