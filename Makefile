@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The verbs. Each is carried out by scripts/kparity, whose exit status says
+# more than make's: CI calls the program itself.
+
+VARIABLES := ARCH PAIR SEED PROGRAMS LANE KERNEL KERNEL_SRC KDIR TOOLCHAIN ACCEL OUT MIRROR V
+VERBS := run test report shell doctor update clean distclean help bench-self
+
+# What is given on the command line or in the environment, and nothing else.
+export $(foreach v,$(VARIABLES),$(if $(filter-out undefined default,$(origin $(v))),$(v)))
+MAKEFLAGS += --no-print-directory
+
+.PHONY: $(VERBS)
+.DEFAULT_GOAL := help
+
+$(VERBS):
+	@scripts/kparity $@

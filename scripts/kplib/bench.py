@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make bench-self: how fast kparity itself is. Prints figures, judges nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from kplib import guest, suite, ui
+from kplib.archs import Arch
+from kplib.errors import OK, Failed
+from kplib.request import Request
+
+BOOTS = 10
+RUNS = 5
+
+
+def _timed(copy: Path, req: Request, *words: str) -> float:
+    start = time.monotonic()
+    done = suite.run_in(copy, req, "run", *words)
+    if done.returncode:
+        raise Failed(f"a timed run failed: {ui.clean(done.stdout.decode()[-2000:])}")
+    return time.monotonic() - start
+
+
+def _row(what: str, times: list[float]) -> None:
+    print(f"  {what:<52}{statistics.median(times):7.2f} s  "
+          f"(min {min(times):.2f}, max {max(times):.2f}, n {len(times)})", flush=True)
+
+
+def _cold(copy: Path, req: Request) -> None:
+    """Empty caches to verdict: the first arch alone, then both."""
+    with tempfile.TemporaryDirectory(dir=req.cache) as scratch:
+        empty = dataclasses.replace(req, cache=Path(scratch))
+        with ui.step("cold run, x86_64"):
+            first = _timed(copy, empty, "ARCH=x86_64")
+        with ui.step("cold run, arm64 added"):
+            second = _timed(copy, empty, "ARCH=arm64")
+    _row("cold, empty caches, x86_64 alone", [first])
+    _row("cold, empty caches, both arches", [first + second])
+
+
+def _warm(copy: Path, req: Request, arch: Arch) -> None:
+    words = ("PAIR=ring", f"ARCH={arch.name}")
+    _timed(copy, req, *words)
+    _row("warm, nothing changed, PAIR=ring, both lanes",
+         [_timed(copy, req, *words) for _ in range(RUNS)])
+    source = copy / "rust-stub/ring.rs"
+    text = source.read_text()
+    edited = []
+    for number in range(RUNS):
+        # A line of code, so that the object and the module really change.
+        source.write_text(text + f"\n#[used]\nstatic EDITED: u64 = {number};\n")
+        edited.append(_timed(copy, req, *words))
+    source.write_text(text)
+    _row("warm, one line of ring.rs changed, PAIR=ring", edited)
+
+
+def _clone_pair(copy: Path, name: str) -> None:
+    """A further pair: ring under another name."""
+    for file in ("kmod/contract/ring.h", "kmod/ring.c", "rust-stub/ring.rs",
+                 "tests/kunit/ring_kunit.c"):
+        text = (copy / file).read_text()
+        text = re.sub(r"\bring\b|\bring(?=_)|(?<=_)ring\b", name, text)
+        text = re.sub(r"\bRING", name.upper(), text)
+        (copy / file.replace("ring", name)).write_text(text)
+
+
+def _pairs(copy: Path, req: Request, arch: Arch) -> None:
+    """How a warm full run grows with the number of pairs."""
+    names = ["ring"]
+    kbuild = (copy / "Kbuild").read_text()
+    points = []
+    for count in (1, 2, 4, 8):
+        while len(names) < count:
+            names.append(f"ring{len(names)}x")
+            _clone_pair(copy, names[-1])
+        (copy / "Kbuild").write_text(
+            re.sub(r"^PAIRS \?=.*$", f"PAIRS ?= {' '.join(names)}", kbuild, flags=re.M))
+        _timed(copy, req, f"ARCH={arch.name}")
+        times = [_timed(copy, req, f"ARCH={arch.name}") for _ in range(3)]
+        _row(f"warm, nothing changed, {count} pair{'s' if count > 1 else ''}", times)
+        points.append((count, statistics.median(times)))
+    (copy / "Kbuild").write_text(kbuild)
+    slope = (points[-1][1] - points[0][1]) / (points[-1][0] - points[0][0])
+    print(f"  {'one more pair':<52}{slope:7.2f} s")
+
+
+def _operations(copy: Path, req: Request, arch: Arch) -> None:
+    """How lane check grows with the number of operations."""
+    points = []
+    for programs in (64, 256, 1024):
+        words = ("PAIR=ring", "LANE=check", f"ARCH={arch.name}", f"PROGRAMS={programs}")
+        times = [_timed(copy, req, *words) for _ in range(3)]
+        operations = programs * 256 * 8
+        _row(f"warm, lane check, {operations:,} operations", times)
+        points.append((operations, statistics.median(times)))
+    slope = (points[-1][1] - points[0][1]) / (points[-1][0] - points[0][0]) * 1e6
+    print(f"  {'a million operations more':<52}{slope:7.2f} s")
+
+
+def _repeatable(copy: Path, req: Request, arch: Arch) -> None:
+    """Instruction counts of several boots, compared."""
+    totals: list[dict[str, int]] = []
+    for _ in range(BOOTS):
+        _timed(copy, req, "LANE=insn", f"ARCH={arch.name}")
+        found = json.loads((copy / "out" / arch.name / "results.json").read_text())
+        totals.append({f"{pair} {op} {path}": cost["total"]
+                       for pair, data in found["pairs"].items()
+                       for op, row in data["instructions"].items() for path, cost in row.items()})
+    worst = max(((max(t[key] for t in totals) - min(t[key] for t in totals))
+                 / max(1, totals[0][key]), key) for key in totals[0])
+    same = sum(t == totals[0] for t in totals)
+    print(f"  {arch.name}: {same} of {BOOTS} boots give the same {len(totals[0])} instruction "
+          f"totals; largest difference {worst[0] * 1e6:.2f} in 1,000,000"
+          + (f" ({worst[1]})" if worst[0] else ""), flush=True)
+
+
+def bench(req: Request) -> int:
+    """Print the figures that kparity holds itself to."""
+    print(f"kparity's own speed: {os.cpu_count()} CPUs, {os.uname().machine}", flush=True)
+    with tempfile.TemporaryDirectory(dir=req.out) as scratch:
+        copy = suite.copy_of_project(Path(scratch))
+        for arch in req.archs:
+            with ui.step(f"warming the caches for {arch.name}"):
+                _timed(copy, req, f"ARCH={arch.name}")
+            print(f"{arch.name}", flush=True)
+            _warm(copy, req, arch)
+            _pairs(copy, req, arch)
+            _operations(copy, req, arch)
+        print("repeatability", flush=True)
+        for arch in req.archs:
+            _repeatable(copy, req, arch)
+        print(f"  guest memory{guest.MEMORY_MIB:>6} MiB")
+        print("cold", flush=True)
+        _cold(copy, req)
+    return OK

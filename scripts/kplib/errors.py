@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What can go wrong, and the exit status each gives.
+
+0 all good, 1 a comparison or a test failed, 2 the request was wrong, 3 the
+guest was lost or the environment failed.
+"""
+
+OK = 0
+FAILED = 1
+REFUSED = 2
+BROKEN = 3
+
+
+class KparityError(Exception):
+    """Ends the run. The message says what is wrong and what to do, in one line."""
+
+    status = BROKEN
+
+
+class Refused(KparityError):
+    """The request was wrong; nothing was done."""
+
+    status = REFUSED
+
+
+class Failed(KparityError):
+    """A comparison, a test or the code under test failed."""
+
+    status = FAILED
+
+
+class EnvironmentFailed(KparityError):
+    """Something outside the code under test failed: tools, disk, network."""
+
+    status = BROKEN
+
+
+class GuestLost(KparityError):
+    """A guest died, hung or talked nonsense; carries what its console said."""
+
+    status = BROKEN
+
+    def __init__(self, what: str, console: str = "") -> None:
+        super().__init__(what)
+        self.console = console

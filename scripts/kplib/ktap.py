@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0
+"""KTAP, read with the kernel tree's own parser (tools/testing/kunit)."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kplib import ui
+
+#: Verdicts of a case on a path.
+PASS, FAIL, SKIP, ERROR = "pass", "fail", "skip", "error"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one case gave on one path. `path` is empty for a case without paths."""
+
+    suite: str
+    case: str
+    path: str
+    status: str
+    log: tuple[str, ...]
+
+
+def _tool(tree: Path, name: str) -> Any:
+    folder = str(tree / "tools/testing/kunit")
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return importlib.import_module(name)
+
+
+def merge(suites: dict[str, str]) -> str:
+    """One KTAP document from the debugfs results of several suites."""
+    lines = ["KTAP version 1", f"1..{len(suites)}"]
+    for number, text in enumerate(suites.values(), 1):
+        body = [line.rstrip() for line in text.splitlines()][2:]
+        lines += [re.sub(r"^(ok|not ok) \d+ ", rf"\1 {number} ", line) for line in body if line]
+    return "\n".join(lines) + "\n"
+
+
+def parse(tree: Path, text: str) -> Any:
+    """The parser's Test for a document."""
+    printer = _tool(tree, "kunit_printer")
+    parser = _tool(tree, "kunit_parser")
+    return parser.parse_run_tests(
+        text.splitlines(), printer.Printer(print=False))
+
+
+def _status(test: Any) -> str:
+    return {"SUCCESS": PASS, "FAILURE": FAIL, "SKIPPED": SKIP}.get(test.status.name, ERROR)
+
+
+def _log(test: Any) -> tuple[str, ...]:
+    drop = re.compile(r"^\s*(# (Subtest|module|Totals)|KTAP version|\d+\.\.\d+)|"
+                      r"^\s*# [\w.>-]+: pass:\d+ fail:\d+ skip:\d+ total:\d+$")
+    return tuple(re.sub(r"^\s*# [\w.]+: ", "", ui.clean(line)) for line in test.log
+                 if not drop.match(line))
+
+
+def _complete(test: Any) -> bool:
+    return not test.counts.errors and len(test.subtests) == (test.expected_count or 0)
+
+
+def verdicts(tree: Path, planned: list[str], text: str) -> tuple[Verdict, ...]:
+    """One verdict for each case and path; a planned suite that is absent is an error.
+
+    A plan that the results do not fill is an error too: silence never passes.
+    """
+    found: list[Verdict] = []
+    suites = {suite.name: suite for suite in parse(tree, text).subtests}
+    for name in planned:
+        suite = suites.get(name)
+        if suite is None or not suite.subtests:
+            found.append(Verdict(name, "", "", ERROR, ("no results",)))
+            continue
+        before = len(found)
+        for case in suite.subtests:
+            log = _log(case)
+            if not case.subtests:
+                found.append(Verdict(name, case.name, "", _status(case), log))
+            for path in case.subtests:
+                found.append(Verdict(name, case.name, path.name, _status(path),
+                                     _log(path) or (log if _status(path) != PASS else ())))
+            if case.subtests and not _complete(case):
+                found.append(Verdict(name, case.name, "", ERROR, log + ("results are incomplete",)))
+        if not _complete(suite):
+            found.append(Verdict(name, "", "", ERROR, ("results are incomplete",)))
+        if _status(suite) not in (PASS, SKIP) and \
+                all(v.status in (PASS, SKIP) for v in found[before:]):
+            found.append(Verdict(name, "", "", FAIL, _log(suite) or ("the suite failed",)))
+    return tuple(found)
+
+
+def junit(tree: Path, text: str) -> str:
+    """The document as JUnit XML."""
+    return str(_tool(tree, "kunit_junit").get_junit_result(parse(tree, text)))

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The modules under test: engine and pairs, built by kbuild outside the kernel tree."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from kplib import cache, proc, ui
+from kplib.errors import Failed
+from kplib.kernel import Kernel
+from kplib.request import TOP, Request
+from kplib.toolchain import Toolchain
+
+#: Everything that kbuild reads.
+INPUTS = ("Kbuild", "kmod/**/*.[ch]", "rust-stub/*.rs", "tests/kunit/*.[ch]")
+
+
+@dataclass(frozen=True)
+class Modules:
+    """Built modules: the engine, and one a pair."""
+
+    engine: Path
+    pairs: dict[str, Path]
+
+
+def command(tools: Toolchain, kernel: Kernel, out: Path, *words: str) -> list[str]:
+    """The kbuild command line for the modules."""
+    return tools.argv("make", "-C", kernel.build, f"ARCH={kernel.arch.kernel_arch}", "LLVM=1",
+                      f"-j{os.cpu_count() or 1}", f"M={TOP}", f"MO={out}", *words, "modules")
+
+
+def _stamp(kernel: Kernel, pairs: tuple[str, ...]) -> str:
+    files = sorted(path for glob in INPUTS for path in TOP.glob(glob))
+    return cache.digest(kernel.ident, str(TOP), *pairs, *(
+        part for path in files for part in (str(path.relative_to(TOP)), path.read_bytes())))
+
+
+def build(request: Request, tools: Toolchain, kernel: Kernel) -> Modules:
+    """Build the requested pairs' modules; nothing is run if no input has changed."""
+    out = request.out / kernel.arch.name / "build"
+    out.mkdir(parents=True, exist_ok=True)
+    built = Modules(out / "kparity.ko",
+                    {pair: out / f"kparity_{pair}.ko" for pair in request.pairs})
+    stamp = out / ".kparity-stamp"
+    with cache.locked(out):
+        want = _stamp(kernel, request.pairs)
+        have = stamp.read_text() if stamp.exists() else ""
+        if have == want and all(p.exists() for p in (built.engine, *built.pairs.values())):
+            return built
+        stamp.unlink(missing_ok=True)
+        with ui.step(f"building {', '.join(request.pairs)} for {kernel.arch.name}") as step:
+            status, tail = proc.logged(
+                command(tools, kernel, out, f"PAIRS={' '.join(request.pairs)}"),
+                out / "build.log", step, request.verbose)
+        for line in tail if status or any("warning:" in line for line in tail) else ():
+            ui.note(line)
+        if status:
+            raise Failed(f"the modules do not build for {kernel.arch.name}; the compiler's lines "
+                         f"are above and in {out / 'build.log'}")
+        cache.write(stamp, want)
+    return built

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The report on the terminal, and the files of a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from kplib import cache, ktap
+from kplib.results import NOOP, PATHS, ArchResult, Cost, PairResult
+
+_COLOUR = {ktap.PASS: "32", ktap.FAIL: "31", ktap.ERROR: "31", ktap.SKIP: "33"}
+_WORD = {ktap.PASS: "ok", ktap.FAIL: "FAIL", ktap.ERROR: "ERROR", ktap.SKIP: "skip"}
+
+
+def _paint(text: str, status: str) -> str:
+    if not sys.stdout.isatty() or "NO_COLOR" in os.environ:
+        return text
+    return f"\x1b[{_COLOUR[status]}m{text}\x1b[0m"
+
+
+def _cases(pair: PairResult) -> list[str]:
+    rows: dict[tuple[str, str], dict[str, ktap.Verdict]] = {}
+    for verdict in pair.verdicts:
+        rows.setdefault((verdict.suite, verdict.case), {})[verdict.path] = verdict
+    lines = []
+    for (suite, case), by_path in rows.items():
+        cells = []
+        for path in PATHS:
+            if path in by_path:
+                status = by_path[path].status
+                cells.append(_paint(f"{_WORD[status]:>12}", status))
+            else:
+                cells.append(" " * 12)
+        line = f"    {case or suite:<16}" + "".join(cells)
+        if "" in by_path:
+            line = f"{line.rstrip()}  {_paint(_WORD[by_path[''].status], by_path[''].status)}"
+        lines.append(line.rstrip())
+    return lines
+
+
+def _failures(name: str, pair: PairResult) -> list[str]:
+    lines: list[str] = []
+    shown: set[tuple[str, ...]] = set()
+    for verdict in pair.verdicts:
+        if verdict.status == ktap.PASS or verdict.log in shown:
+            continue
+        shown.add(verdict.log)
+        what = " ".join(w for w in (name, verdict.case or verdict.suite, verdict.path) if w)
+        lines.append(f"  {_paint(_WORD[verdict.status], verdict.status)} {what}")
+        lines += [f"    {line}" for line in verdict.log]
+    return lines
+
+
+def _cell(cost: Cost | None) -> str:
+    if cost is None:
+        return f"{'-':>14}"
+    ratio = f"({cost.ratio:.2f})" if cost.ratio is not None else "(  - )"
+    return f"{cost.p50:>7} {ratio}"
+
+
+def _costs(pair: PairResult, verbose: bool) -> list[str]:
+    lines = []
+    for op, row in pair.costs.items():
+        if op == NOOP:
+            continue
+        lines.append(f"    {op:<16}" + "".join(f"{_cell(row.get(p)):>16}" for p in PATHS))
+        if not verbose:
+            continue
+        for name in ("min", "p99", "max", "n"):
+            lines.append(f"      {name:<14}" + "".join(
+                f"{getattr(row[p], name) if p in row else '-':>9}       " for p in PATHS).rstrip())
+    return lines
+
+
+def show(result: ArchResult, verbose: bool) -> str:
+    """The report of one arch."""
+    kernel = result.kernel
+    facts = ", ".join(f"{name.lower()}={value}" for name, value in result.facts().items())
+    lines = ["", f"{kernel.arch.name}, linux {kernel.release}, clang "
+             f"{result.tools.versions.get('clang', '?')}, rustc "
+             f"{result.tools.versions.get('rustc', '?')}, seed {result.seed}"]
+    for lane in result.lanes:
+        lines.append(f"  lane {lane.lane.name}: {lane.lane.describe()}, {lane.seconds:.1f} s")
+    if any(pair.costs for pair in result.pairs.values()):
+        lines.append(f"  built with {facts}")
+    for name, pair in result.pairs.items():
+        lines += ["", f"  {name}"]
+        lines.append("    " + f"{'case':<16}" + "".join(f"{p:>12}" for p in PATHS))
+        lines += _cases(pair)
+        if pair.costs:
+            lines.append(f"    {'instructions':<16}" + "".join(f"{p:>16}" for p in PATHS))
+            lines += _costs(pair, verbose)
+    if any(pair.costs for pair in result.pairs.values()):
+        lines += ["", "  instructions: p50 of one operation, the driver's no-op subtracted; "
+                  "in brackets the ratio to c->c"]
+    for name, pair in result.pairs.items():
+        if failures := _failures(name, pair):
+            lines += ["", *failures]
+    for lane in result.lanes:
+        if lane.lost:
+            lines += ["", f"  lane {lane.lane.name}: {lane.lost}", "  the console's last lines:"]
+            lines += [f"    {line}" for line in lane.console.splitlines()]
+    passed = sum(v.status == ktap.PASS for p in result.pairs.values() for v in p.verdicts)
+    total = sum(len(p.verdicts) for p in result.pairs.values())
+    word = {"pass": ktap.PASS, "fail": ktap.FAIL, "error": ktap.ERROR}[result.verdict]
+    lines += ["", f"{kernel.arch.name}: " + _paint(result.verdict.upper(), word)
+              + f", {passed} of {total} results passed"]
+    return "\n".join(lines)
+
+
+def save(result: ArchResult, folder: Path) -> None:
+    """Write results.json, junit.xml and the KTAP of every lane."""
+    document = ktap.merge(result.suites())
+    cache.write(folder / "results.json", json.dumps(result.to_json(), indent=1) + "\n")
+    cache.write(folder / "results.ktap", document)
+    cache.write(folder / "junit.xml", ktap.junit(result.kernel.tree, document))

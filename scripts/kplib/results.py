@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Results of a run on one arch: what was found, and results.json.
+
+results.json holds, with "schema": 1,
+
+arch, seed, verdict       verdict is "pass", "fail" or "error"
+kernel                    release, and the options that change figures
+tools                     version of each tool
+lanes                     for each lane: accelerator, why, seconds, lost
+                          ("lost" says how the guest was lost, else null)
+pairs                     for each pair:
+  cases                   suite, case, path, status (pass fail skip error), log
+  invariants              id, category, statement, judged: times by path
+  instructions            for each operation and path: n, min, p50, p99, max,
+                          ratio; executed instructions, the p50 of the path's
+                          no-op subtracted. ratio is p50 over that of c->c.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from kplib import guest, ktap
+from kplib.kernel import Kernel
+from kplib.toolchain import Toolchain
+
+PATHS = ("c->c", "c->rust", "rust->c", "rust->rust")
+REFERENCE = PATHS[0]
+NOOP = "noop"
+
+#: Options that change what an operation costs: shown with every figure.
+FACTS = ("CC_OPTIMIZE_FOR_PERFORMANCE", "RUST_OVERFLOW_CHECKS", "RUST_INLINE_HELPERS",
+         "RUST_DEBUG_ASSERTIONS", "LTO_CLANG", "CPU_MITIGATIONS", "PREEMPT", "SMP", "KASAN")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Instructions of an operation on a path, the driver's own subtracted."""
+
+    n: int
+    min: int
+    p50: int
+    p99: int
+    max: int
+    total: int
+    ratio: float | None
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """How often an invariant was put to the test on each path."""
+
+    id: str
+    category: str
+    statement: str
+    judged: dict[str, int]
+
+
+@dataclass
+class PairResult:
+    """All that one run says of a pair."""
+
+    verdicts: list[ktap.Verdict] = field(default_factory=list)
+    invariants: list[Invariant] = field(default_factory=list)
+    costs: dict[str, dict[str, Cost]] = field(default_factory=dict)
+
+
+@dataclass
+class LaneResult:
+    """All that one boot gave. `lost` is set if the guest did not live to the end."""
+
+    lane: guest.Lane
+    seconds: float = 0.0
+    ktap: dict[str, str] = field(default_factory=dict)
+    cost: dict[str, str] = field(default_factory=dict)
+    invariants: dict[str, str] = field(default_factory=dict)
+    lost: str | None = None
+    console: str = ""
+
+
+def percentile(counts: dict[int, int], share: float) -> int:
+    """The smallest value that at least `share` of all samples do not exceed."""
+    need = math.ceil(share * sum(counts.values()))
+    for value in sorted(counts):
+        need -= counts[value]
+        if need <= 0:
+            return value
+    raise ValueError("no samples")
+
+
+def parse_costs(text: str) -> dict[str, dict[str, Cost]]:
+    """Costs by operation and path, from the engine's cost table."""
+    raw: dict[tuple[str, str], dict[int, int]] = {}
+    for line in text.splitlines():
+        path, op, value, times = line.split()
+        raw.setdefault((op, path), {})[int(value)] = int(times)
+    table: dict[str, dict[str, Cost]] = {}
+    for (op, path), counts in raw.items():
+        own = percentile(raw[(NOOP, path)], 0.5) if op != NOOP else 0
+        net = {value - own: times for value, times in counts.items()}
+        base = raw.get((op, REFERENCE))
+        ratio = None
+        if op != NOOP and base:
+            reference = percentile(base, 0.5) - percentile(raw[(NOOP, REFERENCE)], 0.5)
+            ratio = percentile(net, 0.5) / reference if reference > 0 else None
+        table.setdefault(op, {})[path] = Cost(
+            n=sum(net.values()), min=min(net), p50=percentile(net, 0.5),
+            p99=percentile(net, 0.99), max=max(net),
+            total=sum(v * t for v, t in net.items()), ratio=ratio)
+    return table
+
+
+def parse_invariants(text: str) -> list[Invariant]:
+    """Invariants from the engine's table."""
+    found = []
+    for line in text.splitlines():
+        ident, category, *judged, statement = line.split("\t")
+        found.append(Invariant(ident, category, statement,
+                               dict(zip(PATHS, map(int, judged)))))
+    return found
+
+
+@dataclass
+class ArchResult:
+    """A run on one arch."""
+
+    kernel: Kernel
+    tools: Toolchain
+    seed: int
+    lanes: list[LaneResult]
+    pairs: dict[str, PairResult]
+
+    @property
+    def verdict(self) -> str:
+        """ "pass", "fail", or "error" if a guest was lost."""
+        statuses = {v.status for pair in self.pairs.values() for v in pair.verdicts}
+        if ktap.FAIL in statuses:
+            return "fail"
+        if ktap.ERROR in statuses or any(lane.lost for lane in self.lanes):
+            return "error"
+        return "pass" if statuses else "error"
+
+    def suites(self) -> dict[str, str]:
+        """KTAP of every planned suite; one line that says so for a lost one."""
+        found = {}
+        for lane in self.lanes:
+            for pair in self.pairs:
+                suite = suite_name(pair, lane.lane.name)
+                why = " ".join((lane.lost or "no results").split()).replace("#", "")
+                found[suite] = lane.ktap.get(
+                    suite, f"KTAP version 1\n1..1\nnot ok 1 {suite} # {why}\n")
+        return found
+
+    def facts(self) -> dict[str, str]:
+        """The options that change figures."""
+        return {name: self.kernel.config.get(f"CONFIG_{name}", "n") for name in FACTS}
+
+    def to_json(self) -> dict[str, Any]:
+        """What results.json holds."""
+        return {
+            "schema": 1,
+            "arch": self.kernel.arch.name,
+            "seed": self.seed,
+            "verdict": self.verdict,
+            "kernel": {"release": self.kernel.release, "config": self.facts()},
+            "tools": self.tools.versions,
+            "lanes": {
+                lane.lane.name: {"accelerator": lane.lane.accel, "why": lane.lane.why,
+                                 "seconds": round(lane.seconds, 3), "lost": lane.lost}
+                for lane in self.lanes},
+            "pairs": {
+                name: {
+                    "cases": [asdict(v) for v in pair.verdicts],
+                    "invariants": [asdict(i) for i in pair.invariants],
+                    "instructions": {op: {path: asdict(cost) for path, cost in row.items()}
+                                     for op, row in pair.costs.items()},
+                } for name, pair in self.pairs.items()},
+        }
+
+
+def gather(kernel: Kernel, tools: Toolchain, seed: int, pairs: tuple[str, ...],
+           lanes: list[LaneResult]) -> ArchResult:
+    """Judge what the lanes of one arch gave."""
+    found = {pair: PairResult() for pair in pairs}
+    for lane in lanes:
+        for pair in pairs:
+            suite = suite_name(pair, lane.lane.name)
+            result = found[pair]
+            if suite in lane.ktap:
+                text = ktap.merge({suite: lane.ktap[suite]})
+                result.verdicts += ktap.verdicts(kernel.tree, [suite], text)
+            else:
+                why = lane.lost or "the guest gave no results"
+                result.verdicts.append(ktap.Verdict(suite, "", "", ktap.ERROR, (why,)))
+            if lane.cost.get(pair):
+                result.costs = parse_costs(lane.cost[pair])
+            if lane.lane.name == "check" and lane.invariants.get(pair):
+                result.invariants = parse_invariants(lane.invariants[pair])
+    return ArchResult(kernel, tools, seed, lanes, found)
+
+
+def suite_name(pair: str, lane: str) -> str:
+    """Name of the KUnit suite of a pair for a lane; see KP_SUITES() in engine.h."""
+    return f"{pair}_insn" if lane == "insn" else pair

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make test: everything that must hold, ending with a line of counts."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from dataclasses import dataclass
+from pathlib import Path
+
+from kplib import archs, checks, kernel, ktap, report, toolchain, ui, verbs
+from kplib.errors import FAILED, OK, EnvironmentFailed
+from kplib.request import TOP, Request
+
+
+@dataclass
+class Tally:
+    """Counts over all parts of the test suite."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def add(self, good: bool) -> None:
+        """Count one result."""
+        if good:
+            self.passed += 1
+        else:
+            self.failed += 1
+
+
+def _host_tests(tree: Path, tally: Tally) -> None:
+    print("\ntests of the tooling", flush=True)
+    os.environ["KPARITY_TREE"] = str(tree)
+    tests = unittest.defaultTestLoader.discover(str(TOP / "tests/host"),
+                                                top_level_dir=str(TOP / "tests"))
+    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=1).run(tests)
+    for case, reason in result.skipped:
+        print(f"  skip {case.id()}: {reason}", flush=True)
+    bad = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    tally.failed += bad
+    tally.skipped += len(result.skipped)
+    tally.passed += result.testsRun - bad - len(result.skipped)
+
+
+def copy_of_project(folder: Path) -> Path:
+    """The project's own files, as they are now, in another folder."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=TOP, check=True,
+                            stdout=subprocess.PIPE).stdout.decode().splitlines()
+    copy = folder / "kparity"
+    for name in listed:
+        if (TOP / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(TOP / name, copy / name)
+    return copy
+
+
+def run_in(copy: Path, req: Request, *words: str) -> subprocess.CompletedProcess[bytes]:
+    """kparity in a copy of the project, with this run's cache and tools."""
+    env = {**os.environ, "KPARITY_CACHE": str(req.cache), "OUT": str(copy / "out")}
+    if req.toolchain:
+        env["TOOLCHAIN"] = req.toolchain
+    return subprocess.run([str(copy / "scripts/kparity"), *words], env=env, check=False,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+
+
+def _mutant(req: Request, arch: archs.Arch, patch: Path, copy: Path) -> str | None:
+    """Why a mutant was not caught as its patch says, or None if it was."""
+    head = dict(re.findall(r"^(Pair|Caught-by): (.*)$", patch.read_text(), re.M))
+    pair, (case, path) = head["Pair"], head["Caught-by"].split()
+    applied = subprocess.run(["git", "apply", "-p1", str(patch)], cwd=copy, check=False,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if applied.returncode:
+        return f"does not apply: {applied.stdout.decode().strip()}"
+    try:
+        done = run_in(copy, req, "run", f"PAIR={pair}", "LANE=check", f"ARCH={arch.name}")
+    finally:
+        subprocess.run(["git", "apply", "-R", "-p1", str(patch)], cwd=copy, check=True)
+    said = done.stdout.decode(errors="replace")
+    if done.returncode != FAILED:
+        return f"exit status {done.returncode}, not {FAILED}:\n{said}"
+    results = copy / "out" / arch.name / "results.json"
+    if not results.exists():
+        return f"no results:\n{said}"
+    cases = json.loads(results.read_text())["pairs"][pair]["cases"]
+    if not any(c["case"] == case and c["path"] == path and c["status"] == ktap.FAIL
+               for c in cases):
+        return f"failed, but not in {case} on {path}:\n{said}"
+    if "replay: make run" not in said:
+        return f"no replay command:\n{said}"
+    return None
+
+
+def _mutants(req: Request, arch: archs.Arch, tally: Tally) -> None:
+    print(f"\nplanted bugs, {arch.name}", flush=True)
+    with tempfile.TemporaryDirectory(dir=req.out) as scratch:
+        # git apply must take the copy for what it is, not for a part of this checkout.
+        copy = copy_of_project(Path(scratch))
+        subprocess.run(["git", "init", "-q", str(copy)], check=True)
+        for patch in sorted((TOP / "tests/mutants").glob("*.patch")):
+            with ui.step(f"planting {patch.stem}"):
+                why = _mutant(req, arch, patch, copy)
+            tally.add(why is None)
+            print(f"  {'ok  ' if why is None else 'FAIL'} {patch.stem}"
+                  + (f": {ui.clean(why.splitlines()[0])}" if why else " is caught"), flush=True)
+            for line in why.splitlines()[1:] if why else ():
+                print(f"       {ui.clean(line)}")
+
+
+def _suites(req: Request, tools: toolchain.Toolchain, arch: archs.Arch, tally: Tally) -> None:
+    result = verbs.run_arch(req, tools, arch)
+    report.save(result, req.out / arch.name)
+    print(report.show(result, req.verbose), flush=True)
+    for pair in result.pairs.values():
+        for verdict in pair.verdicts:
+            if verdict.status == ktap.SKIP:
+                tally.skipped += 1
+            else:
+                tally.add(verdict.status == ktap.PASS)
+
+
+def test(req: Request) -> int:
+    """The whole test suite, on every arch."""
+    tools = verbs.prepare(req)
+    every = tuple(archs.load_all(TOP / "qemu/arch").values())
+    host = next(a for a in every if a.name == archs.host_name(os.uname().machine))
+    kernels = {arch.name: kernel.get(req, tools, arch) for arch in every}
+    tally = Tally()
+    _host_tests(kernels[host.name].tree, tally)
+    if tools.root is None:
+        missing = [t for t in ("shellcheck", "mypy", "pycodestyle") if not shutil.which(t)]
+        if missing:
+            raise EnvironmentFailed(f"make test needs {', '.join(missing)}; install them, "
+                                    "or TOOLCHAIN=root")
+    print("\nstatic checks", flush=True)
+    for outcome in checks.run(tools, kernels[host.name], req.out):
+        tally.add(outcome.passed)
+    for arch in every:
+        _suites(req, tools, arch, tally)
+    _mutants(req, host, tally)
+    skipped = f", {tally.skipped} skipped" if tally.skipped else ""
+    print(f"\n{tally.passed} passed, {tally.failed} failed{skipped}")
+    return FAILED if tally.failed else OK

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Live progress: one line that changes on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import sys
+import threading
+import time
+from typing import Iterator
+
+_lock = threading.Lock()
+_UNSAFE = re.compile(r"[^\t\x20-\x7e\u00a0-\U0010ffff]")
+
+
+def clean(text: str) -> str:
+    """Text without control characters: what a guest says cannot drive a terminal."""
+    return _UNSAFE.sub("?", text)
+
+
+def live() -> bool:
+    """Whether progress can be drawn in place."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def note(text: str) -> None:
+    """Print a line of progress to stderr."""
+    with _lock:
+        sys.stderr.write(("\r\x1b[K" if live() else "") + text + "\n")
+        sys.stderr.flush()
+
+
+class Step:
+    """A step that takes time. `detail` may be set while it runs."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.detail = ""
+        self._start = time.monotonic()
+        self._done = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, daemon=True)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the step began."""
+        return time.monotonic() - self._start
+
+    def _tick(self) -> None:
+        quiet_until = 30.0
+        while not self._done.wait(0.2 if live() else 1.0):
+            if live():
+                width = shutil.get_terminal_size().columns - 1
+                line = f"[{self.elapsed:5.0f} s] {self.what}  {self.detail}"
+                with _lock:
+                    sys.stderr.write("\r\x1b[K" + clean(line)[:width])
+                    sys.stderr.flush()
+            elif self.elapsed >= quiet_until:
+                # A log must show that a long step is alive, not each of its moves.
+                note(f"  ... {self.what}: {self.elapsed:.0f} s")
+                quiet_until += 60.0
+
+    def __enter__(self) -> "Step":
+        if not live():
+            note(f"  {self.what}")
+        self._ticker.start()
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._done.set()
+        self._ticker.join()
+        if kind is None and self.elapsed >= 0.5:
+            note(f"  {self.what}: {self.elapsed:.1f} s")
+        elif live():
+            with _lock:
+                sys.stderr.write("\r\x1b[K")
+
+
+@contextlib.contextmanager
+def step(what: str) -> Iterator[Step]:
+    """Show `what` and the elapsed time while the body runs."""
+    with Step(what) as s:
+        yield s

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The verbs of the Makefile."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import Future
+from pathlib import Path
+
+from kplib import accel, apt, cache, guest, kernel, lanes, modules, proc, report, request, \
+    results, toolchain, ui
+from kplib.archs import Arch
+from kplib.errors import BROKEN, FAILED, OK, EnvironmentFailed, Refused
+from kplib.request import Request
+
+
+def prepare(req: Request) -> toolchain.Toolchain:
+    """Check the folders and choose the tools."""
+    cache.writable_folder("OUT", req.out)
+    cache.writable_folder("KPARITY_CACHE", req.cache)
+    return kernel.tools_for(req)
+
+
+def run_arch(req: Request, tools: toolchain.Toolchain, arch: Arch) -> results.ArchResult:
+    """Boot the lanes while the modules are built, then feed them."""
+    built_kernel = kernel.get(req, tools, arch)
+    built: Future[modules.Modules] = Future()
+    wanted = [accel.choose(req, tools, built_kernel) if name == "check" else accel.insn_lane(req)
+              for name in req.lanes]
+    folder = req.out / arch.name
+    running = [
+        lanes.start(lambda lane=lane: lanes.run(  # type: ignore[misc]
+            req, tools, built_kernel, lane, built, folder), f"{arch.name} {lane.name}")
+        for lane in wanted]
+    try:
+        built.set_result(modules.build(req, tools, built_kernel))
+        with ui.step(f"running {', '.join(req.pairs)} on {arch.name}"):
+            done = [future.result() for future in running]
+    except BaseException:
+        guest.cancelled.set()
+        for future in running:
+            try:
+                future.exception()
+            except BaseException:  # pylint: disable=broad-except
+                pass  # what matters is the first error, which goes on from here
+        guest.cancelled.clear()
+        raise
+    return results.gather(built_kernel, tools, req.seed, req.pairs, done)
+
+
+def run(req: Request) -> int:
+    """Build what is missing, boot, compare, report."""
+    tools = prepare(req)
+    found = []
+    for arch in req.archs:
+        result = run_arch(req, tools, arch)
+        report.save(result, req.out / arch.name)
+        print(report.show(result, req.verbose), flush=True)
+        found.append(result)
+    verdicts = {result.verdict for result in found}
+    if "fail" in verdicts:
+        return FAILED
+    if "error" in verdicts:
+        return BROKEN
+    return OK
+
+
+def doctor(req: Request) -> int:
+    """Print each tool, its version, the minimum the kernel asks for, what is used."""
+    host = toolchain.host_versions()
+    root = cache.marker(toolchain.root_path(req.cache)) or {"versions": {}}
+    minimum = {}
+    scripts = sorted(req.cache.glob("source/linux-*/linux/scripts/min-tool-version.sh"))
+    if scripts:
+        for tool, name in (("clang", "llvm"), ("ld.lld", "llvm"), ("rustc", "rustc"),
+                           ("bindgen", "bindgen")):
+            minimum[tool] = proc.output(["sh", scripts[-1], name]).strip()
+    print(f"{'tool':<22}{'minimum':>10}{'host':>14}{'root':>14}")
+    for tool, version in host.items():
+        print(f"{tool:<22}{minimum.get(tool, '-'):>10}{version or 'missing':>14}"
+              f"{root['versions'].get(tool) or '-':>14}")
+    missing = [tool for tool, version in host.items() if version is None]
+    if not scripts:
+        print("minimum: known once a kernel source is in the cache")
+    if req.toolchain == "root" or missing:
+        why = f"the host lacks {', '.join(missing)}" if missing else "TOOLCHAIN=root"
+        there = "is there" if root["versions"] else "will be made by the next run"
+        print(f"used: a Debian {apt.SUITE} root ({why}); it {there}")
+        if not shutil.which("mmdebstrap") and not root["versions"]:
+            print("      needs mmdebstrap: sudo apt-get install --no-install-recommends mmdebstrap")
+    else:
+        print("used: the host's tools, if its Rust passes the kernel's 'make rustavailable'")
+    print(f"cache: {req.cache}")
+    return OK
+
+
+def update(req: Request) -> int:
+    """Look again which kernels Debian has; the default may change."""
+    cache.writable_folder("KPARITY_CACHE", req.cache)
+    found = kernel.resolved(req, renew=True)
+    for series, version in found.items():
+        print(f"linux {series}: {version}")
+    shutil.rmtree(req.cache / "accel", ignore_errors=True)
+    return OK
+
+
+def shell(req: Request) -> int:
+    """Boot into a busybox shell with the modules in /modules."""
+    if len(req.archs) != 1:
+        raise Refused("make shell is for one arch; give ARCH=x86_64 or ARCH=arm64")
+    tools = prepare(req)
+    built_kernel = kernel.get(req, tools, req.archs[0])
+    built = modules.build(req, tools, built_kernel)
+    busybox = _busybox(req, tools, req.archs[0])
+    lane = accel.choose(req, tools, built_kernel)
+    with tempfile.TemporaryDirectory(dir=req.out) as scratch:
+        initrd = _shell_initrd(tools, built_kernel, built, busybox, Path(scratch))
+        words = guest.command(built_kernel, lane, Path("/dev/null"), initrd)
+        # The console is the terminal here, and there is no port for a host to talk on.
+        words = words[:words.index("-chardev")] + [
+            "-chardev", "stdio,id=console,mux=on,signal=off", "-serial", "chardev:console",
+            "-mon", "console"]
+        print(f"{req.archs[0].name}, linux {built_kernel.release}, {lane.describe()}; "
+              "leave with 'exit' or Ctrl-A x", flush=True)
+        # In the terminal's foreground: Ctrl-C belongs to the guest.
+        done = subprocess.run(tools.argv(*words), check=False)
+    return OK if done.returncode == 0 else BROKEN
+
+
+def _busybox(req: Request, tools: toolchain.Toolchain, arch: Arch) -> Path:
+    entry = req.cache / "busybox" / arch.name
+    if not (entry / "busybox").exists():
+        with cache.locked(entry), cache.fresh(entry) as partial, \
+                ui.step(f"fetching busybox for {arch.name}"):
+            debs = kernel.packages(req)
+            if not (debs.folder / "sources.list").exists():
+                kernel.resolved(req, renew=True)
+            deb = debs.download(f"busybox-static:{arch.debian}", partial)
+            proc.output(tools.argv(
+                "sh", "-ec", 'dpkg-deb --fsys-tarfile "$1" | '
+                'tar -xO ./usr/bin/busybox >"$2" || '
+                'dpkg-deb --fsys-tarfile "$1" | tar -xO ./bin/busybox >"$2"; chmod 755 "$2"',
+                "extract", deb, partial / "busybox"))
+            deb.unlink()
+    return entry / "busybox"
+
+
+_SHELL_INIT = """#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t devtmpfs dev /dev
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t debugfs debug /sys/kernel/debug
+cd /modules
+echo 'insmod kparity.ko; insmod kparity_<pair>.ko'
+echo 'echo 1 >/sys/kernel/debug/kunit/<pair>/run; cat /sys/kernel/debug/kunit/<pair>/results'
+setsid -c sh -c 'exec sh </dev/console >/dev/console 2>&1'
+reboot -f
+"""
+
+
+def _shell_initrd(tools: toolchain.Toolchain, built_kernel: kernel.Kernel, built: modules.Modules,
+                  busybox: Path, scratch: Path) -> Path:
+    init = scratch / "init"
+    init.write_text(_SHELL_INIT)
+    listing = ["dir /dev 0755 0 0", "nod /dev/console 0600 0 0 c 5 1", "dir /proc 0755 0 0",
+               "dir /sys 0755 0 0", "dir /bin 0755 0 0", "dir /modules 0755 0 0",
+               f"file /bin/busybox {busybox} 0755 0 0", f"file /init {init} 0755 0 0"]
+    listing += [f"file /modules/{ko.name} {ko} 0644 0 0"
+                for ko in (built.engine, *built.pairs.values())]
+    (scratch / "list").write_text("\n".join(listing) + "\n")
+    with open(scratch / "initrd", "wb") as out, \
+            proc.child(tools.argv(built_kernel.build / "usr/gen_init_cpio", scratch / "list"),
+                       stdout=out) as process:
+        if process.wait():
+            raise EnvironmentFailed(f"gen_init_cpio failed; is {scratch.parent} on a full disk?")
+    return scratch / "initrd"
+
+
+def clean(req: Request) -> int:
+    """Remove the results and the modules."""
+    shutil.rmtree(req.out, ignore_errors=False) if req.out.exists() else None
+    return OK
+
+
+def distclean(req: Request) -> int:
+    """Remove the cache as well: toolchain root, sources, kernels."""
+    clean(req)
+    known = ("root", "apt", "source", "kernel", "kdir", "busybox", "accel", "host-rust")
+    for name in known:
+        shutil.rmtree(req.cache / name, ignore_errors=True)
+    for path in req.cache.glob("*.lock"):
+        path.unlink()
+    return OK
+
+
+def help_(req: Request) -> int:
+    """List every verb and variable."""
+    del req
+    print("kparity: compares the C and the Rust side of a kernel interface in a real kernel\n")
+    for name, (_, text) in VERBS.items():
+        print(f"  make {name:<12}{text}")
+    print("\nVariables, as in 'make run ARCH=arm64 PAIR=ring':\n")
+    for name, text in request.VARIABLES.items():
+        print(f"  {name:<12}{text}")
+    print("  KPARITY_CACHE  environment: where caches live; default: ~/.cache/kparity")
+    print("\nExit status of scripts/kparity: 0 all good, 1 a comparison or test failed,\n"
+          "2 the request was wrong, 3 the guest was lost or the environment failed.")
+    return OK
+
+
+def show_json(req: Request) -> int:
+    """Print the results of the last run."""
+    found = {}
+    for arch in req.archs:
+        path = req.out / arch.name / "results.json"
+        if not path.exists():
+            raise Refused(f"{path} is not there; 'make run ARCH={arch.name}' writes it")
+        found[arch.name] = json.loads(path.read_text())
+    json.dump(found, sys.stdout, indent=1)
+    print()
+    return OK
+
+
+def test(req: Request) -> int:
+    """The whole test suite; imported when asked for, as it needs more than a run."""
+    from kplib import suite  # pylint: disable=import-outside-toplevel
+    return suite.test(req)
+
+
+def bench_self(req: Request) -> int:
+    """How fast kparity itself is."""
+    from kplib import bench  # pylint: disable=import-outside-toplevel
+    prepare(req)
+    return bench.bench(req)
+
+
+#: Every verb: what carries it out, and what it does.
+VERBS = {
+    "run": (run, "build what is missing, boot, compare C and Rust, print the verdict"),
+    "test": (test, "the whole test suite, on both arches"),
+    "shell": (shell, "boot into a busybox shell with the modules in /modules"),
+    "report": (show_json, "print results.json of the last run"),
+    "doctor": (doctor, "show each tool, its version, the minimum, and what would be used"),
+    "update": (update, "look again which kernels Debian has"),
+    "bench-self": (bench_self, "how fast kparity itself is (about 25 minutes)"),
+    "clean": (clean, "remove results and modules"),
+    "distclean": (distclean, "remove the caches too"),
+    "help": (help_, "this list"),
+}
+
+__all__ = ["VERBS"]
