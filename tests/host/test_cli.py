@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The program as a user meets it: one clear line, the right status, nothing left behind."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+
+
+class TestCommandLine(unittest.TestCase):
+    """scripts/kparity"""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.cache = self.folder / "cache"
+
+    def kparity(self, *words: str, path: str | None = None) -> tuple[int, str]:
+        """Exit status and what was said, with an empty cache."""
+        env = {"PATH": path or os.environ["PATH"], "HOME": str(self.folder),
+               "KPARITY_CACHE": str(self.cache)}
+        done = subprocess.run(
+            [str(TOP / "scripts/kparity"), *words], env=env, check=False, timeout=120,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return done.returncode, done.stdout.decode()
+
+    def one_line(self, status: int, *words: str, path: str | None = None) -> str:
+        """Its last line; all others must be progress."""
+        got, said = self.kparity(*words, path=path)
+        self.assertNotIn("Traceback", said)
+        self.assertEqual(got, status, said)
+        lines = [line for line in said.splitlines() if not line.startswith("  ")]
+        self.assertEqual(len(lines), 1, said)
+        self.assertTrue(lines[0].startswith("kparity: "), said)
+        return lines[0]
+
+    def test_wrong_words(self) -> None:
+        """Status 2, and nothing was made."""
+        for word in ("ARCH=mips", "PAIR=nope", "SEED=x", "KERNEL_SRC=/nowhere", "KDIR=/nowhere",
+                     "TOOLCHAIN=none", "KERNEL=x", "NOSUCH=1"):
+            with self.subTest(word):
+                self.assertIn(word.partition("=")[0], self.one_line(2, "run", word))
+        self.assertIn("no such verb", self.one_line(2, "runn"))
+        self.assertFalse(self.cache.exists())
+
+    def test_no_network(self) -> None:
+        """Status 3, the mirror is to blame, and no half root stays."""
+        if not shutil.which("mmdebstrap") and os.geteuid() != 0:
+            self.skipTest("mmdebstrap is not installed")
+        said = self.one_line(3, "run", "MIRROR=http://127.0.0.1:9/debian", "TOOLCHAIN=root",
+                             f"OUT={self.folder / 'out'}")
+        self.assertIn("MIRROR=", said)
+        left = [p.name for p in self.cache.rglob("*") if p.is_dir()
+                and (p.name.endswith(".partial") or p.name == "usr")]
+        self.assertEqual(left, [])
+
+    def test_unwritable_out(self) -> None:
+        """Status 2 for a folder that cannot be made."""
+        (self.folder / "file").write_text("")
+        said = self.one_line(2, "run", f"OUT={self.folder / 'file' / 'out'}")
+        self.assertIn("cannot be written", said)
+
+    def test_unwritable_cache(self) -> None:
+        """Likewise for the cache."""
+        self.cache.write_text("")
+        self.assertIn("KPARITY_CACHE", self.one_line(2, "run", f"OUT={self.folder / 'out'}"))
+
+    @unittest.skipUnless(os.geteuid() == 0, "mounting a small disk needs root")
+    def test_no_disk_space(self) -> None:
+        """Status 3 before anything is downloaded."""
+        self.cache.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(self.cache)],
+                       check=True)
+        try:
+            said = self.one_line(3, "run", "TOOLCHAIN=root", f"OUT={self.folder / 'out'}")
+        finally:
+            subprocess.run(["umount", str(self.cache)], check=True)
+        self.assertIn("MiB are free", said)
+
+    def test_make_passes_variables(self) -> None:
+        """make itself can only say 2, but the line is the same."""
+        done = subprocess.run(
+            ["make", "-C", str(TOP), "run", "ARCH=mips"], check=False, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, env={"PATH": os.environ["PATH"], "HOME": str(self.folder)})
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("ARCH=mips: choose one of", done.stdout.decode())
+
+    def test_help_is_complete(self) -> None:
+        """Every verb of the Makefile and every variable is listed."""
+        status, said = self.kparity("help")
+        self.assertEqual(status, 0)
+        makefile = (TOP / "Makefile").read_text()
+        for name in ("VERBS", "VARIABLES"):
+            found = re.search(rf"^{name} := (.*)$", makefile, re.M)
+            assert found
+            for word in found.group(1).split():
+                self.assertRegex(said, rf"\b{word}\b")
+
+    def test_report_without_a_run(self) -> None:
+        """There is nothing to print, and the line says how to get it."""
+        self.assertIn("make run", self.one_line(2, "report", f"OUT={self.folder}"))
+
+    def test_clean_twice(self) -> None:
+        """Nothing to remove is no error."""
+        for _ in range(2):
+            status, said = self.kparity("clean", f"OUT={self.folder / 'out'}")
+            self.assertEqual((status, said), (0, ""))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The host's end of the port, against programs that play a guest."""
+
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+from kplib import guest, proc
+from kplib.errors import GuestLost
+
+
+class TestGuest(unittest.TestCase):
+    """guest.Guest"""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.console = Path(folder.name, "console")
+        self.errors = Path(folder.name, "errors")
+        self.console.write_text("")
+        self.errors.write_text("")
+
+    def play(self, script: str) -> guest.Guest:
+        """A guest played by a shell script."""
+        context = proc.child(["sh", "-c", script], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE)
+        process = context.__enter__()
+        self.addCleanup(context.__exit__, None, None, None)
+        return guest.Guest(process, self.console, self.errors)
+
+    def lost(self, vm: guest.Guest, deadline: float = 5.0) -> str:
+        """How the guest is said to be lost."""
+        with self.assertRaises(GuestLost) as caught:
+            vm.ok("testing", deadline)
+        return str(caught.exception)
+
+    def test_answers_in_order(self) -> None:
+        """Answers of any size, in pieces, with an errno."""
+        vm = self.play("printf '0 5\\nhel'; sleep 0.1; printf 'lo2 0\\n0 3\\na\\nb'")
+        self.assertEqual(vm.ok("one"), b"hello")
+        self.assertEqual(vm.answer("two"), (2, b""))
+        self.assertEqual(vm.ok("three"), b"a\nb")
+
+    def test_large_request(self) -> None:
+        """A request larger than every pipe on the way, to a guest that is slow to read."""
+        vm = self.play("sleep 0.3; n=$(head -c 3000006 | wc -c); printf '0 %d\\n%s' ${#n} $n")
+        vm.send("load!", b"x" * 3000000)
+        self.assertEqual(vm.ok("load"), b"3000006")
+
+    def test_hang(self) -> None:
+        """Silence ends at the deadline, soon after it and not before."""
+        start = time.monotonic()
+        self.assertIn("hung", self.lost(self.play("sleep 60"), 0.6))
+        self.assertTrue(0.5 < time.monotonic() - start < 5)
+
+    def test_hang_while_sending(self) -> None:
+        """A guest that reads nothing must not block the host for ever."""
+        vm = self.play("sleep 60")
+        vm.send("load", b"x" * 10000000)
+        self.assertIn("hung", self.lost(vm, 0.6))
+
+    def test_panic(self) -> None:
+        """The console says why QEMU ended."""
+        self.console.write_text("[ 1.0] Kernel panic - not syncing: Fatal exception\n")
+        self.assertIn("panicked while testing: Fatal exception", self.lost(self.play("true")))
+
+    def test_init_gave_up(self) -> None:
+        """Init's own complaint."""
+        self.console.write_text("kparity init: /dev/vport0p1: error 2\n")
+        self.assertIn("gave up while testing: /dev/vport0p1", self.lost(self.play("true")))
+
+    def test_killed(self) -> None:
+        """QEMU was killed from outside."""
+        self.assertIn("killed from outside", self.lost(self.play("kill -9 $$")))
+
+    def test_qemu_complains(self) -> None:
+        """QEMU's own last line."""
+        self.errors.write_text("qemu: no such machine\n")
+        self.assertIn("no such machine", self.lost(self.play("exit 1")))
+
+    def test_reboot(self) -> None:
+        """QEMU ended well although the guest was not done."""
+        self.assertIn("rebooted by itself", self.lost(self.play("true")))
+
+    def test_nonsense(self) -> None:
+        """What is no answer is said to be so: words, endless lines, absurd sizes."""
+        for script in ("echo hello there", "yes | tr -d '\\n'", "echo '0 99999999999'",
+                       "echo '-1 0'", "head -c 100000 /dev/urandom"):
+            with self.subTest(script):
+                self.assertIn("nonsense", self.lost(self.play(script)))
+
+    def test_console_cannot_drive_a_terminal(self) -> None:
+        """Escapes in a guest's console are not passed on."""
+        self.console.write_bytes(b"\x1b[2Jgone\xff\n")
+        text = guest.tail(self.console)
+        self.assertNotIn("\x1b", text)
+        self.assertIn("gone", text)
+
+
+if __name__ == "__main__":
+    unittest.main()
