@@ -5,6 +5,7 @@
 //! C header: [`kmod/contract/idalloc.h`](../kmod/contract/idalloc.h)
 
 #[allow(dead_code)] // What one pair has no use for, another one does.
+#[macro_use]
 #[path = "kparity.rs"]
 mod kparity;
 
@@ -46,6 +47,41 @@ struct Map {
     used: u32,
 }
 
+encodes!(
+    within_limit,
+    checked,
+    "used is compared with limit before an id is taken"
+);
+encodes!(
+    lowest_first,
+    checked,
+    "lowest counts the ones below the first zero"
+);
+encodes!(
+    alloc_full,
+    checked,
+    "alloc returns Err(ENOSPC) before it looks at the map"
+);
+encodes!(
+    alloc_not_full,
+    checked,
+    "used and words change together, behind &mut self"
+);
+encodes!(
+    free_releases,
+    checked,
+    "the bit that was found set is cleared"
+);
+encodes!(
+    free_twice,
+    checked,
+    "free returns Err(ENOENT) for a clear bit"
+);
+encodes!(
+    no_shrink,
+    checked,
+    "words is resized to twice its length or not at all"
+);
 impl Map {
     /// The lowest free id; one past the storage when that is full.
     #[inline]
@@ -138,6 +174,23 @@ impl RustIds {
     }
 }
 
+encodes!(
+    unique,
+    type,
+    "the map is reached through the guard of its lock alone"
+);
+encodes!(never_sleeps, checked, "a spinlock and GFP_ATOMIC after new");
+encodes!(
+    free_range,
+    checked,
+    "check returns Err(EINVAL) before the lock is taken"
+);
+encodes!(
+    used_range,
+    type,
+    "used gives Result<bool>: nothing but 0, 1 or an errno can come out"
+);
+encodes!(used_pure, checked, "used reads the word");
 impl Ids for RustIds {
     #[inline]
     fn alloc(&self) -> Result<u32> {
@@ -374,5 +427,17 @@ impl Subject for Pin<KBox<RustIds>> {
     }
 }
 
-driver!(idalloc_rust_over_c, CIds);
-driver!(idalloc_rust_over_rust, Pin<KBox<RustIds>>);
+encodes!(
+    layout,
+    checked,
+    "sizes and offsets are compared with those of C"
+);
+const LAYOUT: [u32; 5] = layout!(idalloc_view {
+    limit,
+    used,
+    lowest,
+    room
+});
+
+driver!(idalloc_rust_over_c, CIds, LAYOUT);
+driver!(idalloc_rust_over_rust, Pin<KBox<RustIds>>, LAYOUT);

@@ -4,11 +4,11 @@
 //!
 //! C headers: [`kmod/contract/kparity.h`](../kmod/contract/kparity.h)
 //!
-//! A pair describes how to call its safe API with a [`Subject`]; [`driver!`](crate::driver) turns
+//! A pair describes how to call its safe API with a [`Subject`]; `driver!` turns
 //! that into the table that the engine calls. The driver here is the twin of `kp_c_run()` in
 //! `kmod/engine/trace.c`: one opaque call an operation, measured in the same way.
 
-use crate::bindings;
+use super::bindings;
 use core::{
     cell::UnsafeCell,
     hint::black_box,
@@ -189,8 +189,30 @@ pub(crate) unsafe extern "C" fn destroy<S: Subject>(obj: *mut c_void) {
     drop(unsafe { KBox::from_raw(obj.cast::<S>()) });
 }
 
+/// The engine's form of a layout.
+pub(crate) const fn layout_of(values: &'static [u32]) -> bindings::kp_layout {
+    bindings::kp_layout {
+        nr: values.len() as u32,
+        value: values.as_ptr(),
+    }
+}
+
+// SAFETY: The pointers in a driver are to functions and to constants.
+unsafe impl Sync for bindings::kp_driver {}
+
+/// The bytes of a text, as an array.
+pub(crate) const fn bytes<const N: usize>(text: &str) -> [u8; N] {
+    let mut array = [0; N];
+    let mut i = 0;
+
+    while i < N {
+        array[i] = text.as_bytes()[i];
+        i += 1;
+    }
+    array
+}
+
 /// Takes in a pair's contract, as bindgen translated it, as the module `bindings`.
-#[macro_export]
 macro_rules! contract {
     ($pair:literal) => {
         /// The contract, translated by bindgen.
@@ -208,27 +230,64 @@ macro_rules! contract {
     };
 }
 
-/// Defines the engine's table for Rust callers over one implementation.
-///
-/// The static must be declared in the pair's contract; its type is checked against that here.
-#[macro_export]
-macro_rules! driver {
-    ($name:ident, $subject:ty) => {
-        /// Rust callers over one implementation; declared in the contract.
-        #[no_mangle]
-        pub static $name: bindings::kp_driver = bindings::kp_driver {
-            create: Some($crate::kparity::create::<$subject>),
-            run: Some($crate::kparity::run_raw::<$subject>),
-            destroy: Some($crate::kparity::destroy::<$subject>),
-        };
-        $crate::declared!($name: bindings::kp_driver);
-    };
-}
-
 /// Checks at compile time that the contract declares a static with this very type.
-#[macro_export]
 macro_rules! declared {
     ($name:ident: $type:ty) => {
         const _: fn() -> *const $type = || &raw const bindings::$name;
+    };
+}
+
+/// Defines the engine's table for Rust callers over one implementation.
+///
+/// The static must be declared in the pair's contract; its type is checked against that here.
+macro_rules! driver {
+    ($name:ident, $subject:ty, $layout:expr) => {
+        /// Rust callers over one implementation; declared in the contract.
+        #[no_mangle]
+        pub static $name: bindings::kp_driver = bindings::kp_driver {
+            create: Some(kparity::create::<$subject>),
+            run: Some(kparity::run_raw::<$subject>),
+            destroy: Some(kparity::destroy::<$subject>),
+            layout: kparity::layout_of(&$layout),
+        };
+        declared!($name: bindings::kp_driver);
+    };
+}
+
+/// The size of each type and the offset of each member, in the order of the contract.
+macro_rules! layout {
+    ($($type:ident { $($member:ident),* $(,)? })*) => {
+        [$(
+            ::core::mem::size_of::<bindings::$type>() as u32,
+            $(::core::mem::offset_of!(bindings::$type, $member) as u32,)*
+        )*]
+    };
+}
+
+/// Says which invariant of the contract the next item encodes, and how.
+///
+/// `how` is `type` (misuse does not compile; a test in `tests/compile-fail` proves it), `checked`
+/// (an error is returned, or it is asserted) or `unsafe` (a `# Safety` precondition). The record
+/// goes where the contract's own records are, for `make contract` to read.
+macro_rules! encodes {
+    ($id:ident, $how:ident, $text:literal) => {
+        const _: () = {
+            const TEXT: &str = concat!(
+                "rust=",
+                stringify!($id),
+                "\x1f",
+                stringify!($how),
+                "\x1f",
+                $text,
+                "\x1f",
+                file!(),
+                ":",
+                line!(),
+                "\0"
+            );
+            #[used]
+            #[link_section = ".kparity"]
+            static RECORD: [u8; TEXT.len()] = kparity::bytes(TEXT);
+        };
     };
 }

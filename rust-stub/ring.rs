@@ -8,6 +8,7 @@
 //! pushing and popping take `&mut self`: two producers cannot be written down.
 
 #[allow(dead_code)] // What one pair has no use for, another one does.
+#[macro_use]
 #[path = "kparity.rs"]
 mod kparity;
 
@@ -86,6 +87,52 @@ impl RustQueue {
     }
 }
 
+encodes!(
+    bounded,
+    checked,
+    "push compares the length with the number of slots before it stores"
+);
+encodes!(
+    capacity_fixed,
+    type,
+    "slots is not mutable behind a shared reference"
+);
+encodes!(
+    push_appends,
+    checked,
+    "tail is stored once, when the slot is filled"
+);
+encodes!(
+    push_full,
+    checked,
+    "push returns Err(ENOSPC) before any store"
+);
+encodes!(
+    push_not_full,
+    checked,
+    "push has one error path, the full ring"
+);
+encodes!(
+    pop_oldest,
+    checked,
+    "front reads the slot of head, which pop then passes"
+);
+encodes!(peek_pure, checked, "peek stores nothing");
+encodes!(
+    empty_untouched,
+    type,
+    "pop and peek give Result<u64>: without a value there is nothing to write"
+);
+encodes!(
+    len_counts,
+    checked,
+    "the wrapping difference of the indices"
+);
+encodes!(
+    never_sleeps,
+    checked,
+    "atomics alone; no lock, no allocation after new"
+);
 impl Queue for RustQueue {
     fn new(capacity: u32) -> Result<Self> {
         if !capacity.is_power_of_two() || capacity > bindings::RING_MAX_CAPACITY {
@@ -222,6 +269,17 @@ pub(crate) fn ring<Q: Queue>(capacity: u32) -> Result<(Producer<Q>, Consumer<Q>)
 
     Ok((Producer(queue.clone()), Consumer(queue)))
 }
+
+encodes!(
+    two_ends,
+    type,
+    "ring makes one Producer and one Consumer; neither is Clone, and using one takes &mut self"
+);
+encodes!(
+    spsc,
+    type,
+    "Producer and Consumer are Send: the two threads own one end each"
+);
 
 /// The end that pushes.
 pub(crate) struct Producer<Q: Queue>(Arc<Q>);
@@ -446,5 +504,18 @@ impl<Q: Queue + 'static> Subject for Ends<Q> {
     }
 }
 
-driver!(ring_rust_over_c, Ends<CQueue>);
-driver!(ring_rust_over_rust, Ends<RustQueue>);
+encodes!(
+    layout,
+    checked,
+    "sizes and offsets are compared with those of C"
+);
+const LAYOUT: [u32; 6] = layout!(ring_view {
+    capacity,
+    pushed,
+    popped,
+    reserved,
+    front
+});
+
+driver!(ring_rust_over_c, Ends<CQueue>, LAYOUT);
+driver!(ring_rust_over_rust, Ends<RustQueue>, LAYOUT);

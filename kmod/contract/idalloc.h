@@ -82,49 +82,84 @@ extern const struct kp_driver idalloc_rust_over_rust;
 #endif
 
 #ifdef KP_INVARIANT
+KP_OPERATION(noop, ANY, "none", KP_ERRNOS(), "nothing", "cannot fail")
+KP_OPERATION(alloc, ATOMIC, "takes the inner spinlock",
+	     KP_ERRNOS(-ENOSPC, -ENOMEM),
+	     "the caller owns the id until free", "no id is taken")
+KP_OPERATION(free, ATOMIC, "takes the inner spinlock",
+	     KP_ERRNOS(-EINVAL, -ENOENT),
+	     "the id goes back to the allocator", "the id stays as it was")
+KP_OPERATION(used, ATOMIC, "takes the inner spinlock", KP_ERRNOS(-EINVAL),
+	     "nothing", "nothing has changed")
+
+KP_TYPE(struct idalloc_view)
+KP_MEMBER(struct idalloc_view, limit)
+KP_MEMBER(struct idalloc_view, used)
+KP_MEMBER(struct idalloc_view, lowest)
+KP_MEMBER(struct idalloc_view, room)
+
 KP_INVARIANT(within_limit, lifetime,
 	     "never more ids in use than the limit or the storage allow; the limit is fixed",
+	     "used is compared with limit before an id is taken; limit is written by create alone",
 	     true,
 	     now->used <= now->limit && now->used <= now->room &&
 	     now->limit == was->limit)
 KP_INVARIANT(lowest_first, ownership,
 	     "alloc gives the lowest free id, which then is in use",
+	     "find_first_zero_bit() under the lock",
 	     op == IDALLOC_ALLOC && ret >= 0,
 	     ret == was->lowest && now->used == was->used + 1 &&
 	     now->lowest > was->lowest)
 KP_INVARIANT(alloc_full, errors,
 	     "alloc fails with ENOSPC when every id is in use and changes nothing",
+	     "the count is looked at before the map",
 	     op == IDALLOC_ALLOC && was->used == was->limit,
 	     ret == -ENOSPC && now->used == was->used)
 KP_INVARIANT(alloc_not_full, errors,
 	     "alloc does not say ENOSPC while an id is free",
+	     "the count and the map change together, under the lock",
 	     op == IDALLOC_ALLOC && was->used < was->limit,
 	     ret != -ENOSPC)
 KP_INVARIANT(free_releases, ownership,
 	     "a free that succeeds gives back exactly one id, reusable at once",
+	     "the bit is cleared under the lock that found it set",
 	     op == IDALLOC_FREE && ret == 0,
 	     now->used == was->used - 1 &&
 	     now->lowest == (arg[0] < was->lowest ? arg[0] : was->lowest))
 KP_INVARIANT(free_range, errors,
 	     "free of an id beyond the limit is EINVAL, before anything else",
+	     "compared with the constant limit before the lock is taken",
 	     op == IDALLOC_FREE && arg[0] >= was->limit,
 	     ret == -EINVAL && now->used == was->used)
 KP_INVARIANT(free_twice, ownership,
 	     "free of an id that is not in use is ENOENT and changes nothing",
+	     "the bit is tested before it is cleared, under one lock",
 	     op == IDALLOC_FREE && arg[0] < was->limit && ret < 0,
 	     ret == -ENOENT && now->used == was->used &&
 	     now->lowest == was->lowest)
 KP_INVARIANT(used_pure, compatibility,
 	     "asking whether an id is in use changes nothing",
+	     "used only reads",
 	     op == IDALLOC_USED,
 	     now->used == was->used && now->lowest == was->lowest &&
 	     now->room == was->room)
 KP_INVARIANT(used_range, errors,
 	     "used answers 0 or 1 below the limit and EINVAL beyond it",
+	     "compared with the constant limit before the lock is taken",
 	     op == IDALLOC_USED,
 	     arg[0] < was->limit ? ret == 0 || ret == 1 : ret == -EINVAL)
 KP_INVARIANT(no_shrink, lifetime,
 	     "storage never shrinks",
+	     "the map is replaced by a larger one or not at all",
 	     true,
 	     now->room >= was->room)
+KP_PROMISE(unique, concurrency,
+	   "threads that allocate and free at the same time never hold the same id",
+	   "one spinlock around each operation")
+KP_PROMISE(never_sleeps, context,
+	   "no operation sleeps",
+	   "spinlock and GFP_ATOMIC alone after create")
+KP_PROMISE(layout, layout,
+	   "both languages see the same view of an allocator",
+	   "one definition, in this header, which bindgen reads")
 #endif

@@ -69,18 +69,31 @@ struct kp_program {
 struct kp_trace;
 
 /**
+ * struct kp_layout - what a language makes of the contract's shared types
+ * @nr: number of elements in @value
+ * @value: the size of each type and the offset of each of its members, in the
+ *         order of the contract
+ */
+struct kp_layout {
+	u32 nr;
+	const u32 *value;
+};
+
+/**
  * struct kp_driver - one caller language over one implementation
  * @create: make an object from a program's parameters; an ERR_PTR on failure,
  *          and then nothing is left behind. May sleep.
  * @run: carry out a program on the object. Does not take ownership. Sleeps
  *       only where the pair's operations do.
  * @destroy: release the object. May sleep.
+ * @layout: the caller language's idea of the shared types
  */
 struct kp_driver {
 	void *(*create)(const u64 *param);
 	void (*run)(void *obj, const struct kp_program *prog,
 		    struct kp_trace *trace);
 	void (*destroy)(void *obj);
+	struct kp_layout layout;
 };
 
 /**
@@ -106,6 +119,18 @@ void kp_trace_begin(struct kp_trace *trace, const void *view);
  */
 void kp_trace_step(struct kp_trace *trace, u32 step,
 		   const struct kp_result *res, u64 cost, const void *view);
+
+/**
+ * kp_trace_judge() - report that a promise was put to the test
+ * @trace: where to
+ * @invariant: the promise's number in the contract
+ * @holds: whether it held
+ *
+ * For what a driver sees while it runs and no view shows.
+ *
+ * Context: any.
+ */
+void kp_trace_judge(struct kp_trace *trace, u32 invariant, bool holds);
 
 /**
  * kp_clock() - the counter that costs are measured with

@@ -88,42 +88,81 @@ extern const struct kp_driver ring_rust_over_rust;
 #endif
 
 #ifdef KP_INVARIANT
+KP_OPERATION(noop, ANY, "none", KP_ERRNOS(), "nothing", "cannot fail")
+KP_OPERATION(push, ANY, "none", KP_ERRNOS(-ENOSPC),
+	     "the value is copied", "the ring is as it was")
+KP_OPERATION(pop, ANY, "none", KP_ERRNOS(-ENODATA),
+	     "the value is copied out and gone from the ring",
+	     "ring and output are as they were")
+KP_OPERATION(peek, ANY, "none", KP_ERRNOS(-ENODATA),
+	     "the value is copied out and stays in the ring",
+	     "ring and output are as they were")
+KP_OPERATION(len, ANY, "none", KP_ERRNOS(), "nothing", "cannot fail")
+
+KP_TYPE(struct ring_view)
+KP_MEMBER(struct ring_view, capacity)
+KP_MEMBER(struct ring_view, pushed)
+KP_MEMBER(struct ring_view, popped)
+KP_MEMBER(struct ring_view, reserved)
+KP_MEMBER(struct ring_view, front)
+
 KP_INVARIANT(bounded, concurrency,
 	     "a ring never holds more than its capacity",
+	     "push looks at the acquired head before it touches a slot",
 	     true,
 	     now->pushed - now->popped <= now->capacity)
 KP_INVARIANT(capacity_fixed, lifetime,
 	     "the capacity is the one it was created with",
+	     "mask is written by create alone",
 	     true,
 	     now->capacity == was->capacity)
 KP_INVARIANT(push_appends, ownership,
 	     "a push that succeeds adds exactly one element",
+	     "tail is stored once, as the last thing that push does",
 	     op == RING_PUSH && ret == 0,
 	     now->pushed == was->pushed + 1 && now->popped == was->popped)
 KP_INVARIANT(push_full, errors,
-	     "a push fails with ENOSPC when the ring is full and only then",
+	     "a push into a full ring fails with ENOSPC and changes nothing",
+	     "the length is compared with the mask before any store",
 	     op == RING_PUSH && was->pushed - was->popped == was->capacity,
 	     ret == -ENOSPC && now->pushed == was->pushed)
 KP_INVARIANT(push_not_full, errors,
 	     "a push into a ring that is not full succeeds",
+	     "there is no other way out of push",
 	     op == RING_PUSH && was->pushed - was->popped < was->capacity,
 	     ret == 0)
 KP_INVARIANT(pop_oldest, concurrency,
 	     "a pop gives the oldest element and takes exactly one out",
+	     "head is released after the slot has been read",
 	     op == RING_POP && was->pushed != was->popped,
 	     ret == 0 && out == was->front && now->popped == was->popped + 1 &&
 	     now->pushed == was->pushed)
 KP_INVARIANT(empty_untouched, errors,
 	     "pop and peek on an empty ring fail with ENODATA and leave the output alone",
+	     "the output is written after ring_front() has found an element",
 	     (op == RING_POP || op == RING_PEEK) && was->pushed == was->popped,
 	     ret == -ENODATA && out == KP_POISON && now->popped == was->popped)
 KP_INVARIANT(peek_pure, ownership,
 	     "a peek gives the oldest element and changes nothing",
+	     "peek stores to the output alone",
 	     op == RING_PEEK && was->pushed != was->popped,
 	     ret == 0 && out == was->front && now->pushed == was->pushed &&
 	     now->popped == was->popped && now->front == was->front)
 KP_INVARIANT(len_counts, compatibility,
 	     "len is the number of elements pushed and not yet popped",
+	     "the difference of the indices, taken modulo 2^32",
 	     op == RING_LEN,
 	     ret == (s64)(now->pushed - now->popped))
+KP_PROMISE(spsc, concurrency,
+	   "a producer and a consumer on two CPUs lose, repeat and reorder nothing",
+	   "each index has one writer; release and acquire pair as noted at each")
+KP_PROMISE(two_ends, ownership,
+	   "there is one producer and one consumer, and each can be handed to a thread",
+	   "the caller's duty, stated at push, pop and peek")
+KP_PROMISE(never_sleeps, context,
+	   "no operation sleeps, so that interrupts may use a ring",
+	   "no lock and no allocation after create")
+KP_PROMISE(layout, layout,
+	   "both languages see the same view of a ring",
+	   "one definition, in this header, which bindgen reads")
 #endif

@@ -108,12 +108,108 @@ void kp_case_lockstep(struct kunit *test)
 }
 EXPORT_SYMBOL_GPL(kp_case_lockstep);
 
+/* Count a promise that the engine itself judges, if the contract makes it. */
+static void judge_id(struct kunit *test, const char *id)
+{
+	const struct kp_path_param *p = test->param_value;
+	u32 i;
+
+	for (i = 0; i < p->pair->nr_invariants; i++)
+		if (!strcmp(p->pair->invariant[i].id, id))
+			kp_judge(test, i);
+}
+
+/* Whether no operation of the pair may sleep. */
+static bool never_sleeps(const struct kp_pair *pair)
+{
+	u32 i;
+
+	for (i = 0; i < pair->nr_ops; i++)
+		if (pair->operation[i].context == KP_SLEEPS)
+			return false;
+	return true;
+}
+
+/**
+ * kp_case_atomic() - operations that must not sleep do not
+ * @test: its parameter is the path
+ *
+ * Runs a program with preemption off. The scheduler itself tells of a sleep
+ * (it taints the kernel), a debug kernel also of one that was only possible.
+ */
+void kp_case_atomic(struct kunit *test)
+{
+	const struct kp_path_param *p = test->param_value;
+	const struct kp_driver *driver = p->pair->path[p->id];
+	struct kp_program *prog;
+	struct kp_trace *trace;
+	unsigned long switches;
+	void *obj;
+
+	if (!never_sleeps(p->pair)) {
+		kunit_skip(test, "the contract lets operations of %s sleep",
+			   p->pair->name);
+		return;
+	}
+	prog = kp_program_alloc(kp_steps);
+	trace = kp_trace_alloc(kp_steps);
+	if (!prog || !trace) {
+		KUNIT_FAIL(test, "no memory for a program of %u steps", kp_steps);
+		goto out;
+	}
+	kp_program_valid(p->pair, prog, kp_steps);
+	prog->observe = true;
+	kp_trace_start(trace, p->pair, p->id, prog);
+	obj = driver->create(prog->param);
+	if (IS_ERR(obj)) {
+		KUNIT_FAIL(test, "create: %pe", obj);
+		goto out;
+	}
+	preempt_disable();
+	switches = current->nvcsw;
+	driver->run(obj, prog, trace);
+	switches = current->nvcsw - switches;
+	preempt_enable();
+	driver->destroy(obj);
+	judge_id(test, "never_sleeps");
+	KUNIT_EXPECT_EQ_MSG(test, switches, 0UL, "an operation slept");
+	KUNIT_EXPECT_EQ(test, trace->nr, prog->nr_steps);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, trace->broken, NULL, "broken: %s",
+				trace->broken);
+out:
+	kp_trace_free(trace);
+	kp_program_free(prog);
+}
+EXPORT_SYMBOL_GPL(kp_case_atomic);
+
+/**
+ * kp_case_layout() - both languages see the same sizes and offsets
+ * @test: its parameter is the path
+ *
+ * Compares the caller language's layout of the shared types with C's, and so
+ * judges the contract's promise layout.
+ */
+void kp_case_layout(struct kunit *test)
+{
+	const struct kp_path_param *p = test->param_value;
+	const struct kp_layout *want = &p->pair->path[KP_C_C]->layout;
+	const struct kp_layout *have = &p->pair->path[p->id]->layout;
+	u32 i;
+
+	KUNIT_ASSERT_EQ(test, want->nr, have->nr);
+	for (i = 0; i < want->nr; i++)
+		KUNIT_EXPECT_EQ_MSG(test, want->value[i], have->value[i],
+				    "element %u of the layout", i);
+	judge_id(test, "layout");
+}
+EXPORT_SYMBOL_GPL(kp_case_layout);
+
 /**
  * kp_case_invariants() - every invariant has been put to the test
  * @test: its parameter is the path
  *
- * An invariant whose condition no program has met proves nothing. Runs after
- * the lockstep case and fails for each invariant that never applied.
+ * An invariant whose condition nothing has met proves nothing. Runs last and
+ * fails for each invariant that was never judged on this path.
  */
 void kp_case_invariants(struct kunit *test)
 {
@@ -123,7 +219,7 @@ void kp_case_invariants(struct kunit *test)
 
 	for (i = 0; i < pair->nr_invariants; i++)
 		KUNIT_EXPECT_GT_MSG(test, pair->stats->judged[i][p->id], 0ULL,
-				    "%s.%s never applied on %s in %u programs of %u steps",
+				    "%s.%s was never judged on %s, in %u programs of %u steps",
 				    pair->name, pair->invariant[i].id,
 				    kp_path_name[p->id], kp_programs, kp_steps);
 }

@@ -35,23 +35,39 @@ typedef void (*kp_call)(const void *ops, void *obj, const u64 *arg,
 			struct kp_result *res);
 
 /**
- * struct kp_op - one row of a pair's table of operations
- * @name: name in programs and reports
+ * struct kp_op - how programs use one operation of a contract
  * @weight: how often it is drawn, relative to the others
  * @arg: its arguments
- * @errnos: what it may fail with, negative, ended by 0; NULL: never fails
  * @call: how C calls it. Rust has a table of its own in the same order.
  */
 struct kp_op {
-	const char *name;
 	u32 weight;
 	struct kp_range arg[KP_NR_ARGS];
-	const int *errnos;
 	kp_call call;
 };
 
-/** define KP_ERRNOS - the list of errnos for &kp_op.errnos */
-#define KP_ERRNOS(...)	((const int[]){ __VA_ARGS__, 0 })
+/** define KP_ERRNOS - a list of errnos in a contract; none: never fails */
+#define KP_ERRNOS(...)	((const int[]){ __VA_ARGS__ __VA_OPT__(, ) 0 })
+
+/**
+ * enum kp_context - where an operation may be called
+ * @KP_ANY: anywhere; it does not sleep
+ * @KP_ATOMIC: anywhere but in a hard interrupt; it does not sleep
+ * @KP_SLEEPS: in process context; it may sleep
+ */
+enum kp_context { KP_ANY, KP_ATOMIC, KP_SLEEPS };
+
+/**
+ * struct kp_operation - what the contract says of one operation
+ * @name: name in programs and reports
+ * @context: where it may be called
+ * @errnos: what it may fail with, negative, ended by 0
+ */
+struct kp_operation {
+	const char *name;
+	enum kp_context context;
+	const int *errnos;
+};
 
 /**
  * enum kp_verdict - what an invariant says of one operation
@@ -80,13 +96,11 @@ struct kp_observed {
  * @id: name, unique in the pair
  * @category: ownership, lifetime, concurrency, errors, context, layout,
  *            compatibility or performance
- * @text: the promise in words
- * @judge: the promise in C, over one operation
+ * @judge: the promise in C, over one operation; NULL if no operation shows it
  */
 struct kp_invariant {
 	const char *id;
 	const char *category;
-	const char *text;
 	enum kp_verdict (*judge)(const struct kp_observed *o);
 };
 
@@ -102,15 +116,24 @@ extern const char *const kp_path_name[KP_NR_PATHS];
 /** define KP_MAX_INVARIANTS - the most invariants a pair can have */
 #define KP_MAX_INVARIANTS	32
 
+/** define KP_MAX_CASES - the most cases that can judge a pair's invariants */
+#define KP_MAX_CASES		32
+
 /**
  * struct kp_stats - what running a pair has gathered since the module loaded
  * @dir: debugfs directory of the pair
- * @judged: how often each invariant applied, by path
+ * @judged: how often each invariant was put to the test, by path
+ * @judged_in: the cases that did so, as bits
+ * @case_name: name of each case's bit
+ * @now: bit of the case that runs
  * @cost: text of the cost table, NULL until the insn suite ran
  */
 struct kp_stats {
 	struct dentry *dir;
 	u64 judged[KP_MAX_INVARIANTS][KP_NR_PATHS];
+	u32 judged_in[KP_MAX_INVARIANTS];
+	const char *case_name[KP_MAX_CASES];
+	u32 now;
 	char *cost;
 };
 
@@ -118,8 +141,10 @@ struct kp_stats {
  * struct kp_pair - all that the engine knows of a pair
  * @name: the pair's name
  * @param: how objects are created
- * @op: operations; the first one does nothing and calibrates the driver
- * @nr_ops: number of elements in @op
+ * @operation: the contract's operations; the first one does nothing and
+ *             calibrates the driver
+ * @op: how programs use them, in the same order
+ * @nr_ops: number of elements in @operation and in @op
  * @invariant: the contract's invariants
  * @nr_invariants: number of elements in @invariant
  * @view_size: bytes in the pair's view
@@ -129,6 +154,7 @@ struct kp_stats {
 struct kp_pair {
 	const char *name;
 	struct kp_range param[KP_NR_ARGS];
+	const struct kp_operation *operation;
 	const struct kp_op *op;
 	u32 nr_ops;
 	const struct kp_invariant *invariant;
@@ -253,7 +279,24 @@ static const struct kp_driver name = {					\
 	.create = name##_create,					\
 	.run = name##_run,						\
 	.destroy = name##_destroy,					\
+	.layout = { ARRAY_SIZE(pair##_layout), pair##_layout },		\
 }
+
+/**
+ * KP_EXPECT() - judge a promise in a case of the suite
+ * @test: the case; its parameter is the path
+ * @id: the promise's id
+ * @holds: the condition
+ *
+ * Fails the case if @holds is false, and counts that it was looked at.
+ */
+#define KP_EXPECT(test, id, holds)					\
+do {									\
+	bool __holds = (holds);						\
+									\
+	kp_judge(test, INV_##id);					\
+	KUNIT_EXPECT_TRUE_MSG(test, __holds, "broken: " #id ": " #holds); \
+} while (0)
 
 #define __KP_CASE(func, label, pair)					\
 	{ .run_case = func, .name = label,				\
@@ -262,9 +305,16 @@ static const struct kp_driver name = {					\
 	  .module_name = KBUILD_MODNAME }
 
 /**
+ * KP_CASE() - a case of the pair's own, run once for each path
+ * @pair: the pair's name
+ * @func: the case; its parameter is a &struct kp_path_param
+ */
+#define KP_CASE(pair, func)	__KP_CASE(func, #func, pair),
+
+/**
  * KP_SUITES() - the KUnit suites and the module boilerplate of a pair
  * @pair: the pair's name; <pair>_pair must be a struct kp_pair
- * @...: further cases of the pair's own, each ending with a comma
+ * @...: further cases of the pair's own: KP_CASE() rows, without commas
  *
  * Makes the suite <pair> (lane check) and the suite <pair>_insn (lane insn).
  * Every case of the engine runs once for each path, which KTAP names.
@@ -276,6 +326,7 @@ static const struct kp_path_param pair##_paths[] = {			\
 };									\
 static int pair##_param_init(struct kunit *test)			\
 {									\
+	kp_stats_enter(&pair##_pair, test->name);			\
 	kunit_register_params_array(test, pair##_paths,			\
 				    ARRAY_SIZE(pair##_paths),		\
 				    kp_describe_path);			\
@@ -283,8 +334,10 @@ static int pair##_param_init(struct kunit *test)			\
 }									\
 static struct kunit_case pair##_cases[] = {				\
 	__KP_CASE(kp_case_lockstep, "lockstep", pair),			\
-	__KP_CASE(kp_case_invariants, "invariants", pair),		\
+	__KP_CASE(kp_case_atomic, "atomic", pair),			\
+	__KP_CASE(kp_case_layout, "layout", pair),			\
 	__VA_ARGS__							\
+	__KP_CASE(kp_case_invariants, "invariants", pair),		\
 	{}								\
 };									\
 static struct kunit_case pair##_insn_cases[] = {			\
@@ -318,6 +371,8 @@ struct kp_program *kp_program_alloc(u32 steps);
 void kp_program_free(struct kp_program *prog);
 void kp_program_make(const struct kp_pair *pair, struct kp_program *prog,
 		     u64 seed, u32 index, u32 steps);
+void kp_program_valid(const struct kp_pair *pair, struct kp_program *prog,
+		      u32 steps);
 void kp_format_step(const struct kp_pair *pair, const struct kp_step *step,
 		    char *buf, size_t size);
 void kp_format_params(const struct kp_pair *pair, const u64 *param, char *buf,
@@ -327,8 +382,12 @@ void kp_format_result(const struct kp_step_trace *t, char *buf, size_t size);
 /* trace.c */
 struct kp_trace *kp_trace_alloc(u32 steps);
 void kp_trace_free(struct kp_trace *trace);
+void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
+		    enum kp_path_id path, const struct kp_program *prog);
 void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 		  enum kp_path_id path, const struct kp_program *prog);
+struct kp_result kp_once(const struct kp_path_param *p, void *obj, u32 op,
+			 u64 arg);
 bool kp_trace_differ(const struct kp_trace *a, const struct kp_trace *b,
 		     u32 *at);
 
@@ -337,8 +396,16 @@ void kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
 	       struct kp_program *prog, struct kp_trace *ref,
 	       struct kp_trace *got);
 
+/* stats.c */
+void kp_stats_enter(const struct kp_pair *pair, const char *name);
+void kp_stats_count(const struct kp_pair *pair, enum kp_path_id path,
+		    u32 invariant);
+void kp_judge(struct kunit *test, u32 invariant);
+
 /* cases.c, insn.c: the KUnit cases every pair has */
 void kp_case_lockstep(struct kunit *test);
+void kp_case_atomic(struct kunit *test);
+void kp_case_layout(struct kunit *test);
 void kp_case_invariants(struct kunit *test);
 void kp_case_insn(struct kunit *test);
 void kp_describe_path(struct kunit *test, const void *param, char *desc);

@@ -23,19 +23,24 @@ MODULE_PARM_DESC(steps, "operations in a program of a lockstep case");
 
 static struct dentry *root;
 
-/* One line an invariant: id, category, times judged on each path, statement. */
+/* One line an invariant: id, category, times judged on each path, cases. */
 static int invariants_show(struct seq_file *seq, void *unused)
 {
 	const struct kp_pair *pair = seq->private;
-	u32 i, path;
+	const struct kp_stats *stats = pair->stats;
+	u32 i, path, bit;
 
 	for (i = 0; i < pair->nr_invariants; i++) {
 		const struct kp_invariant *inv = &pair->invariant[i];
 
 		seq_printf(seq, "%s\t%s", inv->id, inv->category);
 		for (path = 0; path < KP_NR_PATHS; path++)
-			seq_printf(seq, "\t%llu", pair->stats->judged[i][path]);
-		seq_printf(seq, "\t%s\n", inv->text);
+			seq_printf(seq, "\t%llu", stats->judged[i][path]);
+		seq_putc(seq, '\t');
+		for (bit = 0; bit < KP_MAX_CASES; bit++)
+			if (stats->judged_in[i] & BIT(bit))
+				seq_printf(seq, "%s ", stats->case_name[bit]);
+		seq_putc(seq, '\n');
 	}
 	return 0;
 }

@@ -106,6 +106,34 @@ void kp_program_make(const struct kp_pair *pair, struct kp_program *prog,
 	}
 }
 
+/**
+ * kp_program_valid() - fill a program whose object can be made
+ * @pair: whose operations to draw
+ * @prog: has room for @steps operations
+ * @steps: how many operations
+ *
+ * Some programs ask for an object that cannot be; this takes the first one of
+ * the seed, in index, that C over C can make.
+ *
+ * Context: may sleep.
+ */
+void kp_program_valid(const struct kp_pair *pair, struct kp_program *prog,
+		      u32 steps)
+{
+	const struct kp_driver *driver = pair->path[KP_C_C];
+	void *obj;
+	u32 i;
+
+	for (i = 0; i < 100; i++) {
+		kp_program_make(pair, prog, kp_seed, i, steps);
+		obj = driver->create(prog->param);
+		if (IS_ERR(obj))
+			continue;
+		driver->destroy(obj);
+		return;
+	}
+}
+
 static void format_args(const struct kp_range *range, const u64 *arg,
 			char *buf, size_t size)
 {
@@ -131,7 +159,7 @@ void kp_format_step(const struct kp_pair *pair, const struct kp_step *step,
 	char args[96];
 
 	format_args(pair->op[step->op].arg, step->arg, args, sizeof(args));
-	scnprintf(buf, size, "%s(%s)", pair->op[step->op].name, args);
+	scnprintf(buf, size, "%s(%s)", pair->operation[step->op].name, args);
 }
 
 /**

@@ -76,11 +76,11 @@ static void trace_broken(struct kp_trace *trace, u32 step, const char *what)
 	trace->broken_at = step;
 }
 
-static bool errno_allowed(const struct kp_op *op, s64 ret)
+static bool errno_allowed(const struct kp_operation *op, s64 ret)
 {
 	const int *e = op->errnos;
 
-	while (e && *e)
+	while (*e)
 		if (*e++ == ret)
 			return true;
 	return false;
@@ -108,7 +108,7 @@ void kp_trace_step(struct kp_trace *trace, u32 step,
 	t->res = *res;
 	t->cost = cost;
 	t->view = 0;
-	if (res->ret < 0 && !errno_allowed(&pair->op[s->op], res->ret))
+	if (res->ret < 0 && !errno_allowed(&pair->operation[s->op], res->ret))
 		trace_broken(trace, step, "errno not in the contract");
 	if (!view)
 		return;
@@ -117,17 +117,26 @@ void kp_trace_step(struct kp_trace *trace, u32 step,
 	t->view = hash_view(view, pair->view_size);
 	for (i = 0; i < pair->nr_invariants; i++) {
 		const struct kp_invariant *inv = &pair->invariant[i];
-		enum kp_verdict v = inv->judge(&o);
+		enum kp_verdict v = inv->judge ? inv->judge(&o) : KP_SILENT;
 
 		if (v == KP_SILENT)
 			continue;
-		pair->stats->judged[i][trace->path]++;
+		kp_stats_count(pair, trace->path, i);
 		if (v == KP_BROKEN)
 			trace_broken(trace, step, inv->id);
 	}
 	memcpy(trace->view, view, pair->view_size);
 }
 EXPORT_SYMBOL_GPL(kp_trace_step);
+
+void kp_trace_judge(struct kp_trace *trace, u32 invariant, bool holds)
+{
+	kp_stats_count(trace->pair, trace->path, invariant);
+	if (!holds)
+		trace_broken(trace, trace->nr,
+			     trace->pair->invariant[invariant].id);
+}
+EXPORT_SYMBOL_GPL(kp_trace_judge);
 
 /**
  * kp_c_run() - the run() of every C driver
@@ -169,6 +178,25 @@ void kp_c_run(const struct kp_pair *pair, kp_c_view take_view, void *obj,
 EXPORT_SYMBOL_GPL(kp_c_run);
 
 /**
+ * kp_trace_start() - make a trace ready for a run of a program
+ * @trace: the trace; what it held is forgotten
+ * @pair: the pair
+ * @path: the path
+ * @prog: the program
+ */
+void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
+		    enum kp_path_id path, const struct kp_program *prog)
+{
+	trace->pair = pair;
+	trace->path = path;
+	trace->prog = prog;
+	trace->err = 0;
+	trace->nr = 0;
+	trace->start = 0;
+	trace->broken = NULL;
+}
+
+/**
  * kp_trace_run() - run a program on a fresh object of one path
  * @trace: receives the trace; what it held is forgotten
  * @pair: the pair
@@ -183,14 +211,7 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 	const struct kp_driver *driver = pair->path[path];
 	void *obj;
 
-	trace->pair = pair;
-	trace->path = path;
-	trace->prog = prog;
-	trace->err = 0;
-	trace->nr = 0;
-	trace->start = 0;
-	trace->broken = NULL;
-
+	kp_trace_start(trace, pair, path, prog);
 	obj = driver->create(prog->param);
 	if (IS_ERR(obj)) {
 		trace->err = PTR_ERR(obj);
@@ -201,6 +222,36 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 	if (trace->nr != prog->nr_steps)
 		trace_broken(trace, trace->nr, "the driver skipped operations");
 }
+
+/**
+ * kp_once() - carry out one operation on an object that threads may share
+ * @p: the path
+ * @obj: an object that the path's driver has made
+ * @op: the operation
+ * @arg: its first argument; the others are 0
+ *
+ * For cases that drive one object from several threads. What the operation may
+ * not do at the same time as another one is the caller's to heed.
+ *
+ * Context: that of the operation.
+ * Return: the result; -EIO if it breaks the contract's list of errnos or if the
+ *         driver did not carry it out
+ */
+struct kp_result kp_once(const struct kp_path_param *p, void *obj, u32 op,
+			 u64 arg)
+{
+	struct kp_step step = { .op = op, .arg = { arg } };
+	struct kp_program prog = { .nr_steps = 1, .step = &step };
+	struct kp_step_trace got = {};
+	struct kp_trace trace = { .step = &got, .step_max = 1 };
+
+	kp_trace_start(&trace, p->pair, p->id, &prog);
+	p->pair->path[p->id]->run(obj, &prog, &trace);
+	if (trace.nr != 1 || trace.broken)
+		got.res.ret = -EIO;
+	return got.res;
+}
+EXPORT_SYMBOL_GPL(kp_once);
 
 /**
  * kp_trace_differ() - compare two traces of one program

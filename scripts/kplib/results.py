@@ -10,7 +10,7 @@ lanes                     for each lane: accelerator, why, seconds, lost
                           ("lost" says how the guest was lost, else null)
 pairs                     for each pair:
   cases                   suite, case, path, status (pass fail skip error), log
-  invariants              id, category, statement, judged: times by path
+  invariants              id, category, judged: times by path; cases that did so
   instructions            for each operation and path: n, min, p50, p99, max,
                           ratio; executed instructions, the p50 of the path's
                           no-op subtracted. ratio is p50 over that of c->c.
@@ -54,8 +54,8 @@ class Invariant:
 
     id: str
     category: str
-    statement: str
     judged: dict[str, int]
+    cases: list[str]
 
 
 @dataclass
@@ -116,9 +116,9 @@ def parse_invariants(text: str) -> list[Invariant]:
     """Invariants from the engine's table."""
     found = []
     for line in text.splitlines():
-        ident, category, *judged, statement = line.split("\t")
-        found.append(Invariant(ident, category, statement,
-                               dict(zip(PATHS, map(int, judged)))))
+        ident, category, *judged, cases = line.split("\t")
+        found.append(Invariant(ident, category, dict(zip(PATHS, map(int, judged))),
+                               cases.split()))
     return found
 
 

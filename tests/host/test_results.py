@@ -54,9 +54,10 @@ class TestInvariants(unittest.TestCase):
     """results.parse_invariants()"""
 
     def test_columns(self) -> None:
-        """id, category, one number a path, statement."""
-        row = results.parse_invariants("full\terrors\t1\t2\t3\t4\ta push fails\n")[0]
-        self.assertEqual((row.id, row.category, row.statement), ("full", "errors", "a push fails"))
+        """id, category, one number a path, cases."""
+        row = results.parse_invariants("full\terrors\t1\t2\t3\t4\tlockstep spsc \n")[0]
+        self.assertEqual((row.id, row.category), ("full", "errors"))
+        self.assertEqual(row.cases, ["lockstep", "spsc"])
         self.assertEqual(row.judged, {"c->c": 1, "c->rust": 2, "rust->c": 3, "rust->rust": 4})
 
 

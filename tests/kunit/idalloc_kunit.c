@@ -2,7 +2,10 @@
 /*
  * idalloc: table of operations, C callers, and the suite.
  */
+#include <linux/completion.h>
+#include <linux/kthread.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include "contract/idalloc.h"
 #include "engine/engine.h"
@@ -42,20 +45,15 @@ static void call_used(const void *ops, void *obj, const u64 *arg,
  * the top of the range is beyond every limit.
  */
 static const struct kp_op idalloc_op[] = {
-	[IDALLOC_NOOP] = { .name = "noop", .weight = 4, .call = call_noop },
-	[IDALLOC_ALLOC] = {
-		.name = "alloc", .weight = 16, .call = call_alloc,
-		.errnos = KP_ERRNOS(-ENOSPC, -ENOMEM),
-	},
+	[IDALLOC_NOOP] = { .weight = 4, .call = call_noop },
+	[IDALLOC_ALLOC] = { .weight = 16, .call = call_alloc },
 	[IDALLOC_FREE] = {
-		.name = "free", .weight = 10, .call = call_free,
+		.weight = 10, .call = call_free,
 		.arg = { { "id", 0, 160 } },
-		.errnos = KP_ERRNOS(-EINVAL, -ENOENT),
 	},
 	[IDALLOC_USED] = {
-		.name = "used", .weight = 6, .call = call_used,
+		.weight = 6, .call = call_used,
 		.arg = { { "id", 0, 160 } },
-		.errnos = KP_ERRNOS(-EINVAL),
 	},
 };
 
@@ -73,6 +71,7 @@ static struct kp_stats idalloc_stats;
 static const struct kp_pair idalloc_pair = {
 	.name = "idalloc",
 	.param = { { "limit", 0, 150 } },
+	.operation = idalloc_operations,
 	.op = idalloc_op,
 	.nr_ops = ARRAY_SIZE(idalloc_op),
 	.invariant = idalloc_invariants,
@@ -87,4 +86,73 @@ static const struct kp_pair idalloc_pair = {
 	.stats = &idalloc_stats,
 };
 
-KP_SUITES(idalloc);
+#define UNIQUE_THREADS	3
+#define UNIQUE_ROUNDS	2000
+#define UNIQUE_LIMIT	150
+
+/* Threads that allocate and free ids of one allocator. */
+struct unique {
+	const struct kp_path_param *path;
+	void *obj;
+	atomic_t owned[UNIQUE_LIMIT];
+	atomic_t clashes;
+	atomic_t running;
+	struct completion done;
+};
+
+/* Take an id, note that it is ours alone, give it back. */
+static int unique_thread(void *data)
+{
+	struct unique *u = data;
+	s64 id;
+	int i;
+
+	for (i = 0; i < UNIQUE_ROUNDS; i++) {
+		id = kp_once(u->path, u->obj, IDALLOC_ALLOC, 0).ret;
+		if (id < 0 || id >= UNIQUE_LIMIT ||
+		    atomic_inc_return(&u->owned[id]) != 1) {
+			atomic_inc(&u->clashes);
+			break;
+		}
+		if (i % 16 == 0)
+			cond_resched();
+		atomic_dec(&u->owned[id]);
+		if (kp_once(u->path, u->obj, IDALLOC_FREE, id).ret)
+			atomic_inc(&u->clashes);
+	}
+	if (atomic_dec_and_test(&u->running))
+		complete(&u->done);
+	return 0;
+}
+
+static void unique(struct kunit *test)
+{
+	const struct kp_path_param *path = test->param_value;
+	const struct kp_driver *driver = path->pair->path[path->id];
+	u64 param[KP_NR_ARGS] = { UNIQUE_LIMIT };
+	struct unique *u = kunit_kzalloc(test, sizeof(*u), GFP_KERNEL);
+	struct task_struct *task;
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, u);
+	u->path = path;
+	init_completion(&u->done);
+	u->obj = driver->create(param);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, u->obj);
+	/* One more than there are threads, held by this one until all started. */
+	atomic_set(&u->running, 1);
+	for (i = 0; i < UNIQUE_THREADS; i++) {
+		atomic_inc(&u->running);
+		task = kthread_run(unique_thread, u, "kparity-ids/%d", i);
+		if (IS_ERR(task)) {
+			KUNIT_FAIL(test, "kthread_run: %pe", task);
+			atomic_dec(&u->running);
+		}
+	}
+	if (!atomic_dec_and_test(&u->running))
+		wait_for_completion(&u->done);
+	KP_EXPECT(test, unique, !atomic_read(&u->clashes));
+	driver->destroy(u->obj);
+}
+
+KP_SUITES(idalloc, KP_CASE(idalloc, unique));

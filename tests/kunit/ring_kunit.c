@@ -2,7 +2,10 @@
 /*
  * ring: table of operations, C callers, and the suite.
  */
+#include <linux/completion.h>
+#include <linux/kthread.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include "contract/ring.h"
 #include "engine/engine.h"
@@ -44,21 +47,14 @@ static void call_len(const void *ops, void *obj, const u64 *arg,
 }
 
 static const struct kp_op ring_op[] = {
-	[RING_NOOP] = { .name = "noop", .weight = 4, .call = call_noop },
+	[RING_NOOP] = { .weight = 4, .call = call_noop },
 	[RING_PUSH] = {
-		.name = "push", .weight = 12, .call = call_push,
+		.weight = 12, .call = call_push,
 		.arg = { { "value", 0, U64_MAX } },
-		.errnos = KP_ERRNOS(-ENOSPC),
 	},
-	[RING_POP] = {
-		.name = "pop", .weight = 10, .call = call_pop,
-		.errnos = KP_ERRNOS(-ENODATA),
-	},
-	[RING_PEEK] = {
-		.name = "peek", .weight = 4, .call = call_peek,
-		.errnos = KP_ERRNOS(-ENODATA),
-	},
-	[RING_LEN] = { .name = "len", .weight = 4, .call = call_len },
+	[RING_POP] = { .weight = 10, .call = call_pop },
+	[RING_PEEK] = { .weight = 4, .call = call_peek },
+	[RING_LEN] = { .weight = 4, .call = call_len },
 };
 
 static struct ring *ring_create(const struct ring_ops *ops, const u64 *param)
@@ -74,6 +70,7 @@ static struct kp_stats ring_stats;
 static const struct kp_pair ring_pair = {
 	.name = "ring",
 	.param = { { "capacity", 0, 11, .log2 = true } },
+	.operation = ring_operations,
 	.op = ring_op,
 	.nr_ops = ARRAY_SIZE(ring_op),
 	.invariant = ring_invariants,
@@ -88,4 +85,69 @@ static const struct kp_pair ring_pair = {
 	.stats = &ring_stats,
 };
 
-KP_SUITES(ring);
+#define SPSC_VALUES	20000
+
+/* A ring that is shared between a producer and a consumer. */
+struct spsc {
+	const struct kp_path_param *path;
+	void *obj;
+	struct completion done;
+	u32 failed;
+};
+
+static int spsc_produce(void *data)
+{
+	struct spsc *s = data;
+	s64 ret;
+	u64 value;
+
+	for (value = 0; value < SPSC_VALUES; value++) {
+		while ((ret = kp_once(s->path, s->obj, RING_PUSH, value).ret) == -ENOSPC)
+			cond_resched();
+		if (ret)
+			s->failed++;
+	}
+	complete(&s->done);
+	return 0;
+}
+
+/*
+ * The producer is a thread, the consumer is this one. Values are consecutive,
+ * so one that is lost, repeated or out of order shows at once.
+ */
+static void spsc(struct kunit *test)
+{
+	const struct kp_path_param *path = test->param_value;
+	const struct kp_driver *driver = path->pair->path[path->id];
+	struct spsc *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	u64 param[KP_NR_ARGS] = { 16 };
+	struct task_struct *task;
+	struct kp_result res;
+	u64 value, wrong = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	s->path = path;
+	init_completion(&s->done);
+	s->obj = driver->create(param);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, s->obj);
+	task = kthread_run(spsc_produce, s, "kparity-push");
+	if (IS_ERR(task)) {
+		KUNIT_FAIL(test, "kthread_run: %pe", task);
+	} else {
+		for (value = 0; value < SPSC_VALUES; value++) {
+			for (;;) {
+				res = kp_once(path, s->obj, RING_POP, 0);
+				if (res.ret != -ENODATA)
+					break;
+				cond_resched();
+			}
+			wrong += res.ret || res.out != value;
+		}
+		wait_for_completion(&s->done);
+		KP_EXPECT(test, spsc, !wrong);
+		KP_EXPECT(test, two_ends, !s->failed);
+	}
+	driver->destroy(s->obj);
+}
+
+KP_SUITES(ring, KP_CASE(ring, spsc));
