@@ -13,8 +13,8 @@
  * KP_OPERATION(name, context, locks, errnos, owns, on_error)
  *	One operation, in the order of the pair's enum. @context is ANY (does
  *	not sleep, may be called anywhere), ATOMIC (does not sleep, not from a
- *	hard interrupt) or SLEEPS; @errnos a KP_ERRNOS() list in the order in
- *	which they take precedence; @owns says who owns arguments and results,
+ *	hard interrupt) or SLEEPS; @errnos KP_NO_ERRNOS or a KP_ERRNOS()
+ *	list in the order in which they take precedence; @owns says who owns arguments and results,
  *	@on_error what holds after a failure, output parameters included.
  *
  * KP_TYPE(type), KP_MEMBER(type, member)

@@ -88,7 +88,7 @@ extern const struct kp_driver ring_rust_over_rust;
 #endif
 
 #ifdef KP_INVARIANT
-KP_OPERATION(noop, ANY, "none", KP_ERRNOS(), "nothing", "cannot fail")
+KP_OPERATION(noop, ANY, "none", KP_NO_ERRNOS, "nothing", "cannot fail")
 KP_OPERATION(push, ANY, "none", KP_ERRNOS(-ENOSPC),
 	     "the value is copied", "the ring is as it was")
 KP_OPERATION(pop, ANY, "none", KP_ERRNOS(-ENODATA),
@@ -97,7 +97,7 @@ KP_OPERATION(pop, ANY, "none", KP_ERRNOS(-ENODATA),
 KP_OPERATION(peek, ANY, "none", KP_ERRNOS(-ENODATA),
 	     "the value is copied out and stays in the ring",
 	     "ring and output are as they were")
-KP_OPERATION(len, ANY, "none", KP_ERRNOS(), "nothing", "cannot fail")
+KP_OPERATION(len, ANY, "none", KP_NO_ERRNOS, "nothing", "cannot fail")
 
 KP_TYPE(struct ring_view)
 KP_MEMBER(struct ring_view, capacity)

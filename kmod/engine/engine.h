@@ -46,8 +46,11 @@ struct kp_op {
 	kp_call call;
 };
 
-/** define KP_ERRNOS - a list of errnos in a contract; none: never fails */
-#define KP_ERRNOS(...)	((const int[]){ __VA_ARGS__ __VA_OPT__(, ) 0 })
+/** define KP_ERRNOS - what an operation of a contract may fail with */
+#define KP_ERRNOS(...)	((const int[]){ __VA_ARGS__, 0 })
+
+/** define KP_NO_ERRNOS - the operation cannot fail */
+#define KP_NO_ERRNOS	((const int[]){ 0 })
 
 /**
  * enum kp_context - where an operation may be called
