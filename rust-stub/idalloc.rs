@@ -28,7 +28,7 @@ use kparity::{
 };
 
 /// The safe API over either implementation.
-trait Ids {
+pub(crate) trait Ids {
     /// Takes the lowest free id; `ENOSPC` when all are in use.
     fn alloc(&self) -> Result<u32>;
     /// Gives an id back; `EINVAL` beyond the limit, `ENOENT` when it is not in use.
@@ -140,14 +140,14 @@ impl Map {
 
 /// The Rust implementation.
 #[pin_data]
-struct RustIds {
+pub(crate) struct RustIds {
     limit: u32,
     #[pin]
     map: SpinLock<Map>,
 }
 
 impl RustIds {
-    fn new(limit: u32) -> Result<Pin<KBox<Self>>> {
+    pub(crate) fn new(limit: u32) -> Result<Pin<KBox<Self>>> {
         if limit == 0 || limit > bindings::IDALLOC_MAX {
             return Err(EINVAL);
         }
@@ -226,7 +226,7 @@ impl Ids for RustIds {
 /// # Invariants
 ///
 /// The pointer is an allocator made by `idalloc_c.create()` and not yet destroyed.
-struct CIds(*mut bindings::idalloc);
+pub(crate) struct CIds(*mut bindings::idalloc);
 
 // SAFETY: The contract lets any thread use and destroy an allocator.
 unsafe impl Send for CIds {}
@@ -250,7 +250,7 @@ fn value(ret: c_int) -> Result<u32> {
 }
 
 impl CIds {
-    fn new(limit: u32) -> Result<Self> {
+    pub(crate) fn new(limit: u32) -> Result<Self> {
         // INVARIANT: Checked for an error, so it is an allocator, and this is its owner.
         from_err_ptr(idalloc_c!(create(limit))).map(Self)
     }

@@ -57,7 +57,7 @@ trait Queue: Sized {
 ///
 /// The indices run on and wrap; their difference is the length. A slot is an atomic with relaxed
 /// access, which costs what a plain one does and keeps every misuse a wrong value, never a race.
-struct RustQueue {
+pub(crate) struct RustQueue {
     /// Elements popped; written by the consumer alone.
     head: Atomic<u32>,
     /// Elements pushed; written by the producer alone.
@@ -202,7 +202,7 @@ impl Queue for RustQueue {
 /// # Invariants
 ///
 /// The pointer is a ring made by `ring_c.create()` and not yet destroyed.
-struct CQueue(*mut bindings::ring);
+pub(crate) struct CQueue(*mut bindings::ring);
 
 // SAFETY: The contract lets any thread destroy a ring that no one else uses.
 unsafe impl Send for CQueue {}

@@ -25,6 +25,11 @@ class Modules:
     pairs: dict[str, Path]
 
 
+def folder(request: Request, kernel: Kernel) -> Path:
+    """Where kbuild puts objects and modules."""
+    return request.out / kernel.arch.name / "build"
+
+
 def command(tools: Toolchain, kernel: Kernel, out: Path, *words: str) -> list[str]:
     """The kbuild command line for the modules."""
     return tools.argv("make", "-C", kernel.build, f"ARCH={kernel.arch.kernel_arch}", "LLVM=1",
@@ -39,7 +44,7 @@ def _stamp(kernel: Kernel, pairs: tuple[str, ...]) -> str:
 
 def build(request: Request, tools: Toolchain, kernel: Kernel) -> Modules:
     """Build the requested pairs' modules; nothing is run if no input has changed."""
-    out = request.out / kernel.arch.name / "build"
+    out = folder(request, kernel)
     out.mkdir(parents=True, exist_ok=True)
     built = Modules(out / "kparity.ko",
                     {pair: out / f"kparity_{pair}.ko" for pair in request.pairs})

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from kplib import cache, ktap
+from kplib.ledger import Ledger
 from kplib.results import NOOP, PATHS, ArchResult, Cost, PairResult
 
 _COLOUR = {ktap.PASS: "32", ktap.FAIL: "31", ktap.ERROR: "31", ktap.SKIP: "33"}
@@ -111,9 +112,12 @@ def show(result: ArchResult, verbose: bool) -> str:
     return "\n".join(lines)
 
 
-def save(result: ArchResult, folder: Path) -> None:
+def save(result: ArchResult, book: Ledger, folder: Path) -> None:
     """Write results.json, junit.xml and the KTAP of every lane."""
     document = ktap.merge(result.suites())
-    cache.write(folder / "results.json", json.dumps(result.to_json(), indent=1) + "\n")
+    found = result.to_json()
+    for name, pair in found["pairs"].items():
+        pair["contract"] = book.to_json(name)
+    cache.write(folder / "results.json", json.dumps(found, indent=1) + "\n")
     cache.write(folder / "results.ktap", document)
     cache.write(folder / "junit.xml", ktap.junit(result.kernel.tree, document))

@@ -10,7 +10,10 @@ lanes                     for each lane: accelerator, why, seconds, lost
                           ("lost" says how the guest was lost, else null)
 pairs                     for each pair:
   cases                   suite, case, path, status (pass fail skip error), log
-  invariants              id, category, judged: times by path; cases that did so
+  contract                one row an invariant: id, category, statement, c (how
+                          C keeps it), when and then (its condition in C), rust
+                          (id, how, text, where), compile_fail, judged (times
+                          by path), cases (that judged it)
   instructions            for each operation and path: n, min, p50, p99, max,
                           ratio; executed instructions, the p50 of the path's
                           no-op subtracted. ratio is p50 over that of c->c.
@@ -173,7 +176,6 @@ class ArchResult:
             "pairs": {
                 name: {
                     "cases": [asdict(v) for v in pair.verdicts],
-                    "invariants": [asdict(i) for i in pair.invariants],
                     "instructions": {op: {path: asdict(cost) for path, cost in row.items()}
                                      for op, row in pair.costs.items()},
                 } for name, pair in self.pairs.items()},

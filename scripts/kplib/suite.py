@@ -14,7 +14,8 @@ import unittest
 from dataclasses import dataclass
 from pathlib import Path
 
-from kplib import archs, checks, kernel, ktap, report, toolchain, ui, verbs
+from kplib import archs, checks, compile_fail, dwarf, kernel, ktap, modules, records, report, \
+    toolchain, ui, unsafety, verbs
 from kplib.errors import FAILED, OK, EnvironmentFailed
 from kplib.request import TOP, Request
 
@@ -114,10 +115,40 @@ def _mutants(req: Request, arch: archs.Arch, tally: Tally) -> None:
                 print(f"       {ui.clean(line)}")
 
 
+def _line(good: bool, text: str, tally: Tally) -> None:
+    tally.add(good)
+    print(f"  {'ok  ' if good else 'FAIL'} {text}", flush=True)
+
+
+def _contracts(req: Request, tools: toolchain.Toolchain, found: verbs.ArchRun,
+               tally: Tally) -> None:
+    """Ledger, reasons for unsafe, layouts in DWARF, and Rust that must not compile."""
+    arch = found.result.kernel.arch.name
+    out = modules.folder(req, found.result.kernel)
+    print(f"\ncontracts, {arch}", flush=True)
+    holes = found.book.holes()
+    for row in found.book.rows:
+        mine = row.holes()
+        _line(not mine, f"{row.pair}.{row.promise.id} {'; '.join(mine)}", tally)
+    _line(not found.book.strays, "; ".join(found.book.strays) or
+          f"nothing stray among {len(found.book.rows)} invariants, {len(holes)} holes", tally)
+    for use in unsafety.review(req.pairs):
+        if not use.reason:
+            _line(False, f"{use.where}: unsafe without a reason", tally)
+    for pair, module in found.built.pairs.items():
+        for name in records.read(module).types:
+            why = dwarf.differ(tools, out, pair, name)
+            _line(why is None, why or f"struct {name}: same layout in both objects", tally)
+    for outcome in compile_fail.run(tools, out, req.pairs):
+        what = f"compile-fail {outcome.test.pair}/{outcome.test.name}"
+        _line(outcome.why is None, f"{what}: {outcome.why or outcome.test.error}", tally)
+
+
 def _suites(req: Request, tools: toolchain.Toolchain, arch: archs.Arch, tally: Tally) -> None:
-    result = verbs.run_arch(req, tools, arch)
-    report.save(result, req.out / arch.name)
+    found = verbs.run_arch(req, tools, arch)
+    result = found.result
     print(report.show(result, req.verbose), flush=True)
+    _contracts(req, tools, found, tally)
     for pair in result.pairs.values():
         for verdict in pair.verdicts:
             if verdict.status == ktap.SKIP:

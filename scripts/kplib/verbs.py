@@ -9,10 +9,11 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 
-from kplib import accel, apt, cache, guest, kernel, lanes, modules, proc, report, request, \
-    results, toolchain, ui
+from kplib import accel, apt, cache, compile_fail, guest, kernel, lanes, ledger, modules, proc, \
+    report, request, results, toolchain, ui, unsafety
 from kplib.archs import Arch
 from kplib.errors import BROKEN, FAILED, OK, EnvironmentFailed, Refused
 from kplib.request import Request
@@ -25,8 +26,17 @@ def prepare(req: Request) -> toolchain.Toolchain:
     return kernel.tools_for(req)
 
 
-def run_arch(req: Request, tools: toolchain.Toolchain, arch: Arch) -> results.ArchResult:
-    """Boot the lanes while the modules are built, then feed them."""
+@dataclass(frozen=True)
+class ArchRun:
+    """One arch's results, the modules that gave them, and the ledger of both."""
+
+    result: results.ArchResult
+    built: modules.Modules
+    book: ledger.Ledger
+
+
+def run_arch(req: Request, tools: toolchain.Toolchain, arch: Arch) -> ArchRun:
+    """Boot the lanes while the modules are built, feed them, save the results."""
     built_kernel = kernel.get(req, tools, arch)
     built: Future[modules.Modules] = Future()
     wanted = [accel.choose(req, tools, built_kernel) if name == "check" else accel.insn_lane(req)
@@ -49,7 +59,10 @@ def run_arch(req: Request, tools: toolchain.Toolchain, arch: Arch) -> results.Ar
                 pass  # what matters is the first error, which goes on from here
         guest.cancelled.clear()
         raise
-    return results.gather(built_kernel, tools, req.seed, req.pairs, done)
+    result = results.gather(built_kernel, tools, req.seed, req.pairs, done)
+    found = ArchRun(result, built.result(), ledger.build(built.result(), result.pairs))
+    report.save(result, found.book, folder)
+    return found
 
 
 def run(req: Request) -> int:
@@ -57,8 +70,7 @@ def run(req: Request) -> int:
     tools = prepare(req)
     found = []
     for arch in req.archs:
-        result = run_arch(req, tools, arch)
-        report.save(result, req.out / arch.name)
+        result = run_arch(req, tools, arch).result
         print(report.show(result, req.verbose), flush=True)
         found.append(result)
     verdicts = {result.verdict for result in found}
@@ -203,11 +215,11 @@ def help_(req: Request) -> int:
     del req
     print("kparity: compares the C and the Rust side of a kernel interface in a real kernel\n")
     for name, (_, text) in VERBS.items():
-        print(f"  make {name:<12}{text}")
+        print(f"  make {name:<14}{text}")
     print("\nVariables, as in 'make run ARCH=arm64 PAIR=ring':\n")
     for name, text in request.VARIABLES.items():
-        print(f"  {name:<12}{text}")
-    print("  KPARITY_CACHE  environment: where caches live; default: ~/.cache/kparity")
+        print(f"  {name:<16}{text}")
+    print("  KPARITY_CACHE   environment: where caches live; default: ~/.cache/kparity")
     print("\nExit status of scripts/kparity: 0 all good, 1 a comparison or test failed,\n"
           "2 the request was wrong, 3 the guest was lost or the environment failed.")
     return OK
@@ -224,6 +236,43 @@ def show_json(req: Request) -> int:
     json.dump(found, sys.stdout, indent=1)
     print()
     return OK
+
+
+def contract(req: Request) -> int:
+    """Run the suites and print the ledger and the review list."""
+    tools = prepare(req)
+    found = run_arch(req, tools, req.archs[0])
+    result, book = found.result, found.book
+    print(ledger.show(book))
+    print("\nunsafe, for review:")
+    bare = 0
+    for use in unsafety.review(req.pairs):
+        print(f"  {use.where}: {use.kind}: {use.code}\n    {use.reason or 'NO REASON'}"
+              + (f"\n    leans on {', '.join(use.invariants)}" if use.invariants else ""))
+        bare += not use.reason
+    holes = book.holes() + ([f"{bare} uses of unsafe give no reason"] if bare else [])
+    for hole in holes:
+        ui.note(f"incomplete: {hole}")
+    print(f"\nledger: {'INCOMPLETE, ' + str(len(holes)) + ' holes' if holes else 'complete'}")
+    return FAILED if holes or result.verdict == "fail" else \
+        BROKEN if result.verdict == "error" else OK
+
+
+def misuse(req: Request) -> int:
+    """Compile what must not compile."""
+    tools = prepare(req)
+    built_kernel = kernel.get(req, tools, req.archs[0])
+    modules.build(req, tools, built_kernel)
+    with ui.step("compiling what must not compile"):
+        found = compile_fail.run(tools, modules.folder(req, built_kernel), req.pairs)
+    bad = 0
+    for outcome in found:
+        test_ = outcome.test
+        print(f"{'ok  ' if outcome.why is None else 'FAIL'} {test_.pair}/{test_.name}: "
+              f"{outcome.why or test_.error}")
+        bad += outcome.why is not None
+    print(f"{len(found) - bad} of {len(found)} are rejected as they must be")
+    return FAILED if bad else OK
 
 
 def test(req: Request) -> int:
@@ -243,6 +292,8 @@ def bench_self(req: Request) -> int:
 VERBS = {
     "run": (run, "build what is missing, boot, compare C and Rust, print the verdict"),
     "test": (test, "the whole test suite, on both arches"),
+    "contract": (contract, "print the ledger of invariants and the review list of unsafe code"),
+    "compile-fail": (misuse, "compile the Rust that must not compile"),
     "shell": (shell, "boot into a busybox shell with the modules in /modules"),
     "report": (show_json, "print results.json of the last run"),
     "doctor": (doctor, "show each tool, its version, the minimum, and what would be used"),

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+//! invariant: unique
+//! error: E0616
+//!
+//! The map of ids cannot be reached but through the operations, which lock.
+
+#[path = "../../../rust-stub/idalloc.rs"]
+mod idalloc;
+
+use idalloc::Ids;
+use kernel::prelude::*;
+
+fn misuse(ids: Pin<&idalloc::RustIds>) -> Result<u32> {
+    #[cfg(misuse)]
+    let _ = ids.map.lock();
+
+    ids.alloc()
+}

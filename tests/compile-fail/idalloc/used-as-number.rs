@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0
+//! invariant: used_range
+//! error: E0308
+//!
+//! The answer to "is it in use" is yes, no or an errno, never a number.
+
+#[path = "../../../rust-stub/idalloc.rs"]
+mod idalloc;
+
+use idalloc::Ids;
+use kernel::prelude::*;
+
+fn misuse(ids: &idalloc::CIds) -> Result<u32> {
+    #[cfg(misuse)]
+    let answer: u32 = ids.used(3)?;
+    #[cfg(not(misuse))]
+    let answer: u32 = u32::from(ids.used(3)?);
+
+    Ok(answer)
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+//! invariant: two_ends
+//! error: E0596
+//!
+//! Two threads that share a producer cannot push: pushing takes it for itself.
+
+#[path = "../../../rust-stub/ring.rs"]
+mod ring;
+
+#[cfg(misuse)]
+fn misuse(shared: &ring::Producer<ring::CQueue>) -> kernel::error::Result {
+    shared.push(1)
+}
+
+#[cfg(not(misuse))]
+fn misuse(own: &mut ring::Producer<ring::CQueue>) -> kernel::error::Result {
+    own.push(1)
+}
