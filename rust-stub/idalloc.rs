@@ -104,16 +104,30 @@ impl Map {
         if self.used == limit {
             return Err(ENOSPC);
         }
-        let id = self.lowest();
+        let mut words = (0..).zip(self.words.iter_mut());
+        let id = match words.find(|(_, word)| **word != u64::MAX) {
+            Some((index, word)) => {
+                let bit = word.trailing_ones();
 
-        if id == self.room() {
-            // The lock is held, so the allocation must not sleep.
-            self.words.resize(2 * self.words.len(), 0, GFP_ATOMIC)?;
-        }
+                *word |= 1 << bit;
+                index * u64::BITS + bit
+            }
+            None => self.grow()?,
+        };
+        self.used += 1;
+        Ok(id)
+    }
+
+    /// Doubles the storage, which is full, and takes the first of the new ids.
+    #[cold]
+    fn grow(&mut self) -> Result<u32> {
+        let id = self.room();
+
+        // The lock is held, so the allocation must not sleep.
+        self.words.resize(2 * self.words.len(), 0, GFP_ATOMIC)?;
         let (word, bit) = self.word(id).ok_or(EINVAL)?;
 
         *word |= bit;
-        self.used += 1;
         Ok(id)
     }
 

@@ -37,15 +37,15 @@ impl Outcome {
         };
     }
 
-    /// Records a value as the output, or the errno.
+    /// Records a value as the output, or the errno that C has for there being none.
     #[inline]
-    pub(crate) fn set_out(&mut self, result: Result<u64>) {
-        match result {
-            Ok(value) => {
+    pub(crate) fn set_out(&mut self, value: Option<u64>, none: Error) {
+        match value {
+            Some(value) => {
                 self.out = value;
                 self.ret = 0;
             }
-            Err(e) => self.ret = i64::from(e.to_errno()),
+            None => self.ret = i64::from(none.to_errno()),
         }
     }
 

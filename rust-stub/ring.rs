@@ -43,10 +43,10 @@ trait Queue: Sized {
     fn new(capacity: u32) -> Result<Self>;
     /// Appends a value; for the producer.
     fn push(&self, value: u64) -> Result;
-    /// Takes the oldest value out; for the consumer.
-    fn pop(&self) -> Result<u64>;
-    /// Copies the oldest value; for the consumer.
-    fn peek(&self) -> Result<u64>;
+    /// Takes the oldest value out, if there is one; for the consumer.
+    fn pop(&self) -> Option<u64>;
+    /// Copies the oldest value, if there is one; for the consumer.
+    fn peek(&self) -> Option<u64>;
     /// Number of values.
     fn len(&self) -> u32;
     /// The state, for comparison.
@@ -62,28 +62,30 @@ pub(crate) struct RustQueue {
     head: Atomic<u32>,
     /// Elements pushed; written by the producer alone.
     tail: Atomic<u32>,
-    /// Element `i` lives in slot `i % slots.len()`; the length is a power of two.
+    /// The number of slots, a power of two, less one.
+    mask: u32,
+    /// Element `i` lives in slot `i & mask`.
     slots: KVec<Atomic<u64>>,
 }
 
 impl RustQueue {
-    /// The slot of an index.
+    /// The slot of an index; there always is one, as the mask is below the number of slots.
     #[inline]
-    fn slot(&self, index: u32) -> &Atomic<u64> {
-        &self.slots[index as usize & (self.slots.len() - 1)]
+    fn slot(&self, index: u32) -> Option<&Atomic<u64>> {
+        self.slots.get((index & self.mask) as usize)
     }
 
-    /// The index and the value of the oldest element; for the consumer.
+    /// The index and the slot of the oldest element, if there is one; for the consumer.
     #[inline]
-    fn front(&self) -> Result<(u32, u64)> {
+    fn front(&self) -> Option<(u32, &Atomic<u64>)> {
         // ORDERING: Pairs with the release in `push`: the slot is filled.
         let tail = self.tail.load(Acquire);
         let head = self.head.load(Relaxed);
 
         if head == tail {
-            return Err(ENODATA);
+            return None;
         }
-        Ok((head, self.slot(head).load(Relaxed)))
+        self.slot(head).map(|slot| (head, slot))
     }
 }
 
@@ -121,7 +123,7 @@ encodes!(peek_pure, checked, "peek stores nothing");
 encodes!(
     empty_untouched,
     type,
-    "pop and peek give Result<u64>: without a value there is nothing to write"
+    "pop and peek give Option<u64>: without a value there is nothing to write"
 );
 encodes!(
     len_counts,
@@ -145,6 +147,7 @@ impl Queue for RustQueue {
         Ok(Self {
             head: Atomic::new(0),
             tail: Atomic::new(0),
+            mask: capacity - 1,
             slots,
         })
     }
@@ -155,27 +158,28 @@ impl Queue for RustQueue {
         let head = self.head.load(Acquire);
         let tail = self.tail.load(Relaxed);
 
-        if tail.wrapping_sub(head) as usize >= self.slots.len() {
+        if tail.wrapping_sub(head) > self.mask {
             return Err(ENOSPC);
         }
-        self.slot(tail).store(value, Relaxed);
+        self.slot(tail).ok_or(ENOSPC)?.store(value, Relaxed);
         // ORDERING: Pairs with the acquire in `front`: the slot is filled.
         self.tail.store(tail.wrapping_add(1), Release);
         Ok(())
     }
 
     #[inline]
-    fn pop(&self) -> Result<u64> {
-        let (head, value) = self.front()?;
+    fn pop(&self) -> Option<u64> {
+        let (head, slot) = self.front()?;
+        let value = slot.load(Relaxed);
 
         // ORDERING: Pairs with the acquire in `push`.
         self.head.store(head.wrapping_add(1), Release);
-        Ok(value)
+        Some(value)
     }
 
     #[inline]
-    fn peek(&self) -> Result<u64> {
-        self.front().map(|(_, value)| value)
+    fn peek(&self) -> Option<u64> {
+        self.front().map(|(_, slot)| slot.load(Relaxed))
     }
 
     #[inline]
@@ -188,7 +192,7 @@ impl Queue for RustQueue {
 
     fn view(&self) -> bindings::ring_view {
         bindings::ring_view {
-            capacity: self.slots.len() as u32,
+            capacity: self.mask + 1,
             pushed: self.tail.load(Relaxed),
             popped: self.head.load(Relaxed),
             reserved: 0,
@@ -231,17 +235,17 @@ impl Queue for CQueue {
     }
 
     #[inline]
-    fn pop(&self) -> Result<u64> {
+    fn pop(&self) -> Option<u64> {
         let mut value = 0;
 
-        to_result(ring_c!(pop(self.0, &mut value))).map(|()| value)
+        (ring_c!(pop(self.0, &mut value)) == 0).then_some(value)
     }
 
     #[inline]
-    fn peek(&self) -> Result<u64> {
+    fn peek(&self) -> Option<u64> {
         let mut value = 0;
 
-        to_result(ring_c!(peek(self.0, &mut value))).map(|()| value)
+        (ring_c!(peek(self.0, &mut value)) == 0).then_some(value)
     }
 
     #[inline]
@@ -296,15 +300,15 @@ impl<Q: Queue> Producer<Q> {
 pub(crate) struct Consumer<Q: Queue>(Arc<Q>);
 
 impl<Q: Queue> Consumer<Q> {
-    /// Takes the oldest value out; `ENODATA` when the ring is empty.
+    /// Takes the oldest value out; none when the ring is empty.
     #[inline]
-    pub(crate) fn pop(&mut self) -> Result<u64> {
+    pub(crate) fn pop(&mut self) -> Option<u64> {
         self.0.pop()
     }
 
-    /// Copies the oldest value; `ENODATA` when the ring is empty.
+    /// Copies the oldest value; none when the ring is empty.
     #[inline]
-    pub(crate) fn peek(&mut self) -> Result<u64> {
+    pub(crate) fn peek(&mut self) -> Option<u64> {
         self.0.peek()
     }
 
@@ -328,20 +332,20 @@ unsafe fn borrow<'a>(ring: *mut bindings::ring) -> &'a RustQueue {
     unsafe { KBox::<RustQueue>::borrow(ring.cast()) }
 }
 
-/// Stores a value for C, or gives the errno and leaves the output alone.
+/// Stores a value for C, or says that there is none and leaves the output alone.
 ///
 /// # Safety
 ///
 /// `out` must be valid for writing.
 #[inline]
-unsafe fn give(result: Result<u64>, out: *mut u64) -> c_int {
-    match result {
-        Ok(value) => {
+unsafe fn give(value: Option<u64>, out: *mut u64) -> c_int {
+    match value {
+        Some(value) => {
             // SAFETY: By the safety requirements of this function.
             unsafe { out.write(value) };
             0
         }
-        Err(e) => e.to_errno(),
+        None => ENODATA.to_errno(),
     }
 }
 
@@ -438,8 +442,8 @@ declared!(ring_rust: bindings::ring_ops);
 /// What the table of operations calls.
 trait Api {
     fn push(&self, value: u64) -> Result;
-    fn pop(&self) -> Result<u64>;
-    fn peek(&self) -> Result<u64>;
+    fn pop(&self) -> Option<u64>;
+    fn peek(&self) -> Option<u64>;
     fn len(&self) -> u32;
     fn view(&self) -> bindings::ring_view;
 }
@@ -455,11 +459,11 @@ impl<Q: Queue> Api for Ends<Q> {
         self.producer.with(|p| p.push(value))
     }
 
-    fn pop(&self) -> Result<u64> {
+    fn pop(&self) -> Option<u64> {
         self.consumer.with(Consumer::pop)
     }
 
-    fn peek(&self) -> Result<u64> {
+    fn peek(&self) -> Option<u64> {
         self.consumer.with(Consumer::peek)
     }
 
@@ -479,8 +483,8 @@ impl<Q: Queue + 'static> Subject for Ends<Q> {
     const CALLS: &'static [Call<dyn Api>] = &[
         |_, _, res| res.set(Ok(())),
         |ring, arg, res| res.set(ring.push(arg[0])),
-        |ring, _, res| res.set_out(ring.pop()),
-        |ring, _, res| res.set_out(ring.peek()),
+        |ring, _, res| res.set_out(ring.pop(), ENODATA),
+        |ring, _, res| res.set_out(ring.peek(), ENODATA),
         |ring, _, res| res.set_ret(Ok(ring.len())),
     ];
 

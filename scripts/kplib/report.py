@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kplib import cache, ktap
 from kplib.ledger import Ledger
-from kplib.results import NOOP, PATHS, ArchResult, Cost, PairResult
+from kplib.results import NOOP, PATHS, ArchResult, Cost, PairResult, geometric_mean
 
 _COLOUR = {ktap.PASS: "32", ktap.FAIL: "31", ktap.ERROR: "31", ktap.SKIP: "33"}
 _WORD = {ktap.PASS: "ok", ktap.FAIL: "FAIL", ktap.ERROR: "ERROR", ktap.SKIP: "skip"}
@@ -59,7 +59,7 @@ def _cell(cost: Cost | None) -> str:
     if cost is None:
         return f"{'-':>14}"
     ratio = f"({cost.ratio:.2f})" if cost.ratio is not None else "(  - )"
-    return f"{cost.p50:>7} {ratio}"
+    return f"{cost.mean:>8.1f} {ratio}"
 
 
 def _costs(pair: PairResult, verbose: bool) -> list[str]:
@@ -70,10 +70,19 @@ def _costs(pair: PairResult, verbose: bool) -> list[str]:
         lines.append(f"    {op:<16}" + "".join(f"{_cell(row.get(p)):>16}" for p in PATHS))
         if not verbose:
             continue
-        for name in ("min", "p99", "max", "n"):
+        for name in ("min", "p50", "p99", "max", "n"):
             lines.append(f"      {name:<14}" + "".join(
                 f"{getattr(row[p], name) if p in row else '-':>9}       " for p in PATHS).rstrip())
     return lines
+
+
+def _overall(result: ArchResult) -> str:
+    """The geometric mean of all ratios of all pairs, by path."""
+    table = {f"{name} {op}": row for name, pair in result.pairs.items()
+             for op, row in pair.costs.items()}
+    means = [f"{path} {mean:.2f}" for path in PATHS[1:]
+             if (mean := geometric_mean(table, path)) is not None]
+    return "  geometric mean over all operations: " + ", ".join(means)
 
 
 def show(result: ArchResult, verbose: bool) -> str:
@@ -95,8 +104,10 @@ def show(result: ArchResult, verbose: bool) -> str:
             lines.append(f"    {'instructions':<16}" + "".join(f"{p:>16}" for p in PATHS))
             lines += _costs(pair, verbose)
     if any(pair.costs for pair in result.pairs.values()):
-        lines += ["", "  instructions: p50 of one operation, the driver's no-op subtracted; "
-                  "in brackets the ratio to c->c"]
+        lines += ["", "  instructions: mean of one operation, the driver's no-op subtracted; "
+                  "in brackets the ratio to c->c",
+                  "  (V=1 and results.json: min, p50, p99, max)"]
+        lines.append(_overall(result))
     for name, pair in result.pairs.items():
         if failures := _failures(name, pair):
             lines += ["", *failures]

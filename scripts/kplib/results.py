@@ -15,8 +15,11 @@ pairs                     for each pair:
                           (id, how, text, where), compile_fail, judged (times
                           by path), cases (that judged it)
   instructions            for each operation and path: n, min, p50, p99, max,
-                          ratio; executed instructions, the p50 of the path's
-                          no-op subtracted. ratio is p50 over that of c->c.
+                          total, mean, ratio; executed instructions, the p50
+                          of the path's no-op subtracted. ratio is mean over
+                          that of c->c: the same program ran on both, so means
+                          compare like with like where a p50 can fall on
+                          another branch.
 """
 
 from __future__ import annotations
@@ -48,6 +51,7 @@ class Cost:
     p99: int
     max: int
     total: int
+    mean: float
     ratio: float | None
 
 
@@ -103,16 +107,23 @@ def parse_costs(text: str) -> dict[str, dict[str, Cost]]:
     for (op, path), counts in raw.items():
         own = percentile(raw[(NOOP, path)], 0.5) if op != NOOP else 0
         net = {value - own: times for value, times in counts.items()}
-        base = raw.get((op, REFERENCE))
-        ratio = None
-        if op != NOOP and base:
-            reference = percentile(base, 0.5) - percentile(raw[(NOOP, REFERENCE)], 0.5)
-            ratio = percentile(net, 0.5) / reference if reference > 0 else None
+        n, total = sum(net.values()), sum(v * t for v, t in net.items())
+        # c->c comes first in the engine's table.
+        reference = table.get(op, {}).get(REFERENCE)
+        mean = total / n
+        ratio = 1.0 if path == REFERENCE else mean / reference.mean if reference else None
+        if op == NOOP or mean <= 0 or (reference and reference.mean <= 0):
+            ratio = None
         table.setdefault(op, {})[path] = Cost(
-            n=sum(net.values()), min=min(net), p50=percentile(net, 0.5),
-            p99=percentile(net, 0.99), max=max(net),
-            total=sum(v * t for v, t in net.items()), ratio=ratio)
+            n=n, min=min(net), p50=percentile(net, 0.5), p99=percentile(net, 0.99), max=max(net),
+            total=total, mean=round(mean, 3), ratio=ratio and round(ratio, 4))
     return table
+
+
+def geometric_mean(table: dict[str, dict[str, Cost]], path: str) -> float | None:
+    """Geometric mean of a path's ratios over all operations."""
+    ratios = [row[path].ratio for row in table.values() if path in row and row[path].ratio]
+    return math.exp(math.fsum(math.log(r or 1) for r in ratios) / len(ratios)) if ratios else None
 
 
 def parse_invariants(text: str) -> list[Invariant]:

@@ -37,12 +37,26 @@ rust->c push 90 100
         """Ratios are to c->c; a path that did not run has none."""
         push = results.parse_costs(self.TABLE)["push"]
         self.assertEqual(push["c->c"].ratio, 1.0)
-        self.assertAlmostEqual(push["c->rust"].ratio or 0, 1.1)
+        self.assertAlmostEqual(push["c->rust"].ratio or 0, 33 / 30.2, 3)
         self.assertNotIn("rust->rust", push)
 
     def test_noop_has_no_ratio(self) -> None:
         """The no-op is what others are measured against."""
         self.assertIsNone(results.parse_costs(self.TABLE)["noop"]["c->c"].ratio)
+
+    def test_branches(self) -> None:
+        """A p50 on another branch does not make a ratio; the means do."""
+        table = ("c->c noop 20 9\nc->c used 40 51\nc->c used 70 49\n"
+                 "c->rust noop 20 9\nc->rust used 30 49\nc->rust used 79 51\n")
+        used = results.parse_costs(table)["used"]
+        self.assertAlmostEqual(used["c->rust"].ratio or 0, 34.99 / 34.7, 2)
+        self.assertGreater(used["c->rust"].p50 / used["c->c"].p50, 2)
+
+    def test_geometric_mean(self) -> None:
+        """Over operations; the no-op does not count."""
+        got = results.geometric_mean(results.parse_costs(self.TABLE), "c->rust")
+        self.assertAlmostEqual(got or 0, 33 / 30.2, 3)
+        self.assertIsNone(results.geometric_mean({}, "c->rust"))
 
     def test_free_operation(self) -> None:
         """An operation that costs no more than the no-op gives no ratio, and no division by 0."""

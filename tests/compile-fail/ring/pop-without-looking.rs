@@ -2,7 +2,7 @@
 //! invariant: empty_untouched
 //! error: E0308
 //!
-//! A value cannot be taken from pop without the error being looked at.
+//! A value cannot be taken from pop without a look at whether there was one.
 
 #[path = "../../../rust-stub/ring.rs"]
 mod ring;
