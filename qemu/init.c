@@ -11,10 +11,12 @@
  *	unload NAME
  *	write BYTES PATH		what to write follows
  *	read PATH
+ *	exec BYTES ARGUMENT		a program follows
  *	off
  *
  * Every request is answered, in order, with a line "ERRNO BYTES" and that many
- * bytes. Requests may be sent without waiting for answers.
+ * bytes. Requests may be sent without waiting for answers. exec answers with
+ * what the program printed, and with its exit status in place of the errno.
  *
  * Built with nolibc, from the kernel tree, so that clang alone makes it for
  * every arch.
@@ -27,12 +29,15 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #define PORT		"/dev/vport0p1"
+#define PROGRAM		"/program"
 #define LINE_MAX	1024
 #define READ_CHUNK	65536
+#define OUTPUT_MAX	1048576
 
 static int port;
 
@@ -195,6 +200,57 @@ static void do_read(const char *path)
 	free(buf);
 }
 
+/* What a program prints until it ends; the caller frees it. */
+static char *drain(int fd, size_t *len)
+{
+	char *buf = malloc(OUTPUT_MAX);
+	ssize_t n = 1;
+
+	if (!buf)
+		die("memory");
+	for (*len = 0; *len < OUTPUT_MAX && n > 0; *len += n) {
+		n = read(fd, buf + *len, OUTPUT_MAX - *len);
+		if (n < 0)
+			n = 0;
+	}
+	return buf;
+}
+
+static void do_exec(size_t size, char *arg)
+{
+	char *const argv[] = { PROGRAM, arg, NULL };
+	char *image = get_bytes(size);
+	int fd = open(PROGRAM, O_WRONLY | O_CREAT | O_TRUNC, 0755);
+	int ends[2], status;
+	size_t len;
+	char *out;
+	pid_t pid;
+
+	if (fd < 0 || write(fd, image, size) != (ssize_t)size || pipe(ends))
+		die(PROGRAM);
+	close(fd);
+	free(image);
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (!pid) {
+		dup2(ends[1], 1);
+		close(ends[0]);
+		close(ends[1]);
+		execve(PROGRAM, argv, argv + 2);
+		_exit(127);
+	}
+	close(ends[1]);
+	out = drain(ends[0], &len);
+	close(ends[0]);
+	if (waitpid(pid, &status, 0) != pid)
+		die("waitpid");
+	unlink(PROGRAM);
+	answer(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+	       out, len);
+	free(out);
+}
+
 static void serve(void)
 {
 	static char line[LINE_MAX];
@@ -219,6 +275,8 @@ static void serve(void)
 			do_load(len, end);
 		else if (!strcmp(line, "write"))
 			do_write(len, end);
+		else if (!strcmp(line, "exec"))
+			do_exec(len, end);
 		else if (!strcmp(line, "unload"))
 			do_unload(arg);
 		else if (!strcmp(line, "read"))

@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from kplib import apt, archs, cache, kconfig, proc, toolchain, ui
+from kplib import apt, archs, cache, kconfig, nolibc, proc, toolchain, ui
 from kplib.archs import Arch
 from kplib.errors import EnvironmentFailed, Refused
 from kplib.request import TOP, Request
@@ -44,13 +44,17 @@ class Source:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A built kernel. `build` is its KDIR, `ident` names it in other caches."""
+    """A built kernel. `build` is its KDIR, `ident` names it in other caches.
+
+    `headers` has the headers for user space in usr/include.
+    """
 
     arch: Arch
     release: str
     tree: Path
     build: Path
     image: Path
+    headers: Path
     initrd: Path
     ident: str
     config: dict[str, str]
@@ -244,7 +248,7 @@ def _finish(tools: Toolchain, tree: Path, kdir: Path, headers: Path, arch: Arch,
     return Kernel(
         arch=arch,
         release=(kdir / "include/config/kernel.release").read_text().strip(),
-        tree=tree, build=kdir, image=kdir / arch.image,
+        tree=tree, build=kdir, image=kdir / arch.image, headers=headers,
         initrd=_initramfs(tools, tree, kdir, headers, arch, entry),
         ident=ident, config=kconfig.parse((kdir / ".config").read_text()))
 
@@ -259,11 +263,7 @@ def _initramfs(tools: Toolchain, tree: Path, kdir: Path, headers: Path, arch: Ar
     with cache.locked(initrd), tempfile.TemporaryDirectory(dir=entry) as scratch:
         init = Path(scratch) / "init"
         listing = Path(scratch) / "list"
-        proc.output(tools.argv(
-            "clang", f"--target={arch.triple}", "-Os", "-static", "-nostdlib", "-fuse-ld=lld",
-            "-ffreestanding", "-fno-stack-protector", "-Wall", "-Wextra", "-Werror",
-            f"-I{tree}/tools/include/nolibc", f"-I{headers}/usr/include",
-            "-include", "nolibc.h", "-o", init, init_c))
+        nolibc.compile_program(tools, tree, headers, arch, init_c, init)
         listing.write_text(INITRAMFS.format(init=init))
         with open(Path(scratch) / "cpio", "wb") as out, \
                 proc.child(tools.argv(kdir / "usr/gen_init_cpio", listing), stdout=out) as p:

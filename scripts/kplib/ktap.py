@@ -43,6 +43,25 @@ def merge(suites: dict[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def wrap(suite: str, programs: dict[str, tuple[int, str]]) -> str:
+    """What programs printed, as one suite with a case a program.
+
+    `programs` gives each program's exit status and its output, which must be a
+    KTAP document of its own.
+    """
+    lines = ["KTAP version 1", "1..1", "    KTAP version 1", f"    # Subtest: {suite}",
+             f"    1..{len(programs)}"]
+    for number, (name, (status, text)) in enumerate(programs.items(), 1):
+        body = text.splitlines()
+        if body[:1] != ["KTAP version 1"]:
+            body = ["KTAP version 1", "1..1"]  # a plan that nothing fills: an error
+        body.insert(1, f"# Subtest: {name}")
+        lines += [" " * 8 + line for line in body]
+        lines.append(f"    {'not ok' if status else 'ok'} {number} {name}")
+    good = all(status == 0 for status, _ in programs.values())
+    return "\n".join([*lines, f"{'ok' if good else 'not ok'} 1 {suite}"]) + "\n"
+
+
 def parse(tree: Path, text: str) -> Any:
     """The parser's Test for a document."""
     printer = _tool(tree, "kunit_printer")

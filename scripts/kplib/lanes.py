@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from typing import Callable
 
-from kplib import guest, results
+from kplib import guest, ktap, results
 from kplib.errors import GuestLost
 from kplib.kernel import Kernel
 from kplib.modules import Modules
@@ -17,6 +17,8 @@ from kplib.request import Request
 from kplib.toolchain import Toolchain
 
 DEBUG = "/sys/kernel/debug"
+#: The implementations, as the device nodes of a pair with a user program name them.
+SIDES = ("c", "rust")
 
 
 def _ask(vm: guest.Guest, built: Modules, request: Request, lane: str) -> None:
@@ -30,21 +32,31 @@ def _ask(vm: guest.Guest, built: Modules, request: Request, lane: str) -> None:
         vm.send(f"write 1 {DEBUG}/kunit/{suite}/run", b"1")
         vm.send(f"read {DEBUG}/kunit/{suite}/results")
         vm.send(f"read {DEBUG}/kparity/{pair}/{'cost' if lane == 'insn' else 'invariants'}")
+        if lane == "check" and pair in built.programs:
+            program = built.programs[pair].read_bytes()
+            for side in SIDES:
+                vm.send(f"exec {len(program)} /dev/kparity-{pair}-{side}", program)
         vm.send(f"unload kparity_{pair}")
     vm.send("unload kparity")
     vm.send("off")
 
 
-def _collect(vm: guest.Guest, pairs: tuple[str, ...], result: results.LaneResult) -> None:
+def _collect(vm: guest.Guest, built: Modules, result: results.LaneResult) -> None:
     lane = result.lane.name
     vm.ok("loading the engine")
-    for pair in pairs:
+    for pair in built.pairs:
         suite = results.suite_name(pair, lane)
         vm.ok(f"loading {pair}")
         vm.ok(f"running {suite}")
         result.ktap[suite] = vm.ok(f"reading the results of {suite}").decode(errors="replace")
         table = vm.ok(f"reading the figures of {pair}").decode(errors="replace")
         (result.cost if lane == "insn" else result.invariants)[pair] = table
+        if lane == "check" and pair in built.programs:
+            said = {side: vm.answer(f"running the program of {pair} on {side}") for side in SIDES}
+            name = results.user_suite(pair)
+            result.ktap[name] = ktap.wrap(name, {
+                side: (status, out.decode(errors="replace"))
+                for side, (status, out) in said.items()})
         vm.ok(f"unloading {pair}")
     vm.ok("unloading the engine")
     vm.ok("powering off")
@@ -62,7 +74,7 @@ def run(request: Request, tools: Toolchain, kernel: Kernel, lane: guest.Lane,
                 if guest.cancelled.wait(0.01):
                     raise guest.Cancelled
             _ask(vm, built.result(), request, lane.name)
-            _collect(vm, request.pairs, result)
+            _collect(vm, built.result(), result)
     except GuestLost as err:
         result.lost = str(err)
         result.console = err.console

@@ -7,22 +7,23 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from kplib import cache, proc, ui
+from kplib import cache, nolibc, proc, ui
 from kplib.errors import Failed
 from kplib.kernel import Kernel
 from kplib.request import TOP, Request
 from kplib.toolchain import Toolchain
 
 #: Everything that kbuild reads.
-INPUTS = ("Kbuild", "kmod/**/*.[ch]", "rust-stub/*.rs", "tests/kunit/*.[ch]")
+INPUTS = ("Kbuild", "kmod/**/*.[ch]", "rust-stub/*.rs", "tests/kunit/*.[ch]", "tests/user/*.c")
 
 
 @dataclass(frozen=True)
 class Modules:
-    """Built modules: the engine, and one a pair."""
+    """Built modules: the engine, and one a pair; and the pairs' user programs."""
 
     engine: Path
     pairs: dict[str, Path]
+    programs: dict[str, Path]
 
 
 def folder(request: Request, kernel: Kernel) -> Path:
@@ -47,12 +48,16 @@ def build(request: Request, tools: Toolchain, kernel: Kernel) -> Modules:
     out = folder(request, kernel)
     out.mkdir(parents=True, exist_ok=True)
     built = Modules(out / "kparity.ko",
-                    {pair: out / f"kparity_{pair}.ko" for pair in request.pairs})
+                    {pair: out / f"kparity_{pair}.ko" for pair in request.pairs},
+                    {pair: out / "user" / pair for pair in request.pairs
+                     if (TOP / f"tests/user/{pair}.c").exists()})
     stamp = out / ".kparity-stamp"
     with cache.locked(out):
         want = _stamp(kernel, request.pairs)
         have = stamp.read_text() if stamp.exists() else ""
-        if have == want and all(p.exists() for p in (built.engine, *built.pairs.values())):
+        if have == want and all(
+                p.exists() for p in (built.engine, *built.pairs.values(),
+                                     *built.programs.values())):
             return built
         stamp.unlink(missing_ok=True)
         with ui.step(f"building {', '.join(request.pairs)} for {kernel.arch.name}") as step:
@@ -64,5 +69,9 @@ def build(request: Request, tools: Toolchain, kernel: Kernel) -> Modules:
         if status:
             raise Failed(f"the modules do not build for {kernel.arch.name}; the compiler's lines "
                          f"are above and in {out / 'build.log'}")
+        for pair, program in built.programs.items():
+            program.parent.mkdir(exist_ok=True)
+            nolibc.compile_program(tools, kernel.tree, kernel.headers, kernel.arch,
+                                   TOP / f"tests/user/{pair}.c", program, f"-I{TOP}/kmod")
         cache.write(stamp, want)
     return built

@@ -35,6 +35,12 @@ def _cases(pair: PairResult) -> list[str]:
                 cells.append(_paint(f"{_WORD[status]:>12}", status))
             else:
                 cells.append(" " * 12)
+        others = [v for path, v in by_path.items() if path not in (*PATHS, "")]
+        if others:
+            good = sum(v.status == ktap.PASS for v in others)
+            status = ktap.PASS if good == len(others) else ktap.FAIL
+            cells = ["  " + _paint(f"{good} of {len(others)} ok", status)]
+            case = f"{suite} {case}"
         line = f"    {case or suite:<16}" + "".join(cells)
         if "" in by_path:
             line = f"{line.rstrip()}  {_paint(_WORD[by_path[''].status], by_path[''].status)}"

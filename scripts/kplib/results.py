@@ -30,6 +30,7 @@ from typing import Any
 
 from kplib import guest, ktap
 from kplib.kernel import Kernel
+from kplib.request import TOP
 from kplib.toolchain import Toolchain
 
 PATHS = ("c->c", "c->rust", "rust->c", "rust->rust")
@@ -160,11 +161,11 @@ class ArchResult:
         """KTAP of every planned suite; one line that says so for a lost one."""
         found = {}
         for lane in self.lanes:
+            why = " ".join((lane.lost or "no results").split()).replace("#", "")
             for pair in self.pairs:
-                suite = suite_name(pair, lane.lane.name)
-                why = " ".join((lane.lost or "no results").split()).replace("#", "")
-                found[suite] = lane.ktap.get(
-                    suite, f"KTAP version 1\n1..1\nnot ok 1 {suite} # {why}\n")
+                for suite in planned_suites(pair, lane.lane.name):
+                    found[suite] = lane.ktap.get(
+                        suite, f"KTAP version 1\n1..1\nnot ok 1 {suite} # {why}\n")
         return found
 
     def facts(self) -> dict[str, str]:
@@ -199,19 +200,32 @@ def gather(kernel: Kernel, tools: Toolchain, seed: int, pairs: tuple[str, ...],
     found = {pair: PairResult() for pair in pairs}
     for lane in lanes:
         for pair in pairs:
-            suite = suite_name(pair, lane.lane.name)
             result = found[pair]
-            if suite in lane.ktap:
-                text = ktap.merge({suite: lane.ktap[suite]})
-                result.verdicts += ktap.verdicts(kernel.tree, [suite], text)
-            else:
-                why = lane.lost or "the guest gave no results"
-                result.verdicts.append(ktap.Verdict(suite, "", "", ktap.ERROR, (why,)))
+            for suite in planned_suites(pair, lane.lane.name):
+                if suite in lane.ktap:
+                    text = ktap.merge({suite: lane.ktap[suite]})
+                    result.verdicts += ktap.verdicts(kernel.tree, [suite], text)
+                else:
+                    why = lane.lost or "the guest gave no results"
+                    result.verdicts.append(ktap.Verdict(suite, "", "", ktap.ERROR, (why,)))
             if lane.cost.get(pair):
                 result.costs = parse_costs(lane.cost[pair])
             if lane.lane.name == "check" and lane.invariants.get(pair):
                 result.invariants = parse_invariants(lane.invariants[pair])
     return ArchResult(kernel, tools, seed, lanes, found)
+
+
+def user_suite(pair: str) -> str:
+    """Name under which the results of a pair's user program appear."""
+    return f"{pair}_user"
+
+
+def planned_suites(pair: str, lane: str) -> list[str]:
+    """The suites of a pair in a lane."""
+    suites = [suite_name(pair, lane)]
+    if lane == "check" and (TOP / f"tests/user/{pair}.c").exists():
+        suites.append(user_suite(pair))
+    return suites
 
 
 def suite_name(pair: str, lane: str) -> str:

@@ -74,6 +74,20 @@ class TestVerdicts(unittest.TestCase):
         got = ktap.verdicts(self.tree, ["ring", "idalloc"], text)
         self.assertEqual([v.suite for v in got if v.status == ktap.ERROR], ["idalloc"])
 
+    def test_user_programs(self) -> None:
+        """Programs in the guest: each line a result, and the exit status counts."""
+        good = "KTAP version 1\n1..2\nok 1 open\nok 2 close\n"
+
+        def judge(status: int, text: str) -> set[str]:
+            doc = ktap.merge({"dev": ktap.wrap("dev", {"c": (0, good), "rust": (status, text)})})
+            return {v.status for v in ktap.verdicts(self.tree, ["dev"], doc)}
+
+        self.assertEqual(judge(0, good), {ktap.PASS})
+        self.assertIn(ktap.FAIL, judge(1, good.replace("ok 2", "not ok 2")))
+        self.assertNotEqual(judge(139, good), {ktap.PASS})
+        for bad in ("", "nonsense\n", good.replace("ok 2 close\n", "")):
+            self.assertIn(ktap.ERROR, judge(0, bad))
+
     def test_junit(self) -> None:
         """JUnit counts what KTAP says."""
         text = ktap.merge({"ring": (DATA / "fail.ktap").read_text()})
