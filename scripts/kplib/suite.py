@@ -166,7 +166,8 @@ def test(req: Request) -> int:
     tally = Tally()
     _host_tests(kernels[host.name].tree, tally)
     if tools.root is None:
-        missing = [t for t in ("shellcheck", "mypy", "pycodestyle") if not shutil.which(t)]
+        wanted = ("shellcheck", "mypy", "pycodestyle", "pahole", *toolchain.FOR_TESTS)
+        missing = [t for t in wanted if not shutil.which(t.replace("clippy", "clippy-driver"))]
         if missing:
             raise EnvironmentFailed(f"make test needs {', '.join(missing)}; install them, "
                                     "or TOOLCHAIN=root")

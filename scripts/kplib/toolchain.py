@@ -50,6 +50,8 @@ TOOLS: dict[str, tuple[str, ...]] = {
     "qemu-system-x86_64": ("qemu-system-x86_64", "--version"),
     "qemu-system-aarch64": ("qemu-system-aarch64", "--version"),
 }
+#: What only `make test` needs.
+FOR_TESTS = ("sparse", "rustfmt", "clippy")
 #: Headers that the kernel's host programs need.
 HEADERS = ("gelf.h", "openssl/opensslv.h")
 
@@ -102,6 +104,11 @@ def host_versions() -> dict[str, str | None]:
                     ("/usr/include", f"/usr/include/{os.uname().machine}-linux-gnu"))
         found[header] = "present" if there else None
     return found
+
+
+def missing_tools(found: dict[str, str | None]) -> list[str]:
+    """What a run needs and the host lacks."""
+    return [name for name, version in found.items() if version is None and name not in FOR_TESTS]
 
 
 def mountable(paths: list[Path]) -> tuple[Path, ...]:
@@ -188,7 +195,7 @@ def choose(wanted: str | None, folder: Path, packages: apt.Apt,
     """
     if wanted != "root":
         found = host_versions()
-        missing = [name for name, version in found.items() if version is None]
+        missing = missing_tools(found)
         if not missing:
             return Toolchain(None, {k: v for k, v in found.items() if v},
                              "the host has every tool", ())

@@ -95,7 +95,7 @@ def doctor(req: Request) -> int:
     for tool, version in host.items():
         print(f"{tool:<22}{minimum.get(tool, '-'):>10}{version or 'missing':>14}"
               f"{root['versions'].get(tool) or '-':>14}")
-    missing = [tool for tool, version in host.items() if version is None]
+    missing = toolchain.missing_tools(host)
     if not scripts:
         print("minimum: known once a kernel source is in the cache")
     if req.toolchain == "root" or missing:
