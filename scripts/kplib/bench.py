@@ -6,13 +6,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import re
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
-from kplib import guest, suite, ui
+from kplib import guest, scaffold, suite, ui
 from kplib.archs import Arch
 from kplib.errors import OK, Failed
 from kplib.request import Request
@@ -62,16 +61,6 @@ def _warm(copy: Path, req: Request, arch: Arch) -> None:
     _row("warm, one line of ring.rs changed, PAIR=ring", edited)
 
 
-def _clone_pair(copy: Path, name: str) -> None:
-    """A further pair: ring under another name."""
-    for file in ("kmod/contract/ring.h", "kmod/ring.c", "rust-stub/ring.rs",
-                 "tests/kunit/ring_kunit.c"):
-        text = (copy / file).read_text()
-        text = re.sub(r"\bring\b|\bring(?=_)|(?<=_)ring\b", name, text)
-        text = re.sub(r"\bRING", name.upper(), text)
-        (copy / file.replace("ring", name)).write_text(text)
-
-
 def _pairs(copy: Path, req: Request, arch: Arch) -> None:
     """How a warm full run grows with the number of pairs."""
     names = ["ring"]
@@ -80,9 +69,8 @@ def _pairs(copy: Path, req: Request, arch: Arch) -> None:
     for count in (1, 2, 4, 8):
         while len(names) < count:
             names.append(f"ring{len(names)}x")
-            _clone_pair(copy, names[-1])
-        (copy / "Kbuild").write_text(
-            re.sub(r"^PAIRS \?=.*$", f"PAIRS ?= {' '.join(names)}", kbuild, flags=re.M))
+            scaffold.clone(copy, "ring", names[-1])
+        scaffold.set_pairs(copy, names)
         _timed(copy, req, f"ARCH={arch.name}")
         times = [_timed(copy, req, f"ARCH={arch.name}") for _ in range(3)]
         _row(f"warm, nothing changed, {count} pair{'s' if count > 1 else ''}", times)

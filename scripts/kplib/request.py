@@ -99,8 +99,11 @@ def _count(name: str, value: str | None, default: int) -> int:
     return int(value)
 
 
-def parse(words: list[str], env: Mapping[str, str]) -> Request:
-    """Check NAME=VALUE words, which win over the environment."""
+def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Request:
+    """Check NAME=VALUE words, which win over the environment.
+
+    `new` is for the verb that makes a pair: PAIR then names one that is not there.
+    """
     values = {name: env[name] for name in VARIABLES if env.get(name)}
     for word in words:
         name, eq, value = word.partition("=")
@@ -116,7 +119,7 @@ def parse(words: list[str], env: Mapping[str, str]) -> Request:
     every = all_pairs()
     pairs = tuple((values.get("PAIR") or " ".join(every)).replace(",", " ").split())
     for pair in pairs:
-        if pair not in every:
+        if pair not in every and not new:
             raise Refused(f"PAIR={pair}: no such pair; there are {', '.join(every)}")
 
     lane = _choice("LANE", values.get("LANE"), ("check", "insn", "all")) or "all"

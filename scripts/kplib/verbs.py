@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kplib import accel, apt, cache, compile_fail, guest, kernel, lanes, ledger, modules, proc, \
-    report, request, results, toolchain, ui, unsafety
+    report, request, results, scaffold, toolchain, ui, unsafety
 from kplib.archs import Arch
 from kplib.errors import BROKEN, FAILED, OK, EnvironmentFailed, Refused
-from kplib.request import Request
+from kplib.request import TOP, Request
 
 
 def prepare(req: Request) -> toolchain.Toolchain:
@@ -275,6 +275,16 @@ def misuse(req: Request) -> int:
     return FAILED if bad else OK
 
 
+def new(req: Request) -> int:
+    """Make a new pair that builds and passes, to change step by step."""
+    if len(req.pairs) != 1:
+        raise Refused("make new wants the name of one pair: make new PAIR=x")
+    for path in scaffold.create(TOP, req.pairs[0], request.all_pairs()):
+        print(path.relative_to(TOP))
+    print(f"'make run PAIR={req.pairs[0]}' runs it; README.md says what goes where")
+    return OK
+
+
 def test(req: Request) -> int:
     """The whole test suite; imported when asked for, as it needs more than a run."""
     from kplib import suite  # pylint: disable=import-outside-toplevel
@@ -294,6 +304,7 @@ VERBS = {
     "test": (test, "the whole test suite, on both arches"),
     "contract": (contract, "print the ledger of invariants and the review list of unsafe code"),
     "compile-fail": (misuse, "compile the Rust that must not compile"),
+    "new": (new, "make a new pair, PAIR=x, from idalloc; it runs at once"),
     "shell": (shell, "boot into a busybox shell with the modules in /modules"),
     "report": (show_json, "print results.json of the last run"),
     "doctor": (doctor, "show each tool, its version, the minimum, and what would be used"),
