@@ -119,8 +119,13 @@ static void judge_id(struct kunit *test, const char *id)
 			kp_judge(test, i);
 }
 
-/* Whether no operation of the pair may sleep. */
-static bool never_sleeps(const struct kp_pair *pair)
+/**
+ * kp_never_sleeps() - whether no operation of a pair may sleep
+ * @pair: the pair
+ *
+ * Return: true if each operation may be called in atomic context
+ */
+bool kp_never_sleeps(const struct kp_pair *pair)
 {
 	u32 i;
 
@@ -146,7 +151,7 @@ void kp_case_atomic(struct kunit *test)
 	unsigned long switches;
 	void *obj;
 
-	if (!never_sleeps(p->pair)) {
+	if (!kp_never_sleeps(p->pair)) {
 		kunit_skip(test, "the contract lets operations of %s sleep",
 			   p->pair->name);
 		return;

@@ -153,6 +153,9 @@ struct kp_stats {
  * @view_size: bytes in the pair's view
  * @path: the four drivers
  * @stats: filled by the engine
+ * @init: called when the pair's module is loaded, before any case runs; may be
+ *        NULL. Returns 0 or an errno, and then the module is not loaded.
+ * @exit: undoes @init; may be NULL
  */
 struct kp_pair {
 	const char *name;
@@ -165,6 +168,8 @@ struct kp_pair {
 	size_t view_size;
 	const struct kp_driver *path[KP_NR_PATHS];
 	struct kp_stats *stats;
+	int (*init)(void);
+	void (*exit)(void);
 };
 
 /**
@@ -250,7 +255,7 @@ void kp_c_run(const struct kp_pair *pair, kp_c_view take_view, void *obj,
 static void *name##_create(const u64 *param)				\
 {									\
 	struct kp_c_object *o = kzalloc_obj(*o);			\
-	struct pair *obj;						\
+	void *obj;							\
 									\
 	if (!o)								\
 		return ERR_PTR(-ENOMEM);				\
@@ -406,6 +411,7 @@ void kp_stats_count(const struct kp_pair *pair, enum kp_path_id path,
 void kp_judge(struct kunit *test, u32 invariant);
 
 /* cases.c, insn.c: the KUnit cases every pair has */
+bool kp_never_sleeps(const struct kp_pair *pair);
 void kp_case_lockstep(struct kunit *test);
 void kp_case_atomic(struct kunit *test);
 void kp_case_layout(struct kunit *test);

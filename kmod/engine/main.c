@@ -61,17 +61,24 @@ DEFINE_SHOW_ATTRIBUTE(cost);
  * @pair: must stay until kp_pair_unregister()
  *
  * Context: may sleep.
- * Return: 0, -EINVAL for a pair that the engine cannot hold, or -ENOMEM
+ * Return: 0, -EINVAL for a pair that the engine cannot hold, or what the pair's
+ *         init() returned
  */
 int kp_pair_register(const struct kp_pair *pair)
 {
 	struct kp_stats *stats = pair->stats;
+	int err;
 
 	if (pair->nr_invariants > KP_MAX_INVARIANTS ||
 	    pair->view_size > KP_VIEW_MAX) {
 		pr_err("kparity: %s: at most %u invariants and %u bytes of view\n",
 		       pair->name, KP_MAX_INVARIANTS, KP_VIEW_MAX);
 		return -EINVAL;
+	}
+	if (pair->init) {
+		err = pair->init();
+		if (err)
+			return err;
 	}
 	stats->dir = debugfs_create_dir(pair->name, root);
 	debugfs_create_file("invariants", 0444, stats->dir, (void *)pair,
@@ -90,6 +97,8 @@ void kp_pair_unregister(const struct kp_pair *pair)
 {
 	debugfs_remove_recursive(pair->stats->dir);
 	kvfree(pair->stats->cost);
+	if (pair->exit)
+		pair->exit();
 }
 EXPORT_SYMBOL_GPL(kp_pair_unregister);
 

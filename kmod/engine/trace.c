@@ -44,6 +44,7 @@ struct kp_trace *kp_trace_alloc(u32 steps)
 	trace->step_max = steps;
 	return trace;
 }
+EXPORT_SYMBOL_GPL(kp_trace_alloc);
 
 /**
  * kp_trace_free() - release a trace
@@ -56,6 +57,7 @@ void kp_trace_free(struct kp_trace *trace)
 	kvfree(trace->step);
 	kfree(trace);
 }
+EXPORT_SYMBOL_GPL(kp_trace_free);
 
 /* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
 static u64 hash_view(const void *view, size_t size)
@@ -195,6 +197,7 @@ void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
 	trace->start = 0;
 	trace->broken = NULL;
 }
+EXPORT_SYMBOL_GPL(kp_trace_start);
 
 /**
  * kp_trace_run() - run a program on a fresh object of one path
