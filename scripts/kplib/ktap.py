@@ -75,6 +75,8 @@ def _status(test: Any) -> str:
 
 
 def _log(test: Any) -> tuple[str, ...]:
+    if _status(test) == SKIP:
+        return (ui.clean(test.skip_reason) or "no reason given",)
     drop = re.compile(r"^\s*(# (Subtest|module|Totals)|KTAP version|\d+\.\.\d+)|"
                       r"^\s*# [\w.>-]+: pass:\d+ fail:\d+ skip:\d+ total:\d+$")
     return tuple(re.sub(r"^\s*# [\w.]+: ", "", ui.clean(line)) for line in test.log

@@ -49,15 +49,20 @@ def _cases(pair: PairResult) -> list[str]:
 
 
 def _failures(name: str, pair: PairResult) -> list[str]:
-    lines: list[str] = []
-    shown: set[tuple[str, ...]] = set()
+    """What did not pass, and why; paths that say the same are named together."""
+    same: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for verdict in pair.verdicts:
-        if verdict.status == ktap.PASS or verdict.log in shown:
+        if verdict.status != ktap.PASS:
+            key = (verdict.status, verdict.case or verdict.suite, verdict.log)
+            same.setdefault(key, []).append(verdict.path)
+    lines: list[str] = []
+    for (status, case, log), paths in same.items():
+        what = f"{name} {case} {', '.join(paths)}".strip()
+        if status == ktap.SKIP:
+            lines.append(f"  {_paint(_WORD[status], status)} {what}: {' '.join(log)}")
             continue
-        shown.add(verdict.log)
-        what = " ".join(w for w in (name, verdict.case or verdict.suite, verdict.path) if w)
-        lines.append(f"  {_paint(_WORD[verdict.status], verdict.status)} {what}")
-        lines += [f"    {line}" for line in verdict.log]
+        lines.append(f"  {_paint(_WORD[status], status)} {what}")
+        lines += [f"    {line}" for line in log]
     return lines
 
 
@@ -121,11 +126,12 @@ def show(result: ArchResult, verbose: bool) -> str:
         if lane.lost:
             lines += ["", f"  lane {lane.lane.name}: {lane.lost}", "  the console's last lines:"]
             lines += [f"    {line}" for line in lane.console.splitlines()]
-    passed = sum(v.status == ktap.PASS for p in result.pairs.values() for v in p.verdicts)
-    total = sum(len(p.verdicts) for p in result.pairs.values())
+    statuses = [v.status for p in result.pairs.values() for v in p.verdicts]
+    passed, skipped = statuses.count(ktap.PASS), statuses.count(ktap.SKIP)
     word = {"pass": ktap.PASS, "fail": ktap.FAIL, "error": ktap.ERROR}[result.verdict]
     lines += ["", f"{kernel.arch.name}: " + _paint(result.verdict.upper(), word)
-              + f", {passed} of {total} results passed"]
+              + f", {passed} of {len(statuses)} results passed"
+              + (f", {skipped} skipped" if skipped else "")]
     return "\n".join(lines)
 
 

@@ -49,6 +49,9 @@ class TestVerdicts(unittest.TestCase):
         self.assertEqual(got[("lockstep", "c->c")], ktap.SKIP)
         self.assertNotIn(ktap.FAIL, got.values())
         self.assertNotIn(ktap.ERROR, got.values())
+        text = ktap.merge({"ring": (DATA / "skip.ktap").read_text()})
+        skipped = [v for v in ktap.verdicts(self.tree, ["ring"], text) if v.status == ktap.SKIP]
+        self.assertEqual([v.log for v in skipped], [("no such lane",)])
 
     def test_crash(self) -> None:
         """The guest died inside a case: what ran keeps its verdict, the rest is an error."""
