@@ -61,6 +61,28 @@ class Lane:
         return f"{how} ({self.why})"
 
 
+def host_tsc_khz(cpuinfo: str = "/proc/cpuinfo") -> int | None:
+    """Rate of this machine's TSC in kHz, or None where it has none or does not say.
+
+    The nominal rate in the model's name is that of the TSC; "cpu MHz" is too on
+    virtual machines. An error bends the guest's clock, and no verdict rests on that.
+    """
+    try:
+        text = Path(cpuinfo).read_text(errors="replace")
+    except OSError:
+        return None
+    if found := re.search(r"^model name.*@ *([0-9.]+) *GHz", text, re.M):
+        return int(float(found.group(1)) * 1e6)
+    rates = [float(mhz) for mhz in re.findall(r"^cpu MHz\s*: *([0-9.]+)", text, re.M)]
+    return int(max(rates) * 1e3) if rates else None
+
+
+def kernel_words(words: str, khz: int | None) -> str:
+    """The kernel's command line; a word that needs an unknown rate is left out."""
+    return " ".join(word.replace("@HOST_TSC_KHZ@", str(khz)) for word in words.split()
+                    if khz or "@HOST_TSC_KHZ@" not in word)
+
+
 def command(kernel: Kernel, lane: Lane, console: Path, initrd: Path | None = None,
             append: str = "") -> list[str]:
     """The QEMU command line. No network, no disk, no view of the host."""
@@ -73,7 +95,7 @@ def command(kernel: Kernel, lane: Lane, console: Path, initrd: Path | None = Non
         "-no-reboot",
         "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
         "-kernel", str(kernel.image), "-initrd", str(initrd or kernel.initrd),
-        "-append", f"{arch.cmdline[lane.mode]} {CMDLINE} {append}".strip(),
+        "-append", kernel_words(f"{arch.cmdline[lane.mode]} {CMDLINE} {append}", host_tsc_khz()),
         "-chardev", f"file,id=console,path={console}", "-serial", "chardev:console",
         "-chardev", "stdio,id=port,signal=off", "-device", "virtio-serial-device",
         "-device", "virtserialport,chardev=port,name=kparity",

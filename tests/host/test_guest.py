@@ -91,6 +91,18 @@ class TestGuest(unittest.TestCase):
             with self.subTest(script):
                 self.assertIn("nonsense", self.lost(self.play(script)))
 
+    def test_host_rate(self) -> None:
+        """The TSC's rate from /proc/cpuinfo; a word that needs it goes if it is unknown."""
+        for text, khz in (("model name\t: Xeon @ 2.60GHz\ncpu MHz\t\t: 800.0\n", 2600000),
+                          ("model name\t: Xeon\ncpu MHz\t\t: 800.0\ncpu MHz\t\t: 2599.998\n", 2599998),
+                          ("BogoMIPS\t: 50.00\n", None)):
+            self.console.write_text(text)
+            self.assertEqual(guest.host_tsc_khz(str(self.console)), khz)
+        self.assertIsNone(guest.host_tsc_khz("/nonexistent"))
+        words = "console=ttyS0 tsc_early_khz=@HOST_TSC_KHZ@ quiet"
+        self.assertEqual(guest.kernel_words(words, None), "console=ttyS0 quiet")
+        self.assertIn("tsc_early_khz=5 ", guest.kernel_words(words, 5))
+
     def test_console_cannot_drive_a_terminal(self) -> None:
         """Escapes in a guest's console are not passed on."""
         self.console.write_bytes(b"\x1b[2Jgone\xff\n")

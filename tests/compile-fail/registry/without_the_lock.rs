@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0
+//! invariant: threads
+//! error: E0616
+//!
+//! The registered objects are not to be had without their lock.
+
+#[path = "../../../rust-stub/registry.rs"]
+mod registry;
+
+use kernel::prelude::*;
+use registry::{
+    Named,
+    Registry, //
+};
+
+fn misuse(registry: &registry::RustRegistry) -> Result<u64> {
+    #[cfg(misuse)]
+    let object = registry.0.objects.lock().pop().ok_or(ENOENT)?;
+    #[cfg(not(misuse))]
+    let object = registry.get(1)?;
+
+    Ok(object.value())
+}
