@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0
+//! invariant: from_any_task
+//! error: E0277
+//!
+//! What belongs to one thread cannot be a task: a worker runs and releases it.
+
+#[path = "../../../rust-stub/deferred.rs"]
+mod deferred;
+
+use core::marker::PhantomData;
+
+struct Local {
+    #[cfg(misuse)]
+    _one_thread: PhantomData<*mut u32>,
+    #[cfg(not(misuse))]
+    _one_thread: PhantomData<u32>,
+}
+
+impl deferred::Task for Local {
+    fn run(&self) {}
+}

@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * deferred: table of operations, C callers, and the suite.
+ */
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/wait.h>
+#include "contract/deferred.h"
+#include "engine/engine.h"
+
+#define KP_PAIR		deferred
+#define KP_CONTRACT	"contract/deferred.h"
+#include "contract/records.h"
+
+static const struct kp_pair deferred_pair;
+
+/* What the callbacks of one object have seen. */
+struct probe {
+	atomic_t runs;
+	atomic_t releases;
+	atomic_t inside;	/* callbacks that are running */
+	atomic_t twice;		/* runs that began while another one ran */
+	atomic_t late;		/* runs after a release */
+	bool linger;		/* take a while, for others to get in the way */
+	pid_t run_by;
+};
+
+static struct probe probes[DEFERRED_PROBES];
+static DECLARE_WAIT_QUEUE_HEAD(released);
+
+/* Probes of programs come first; the last one is for cases of the suite. */
+#define PROGRAM_PROBES	DEFERRED_DETACHED
+#define SUITE_PROBE	(DEFERRED_PROBES - 1)
+#define LINGER_US	50
+
+void deferred_saw_run(u32 probe)
+{
+	struct probe *p = &probes[probe];
+
+	if (atomic_inc_return(&p->inside) != 1)
+		atomic_inc(&p->twice);
+	if (atomic_read(&p->releases))
+		atomic_inc(&p->late);
+	WRITE_ONCE(p->run_by, current->pid);
+	might_sleep();
+	cond_resched();
+	/*
+	 * The worker's CPU is the one that armed: unless the callback sleeps
+	 * now and then, that one rarely gets to see it running. Where it must
+	 * not sleep, bad_context tells; a hang would tell less.
+	 */
+	if (p->linger && atomic_read(&p->runs) % 32 == 0 &&
+	    deferred_in_worker())
+		usleep_range(LINGER_US, 2 * LINGER_US);
+	else if (p->linger)
+		udelay(LINGER_US);
+	atomic_inc(&p->runs);
+	atomic_dec(&p->inside);
+}
+
+void deferred_saw_release(u32 probe)
+{
+	atomic_inc(&probes[probe].releases);
+	wake_up(&released);
+}
+
+int deferred_wait_release(u32 probe)
+{
+	struct probe *p = &probes[probe];
+	int runs, releases;
+
+	if (!wait_event_timeout(released, atomic_read(&p->releases), 10 * HZ))
+		return -ETIMEDOUT;
+	runs = atomic_xchg(&p->runs, 0);
+	releases = atomic_xchg(&p->releases, 0);
+	return releases == 1 && !atomic_xchg(&p->late, 0) ? runs : -EPROTO;
+}
+
+/* What a C user hands over: the data is the number of a probe. */
+static void run_probe(void *data)
+{
+	deferred_saw_run((unsigned long)data);
+}
+
+static void release_probe(void *data)
+{
+	deferred_saw_release((unsigned long)data);
+}
+
+static struct deferred *deferred_create(const struct deferred_ops *ops,
+					const u64 *param)
+{
+	return ops->create(run_probe, release_probe,
+			   (void *)(unsigned long)param[0]);
+}
+
+static void call_noop(const void *ops, void *obj, const u64 *arg,
+		      struct kp_result *res)
+{
+	res->ret = 0;
+}
+
+static void call_arm(const void *ops, void *obj, const u64 *arg,
+		     struct kp_result *res)
+{
+	res->ret = ((const struct deferred_ops *)ops)->arm(obj, arg[0], arg[1]);
+}
+
+static void call_cancel(const void *ops, void *obj, const u64 *arg,
+			struct kp_result *res)
+{
+	res->ret = ((const struct deferred_ops *)ops)->cancel(obj);
+}
+
+static void call_cancel_sync(const void *ops, void *obj, const u64 *arg,
+			     struct kp_result *res)
+{
+	res->ret = ((const struct deferred_ops *)ops)->cancel_sync(obj);
+}
+
+static void call_flush(const void *ops, void *obj, const u64 *arg,
+		       struct kp_result *res)
+{
+	((const struct deferred_ops *)ops)->flush(obj);
+	res->ret = 0;
+}
+
+static void call_armed(const void *ops, void *obj, const u64 *arg,
+		       struct kp_result *res)
+{
+	res->ret = ((const struct deferred_ops *)ops)->armed(obj);
+}
+
+static void call_runs(const void *ops, void *obj, const u64 *arg,
+		      struct kp_result *res)
+{
+	res->ret = ((const struct deferred_ops *)ops)->runs(obj);
+}
+
+static void call_detach(const void *_ops, void *obj, const u64 *arg,
+			struct kp_result *res)
+{
+	const struct deferred_ops *ops = _ops;
+	const u64 param[KP_NR_ARGS] = { DEFERRED_DETACHED };
+	struct deferred *another = deferred_create(ops, param);
+	int err;
+
+	if (IS_ERR(another)) {
+		res->ret = PTR_ERR(another);
+		return;
+	}
+	err = ops->arm(another, arg[0], 0);
+	ops->detach(another);
+	res->ret = deferred_wait_release(DEFERRED_DETACHED);
+	if (err)
+		res->ret = err;
+}
+
+/*
+ * Delays are an hour at least: in a program nothing fires by itself, so that
+ * results do not depend on time. The greatest values are refused.
+ */
+static const struct kp_op deferred_op[] = {
+	[DEFERRED_NOOP] = { .weight = 4, .call = call_noop },
+	[DEFERRED_ARM] = {
+		.weight = 8, .call = call_arm,
+		.arg = {
+			{ "repeats", 0, DEFERRED_MAX_REPEATS + 1 },
+			{ "delay_ms", 3600000, DEFERRED_MAX_DELAY + 1 },
+		},
+	},
+	[DEFERRED_CANCEL] = { .weight = 8, .call = call_cancel },
+	[DEFERRED_CANCEL_SYNC] = { .weight = 5, .call = call_cancel_sync },
+	[DEFERRED_FLUSH] = { .weight = 5, .call = call_flush },
+	[DEFERRED_ARMED] = { .weight = 4, .call = call_armed },
+	[DEFERRED_RUNS] = { .weight = 4, .call = call_runs },
+	[DEFERRED_DETACH] = {
+		.weight = 2, .call = call_detach,
+		.arg = { { "repeats", 0, 3 } },
+	},
+};
+
+KP_C_DRIVER(deferred_c_over_c, deferred, deferred_c);
+KP_C_DRIVER(deferred_c_over_rust, deferred, deferred_rust);
+
+static struct kp_stats deferred_stats;
+
+static const struct kp_pair deferred_pair = {
+	.name = "deferred",
+	.param = { { "probe", 0, PROGRAM_PROBES - 1 } },
+	.operation = deferred_operations,
+	.op = deferred_op,
+	.nr_ops = ARRAY_SIZE(deferred_op),
+	.invariant = deferred_invariants,
+	.nr_invariants = ARRAY_SIZE(deferred_invariants),
+	.view_size = sizeof(struct deferred_view),
+	.path = {
+		[KP_C_C] = &deferred_c_over_c,
+		[KP_C_RUST] = &deferred_c_over_rust,
+		[KP_RUST_C] = &deferred_rust_over_c,
+		[KP_RUST_RUST] = &deferred_rust_over_rust,
+	},
+	.stats = &deferred_stats,
+};
+
+/* Make an object of the suite's own, and its probe as new. */
+static void *suite_object(const struct kp_path_param *path)
+{
+	u64 param[KP_NR_ARGS] = { SUITE_PROBE };
+
+	memset(&probes[SUITE_PROBE], 0, sizeof(probes[SUITE_PROBE]));
+	probes[SUITE_PROBE].linger = true;
+	return path->pair->path[path->id]->create(param);
+}
+
+/* A program of one operation; with a view if it is to be observed. */
+static void suite_step(const struct kp_path_param *path, void *obj,
+		       const struct kp_program *prog, struct kp_step_trace *got,
+		       struct kp_trace *trace)
+{
+	*trace = (struct kp_trace){
+		.pair = path->pair, .path = path->id, .prog = prog,
+		.step = got, .step_max = 1,
+	};
+	path->pair->path[path->id]->run(obj, prog, trace);
+}
+
+static s64 suite_arm(const struct kp_path_param *path, void *obj, u32 repeats,
+		     u32 delay_ms)
+{
+	struct kp_step step = {
+		.op = DEFERRED_ARM, .arg = { repeats, delay_ms },
+	};
+	struct kp_program prog = { .nr_steps = 1, .step = &step };
+	struct kp_step_trace got;
+	struct kp_trace trace;
+
+	suite_step(path, obj, &prog, &got, &trace);
+	return got.res.ret;
+}
+
+/* Wait until the callback has begun; false if it does not. */
+static bool suite_callback_runs(void)
+{
+	const struct probe *p = &probes[SUITE_PROBE];
+	unsigned long end = jiffies + 10 * HZ;
+
+	while (!atomic_read(&p->inside) && !atomic_read(&p->runs)) {
+		if (time_after(jiffies, end))
+			return false;
+		cond_resched();
+	}
+	return true;
+}
+
+#define DESTROY_ROUNDS	90
+
+/* Destroy an object that waits for its delay, is about to run, or runs. */
+static void destroy(struct kunit *test)
+{
+	const struct kp_path_param *path = test->param_value;
+	const struct probe *p = &probes[SUITE_PROBE];
+	u32 i, bad = 0, strays = 0;
+	void *obj;
+	int runs;
+
+	for (i = 0; i < DESTROY_ROUNDS; i++) {
+		obj = suite_object(path);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, obj);
+		bad += suite_arm(path, obj, i % 4, i % 3 ? 0 : 60000) != 0;
+		if (i % 3 == 2)
+			bad += !suite_callback_runs();
+		path->pair->path[path->id]->destroy(obj);
+
+		strays += atomic_read(&p->inside);
+		runs = atomic_read(&p->runs);
+		bad += atomic_read(&p->releases) != 1 || runs > 1 + i % 4;
+		if (i % 3 == 2)
+			KP_EXPECT(test, from_any_task,
+				  runs > 0 && p->run_by != current->pid);
+		udelay(LINGER_US);
+		strays += atomic_read(&p->runs) != runs || atomic_read(&p->late);
+	}
+	KP_EXPECT(test, destroy_final, !bad && !strays);
+}
+
+#define RACE_ARMS	1500
+
+/* An object that one thread arms and another one cancels. */
+struct race {
+	const struct kp_path_param *path;
+	void *obj;
+	struct mutex arming;	/* held around each arm */
+	struct completion done;
+	u32 may_run;
+	u32 wrong;
+};
+
+/* Arm at once and, every third time, for the next tick of the timer. */
+static int race_arm(void *data)
+{
+	struct race *r = data;
+	s64 ret;
+	int i;
+
+	for (i = 0; i < RACE_ARMS; i++) {
+		mutex_lock(&r->arming);
+		ret = suite_arm(r->path, r->obj, i % 4, i % 3 == 0);
+		mutex_unlock(&r->arming);
+		if (!ret)
+			r->may_run += 1 + i % 4;
+		else if (ret != -EBUSY)
+			r->wrong++;
+		if (i % 8 == 0)
+			usleep_range(10, 50);
+	}
+	complete(&r->done);
+	return 0;
+}
+
+/* Cancel while no one can arm: what has run then stays. */
+static bool race_runs_after_cancel(struct race *r)
+{
+	s64 runs;
+	bool after;
+
+	mutex_lock(&r->arming);
+	kp_once(r->path, r->obj, DEFERRED_CANCEL_SYNC, 0);
+	runs = kp_once(r->path, r->obj, DEFERRED_RUNS, 0).ret;
+	after = atomic_read(&probes[SUITE_PROBE].inside);
+	udelay(LINGER_US);
+	after |= kp_once(r->path, r->obj, DEFERRED_RUNS, 0).ret != runs ||
+		 kp_once(r->path, r->obj, DEFERRED_ARMED, 0).ret;
+	mutex_unlock(&r->arming);
+	return after;
+}
+
+/* Judge the state that the race ended in: a program of one operation. */
+static void race_end(struct kunit *test, struct race *r)
+{
+	struct kp_step step = { .op = DEFERRED_NOOP };
+	struct kp_program prog = {
+		.nr_steps = 1, .observe = true, .step = &step,
+	};
+	struct kp_step_trace got;
+	struct kp_trace trace;
+	const struct deferred_view *view = (void *)trace.view;
+
+	kp_once(r->path, r->obj, DEFERRED_CANCEL_SYNC, 0);
+	suite_step(r->path, r->obj, &prog, &got, &trace);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, trace.broken, NULL, "broken: %s",
+				trace.broken);
+	KUNIT_EXPECT_EQ(test, view->armed, 0);
+	KUNIT_EXPECT_EQ(test, view->bad_context, 0);
+	KUNIT_EXPECT_GT(test, view->runs, 0);
+	KUNIT_EXPECT_GT(test, view->cancelled, 0);
+	KUNIT_EXPECT_LE(test, view->runs, r->may_run);
+	KUNIT_EXPECT_EQ(test, view->runs,
+			atomic_read(&probes[SUITE_PROBE].runs));
+	KUNIT_EXPECT_EQ(test, r->wrong, 0);
+}
+
+/*
+ * One thread arms, this one cancels, in turns with and without waiting; half
+ * of the time the callback re-arms itself meanwhile.
+ */
+static void cancel(struct kunit *test)
+{
+	const struct kp_path_param *path = test->param_value;
+	struct race *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
+	const struct probe *p = &probes[SUITE_PROBE];
+	struct task_struct *task;
+	u32 after = 0, round = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, r);
+	r->path = path;
+	mutex_init(&r->arming);
+	init_completion(&r->done);
+	r->obj = suite_object(path);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r->obj);
+	task = kthread_run(race_arm, r, "kparity-arm");
+	if (IS_ERR(task)) {
+		KUNIT_FAIL(test, "kthread_run: %pe", task);
+	} else {
+		while (!try_wait_for_completion(&r->done)) {
+			kp_once(path, r->obj, round++ % 2 ? DEFERRED_CANCEL :
+				DEFERRED_CANCEL_SYNC, 0);
+			after += race_runs_after_cancel(r);
+			usleep_range(10, 50);
+		}
+		race_end(test, r);
+		KP_EXPECT(test, cancel_final, !after);
+		KP_EXPECT(test, not_twice, !atomic_read(&p->twice));
+	}
+	path->pair->path[path->id]->destroy(r->obj);
+	KUNIT_EXPECT_EQ(test, atomic_read(&p->releases), 1);
+}
+
+/* The operations that do not sleep, with preemption off. */
+static void nosleep(struct kunit *test)
+{
+	const struct kp_path_param *path = test->param_value;
+	void *obj = suite_object(path);
+	unsigned long switches;
+	bool right;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, obj);
+	preempt_disable();
+	switches = current->nvcsw;
+	/* The worker of this CPU cannot run: what is armed stays armed. */
+	right = kp_once(path, obj, DEFERRED_ARM, 1).ret == 0 &&
+		kp_once(path, obj, DEFERRED_ARM, 1).ret == -EBUSY &&
+		kp_once(path, obj, DEFERRED_ARMED, 0).ret == 1 &&
+		kp_once(path, obj, DEFERRED_CANCEL, 0).ret == 1 &&
+		kp_once(path, obj, DEFERRED_RUNS, 0).ret == 0;
+	switches = current->nvcsw - switches;
+	preempt_enable();
+	KP_EXPECT(test, arm_never_sleeps, right && !switches);
+	path->pair->path[path->id]->destroy(obj);
+	KUNIT_EXPECT_EQ(test, atomic_read(&probes[SUITE_PROBE].releases), 1);
+}
+
+KP_SUITES(deferred, KP_CASE(deferred, destroy) KP_CASE(deferred, cancel)
+	  KP_CASE(deferred, nosleep));
