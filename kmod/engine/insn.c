@@ -141,7 +141,7 @@ static void measure(struct kunit *test, const struct kp_path_param *p,
 			break;
 		}
 		if (kp_trace_differ(ref, got, &at))
-			KUNIT_FAIL(test, "seed %llu, program %u: results differ from c->c at step %u",
+			KUNIT_FAIL(test, "seed %llu, program %u: differs from c->c at step %u",
 				   prog->seed, prog->index, at);
 		for (i = 0; i < got->nr; i++) {
 			if (run)

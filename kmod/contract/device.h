@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * device: the state machine behind a misc character device, and the device.
+ *
+ * Each open of a node makes a unit. Two mutexes order what is done to one: the
+ * outer one holds the state still, the inner one guards the queue of samples.
+ * The inner one is taken inside the outer one, or alone for as long as it takes
+ * to look at the queue; the outer one is never taken inside the inner one. A
+ * reader sleeps with neither.
+ *
+ * An operation that the state does not allow is EBUSY, whatever the state, and
+ * changes nothing. What is wrong with an argument is found before the state is
+ * looked at.
+ */
+#ifndef _KPARITY_DEVICE_H
+#define _KPARITY_DEVICE_H
+
+#include "contract/device_uapi.h"
+#include "contract/kparity.h"
+
+/** define DEVICE_LIMIT_MAX - the most samples that any unit can hold */
+#define DEVICE_LIMIT_MAX	1024
+
+/** struct device_unit - one open device; each language has its own definition */
+struct device_unit;
+
+/**
+ * struct device_view - the state that both languages must agree on
+ * @state: one of enum device_state
+ * @limit: the largest capacity that can be configured
+ * @capacity: as configured, or 0
+ * @queued: number of samples that wait
+ * @front: the oldest sample, or 0
+ * @bias: as configured, or 0
+ * @misordered: how often the inner lock was taken without the outer one
+ * @misowned: how often a lock was released by a thread that did not hold it
+ */
+struct device_view {
+	u32 state;
+	u32 limit;
+	u32 capacity;
+	u32 queued;
+	u64 front;
+	u64 bias;
+	u32 misordered;
+	u32 misowned;
+};
+
+/**
+ * struct device_ops - the interface, once for each implementation
+ *
+ * @number: The numbers of the ioctls that its node answers to, in the order of
+ *	their definition.
+ *
+ * @create: Make a unit, idle, that can hold 1 to @limit samples. The caller
+ *	owns it and gives it to @destroy.
+ *	Return: the unit; ERR_PTR(-EINVAL) if @limit is 0 or beyond
+ *	%DEVICE_LIMIT_MAX, before memory is touched; ERR_PTR(-ENOMEM).
+ *	Context: process, may sleep.
+ *
+ * @destroy: Release a unit in any state, samples included. No one may use it
+ *	any more.
+ *	Context: process, may sleep.
+ *
+ * @configure: Set up a unit that is idle or ready, which then is ready. What
+ *	waited in the queue is gone. @config is borrowed for the call.
+ *	Return: 0; -EINVAL if a reserved field is not 0 or the capacity is 0 or
+ *	beyond the limit, first; -EBUSY while it runs. On error nothing has
+ *	changed.
+ *	Context: process, may sleep. Takes the outer, then the inner lock.
+ *
+ * @command: Carry out an ioctl that takes no argument, by its number.
+ *	START: from ready to running. STOP: from running to ready; what waits
+ *	stays readable. RESET: from ready or idle to idle; what waits is gone.
+ *	Return: 0; -ENOTTY for any other number, first; -EBUSY in any other
+ *	state. On error nothing has changed.
+ *	Context: process, may sleep. Takes the outer, RESET then the inner lock.
+ *
+ * @feed: Put a sample into the queue of a unit that runs, and wake one reader
+ *	and all who poll. @sample is borrowed for the call.
+ *	Return: 0; -EINVAL if a reserved field is not 0, first; -EBUSY if the
+ *	unit does not run; -ENOSPC if the queue is full. On error nothing has
+ *	changed.
+ *	Context: process, may sleep. Takes the outer, then the inner lock.
+ *
+ * @read: Take the oldest sample, in any state. If there is none and
+ *	@nonblock is false, sleep until there is.
+ *	Return: 0 and the sample in @value; -EAGAIN if there is none and
+ *	@nonblock; -ERESTARTSYS if a signal came first. On error @value is
+ *	untouched and nothing has changed.
+ *	Context: process, may sleep. Takes the outer, then the inner lock;
+ *	sleeps for a sample with neither.
+ *
+ * @poll: Ask whether a read would find a sample.
+ *	Return: whether it would.
+ *	Context: process, may sleep. Takes the inner lock alone.
+ *
+ * @view: Describe the state; @view is zeroed.
+ *	Context: as @read with @nonblock.
+ *
+ * @expose: Make the implementation's node, /dev/kparity-device-<language>. A
+ *	unit with the limit %DEVICE_NODE_LIMIT belongs to each open file. An
+ *	open file pins the module. On the node:
+ *	ioctl() is -ENOTTY for an unknown number, before its argument is looked
+ *	at; then -EFAULT for an argument that cannot be read; then as above.
+ *	read() gives one sample, eight bytes; -EINVAL for less room, first;
+ *	-EFAULT if they cannot be written, and the sample is lost.
+ *	poll() says EPOLLIN and EPOLLRDNORM exactly when a sample waits.
+ *	Return: 0 or an errno of misc_register(), and then there is no node.
+ *	Context: process, may sleep.
+ *
+ * @withdraw: Take the node away. No file of it may be open.
+ *	Context: process, may sleep.
+ */
+struct device_ops {
+	u32 number[DEVICE_NR_IOCTLS];
+	struct device_unit *(*create)(u32 limit);
+	void (*destroy)(struct device_unit *unit);
+	int (*configure)(struct device_unit *unit,
+			 const struct device_config *config);
+	int (*command)(struct device_unit *unit, u32 cmd);
+	int (*feed)(struct device_unit *unit,
+		    const struct device_sample *sample);
+	int (*read)(struct device_unit *unit, u64 *value, bool nonblock);
+	bool (*poll)(struct device_unit *unit);
+	void (*view)(struct device_unit *unit, struct device_view *view);
+	int (*expose)(void);
+	void (*withdraw)(void);
+};
+
+/* The operations, in the order of both languages' tables. */
+enum device_op {
+	DEVICE_NOOP,
+	DEVICE_CONFIGURE,
+	DEVICE_START,
+	DEVICE_STOP,
+	DEVICE_RESET,
+	DEVICE_UNKNOWN,
+	DEVICE_FEED,
+	DEVICE_READ,
+	DEVICE_POLL,
+};
+
+/*
+ * Programs draw a small number for reserved fields; few of them stand for
+ * something else than 0. Both languages' callers divide by this.
+ */
+#define DEVICE_SPARE	14
+
+extern const struct device_ops device_c;
+extern const struct device_ops device_rust;
+
+extern const struct kp_driver device_rust_over_c;
+extern const struct kp_driver device_rust_over_rust;
+
+#endif
+
+#ifdef KP_INVARIANT
+KP_OPERATION(noop, ANY, "none", KP_NO_ERRNOS, "nothing", "cannot fail")
+KP_OPERATION(configure, SLEEPS, "takes the outer, then the inner mutex",
+	     KP_ERRNOS(-EINVAL, -EBUSY),
+	     "the configuration is borrowed for the call", "nothing has changed")
+KP_OPERATION(start, SLEEPS, "takes the outer mutex", KP_ERRNOS(-EBUSY),
+	     "nothing", "nothing has changed")
+KP_OPERATION(stop, SLEEPS, "takes the outer mutex", KP_ERRNOS(-EBUSY),
+	     "nothing", "nothing has changed")
+KP_OPERATION(reset, SLEEPS, "takes the outer, then the inner mutex",
+	     KP_ERRNOS(-EBUSY), "nothing", "nothing has changed")
+KP_OPERATION(unknown, ANY, "none", KP_ERRNOS(-ENOTTY), "nothing",
+	     "nothing has changed")
+KP_OPERATION(feed, SLEEPS, "takes the outer, then the inner mutex",
+	     KP_ERRNOS(-EINVAL, -EBUSY, -ENOSPC),
+	     "the unit owns the sample until read", "no sample is taken")
+KP_OPERATION(read, SLEEPS, "takes the outer, then the inner mutex",
+	     KP_ERRNOS(-EAGAIN, -ERESTARTSYS),
+	     "the caller owns the sample", "the output is untouched")
+KP_OPERATION(poll, SLEEPS, "takes the inner mutex", KP_NO_ERRNOS, "nothing",
+	     "cannot fail")
+
+KP_TYPE(struct device_config)
+KP_MEMBER(struct device_config, capacity)
+KP_MEMBER(struct device_config, reserved)
+KP_MEMBER(struct device_config, bias)
+KP_TYPE(struct device_sample)
+KP_MEMBER(struct device_sample, value)
+KP_MEMBER(struct device_sample, reserved)
+KP_TYPE(struct device_status)
+KP_MEMBER(struct device_status, state)
+KP_MEMBER(struct device_status, capacity)
+KP_MEMBER(struct device_status, queued)
+KP_MEMBER(struct device_status, reserved)
+KP_TYPE(struct device_view)
+KP_MEMBER(struct device_view, state)
+KP_MEMBER(struct device_view, limit)
+KP_MEMBER(struct device_view, capacity)
+KP_MEMBER(struct device_view, queued)
+KP_MEMBER(struct device_view, front)
+KP_MEMBER(struct device_view, bias)
+KP_MEMBER(struct device_view, misordered)
+KP_MEMBER(struct device_view, misowned)
+
+KP_INVARIANT(within_capacity, lifetime,
+	     "never more samples than configured, never more configured than the limit",
+	     "capacity is compared with limit, queued with capacity, before they grow",
+	     true,
+	     now->queued <= now->capacity && now->capacity <= now->limit &&
+	     now->limit == was->limit)
+KP_INVARIANT(state_known, compatibility,
+	     "a unit is idle, ready or running, and has a capacity unless idle",
+	     "state is written by transitions alone",
+	     true,
+	     now->state <= DEVICE_RUNNING &&
+	     !now->capacity == (now->state == DEVICE_IDLE))
+KP_INVARIANT(start_ready, errors,
+	     "start makes a ready unit run and is EBUSY in any other state",
+	     "the state is looked at and changed under one lock",
+	     op == DEVICE_START,
+	     was->state == DEVICE_READY ?
+	     !ret && now->state == DEVICE_RUNNING && now->queued == was->queued :
+	     ret == -EBUSY)
+KP_INVARIANT(stop_running, errors,
+	     "stop makes a running unit ready and is EBUSY in any other state",
+	     "the state is looked at and changed under one lock",
+	     op == DEVICE_STOP,
+	     was->state == DEVICE_RUNNING ?
+	     !ret && now->state == DEVICE_READY && now->queued == was->queued :
+	     ret == -EBUSY)
+KP_INVARIANT(reset_idle, lifetime,
+	     "reset makes a unit that does not run idle and empty, and is EBUSY for one that runs",
+	     "state, configuration and queue change under one lock",
+	     op == DEVICE_RESET,
+	     was->state == DEVICE_RUNNING ? ret == -EBUSY :
+	     !ret && now->state == DEVICE_IDLE && !now->queued && !now->bias)
+KP_INVARIANT(busy_unchanged, errors,
+	     "what the state does not allow changes nothing",
+	     "the state is looked at before anything is written",
+	     ret == -EBUSY,
+	     !memcmp(now, was, sizeof(*now)))
+KP_INVARIANT(reserved_first, compatibility,
+	     "a reserved field that is not 0 is EINVAL, in every state, and changes nothing",
+	     "reserved fields are looked at before the lock is taken",
+	     (op == DEVICE_CONFIGURE || op == DEVICE_FEED) &&
+	     arg[1] / DEVICE_SPARE,
+	     ret == -EINVAL && !memcmp(now, was, sizeof(*now)))
+KP_INVARIANT(configure_range, errors,
+	     "a capacity of 0 or beyond the limit is EINVAL, in every state, and changes nothing",
+	     "compared with the constant limit before the lock is taken",
+	     op == DEVICE_CONFIGURE && (!arg[0] || arg[0] > was->limit),
+	     ret == -EINVAL && !memcmp(now, was, sizeof(*now)))
+KP_INVARIANT(configure_ready, lifetime,
+	     "a unit that was configured is ready and empty",
+	     "state, configuration and queue change under one lock",
+	     op == DEVICE_CONFIGURE && !ret,
+	     now->state == DEVICE_READY && now->capacity == arg[0] &&
+	     now->bias == arg[2] && !now->queued)
+KP_INVARIANT(unknown_enotty, compatibility,
+	     "an ioctl that is not known is ENOTTY and changes nothing",
+	     "the last case of the switch",
+	     op == DEVICE_UNKNOWN,
+	     ret == -ENOTTY && !memcmp(now, was, sizeof(*now)))
+KP_INVARIANT(feed_queues, ownership,
+	     "a feed that succeeds queues the sample behind all others; ENOSPC only when full",
+	     "capacity is compared before the sample is stored, under the lock",
+	     op == DEVICE_FEED && was->state == DEVICE_RUNNING && ret != -EINVAL,
+	     was->queued == was->capacity ?
+	     ret == -ENOSPC && now->queued == was->queued :
+	     !ret && now->queued == was->queued + 1 &&
+	     now->front == (was->queued ? was->front : arg[0] + was->bias))
+KP_INVARIANT(read_oldest, ownership,
+	     "read takes the oldest sample, in any state",
+	     "head moves on under the lock that the sample was copied under",
+	     op == DEVICE_READ && was->queued,
+	     !ret && out == was->front && now->queued == was->queued - 1 &&
+	     now->state == was->state)
+KP_INVARIANT(read_empty, errors,
+	     "a read that may not block is EAGAIN if there is no sample and writes no output",
+	     "value is written after a sample was found",
+	     op == DEVICE_READ && !was->queued,
+	     ret == -EAGAIN && out == KP_POISON &&
+	     !memcmp(now, was, sizeof(*now)))
+KP_INVARIANT(poll_exact, compatibility,
+	     "poll says readable exactly when a sample waits, and changes nothing",
+	     "poll compares queued, under the inner lock",
+	     op == DEVICE_POLL,
+	     ret == !!was->queued && !memcmp(now, was, sizeof(*now)))
+KP_INVARIANT(lock_order, concurrency,
+	     "the inner lock is held inside the outer one of the same unit",
+	     "unit_queue_lock() asserts mutex_is_locked() and the owner of the outer lock",
+	     true,
+	     !now->misordered)
+KP_PROMISE(guard_thread, concurrency,
+	   "a lock is released by the thread that took it",
+	   "unit_unlock() asserts that the owner is the current thread")
+KP_PROMISE(in_order, concurrency,
+	   "samples that one thread feeds while others change the state arrive once each, in order",
+	   "one lock around each operation, released by a reader that sleeps")
+KP_PROMISE(blocks, context,
+	   "a read that may block sleeps while there is no sample and wakes for one",
+	   "wait_event_interruptible_exclusive() without a lock")
+KP_PROMISE(interruptible, context,
+	   "a signal ends a read that sleeps with ERESTARTSYS, and no sample is lost",
+	   "the queue is looked at once more before the signal is reported")
+KP_PROMISE(module_pinned, lifetime,
+	   "an open node keeps the module from being unloaded",
+	   "owner in file_operations")
+KP_PROMISE(node_ioctl, compatibility,
+	   "an ioctl that is not known is ENOTTY on the node, whatever its argument",
+	   "the number is looked up before the argument is copied")
+KP_PROMISE(node_read, compatibility,
+	   "read and poll of the node agree with the unit behind it",
+	   "both call the unit's operations")
+KP_PROMISE(numbers, layout,
+	   "both languages answer to the ioctl numbers of the header",
+	   "the header's macros; the values are frozen by static_assert()")
+KP_PROMISE(layout, layout,
+	   "both languages see the same arguments of ioctls and the same view",
+	   "one definition, in this header, which bindgen reads")
+#endif

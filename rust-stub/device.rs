@@ -1,0 +1,929 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! device in Rust: the state machine behind a misc character device, and the device.
+//!
+//! C header: [`kmod/contract/device.h`](../kmod/contract/device.h)
+
+#[allow(dead_code)] // What one pair has no use for, another one does.
+#[macro_use]
+#[path = "kparity.rs"]
+mod kparity;
+
+contract!("device");
+
+use core::{
+    cell::UnsafeCell,
+    ptr, //
+};
+use kernel::{
+    c_str,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    fs::{
+        file::flags::O_NONBLOCK,
+        File,
+        Kiocb, //
+    },
+    ioctl::{
+        _IO,
+        _IOR,
+        _IOW, //
+    },
+    iov::IovIterDest,
+    miscdevice::{
+        MiscDevice,
+        MiscDeviceOptions,
+        MiscDeviceRegistration, //
+    },
+    new_mutex,
+    prelude::*,
+    static_lock_class,
+    str::CStr,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        poll::{
+            PollCondVarBox,
+            PollTable, //
+        },
+        Mutex,
+        MutexGuard, //
+    },
+    transmute::{
+        AsBytes,
+        FromBytes, //
+    },
+    types::ForeignOwnable,
+    uaccess::{
+        UserPtr,
+        UserSlice, //
+    }, //
+};
+use kparity::{
+    Args,
+    Call,
+    Subject, //
+};
+
+encodes!(
+    numbers,
+    checked,
+    "made from the types by kernel::ioctl, compared with their frozen values at compile time"
+);
+const MAGIC: u32 = bindings::DEVICE_IOC_MAGIC;
+const CONFIGURE: u32 = _IOW::<bindings::device_config>(MAGIC, 1);
+const START: u32 = _IO(MAGIC, 2);
+const STOP: u32 = _IO(MAGIC, 3);
+const RESET: u32 = _IO(MAGIC, 4);
+const FEED: u32 = _IOW::<bindings::device_sample>(MAGIC, 5);
+const STATUS: u32 = _IOR::<bindings::device_status>(MAGIC, 6);
+
+// User space was built with these.
+const _: () = assert!(CONFIGURE == 0x4010_c701);
+const _: () = assert!(START == 0xc702);
+const _: () = assert!(STOP == 0xc703);
+const _: () = assert!(RESET == 0xc704);
+const _: () = assert!(FEED == 0x4010_c705);
+const _: () = assert!(STATUS == 0x8010_c706);
+const _: () = assert!(core::mem::offset_of!(bindings::device_config, bias) == 8);
+const _: () = assert!(core::mem::offset_of!(bindings::device_sample, reserved) == 8);
+
+/// The safe API over either implementation.
+pub(crate) trait Device {
+    /// Sets up a unit that does not run; `EINVAL`, then `EBUSY`.
+    fn configure(&self, config: &bindings::device_config) -> Result;
+    /// Carries out an ioctl without argument; `ENOTTY`, then `EBUSY`.
+    fn command(&self, cmd: u32) -> Result;
+    /// Queues a sample; `EINVAL`, then `EBUSY`, then `ENOSPC`.
+    fn feed(&self, sample: &bindings::device_sample) -> Result;
+    /// Takes the oldest sample; `EAGAIN` or a sleep when there is none, `ERESTARTSYS`.
+    fn read(&self, nonblock: bool) -> Result<u64>;
+    /// Whether a read would find a sample.
+    fn poll(&self) -> bool;
+    /// The state, for comparison.
+    fn view(&self) -> bindings::device_view;
+}
+
+encodes!(
+    state_known,
+    type,
+    "the state is an enum whose variants carry what only that state has"
+);
+/// What a unit is doing. A configuration exists in the states that have one.
+#[derive(Clone, Copy)]
+pub(crate) enum State {
+    /// Nothing is configured.
+    Idle,
+    /// Configured; takes no samples.
+    Ready(Config),
+    /// Takes samples.
+    Running(Config),
+}
+
+/// A configuration that has been checked.
+#[derive(Clone, Copy)]
+pub(crate) struct Config {
+    capacity: u32,
+    bias: u64,
+}
+
+encodes!(
+    start_ready,
+    checked,
+    "start matches Ready, which carries the configuration; the rest is Err(EBUSY)"
+);
+encodes!(
+    stop_running,
+    checked,
+    "stop matches Running; the rest is Err(EBUSY)"
+);
+encodes!(
+    busy_unchanged,
+    checked,
+    "a state is written after the match that allows it"
+);
+impl State {
+    #[inline]
+    fn start(&mut self) -> Result {
+        let State::Ready(config) = *self else {
+            return Err(EBUSY);
+        };
+
+        *self = State::Running(config);
+        Ok(())
+    }
+
+    #[inline]
+    fn stop(&mut self) -> Result {
+        let State::Running(config) = *self else {
+            return Err(EBUSY);
+        };
+
+        *self = State::Ready(config);
+        Ok(())
+    }
+
+    #[inline]
+    fn not_running(&self) -> Result {
+        match self {
+            State::Running(_) => Err(EBUSY),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The samples that wait: a ring over the first `capacity` elements.
+pub(crate) struct Queue {
+    samples: KVec<u64>,
+    capacity: u32,
+    head: u32,
+    queued: u32,
+}
+
+encodes!(
+    within_capacity,
+    checked,
+    "queued is compared with capacity before a sample is stored"
+);
+encodes!(
+    feed_queues,
+    checked,
+    "push stores behind the last sample or returns Err(ENOSPC)"
+);
+encodes!(
+    read_oldest,
+    checked,
+    "pop copies the sample at head and moves head on, behind &mut self"
+);
+impl Queue {
+    #[inline]
+    fn clear(&mut self, capacity: u32) {
+        self.capacity = capacity;
+        self.head = 0;
+        self.queued = 0;
+    }
+
+    #[inline]
+    fn push(&mut self, value: u64) -> Result {
+        if self.queued >= self.capacity {
+            return Err(ENOSPC);
+        }
+        let mut tail = self.head.wrapping_add(self.queued);
+
+        if tail >= self.capacity {
+            tail = tail.wrapping_sub(self.capacity);
+        }
+        *self.samples.get_mut(tail as usize).ok_or(ENOSPC)? = value;
+        self.queued = self.queued.wrapping_add(1);
+        Ok(())
+    }
+
+    #[inline]
+    fn front(&self) -> Option<u64> {
+        if self.queued == 0 {
+            return None;
+        }
+        self.samples.get(self.head as usize).copied()
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<u64> {
+        let value = self.front()?;
+
+        self.head = self.head.wrapping_add(1);
+        if self.head >= self.capacity {
+            self.head = 0;
+        }
+        self.queued = self.queued.wrapping_sub(1);
+        Some(value)
+    }
+}
+
+/// The Rust implementation.
+#[pin_data]
+pub(crate) struct Unit {
+    limit: u32,
+    misordered: Atomic<i32>,
+    #[pin]
+    state: Mutex<State>,
+    #[pin]
+    queue: Mutex<Queue>,
+    readable: PollCondVarBox,
+}
+
+encodes!(
+    guard_thread,
+    type,
+    "a guard is not Send: the thread that has one is the thread that took the lock"
+);
+encodes!(
+    lock_order,
+    type,
+    "the inner lock is taken with the outer one's guard in hand, which cannot go before the inner's"
+);
+impl Unit {
+    pub(crate) fn new(limit: u32) -> Result<Pin<KBox<Self>>> {
+        if limit == 0 || limit > bindings::DEVICE_LIMIT_MAX {
+            return Err(EINVAL);
+        }
+        let samples = KVec::from_elem(0, limit as usize, GFP_KERNEL)?;
+        let readable = PollCondVarBox::new(c_str!("device"), static_lock_class!())?;
+
+        KBox::pin_init(
+            pin_init!(Self {
+                limit,
+                misordered: Atomic::new(0),
+                state <- new_mutex!(State::Idle, "device_state"),
+                queue <- new_mutex!(
+                    Queue { samples, capacity: 0, head: 0, queued: 0 },
+                    "device_queue"
+                ),
+                readable,
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Takes the outer lock.
+    #[inline]
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Takes the inner lock inside the outer one.
+    ///
+    /// The guard that is shown could be another unit's, which types do not tell apart.
+    #[inline]
+    pub(crate) fn queue<'a>(&'a self, held: &'a MutexGuard<'_, State>) -> MutexGuard<'a, Queue> {
+        if kernel::warn_on!(!ptr::eq(held.lock_ref(), &self.state)) {
+            self.misordered.fetch_add(1, Relaxed);
+        }
+        self.queue.lock()
+    }
+
+    #[inline]
+    fn reset(&self) -> Result {
+        let mut state = self.state();
+
+        state.not_running()?;
+        self.queue(&state).clear(0);
+        *state = State::Idle;
+        Ok(())
+    }
+}
+
+encodes!(
+    reserved_first,
+    checked,
+    "reserved fields are looked at before the lock is taken"
+);
+encodes!(
+    configure_range,
+    checked,
+    "the capacity is looked at before the lock is taken"
+);
+encodes!(
+    configure_ready,
+    checked,
+    "state and queue change while the outer guard lives"
+);
+encodes!(
+    reset_idle,
+    checked,
+    "the queue is cleared and the state is Idle, which carries no configuration"
+);
+encodes!(
+    unknown_enotty,
+    checked,
+    "the last arm of the match is Err(ENOTTY)"
+);
+encodes!(
+    read_empty,
+    type,
+    "read gives Result<u64>: without a sample there is no output to write"
+);
+encodes!(poll_exact, checked, "poll compares queued");
+encodes!(
+    in_order,
+    type,
+    "the samples are reached through the guard of their lock alone"
+);
+encodes!(
+    blocks,
+    type,
+    "to sleep takes the guard of the outer lock, which is released meanwhile"
+);
+encodes!(
+    interruptible,
+    checked,
+    "wait_interruptible() must be used, and the queue is looked at before it counts"
+);
+impl Device for Unit {
+    #[inline]
+    fn configure(&self, config: &bindings::device_config) -> Result {
+        let bindings::device_config {
+            capacity,
+            reserved,
+            bias,
+        } = *config;
+
+        if reserved != 0 || capacity == 0 || capacity > self.limit {
+            return Err(EINVAL);
+        }
+        let mut state = self.state();
+
+        state.not_running()?;
+        self.queue(&state).clear(capacity);
+        *state = State::Ready(Config { capacity, bias });
+        Ok(())
+    }
+
+    #[inline]
+    fn command(&self, cmd: u32) -> Result {
+        match cmd {
+            START => self.state().start(),
+            STOP => self.state().stop(),
+            RESET => self.reset(),
+            _ => Err(ENOTTY),
+        }
+    }
+
+    #[inline]
+    fn feed(&self, sample: &bindings::device_sample) -> Result {
+        if sample.reserved != [0; 2] {
+            return Err(EINVAL);
+        }
+        let state = self.state();
+        let State::Running(config) = *state else {
+            return Err(EBUSY);
+        };
+
+        self.queue(&state)
+            .push(sample.value.wrapping_add(config.bias))?;
+        drop(state);
+        self.readable.notify_one();
+        Ok(())
+    }
+
+    #[inline]
+    fn read(&self, nonblock: bool) -> Result<u64> {
+        let mut state = self.state();
+        let mut signal = false;
+
+        loop {
+            let popped = self.queue(&state).pop();
+
+            match popped {
+                Some(value) => return Ok(value),
+                None if nonblock => return Err(EAGAIN),
+                None if signal => return Err(ERESTARTSYS),
+                // A signal may have come with the wake-up for a sample: look again.
+                None => signal = self.readable.wait_interruptible(&mut state),
+            }
+        }
+    }
+
+    #[inline]
+    fn poll(&self) -> bool {
+        self.queue.lock().queued != 0
+    }
+
+    fn view(&self) -> bindings::device_view {
+        let state = self.state();
+        let queue = self.queue(&state);
+        let (number, config) = match *state {
+            State::Idle => (bindings::DEVICE_IDLE, None),
+            State::Ready(config) => (bindings::DEVICE_READY, Some(config)),
+            State::Running(config) => (bindings::DEVICE_RUNNING, Some(config)),
+        };
+
+        bindings::device_view {
+            state: number,
+            limit: self.limit,
+            capacity: config.map_or(0, |c| c.capacity),
+            queued: queue.queued,
+            front: queue.front().unwrap_or(0),
+            bias: config.map_or(0, |c| c.bias),
+            misordered: self.misordered.load(Relaxed) as u32,
+            misowned: 0,
+        }
+    }
+}
+
+// The node: system calls, each turned into an operation on the file's unit.
+
+// SAFETY: Integers, without padding.
+unsafe impl FromBytes for bindings::device_config {}
+// SAFETY: Integers, without padding.
+unsafe impl FromBytes for bindings::device_sample {}
+// SAFETY: Integers, without padding.
+unsafe impl AsBytes for bindings::device_status {}
+
+/// The module that the open files of the node pin.
+pub(crate) struct Owner;
+
+encodes!(
+    module_pinned,
+    checked,
+    "MiscDevice requires an owner, which is this module"
+);
+impl kernel::ModuleMetadata for Owner {
+    const NAME: &'static CStr = c_str!("kparity_device");
+    const THIS_MODULE: ThisModule = {
+        #[allow(improper_ctypes)] // Some of its members have no fields without lockdep.
+        extern "C" {
+            static __this_module: kernel::types::Opaque<kernel::bindings::module>;
+        }
+
+        // SAFETY: The module loader's structure of the module that this is linked into, which is the
+        // one to pin [module_pinned].
+        unsafe { ThisModule::from_ptr(kernel::types::Opaque::cast_into(&raw const __this_module)) }
+    };
+}
+
+encodes!(
+    node_ioctl,
+    checked,
+    "the match on the number comes before the argument is read"
+);
+encodes!(
+    node_read,
+    checked,
+    "read_iter and poll call the unit's operations"
+);
+#[vtable]
+impl MiscDevice for Unit {
+    type Ptr = Pin<KBox<Self>>;
+    type OwnerModule = Owner;
+
+    fn open(_file: &File, _misc: &MiscDeviceRegistration<Self>) -> Result<Pin<KBox<Self>>> {
+        Self::new(bindings::DEVICE_NODE_LIMIT)
+    }
+
+    fn ioctl(unit: Pin<&Self>, _file: &File, cmd: u32, arg: usize) -> Result<isize> {
+        let user = UserPtr::from_addr(arg);
+
+        match cmd {
+            CONFIGURE => unit.configure(&read_user(user)?)?,
+            FEED => unit.feed(&read_user(user)?)?,
+            STATUS => {
+                let view = unit.view();
+                let status = bindings::device_status {
+                    state: view.state,
+                    capacity: view.capacity,
+                    queued: view.queued,
+                    reserved: 0,
+                };
+
+                UserSlice::new(user, size_of_val(&status))
+                    .writer()
+                    .write(&status)?;
+            }
+            _ => unit.command(cmd)?,
+        }
+        Ok(0)
+    }
+
+    fn read_iter(kiocb: Kiocb<'_, Self::Ptr>, iov: &mut IovIterDest<'_>) -> Result<usize> {
+        if iov.len() < size_of::<u64>() {
+            return Err(EINVAL);
+        }
+        // SAFETY: The file of a request outlives it, and its position is not touched.
+        let file = unsafe { File::from_raw_file((*kiocb.as_raw()).ki_filp) };
+        let value = kiocb.file().read(file.flags() & O_NONBLOCK != 0)?;
+
+        if iov.copy_to_iter(&value.to_ne_bytes()) != size_of::<u64>() {
+            return Err(EFAULT);
+        }
+        Ok(size_of::<u64>())
+    }
+}
+
+/// Copies an ioctl's argument from user space.
+fn read_user<T: FromBytes>(user: UserPtr) -> Result<T> {
+    UserSlice::new(user, size_of::<T>()).reader().read()
+}
+
+/// `poll` of the node, an operation that `MiscDevice` does not have.
+///
+/// # Safety
+///
+/// `file` must be an open file of the node, and `table` null or a poll table, for the call.
+unsafe extern "C" fn poll_file(
+    file: *mut kernel::bindings::file,
+    table: *mut kernel::bindings::poll_table,
+) -> kernel::bindings::__poll_t {
+    // SAFETY: By the safety requirements of this function; `MiscDevice` has put a `Ptr` there.
+    let unit = unsafe { Pin::<KBox<Unit>>::borrow((*file).private_data) };
+    // SAFETY: By the safety requirements of this function.
+    let (file, table) = unsafe { (File::from_raw_file(file), PollTable::from_raw(table)) };
+
+    table.register_wait(file, &unit.readable);
+    if unit.poll() {
+        kernel::bindings::POLLIN | kernel::bindings::POLLRDNORM
+    } else {
+        0
+    }
+}
+
+/// What C owns once it has been registered.
+struct Registered<T>(UnsafeCell<T>);
+
+// SAFETY: Rust does not look inside after the initialisation.
+unsafe impl<T> Sync for Registered<T> {}
+
+const NODE: kernel::bindings::miscdevice = MiscDeviceOptions {
+    name: c_str!("kparity-device-rust"),
+}
+.into_raw::<Unit>();
+
+/// The file operations of `MiscDevice`, and `poll`.
+static FILE_OPERATIONS: Registered<kernel::bindings::file_operations> =
+    Registered(UnsafeCell::new(kernel::bindings::file_operations {
+        poll: Some(poll_file),
+        // SAFETY: `into_raw` points to a constant.
+        ..unsafe { *NODE.fops }
+    }));
+
+static MISC_DEVICE: Registered<kernel::bindings::miscdevice> =
+    Registered(UnsafeCell::new(kernel::bindings::miscdevice {
+        fops: FILE_OPERATIONS.0.get(),
+        ..NODE
+    }));
+
+/// Makes the node.
+///
+/// # Safety
+///
+/// There must be no node yet.
+unsafe extern "C" fn expose() -> c_int {
+    // SAFETY: The device stays where it is, and is not registered.
+    unsafe { kernel::bindings::misc_register(MISC_DEVICE.0.get()) }
+}
+
+/// Takes the node away.
+///
+/// # Safety
+///
+/// [`expose`] must have succeeded, once for each call of this.
+unsafe extern "C" fn withdraw() {
+    // SAFETY: By the safety requirements of this function the device is registered, and no file of
+    // it is open [module_pinned].
+    unsafe { kernel::bindings::misc_deregister(MISC_DEVICE.0.get()) };
+}
+
+/// The C implementation, owned.
+///
+/// # Invariants
+///
+/// The pointer is a unit made by `device_c.create()` and not yet destroyed.
+struct CUnit(*mut bindings::device_unit);
+
+// SAFETY: The contract lets any thread use and destroy a unit.
+unsafe impl Send for CUnit {}
+// SAFETY: The contract orders concurrent operations by locks of its own [in_order, lock_order].
+unsafe impl Sync for CUnit {}
+
+/// Calls an operation of the C implementation's table.
+macro_rules! device_c {
+    ($op:ident($($arg:expr),*)) => {
+        // SAFETY: The table is constant and all its operations are set; by the type invariant of
+        // `CUnit` the unit is valid.
+        unsafe { (bindings::device_c.$op.unwrap_unchecked())($($arg),*) }
+    };
+}
+
+impl CUnit {
+    fn new(limit: u32) -> Result<Self> {
+        // INVARIANT: Checked for an error, so it is a unit, and this is its owner.
+        from_err_ptr(device_c!(create(limit))).map(Self)
+    }
+}
+
+impl Device for CUnit {
+    #[inline]
+    fn configure(&self, config: &bindings::device_config) -> Result {
+        to_result(device_c!(configure(self.0, config)))
+    }
+
+    #[inline]
+    fn command(&self, cmd: u32) -> Result {
+        to_result(device_c!(command(self.0, cmd)))
+    }
+
+    #[inline]
+    fn feed(&self, sample: &bindings::device_sample) -> Result {
+        to_result(device_c!(feed(self.0, sample)))
+    }
+
+    #[inline]
+    fn read(&self, nonblock: bool) -> Result<u64> {
+        let mut value = 0;
+
+        to_result(device_c!(read(self.0, &mut value, nonblock)))?;
+        Ok(value)
+    }
+
+    #[inline]
+    fn poll(&self) -> bool {
+        device_c!(poll(self.0))
+    }
+
+    fn view(&self) -> bindings::device_view {
+        let mut view = bindings::device_view::default();
+
+        device_c!(view(self.0, &mut view));
+        view
+    }
+}
+
+impl Drop for CUnit {
+    fn drop(&mut self) {
+        device_c!(destroy(self.0));
+    }
+}
+
+// C callers of the Rust implementation: thin entries that convert and call.
+
+/// Borrows the Rust unit behind a C handle.
+///
+/// # Safety
+///
+/// `unit` must come from [`create`] and must not be destroyed while `'a` lasts.
+#[inline]
+unsafe fn borrow<'a>(unit: *mut bindings::device_unit) -> Pin<&'a Unit> {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { Pin::<KBox<Unit>>::borrow(unit.cast()) }
+}
+
+/// 0 or a negative errno, as C returns them.
+#[inline]
+fn to_c(result: Result) -> c_int {
+    result.map_or_else(Error::to_errno, |()| 0)
+}
+
+/// Makes a Rust unit for C.
+///
+/// # Safety
+///
+/// None: any limit is looked at.
+unsafe extern "C" fn create(limit: u32) -> *mut bindings::device_unit {
+    match Unit::new(limit) {
+        Ok(unit) => unit.into_foreign().cast(),
+        Err(e) => e.to_ptr(),
+    }
+}
+
+/// Releases a Rust unit for C.
+///
+/// # Safety
+///
+/// `unit` must come from [`create`], and no one may use it any more.
+unsafe extern "C" fn destroy(unit: *mut bindings::device_unit) {
+    // SAFETY: By the safety requirements of this function the unit is given back once.
+    drop(unsafe { Pin::<KBox<Unit>>::from_foreign(unit.cast()) });
+}
+
+/// Sets a unit up for C.
+///
+/// # Safety
+///
+/// `unit` must come from [`create`] and not have been destroyed; `config` must be valid.
+unsafe extern "C" fn configure(
+    unit: *mut bindings::device_unit,
+    config: *const bindings::device_config,
+) -> c_int {
+    // SAFETY: By the safety requirements of this function both are valid during the call.
+    to_c(unsafe { borrow(unit).configure(&*config) })
+}
+
+/// Carries out a command for C.
+///
+/// # Safety
+///
+/// `unit` must come from [`create`] and not have been destroyed.
+unsafe extern "C" fn command(unit: *mut bindings::device_unit, cmd: u32) -> c_int {
+    // SAFETY: By the safety requirements of this function the unit is valid during the call.
+    to_c(unsafe { borrow(unit) }.command(cmd))
+}
+
+/// Queues a sample for C.
+///
+/// # Safety
+///
+/// As for [`command`]; `sample` must be valid as well.
+unsafe extern "C" fn feed(
+    unit: *mut bindings::device_unit,
+    sample: *const bindings::device_sample,
+) -> c_int {
+    // SAFETY: By the safety requirements of this function both are valid during the call.
+    to_c(unsafe { borrow(unit).feed(&*sample) })
+}
+
+/// Takes a sample for C.
+///
+/// # Safety
+///
+/// As for [`command`]; `value` must be valid for writing as well.
+unsafe extern "C" fn read(
+    unit: *mut bindings::device_unit,
+    value: *mut u64,
+    nonblock: bool,
+) -> c_int {
+    // SAFETY: By the safety requirements of this function the unit is valid during the call.
+    match unsafe { borrow(unit) }.read(nonblock) {
+        Ok(sample) => {
+            // SAFETY: By the safety requirements of this function `value` may be written.
+            unsafe { value.write(sample) };
+            0
+        }
+        Err(e) => e.to_errno(),
+    }
+}
+
+/// Asks for a sample for C.
+///
+/// # Safety
+///
+/// As for [`command`].
+unsafe extern "C" fn poll(unit: *mut bindings::device_unit) -> bool {
+    // SAFETY: By the safety requirements of this function the unit is valid during the call.
+    unsafe { borrow(unit) }.poll()
+}
+
+/// Describes the state for C.
+///
+/// # Safety
+///
+/// As for [`command`]; `view` must be valid for writing as well.
+unsafe extern "C" fn view(unit: *mut bindings::device_unit, view: *mut bindings::device_view) {
+    // SAFETY: By the safety requirements of this function both are valid during the call.
+    unsafe { view.write(borrow(unit).view()) };
+}
+
+/// The Rust implementation's table; declared in the contract.
+#[no_mangle]
+pub static device_rust: bindings::device_ops = bindings::device_ops {
+    number: [CONFIGURE, START, STOP, RESET, FEED, STATUS],
+    create: Some(create),
+    destroy: Some(destroy),
+    configure: Some(configure),
+    command: Some(command),
+    feed: Some(feed),
+    read: Some(read),
+    poll: Some(poll),
+    view: Some(view),
+    expose: Some(expose),
+    withdraw: Some(withdraw),
+};
+declared!(device_rust: bindings::device_ops);
+
+// Rust callers of either implementation, for the engine.
+
+/// Whether an argument stands for a reserved field that is not 0.
+#[inline]
+fn spare(arg: u64) -> u32 {
+    (arg / u64::from(bindings::DEVICE_SPARE)) as u32
+}
+
+/// What the table of operations calls.
+const CALLS: &[Call<dyn Device>] = &[
+    |_, _, res| res.set(Ok(())),
+    |unit, arg, res| {
+        res.set(unit.configure(&bindings::device_config {
+            capacity: arg[0] as u32,
+            reserved: spare(arg[1]),
+            bias: arg[2],
+        }))
+    },
+    |unit, _, res| res.set(unit.command(START)),
+    |unit, _, res| res.set(unit.command(STOP)),
+    |unit, _, res| res.set(unit.command(RESET)),
+    |unit, arg, res| res.set(unit.command(arg[0] as u32)),
+    |unit, arg, res| {
+        res.set(unit.feed(&bindings::device_sample {
+            value: arg[0],
+            reserved: [0, spare(arg[1])],
+        }))
+    },
+    |unit, arg, res| match unit.read(arg[0] != 0) {
+        Ok(value) => res.set_out(Some(value), EAGAIN),
+        Err(e) => res.set_out(None, e),
+    },
+    |unit, _, res| res.set_ret(Ok(u32::from(unit.poll()))),
+];
+
+impl Subject for CUnit {
+    type Api = dyn Device;
+    type View = bindings::device_view;
+
+    const CALLS: &'static [Call<dyn Device>] = CALLS;
+
+    fn create(param: &Args) -> Result<Self> {
+        Self::new(param[0] as u32)
+    }
+
+    fn api(&self) -> &(dyn Device + 'static) {
+        self
+    }
+
+    fn view(api: &dyn Device) -> bindings::device_view {
+        api.view()
+    }
+}
+
+impl Subject for Pin<KBox<Unit>> {
+    type Api = dyn Device;
+    type View = bindings::device_view;
+
+    const CALLS: &'static [Call<dyn Device>] = CALLS;
+
+    fn create(param: &Args) -> Result<Self> {
+        Unit::new(param[0] as u32)
+    }
+
+    fn api(&self) -> &(dyn Device + 'static) {
+        &**self
+    }
+
+    fn view(api: &dyn Device) -> bindings::device_view {
+        api.view()
+    }
+}
+
+encodes!(
+    layout,
+    checked,
+    "sizes and offsets are compared with those of C"
+);
+const LAYOUT: [u32; 21] = layout!(
+    device_config {
+        capacity,
+        reserved,
+        bias
+    }
+    device_sample { value, reserved }
+    device_status {
+        state,
+        capacity,
+        queued,
+        reserved
+    }
+    device_view {
+        state,
+        limit,
+        capacity,
+        queued,
+        front,
+        bias,
+        misordered,
+        misowned
+    }
+);
+
+driver!(device_rust_over_c, CUnit, LAYOUT);
+driver!(device_rust_over_rust, Pin<KBox<Unit>>, LAYOUT);

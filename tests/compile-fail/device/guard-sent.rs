@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+//! invariant: guard_thread
+//! error: E0277
+//!
+//! The guard of a lock cannot be given to another thread.
+
+#[path = "../../../rust-stub/device.rs"]
+mod device;
+
+fn thread<T: Send>(thing: T) {
+    drop(thing);
+}
+
+fn misuse(unit: &device::Unit) {
+    #[cfg(misuse)]
+    thread(unit.state());
+    #[cfg(not(misuse))]
+    thread(unit);
+}

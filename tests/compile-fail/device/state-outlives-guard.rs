@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+//! invariant: in_order
+//! error: E0515
+//!
+//! What a lock protects cannot be kept beyond the guard.
+
+#[path = "../../../rust-stub/device.rs"]
+mod device;
+
+#[cfg(misuse)]
+fn misuse(unit: &device::Unit) -> &device::State {
+    &*unit.state()
+}
+
+#[cfg(not(misuse))]
+fn misuse(unit: &device::Unit) -> device::State {
+    *unit.state()
+}

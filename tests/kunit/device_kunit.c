@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * device: table of operations, C callers, and the suite.
+ */
+#include <linux/completion.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/fs_struct.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include "contract/device.h"
+#include "engine/engine.h"
+
+#define KP_PAIR		device
+#define KP_CONTRACT	"contract/device.h"
+#include "contract/records.h"
+
+static const struct kp_pair device_pair;
+
+static void call_noop(const void *ops, void *obj, const u64 *arg,
+		      struct kp_result *res)
+{
+	res->ret = 0;
+}
+
+static void call_configure(const void *ops, void *obj, const u64 *arg,
+			   struct kp_result *res)
+{
+	struct device_config config = {
+		.capacity = arg[0],
+		.reserved = arg[1] / DEVICE_SPARE,
+		.bias = arg[2],
+	};
+
+	res->ret = ((const struct device_ops *)ops)->configure(obj, &config);
+}
+
+static void call_start(const void *ops, void *obj, const u64 *arg,
+		       struct kp_result *res)
+{
+	res->ret = ((const struct device_ops *)ops)->command(obj, DEVICE_IOC_START);
+}
+
+static void call_stop(const void *ops, void *obj, const u64 *arg,
+		      struct kp_result *res)
+{
+	res->ret = ((const struct device_ops *)ops)->command(obj, DEVICE_IOC_STOP);
+}
+
+static void call_reset(const void *ops, void *obj, const u64 *arg,
+		       struct kp_result *res)
+{
+	res->ret = ((const struct device_ops *)ops)->command(obj, DEVICE_IOC_RESET);
+}
+
+static void call_unknown(const void *ops, void *obj, const u64 *arg,
+			 struct kp_result *res)
+{
+	res->ret = ((const struct device_ops *)ops)->command(obj, arg[0]);
+}
+
+static void call_feed(const void *ops, void *obj, const u64 *arg,
+		      struct kp_result *res)
+{
+	struct device_sample sample = {
+		.value = arg[0],
+		.reserved = { 0, arg[1] / DEVICE_SPARE },
+	};
+
+	res->ret = ((const struct device_ops *)ops)->feed(obj, &sample);
+}
+
+static void call_read(const void *ops, void *obj, const u64 *arg,
+		      struct kp_result *res)
+{
+	res->ret = ((const struct device_ops *)ops)->read(obj, &res->out, arg[0]);
+}
+
+static void call_poll(const void *ops, void *obj, const u64 *arg,
+		      struct kp_result *res)
+{
+	res->ret = ((const struct device_ops *)ops)->poll(obj);
+}
+
+/*
+ * A unit that runs is what most operations want, so it is started more often
+ * than it is stopped. Numbers that are not known lie right behind those that
+ * take no argument.
+ */
+static const struct kp_op device_op[] = {
+	[DEVICE_NOOP] = { .weight = 4, .call = call_noop },
+	[DEVICE_CONFIGURE] = {
+		.weight = 4, .call = call_configure,
+		.arg = { { "capacity", 0, 24 }, { "spare", 0, 15 },
+			 { "bias", 0, U64_MAX } },
+	},
+	[DEVICE_START] = { .weight = 10, .call = call_start },
+	[DEVICE_STOP] = { .weight = 4, .call = call_stop },
+	[DEVICE_RESET] = { .weight = 1, .call = call_reset },
+	[DEVICE_UNKNOWN] = {
+		.weight = 2, .call = call_unknown,
+		.arg = { { "number", DEVICE_IOC_RESET + 1, U32_MAX } },
+	},
+	[DEVICE_FEED] = {
+		.weight = 20, .call = call_feed,
+		.arg = { { "value", 0, U64_MAX }, { "spare", 0, 15 } },
+	},
+	[DEVICE_READ] = {
+		.weight = 12, .call = call_read,
+		.arg = { { "nonblock", 1, 1 } },
+	},
+	[DEVICE_POLL] = { .weight = 5, .call = call_poll },
+};
+
+static struct device_unit *device_create(const struct device_ops *ops,
+					 const u64 *param)
+{
+	return ops->create(param[0]);
+}
+
+KP_C_DRIVER(device_c_over_c, device, device_c);
+KP_C_DRIVER(device_c_over_rust, device, device_rust);
+
+static struct kp_stats device_stats;
+
+static int device_init(void)
+{
+	int err = device_c.expose();
+
+	if (err)
+		return err;
+	err = device_rust.expose();
+	if (err)
+		device_c.withdraw();
+	return err;
+}
+
+static void device_exit(void)
+{
+	device_rust.withdraw();
+	device_c.withdraw();
+}
+
+static const struct kp_pair device_pair = {
+	.name = "device",
+	.param = { { "limit", 0, 40 } },
+	.operation = device_operations,
+	.op = device_op,
+	.nr_ops = ARRAY_SIZE(device_op),
+	.invariant = device_invariants,
+	.nr_invariants = ARRAY_SIZE(device_invariants),
+	.view_size = sizeof(struct device_view),
+	.path = {
+		[KP_C_C] = &device_c_over_c,
+		[KP_C_RUST] = &device_c_over_rust,
+		[KP_RUST_C] = &device_rust_over_c,
+		[KP_RUST_RUST] = &device_rust_over_rust,
+	},
+	.stats = &device_stats,
+	.init = device_init,
+	.exit = device_exit,
+};
+
+#define FEEDS		2000
+#define CAPACITY	8
+#define BIAS		1000
+#define ASLEEP		(HZ / 20)
+#define PATIENCE	(4 * HZ)
+
+/* A unit that threads share, and what they made of it. */
+struct shared {
+	const struct kp_path_param *path;
+	void *obj;
+	u32 reads;
+	s64 ret;
+	u32 wrong;
+	struct completion done;
+	bool stop;
+};
+
+static struct kp_result once(struct shared *s, u32 op, u64 arg)
+{
+	return kp_once(s->path, s->obj, op, arg);
+}
+
+/* Run a configured unit whose samples are biased, on a fresh object. */
+static struct shared *share(struct kunit *test)
+{
+	const struct kp_path_param *path = test->param_value;
+	const struct kp_driver *driver = path->pair->path[path->id];
+	struct kp_step step[] = {
+		{ DEVICE_CONFIGURE, { CAPACITY, 0, BIAS } }, { DEVICE_START },
+	};
+	struct kp_program prog = { .nr_steps = ARRAY_SIZE(step), .step = step };
+	struct kp_step_trace got[ARRAY_SIZE(step)] = {};
+	struct kp_trace trace = { .step = got, .step_max = ARRAY_SIZE(got) };
+	struct shared *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	u64 param[KP_NR_ARGS] = { CAPACITY };
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	s->path = path;
+	init_completion(&s->done);
+	s->obj = driver->create(param);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, s->obj);
+	kp_trace_start(&trace, path->pair, path->id, &prog);
+	driver->run(s->obj, &prog, &trace);
+	KUNIT_EXPECT_EQ(test, got[0].res.ret, 0LL);
+	KUNIT_EXPECT_EQ(test, got[1].res.ret, 0LL);
+	return s;
+}
+
+/* What the unit itself saw of its locks; then it is gone. */
+static void unshare(struct kunit *test, struct shared *s)
+{
+	struct kp_step step = { DEVICE_NOOP };
+	struct kp_program prog = {
+		.nr_steps = 1, .step = &step, .observe = true,
+	};
+	struct kp_trace *trace = kp_trace_alloc(1);
+	const struct device_view *view;
+
+	if (trace) {
+		view = (const struct device_view *)trace->view;
+		kp_trace_start(trace, s->path->pair, s->path->id, &prog);
+		s->path->pair->path[s->path->id]->run(s->obj, &prog, trace);
+		KP_EXPECT(test, guard_thread, !view->misowned);
+		KP_EXPECT(test, lock_order, !view->misordered);
+		kp_trace_free(trace);
+	}
+	s->path->pair->path[s->path->id]->destroy(s->obj);
+}
+
+/* Read consecutive samples, blocking, until one fails. */
+static int reader(void *data)
+{
+	struct shared *s = data;
+	struct kp_result res;
+	u32 i;
+
+	allow_signal(SIGTERM);
+	for (i = 0; i < s->reads; i++) {
+		res = once(s, DEVICE_READ, 0);
+		s->ret = res.ret;
+		if (res.ret)
+			break;
+		s->wrong += res.out != BIAS + i;
+	}
+	complete(&s->done);
+	return 0;
+}
+
+/* Stop and start the unit again and again, and look at it. */
+static int meddler(void *data)
+{
+	struct shared *s = data;
+
+	while (!READ_ONCE(s->stop)) {
+		once(s, DEVICE_POLL, 0);
+		once(s, DEVICE_STOP, 0);
+		once(s, DEVICE_START, 0);
+		cond_resched();
+	}
+	return 0;
+}
+
+/* A thread that the case can wait for even after it has returned. */
+static struct task_struct *spawn(struct kunit *test, int (*fn)(void *),
+				 struct shared *s)
+{
+	struct task_struct *task = kthread_create(fn, s, "kparity-device");
+
+	if (IS_ERR(task)) {
+		KUNIT_FAIL(test, "kthread_create: %pe", task);
+		return NULL;
+	}
+	get_task_struct(task);
+	wake_up_process(task);
+	return task;
+}
+
+/* A reader that sleeps is woken by a sample. */
+static void blocking(struct kunit *test)
+{
+	struct shared *s = share(test);
+	struct task_struct *task;
+	unsigned long left;
+
+	s->reads = 1;
+	task = spawn(test, reader, s);
+	if (task) {
+		left = wait_for_completion_timeout(&s->done, ASLEEP);
+		KP_EXPECT(test, blocks, !left);
+		KUNIT_EXPECT_EQ(test, once(s, DEVICE_FEED, 0).ret, 0LL);
+		left = wait_for_completion_timeout(&s->done, PATIENCE);
+		KP_EXPECT(test, blocks, left && !s->ret && !s->wrong);
+		send_sig(SIGTERM, task, 1);
+		kthread_stop_put(task);
+	}
+	unshare(test, s);
+}
+
+/* A reader that sleeps is woken by a signal, and takes nothing with it. */
+static void interrupted(struct kunit *test)
+{
+	struct shared *s = share(test);
+	struct task_struct *task;
+	struct kp_result res;
+
+	s->reads = 1;
+	task = spawn(test, reader, s);
+	if (task) {
+		wait_for_completion_timeout(&s->done, ASLEEP);
+		send_sig(SIGTERM, task, 1);
+		wait_for_completion_timeout(&s->done, PATIENCE);
+		KP_EXPECT(test, interruptible, s->ret == -ERESTARTSYS);
+		kthread_stop_put(task);
+		KUNIT_EXPECT_EQ(test, once(s, DEVICE_FEED, 5).ret, 0LL);
+		res = once(s, DEVICE_READ, 1);
+		KP_EXPECT(test, interruptible, !res.ret && res.out == BIAS + 5);
+	}
+	unshare(test, s);
+}
+
+/*
+ * This thread feeds consecutive values, one reads them, one gets in the way. A
+ * value that is lost, repeated or out of order shows at once.
+ */
+static void threads(struct kunit *test)
+{
+	struct shared *s = share(test);
+	unsigned long end = jiffies + PATIENCE;
+	struct task_struct *read, *meddle;
+	unsigned long left = 0;
+	u64 value = 0;
+	s64 ret;
+
+	s->reads = FEEDS;
+	read = spawn(test, reader, s);
+	meddle = spawn(test, meddler, s);
+	while (read && meddle && value < FEEDS && time_before(jiffies, end)) {
+		ret = once(s, DEVICE_FEED, value).ret;
+		if (!ret)
+			value++;
+		else if (ret == -ENOSPC || ret == -EBUSY)
+			cond_resched();
+		else
+			break;
+	}
+	if (read) {
+		if (value == FEEDS)
+			left = wait_for_completion_timeout(&s->done, PATIENCE);
+		KP_EXPECT(test, in_order, left && !s->ret && !s->wrong);
+		send_sig(SIGTERM, read, 1);
+		kthread_stop_put(read);
+	}
+	WRITE_ONCE(s->stop, true);
+	if (meddle)
+		kthread_stop_put(meddle);
+	unshare(test, s);
+}
+
+/* The node of the path's implementation, opened from within the kernel. */
+static void node(struct kunit *test)
+{
+	static const u32 number[] = {
+		DEVICE_IOC_CONFIGURE, DEVICE_IOC_START, DEVICE_IOC_STOP,
+		DEVICE_IOC_RESET, DEVICE_IOC_FEED, DEVICE_IOC_STATUS,
+	};
+	const struct kp_path_param *path = test->param_value;
+	bool c = path->id == KP_C_C || path->id == KP_RUST_C;
+	const struct device_ops *ops = c ? &device_c : &device_rust;
+	int refs = module_refcount(THIS_MODULE);
+	const struct file_operations *fops;
+	struct file *file;
+	loff_t pos = 0;
+	u64 value;
+
+	KP_EXPECT(test, numbers,
+		  !memcmp(ops->number, number, sizeof(number)));
+
+	/* A kernel thread sees no files but through the eyes of init. */
+	scoped_with_init_fs()
+		file = filp_open(c ? "/dev/kparity-device-c" :
+				 "/dev/kparity-device-rust",
+				 O_RDWR | O_NONBLOCK, 0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	fops = file->f_op;
+	KP_EXPECT(test, module_pinned, fops->owner == THIS_MODULE);
+	KP_EXPECT(test, module_pinned,
+		  module_refcount(THIS_MODULE) == refs + 1);
+	KP_EXPECT(test, node_ioctl,
+		  fops->unlocked_ioctl(file, _IO(DEVICE_IOC_MAGIC, 99), 1) == -ENOTTY);
+	/* The right number, but for the direction and the size. */
+	KP_EXPECT(test, node_ioctl,
+		  fops->unlocked_ioctl(file, _IO(DEVICE_IOC_MAGIC, 1), 1) == -ENOTTY);
+	KUNIT_EXPECT_EQ(test, fops->unlocked_ioctl(file, DEVICE_IOC_START, 0),
+			(long)-EBUSY);
+	KUNIT_EXPECT_EQ(test, fops->unlocked_ioctl(file, DEVICE_IOC_RESET, 0), 0L);
+	KP_EXPECT(test, node_read, vfs_poll(file, NULL) == 0);
+	KP_EXPECT(test, node_read,
+		  kernel_read(file, &value, sizeof(value), &pos) == -EAGAIN);
+	KP_EXPECT(test, node_read,
+		  kernel_read(file, &value, sizeof(value) - 1, &pos) == -EINVAL);
+	/* Not fput(), which in a kernel thread takes effect later. */
+	__fput_sync(file);
+	KP_EXPECT(test, module_pinned, module_refcount(THIS_MODULE) == refs);
+}
+
+KP_SUITES(device, KP_CASE(device, blocking) KP_CASE(device, interrupted)
+	  KP_CASE(device, threads) KP_CASE(device, node));

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * device, from user space: drives the node that is named on the command line
+ * through system calls, and prints KTAP. The same program for both nodes; it
+ * knows the uapi header and nothing else.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "contract/device_uapi.h"
+
+#define MODULE		"kparity_device"
+#define READABLE	(POLLIN | POLLRDNORM)
+#define CAPACITY	4
+#define BIAS		100
+#define STREAM		500
+#define SOON		50000	/* us: long enough for another process to sleep */
+#define PATIENCE	5000	/* ms; a test that takes longer hangs */
+#define REFCNT		"/sys/module/" MODULE "/refcnt"
+
+static const char *node;
+static int failed;	/* checks of the test that this process runs */
+
+#define CHECK(cond)							\
+do {									\
+	if (!(cond)) {							\
+		printf("# line %d: %s (errno %d)\n", __LINE__, #cond,	\
+		       errno);						\
+		failed++;						\
+	}								\
+} while (0)
+
+/* Whether a call failed, with this errno. */
+static bool fails(long ret, int err)
+{
+	return ret == -1 && errno == err;
+}
+
+static int open_node(int flags)
+{
+	int fd = open(node, O_RDWR | flags);
+
+	CHECK(fd >= 0);
+	return fd;
+}
+
+static long configure(int fd, unsigned int capacity, unsigned int reserved)
+{
+	struct device_config config = {
+		.capacity = capacity, .reserved = reserved, .bias = BIAS,
+	};
+
+	return ioctl(fd, DEVICE_IOC_CONFIGURE, &config);
+}
+
+static long feed(int fd, unsigned long long value, unsigned int reserved)
+{
+	struct device_sample sample = {
+		.value = value, .reserved = { 0, reserved },
+	};
+
+	return ioctl(fd, DEVICE_IOC_FEED, &sample);
+}
+
+/* A unit that runs. */
+static int open_running(int flags)
+{
+	int fd = open_node(flags);
+
+	CHECK(!configure(fd, CAPACITY, 0));
+	CHECK(!ioctl(fd, DEVICE_IOC_START, 0));
+	return fd;
+}
+
+/* Whether a unit's status is this. */
+static bool is(int fd, unsigned int state, unsigned int capacity,
+	       unsigned int queued)
+{
+	struct device_status status = { .reserved = 1 };
+
+	return !ioctl(fd, DEVICE_IOC_STATUS, &status) &&
+	       status.state == state && status.capacity == capacity &&
+	       status.queued == queued && !status.reserved;
+}
+
+/* Whether the next sample is this one. */
+static bool gives(int fd, unsigned long long value)
+{
+	unsigned long long got = 0;
+
+	return read(fd, &got, sizeof(got)) == sizeof(got) &&
+	       got == value + BIAS;
+}
+
+static int polls(int fd, int timeout)
+{
+	struct pollfd p = { .fd = fd, .events = READABLE };
+
+	return poll(&p, 1, timeout) < 0 ? -1 : p.revents;
+}
+
+static bool exits_well(pid_t pid)
+{
+	int status;
+
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+	       !WEXITSTATUS(status);
+}
+
+/* Numbers and sizes that programs have been built with. */
+static void numbers(void)
+{
+	CHECK(DEVICE_IOC_CONFIGURE == 0x4010c701);
+	CHECK(DEVICE_IOC_START == 0xc702);
+	CHECK(DEVICE_IOC_STOP == 0xc703);
+	CHECK(DEVICE_IOC_RESET == 0xc704);
+	CHECK(DEVICE_IOC_FEED == 0x4010c705);
+	CHECK(DEVICE_IOC_STATUS == 0x8010c706);
+	CHECK(sizeof(struct device_config) == 16);
+	CHECK(sizeof(struct device_sample) == 16);
+	CHECK(sizeof(struct device_status) == 16);
+}
+
+static void unknown_ioctl(void)
+{
+	int fd = open_node(0);
+
+	CHECK(fails(ioctl(fd, _IO(DEVICE_IOC_MAGIC, 99), 0), ENOTTY));
+	CHECK(fails(ioctl(fd, _IO('k', 2), 0), ENOTTY));
+	/* The right number with another direction or size, and no argument. */
+	CHECK(fails(ioctl(fd, _IO(DEVICE_IOC_MAGIC, 1), 1), ENOTTY));
+	CHECK(fails(ioctl(fd, _IOW(DEVICE_IOC_MAGIC, 1, int), 1), ENOTTY));
+	CHECK(fails(ioctl(fd, _IOWR(DEVICE_IOC_MAGIC, 6,
+				    struct device_status), 1), ENOTTY));
+	CHECK(is(fd, DEVICE_IDLE, 0, 0));
+	close(fd);
+}
+
+/* An argument that is not there is EFAULT, even where the state forbids. */
+static void bad_pointer(void)
+{
+	int fd = open_node(0);
+
+	CHECK(fails(ioctl(fd, DEVICE_IOC_CONFIGURE, 8), EFAULT));
+	CHECK(fails(ioctl(fd, DEVICE_IOC_FEED, 8), EFAULT));
+	CHECK(fails(ioctl(fd, DEVICE_IOC_STATUS, 8), EFAULT));
+	CHECK(is(fd, DEVICE_IDLE, 0, 0));
+	close(fd);
+}
+
+static void lifecycle(void)
+{
+	int fd = open_node(O_NONBLOCK);
+
+	CHECK(is(fd, DEVICE_IDLE, 0, 0));
+	CHECK(!configure(fd, CAPACITY, 0));
+	CHECK(is(fd, DEVICE_READY, CAPACITY, 0));
+	CHECK(!ioctl(fd, DEVICE_IOC_START, 0));
+	CHECK(!feed(fd, 1, 0));
+	CHECK(!feed(fd, 2, 0));
+	CHECK(is(fd, DEVICE_RUNNING, CAPACITY, 2));
+	CHECK(!ioctl(fd, DEVICE_IOC_STOP, 0));
+	CHECK(is(fd, DEVICE_READY, CAPACITY, 2));
+	CHECK(gives(fd, 1));
+	CHECK(!ioctl(fd, DEVICE_IOC_RESET, 0));
+	CHECK(is(fd, DEVICE_IDLE, 0, 0));
+	close(fd);
+}
+
+static void illegal_transition(void)
+{
+	int fd = open_node(0);
+
+	CHECK(fails(ioctl(fd, DEVICE_IOC_START, 0), EBUSY));
+	CHECK(fails(ioctl(fd, DEVICE_IOC_STOP, 0), EBUSY));
+	CHECK(fails(feed(fd, 1, 0), EBUSY));
+	CHECK(is(fd, DEVICE_IDLE, 0, 0));
+	CHECK(!configure(fd, CAPACITY, 0));
+	CHECK(fails(ioctl(fd, DEVICE_IOC_STOP, 0), EBUSY));
+	CHECK(fails(feed(fd, 1, 0), EBUSY));
+	CHECK(is(fd, DEVICE_READY, CAPACITY, 0));
+	CHECK(!ioctl(fd, DEVICE_IOC_START, 0));
+	CHECK(!feed(fd, 1, 0));
+	CHECK(fails(configure(fd, 1, 0), EBUSY));
+	CHECK(fails(ioctl(fd, DEVICE_IOC_START, 0), EBUSY));
+	CHECK(fails(ioctl(fd, DEVICE_IOC_RESET, 0), EBUSY));
+	CHECK(is(fd, DEVICE_RUNNING, CAPACITY, 1));
+	close(fd);
+}
+
+/* Arguments come before the state. */
+static void bad_argument(void)
+{
+	int fd = open_node(0);
+
+	CHECK(fails(feed(fd, 1, 1), EINVAL));
+	CHECK(fails(configure(fd, CAPACITY, 1), EINVAL));
+	CHECK(fails(configure(fd, 0, 0), EINVAL));
+	CHECK(fails(configure(fd, DEVICE_NODE_LIMIT + 1, 0), EINVAL));
+	CHECK(!configure(fd, DEVICE_NODE_LIMIT, 0));
+	CHECK(!ioctl(fd, DEVICE_IOC_START, 0));
+	CHECK(fails(configure(fd, CAPACITY, 1), EINVAL));
+	CHECK(fails(configure(fd, 0, 0), EINVAL));
+	CHECK(fails(feed(fd, 1, 1), EINVAL));
+	CHECK(is(fd, DEVICE_RUNNING, DEVICE_NODE_LIMIT, 0));
+	close(fd);
+}
+
+static void queue(void)
+{
+	int fd = open_running(O_NONBLOCK);
+	unsigned int i;
+
+	for (i = 0; i < CAPACITY; i++)
+		CHECK(!feed(fd, i, 0));
+	CHECK(fails(feed(fd, i, 0), ENOSPC));
+	for (i = 0; i < CAPACITY; i++)
+		CHECK(gives(fd, i));
+	CHECK(is(fd, DEVICE_RUNNING, CAPACITY, 0));
+	close(fd);
+}
+
+static void read_errors(void)
+{
+	int fd = open_running(O_NONBLOCK);
+	unsigned long long value = 7;
+
+	CHECK(fails(read(fd, &value, sizeof(value)), EAGAIN));
+	CHECK(value == 7);
+	CHECK(!feed(fd, 1, 0));
+	CHECK(!feed(fd, 2, 0));
+	CHECK(fails(read(fd, &value, sizeof(value) - 1), EINVAL));
+	CHECK(is(fd, DEVICE_RUNNING, CAPACITY, 2));
+	CHECK(fails(read(fd, (void *)8, sizeof(value)), EFAULT));
+	CHECK(is(fd, DEVICE_RUNNING, CAPACITY, 1));
+	CHECK(gives(fd, 2));
+	close(fd);
+}
+
+static void poll_exact(void)
+{
+	int fd = open_running(O_NONBLOCK);
+
+	CHECK(polls(fd, 0) == 0);
+	CHECK(!feed(fd, 1, 0));
+	CHECK(polls(fd, 0) == READABLE);
+	CHECK(gives(fd, 1));
+	CHECK(polls(fd, 0) == 0);
+	close(fd);
+}
+
+/* Another process that feeds a sample when this one is likely to sleep. */
+static pid_t feed_soon(int fd)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		usleep(SOON);
+		_exit(feed(fd, 1, 0) ? 1 : 0);
+	}
+	return pid;
+}
+
+static void poll_wakes(void)
+{
+	int fd = open_running(0);
+	pid_t pid = feed_soon(fd);
+
+	CHECK(polls(fd, PATIENCE) == READABLE);
+	CHECK(exits_well(pid));
+	close(fd);
+}
+
+static void read_blocks(void)
+{
+	int fd = open_running(0);
+	pid_t pid = feed_soon(fd);
+
+	CHECK(gives(fd, 1));
+	CHECK(exits_well(pid));
+	close(fd);
+}
+
+/* A reader that sleeps can be killed, and takes no sample with it. */
+static void read_interrupted(void)
+{
+	int fd = open_running(0);
+	pid_t pid = fork();
+	int status = 0;
+
+	if (!pid)
+		_exit(gives(fd, 1));
+	usleep(SOON);
+	CHECK(!kill(pid, SIGKILL));
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	CHECK(!feed(fd, 1, 0));
+	CHECK(gives(fd, 1));
+	close(fd);
+}
+
+/* More samples than fit, between two processes. */
+static void stream(void)
+{
+	int fd = open_running(0);
+	pid_t pid = fork();
+	unsigned int i;
+
+	if (!pid) {
+		for (i = 0; i < STREAM; i++)
+			while (feed(fd, i, 0)) {
+				if (errno != ENOSPC)
+					_exit(1);
+				usleep(100);
+			}
+		_exit(0);
+	}
+	for (i = 0; i < STREAM; i++)
+		if (!gives(fd, i))
+			break;
+	CHECK(i == STREAM);
+	if (i != STREAM)
+		kill(pid, SIGKILL);
+	CHECK(exits_well(pid));
+	CHECK(is(fd, DEVICE_RUNNING, CAPACITY, 0));
+	close(fd);
+}
+
+/* Each open is a unit of its own, which a copy of the file shares. */
+static void units(void)
+{
+	int fd = open_running(O_NONBLOCK);
+	int other = open_node(O_NONBLOCK);
+	int copy = dup(fd);
+
+	CHECK(is(other, DEVICE_IDLE, 0, 0));
+	CHECK(is(copy, DEVICE_RUNNING, CAPACITY, 0));
+	CHECK(!feed(fd, 1, 0));
+	close(fd);
+	CHECK(gives(copy, 1));
+	close(copy);
+	close(other);
+}
+
+/* The module stays while a node is open; it is not put to it otherwise. */
+static void module_pinned(void)
+{
+	int fd = open_node(0);
+	int refs = open(REFCNT, O_RDONLY);
+	char count = '0';
+
+	CHECK(read(refs, &count, 1) == 1);
+	CHECK(count == '1');
+	if (count == '1')
+		CHECK(fails(syscall(__NR_delete_module, MODULE, O_NONBLOCK),
+			    EAGAIN));
+	CHECK(is(fd, DEVICE_IDLE, 0, 0));
+	close(refs);
+	close(fd);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} tests[] = {
+	{ "numbers", numbers },
+	{ "unknown_ioctl", unknown_ioctl },
+	{ "bad_pointer", bad_pointer },
+	{ "lifecycle", lifecycle },
+	{ "illegal_transition", illegal_transition },
+	{ "bad_argument", bad_argument },
+	{ "queue", queue },
+	{ "read_errors", read_errors },
+	{ "poll_exact", poll_exact },
+	{ "poll_wakes", poll_wakes },
+	{ "read_blocks", read_blocks },
+	{ "read_interrupted", read_interrupted },
+	{ "stream", stream },
+	{ "units", units },
+	{ "module_pinned", module_pinned },
+};
+
+#define NR_TESTS	(sizeof(tests) / sizeof(tests[0]))
+
+/* A process of its own for each test, so that one that hangs can be ended. */
+static bool passes(void (*test)(void))
+{
+	int status, waited;
+	pid_t pid = fork();
+
+	if (!pid) {
+		setpgid(0, 0);
+		test();
+		_exit(failed ? 1 : 0);
+	}
+	for (waited = 0; waited < PATIENCE; waited += 5) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return WIFEXITED(status) && !WEXITSTATUS(status);
+		usleep(5000);
+	}
+	printf("# still running after %d ms\n", PATIENCE);
+	kill(-pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int i, bad = 0;
+
+	if (argc != 2)
+		return 2;
+	node = argv[1];
+	printf("KTAP version 1\n1..%u\n", (unsigned int)NR_TESTS);
+	for (i = 0; i < NR_TESTS; i++) {
+		bool passed = passes(tests[i].run);
+
+		bad += !passed;
+		printf("%sok %u %s\n", passed ? "" : "not ", i + 1,
+		       tests[i].name);
+	}
+	return bad ? 1 : 0;
+}
