@@ -43,7 +43,9 @@ def layout(tools: Toolchain, obj: Path, name: str) -> Layout | None:
 
 def differ(tools: Toolchain, build: Path, pair: str, name: str) -> str | None:
     """Why C's object and Rust's object disagree on a type, or None if they agree."""
-    c = layout(tools, build / "kmod" / f"{pair}.o", name)
+    # A type that only the suite touches is in the suite's object.
+    c = layout(tools, build / "kmod" / f"{pair}.o", name) or \
+        layout(tools, build / "tests/kunit" / f"{pair}_kunit.o", name)
     rust = layout(tools, build / "rust-stub" / f"{pair}.o", name)
     for language, found in (("C", c), ("Rust", rust)):
         if found is None or not found.members:

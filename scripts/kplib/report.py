@@ -48,7 +48,7 @@ def _cases(pair: PairResult) -> list[str]:
     return lines
 
 
-def _failures(name: str, pair: PairResult) -> list[str]:
+def _failures(name: str, pair: PairResult, again: str) -> list[str]:
     """What did not pass, and why; paths that say the same are named together."""
     same: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for verdict in pair.verdicts:
@@ -56,6 +56,7 @@ def _failures(name: str, pair: PairResult) -> list[str]:
             key = (verdict.status, verdict.case or verdict.suite, verdict.log)
             same.setdefault(key, []).append(verdict.path)
     lines: list[str] = []
+    failed = False
     for (status, case, log), paths in same.items():
         what = f"{name} {case} {', '.join(paths)}".strip()
         if status == ktap.SKIP:
@@ -63,6 +64,9 @@ def _failures(name: str, pair: PairResult) -> list[str]:
             continue
         lines.append(f"  {_paint(_WORD[status], status)} {what}")
         lines += [f"    {line}" for line in log]
+        failed = True
+    if failed:
+        lines.append(f"  again: make run PAIR={name} {again}")
     return lines
 
 
@@ -119,8 +123,10 @@ def show(result: ArchResult, verbose: bool) -> str:
                   "in brackets the ratio to c->c",
                   "  (V=1 and results.json: min, p50, p99, max)"]
         lines.append(_overall(result))
+    again = " ".join([f"ARCH={kernel.arch.name}", f"SEED={result.seed}",
+                      *([f"LANE={result.lanes[0].lane.name}"] if len(result.lanes) == 1 else [])])
     for name, pair in result.pairs.items():
-        if failures := _failures(name, pair):
+        if failures := _failures(name, pair, again):
             lines += ["", *failures]
     for lane in result.lanes:
         if lane.lost:

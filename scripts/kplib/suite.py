@@ -94,8 +94,8 @@ def _mutant(req: Request, arch: archs.Arch, patch: Path, copy: Path) -> str | No
     if not any(c["case"] == case and c["path"] == path and c["status"] == ktap.FAIL
                for c in cases):
         return f"failed, but not in {case} on {path}:\n{said}"
-    if "replay: make run" not in said:
-        return f"no replay command:\n{said}"
+    if f"again: make run PAIR={pair} ARCH={arch.name} SEED=" not in said:
+        return f"no command to run it again:\n{said}"
     return None
 
 

@@ -43,6 +43,17 @@ def _comment_above(lines: list[str], index: int) -> str:
     return ""
 
 
+def _of_trait(lines: list[str], index: int) -> str:
+    """For a method of a trait's impl: what it may count on is the trait's to say."""
+    if not lines[index].startswith(" "):
+        return ""
+    for line in reversed(lines[:index]):
+        if line and not line.startswith((" ", "/", "#", "}")):
+            found = re.match(r"(unsafe )?impl\b.*?\b(\w+)(<.*>)? for ", line)
+            return f"The preconditions are those of {found.group(2)}." if found else ""
+    return ""
+
+
 def scan(path: Path) -> list[Unsafe]:
     """Every use in a file."""
     lines = path.read_text().splitlines()
@@ -54,6 +65,8 @@ def scan(path: Path) -> list[Unsafe]:
             if kind == "fn" and re.search(r":\s*(Option<)?unsafe extern", code):
                 continue
             reason = _comment_above(lines, i)
+            if not reason and kind == "fn":
+                reason = _of_trait(lines, i)
             found.append(Unsafe(f"{path.relative_to(TOP)}:{i + 1}", kind, line.strip(), reason,
                                 tuple(re.findall(r"\[([a-z_]+)\]", reason))))
     return found

@@ -104,10 +104,12 @@ class TestUnsafety(unittest.TestCase):
             path = Path(folder, "x.rs")
             path.write_text("fn f() {\n    // Nothing here.\n    let a = 1;\n"
                             "    unsafe { g() };\n}\n\n"
-                            "// SAFETY: Held, see [two_ends].\nunsafe impl Send for X {}\n")
+                            "// SAFETY: Held, see [two_ends].\nunsafe impl Send for X {\n"
+                            "    unsafe fn put(x: X) {}\n}\n\nimpl X {\n    unsafe fn own() {}\n}\n")
             found = unsafety.scan(path)
         self.assertEqual([(u.kind, bool(u.reason)) for u in found],
-                         [("block", False), ("impl", True)])
+                         [("block", False), ("impl", True), ("fn", True), ("fn", False)])
+        self.assertIn("Send", found[2].reason)
         self.assertEqual(found[1].invariants, ("two_ends",))
 
 

@@ -33,9 +33,9 @@ class TestScaffold(unittest.TestCase):
             text = path.read_text()
             self.assertNotIn("idalloc", text.lower())
             self.assertIn("lru", text)
-        self.assertEqual(
-            (self.top / "kmod/lru.c").read_text(),
-            (self.top / "kmod/idalloc.c").read_text().replace("idalloc", "lru").replace("IDALLOC", "LRU"))
+        old = (self.top / "kmod/idalloc.c").read_text()
+        self.assertEqual((self.top / "kmod/lru.c").read_text(),
+                         old.replace("idalloc", "lru").replace("IDALLOC", "LRU"))
 
     def test_refused(self) -> None:
         """Names that exist, cannot be identifiers, or would overwrite something."""
