@@ -105,7 +105,8 @@ class TestUnsafety(unittest.TestCase):
             path.write_text("fn f() {\n    // Nothing here.\n    let a = 1;\n"
                             "    unsafe { g() };\n}\n\n"
                             "// SAFETY: Held, see [two_ends].\nunsafe impl Send for X {\n"
-                            "    unsafe fn put(x: X) {}\n}\n\nimpl X {\n    unsafe fn own() {}\n}\n")
+                            "    #[inline]\n    fn safe() {}\n\n    unsafe fn put(x: X) {}\n}\n\n"
+                            "impl X {\n    fn safe() {}\n\n    unsafe fn own() {}\n}\n")
             found = unsafety.scan(path)
         self.assertEqual([(u.kind, bool(u.reason)) for u in found],
                          [("block", False), ("impl", True), ("fn", True), ("fn", False)])
