@@ -102,12 +102,13 @@ def _repeatable(copy: Path, req: Request, arch: Arch) -> None:
         totals.append({f"{pair} {op} {path}": cost["total"]
                        for pair, data in found["pairs"].items()
                        for op, row in data["instructions"].items() for path, cost in row.items()})
-    worst = max(((max(t[key] for t in totals) - min(t[key] for t in totals))
-                 / max(1, totals[0][key]), key) for key in totals[0])
-    same = sum(t == totals[0] for t in totals)
-    print(f"  {arch.name}: {same} of {BOOTS} boots give the same {len(totals[0])} instruction "
-          f"totals; largest difference {worst[0] * 1e6:.2f} in 1,000,000"
-          + (f" ({worst[1]})" if worst[0] else ""), flush=True)
+    spread = {key: (max(t[key] for t in totals) - min(t[key] for t in totals))
+              / max(1, totals[0][key]) for key in totals[0]}
+    moved = {key: share for key, share in spread.items() if share > 1e-6}
+    print(f"  {arch.name}: {len(spread) - len(moved)} of {len(spread)} figures the same, to 1 in "
+          f"1,000,000, in {BOOTS} of {BOOTS} boots", flush=True)
+    for key, share in sorted(moved.items(), key=lambda item: -item[1]):
+        print(f"    {key}: {share * 1e6:.0f} in 1,000,000")
 
 
 def bench(req: Request) -> int:

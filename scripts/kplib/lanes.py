@@ -12,7 +12,7 @@ from typing import Callable
 from kplib import guest, ktap, results
 from kplib.errors import GuestLost
 from kplib.kernel import Kernel
-from kplib.modules import Modules
+from kplib.modules import Modules, in_guest
 from kplib.request import Request
 from kplib.toolchain import Toolchain
 
@@ -23,11 +23,11 @@ SIDES = ("c", "rust")
 
 def _ask(vm: guest.Guest, built: Modules, request: Request, lane: str) -> None:
     """Queue all requests of a lane at once; the guest works through them."""
-    engine = built.engine.read_bytes()
+    engine = in_guest(built.engine).read_bytes()
     vm.send(f"load {len(engine)} seed={request.seed} programs={request.programs}", engine)
     for pair in request.pairs:
         suite = results.suite_name(pair, lane)
-        module = built.pairs[pair].read_bytes()
+        module = in_guest(built.pairs[pair]).read_bytes()
         vm.send(f"load {len(module)} ", module)
         vm.send(f"write 1 {DEBUG}/kunit/{suite}/run", b"1")
         vm.send(f"read {DEBUG}/kunit/{suite}/results")

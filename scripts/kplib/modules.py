@@ -17,13 +17,35 @@ from kplib.toolchain import Toolchain
 INPUTS = ("Kbuild", "kmod/**/*.[ch]", "rust-stub/*.rs", "tests/kunit/*.[ch]", "tests/user/*.c")
 
 
+#: Strips modules into the folder guest/ beside them, those that changed alone.
+STRIP = """
+for ko; do
+	new=${ko%/*}/guest/${ko##*/}
+	[ "$new" -nt "$ko" ] || llvm-strip --strip-debug -o "$new" "$ko"
+done
+"""
+
+
 @dataclass(frozen=True)
 class Modules:
-    """Built modules: the engine, and one a pair; and the pairs' user programs."""
+    """Built modules: the engine, and one a pair; and the pairs' user programs.
+
+    What is loaded is in_guest() of a module: the same without debug sections,
+    which are nine tenths of it and would all travel to the guest.
+    """
 
     engine: Path
     pairs: dict[str, Path]
     programs: dict[str, Path]
+
+    def files(self) -> list[Path]:
+        """Every module."""
+        return [self.engine, *self.pairs.values()]
+
+
+def in_guest(module: Path) -> Path:
+    """The module as the guest gets it."""
+    return module.parent / "guest" / module.name
 
 
 def folder(request: Request, kernel: Kernel) -> Path:
@@ -56,8 +78,8 @@ def build(request: Request, tools: Toolchain, kernel: Kernel) -> Modules:
         want = _stamp(kernel, request.pairs)
         have = stamp.read_text() if stamp.exists() else ""
         if have == want and all(
-                p.exists() for p in (built.engine, *built.pairs.values(),
-                                     *built.programs.values())):
+                p.exists() for m in built.files() for p in (m, in_guest(m))) and all(
+                p.exists() for p in built.programs.values()):
             return built
         stamp.unlink(missing_ok=True)
         with ui.step(f"building {', '.join(request.pairs)} for {kernel.arch.name}") as step:
@@ -69,6 +91,8 @@ def build(request: Request, tools: Toolchain, kernel: Kernel) -> Modules:
         if status:
             raise Failed(f"the modules do not build for {kernel.arch.name}; the compiler's lines "
                          f"are above and in {out / 'build.log'}")
+        (out / "guest").mkdir(exist_ok=True)
+        proc.output(tools.argv("sh", "-ec", STRIP, "strip", *built.files()))
         for pair, program in built.programs.items():
             program.parent.mkdir(exist_ok=True)
             nolibc.compile_program(tools, kernel.tree, kernel.headers, kernel.arch,

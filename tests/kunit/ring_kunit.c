@@ -85,7 +85,7 @@ static const struct kp_pair ring_pair = {
 	.stats = &ring_stats,
 };
 
-#define SPSC_VALUES	20000
+#define SPSC_VALUES	5000
 /* Looks at an empty ring, in all; a ring that loses values would be for ever. */
 #define SPSC_PATIENCE	10000000
 
