@@ -64,6 +64,7 @@ use kernel::{
     }, //
 };
 use kparity::{
+    to_c,
     Args,
     Call,
     Subject, //
@@ -698,12 +699,6 @@ impl Drop for CUnit {
 unsafe fn borrow<'a>(unit: *mut bindings::device_unit) -> Pin<&'a Unit> {
     // SAFETY: By the safety requirements of this function.
     unsafe { Pin::<KBox<Unit>>::borrow(unit.cast()) }
-}
-
-/// 0 or a negative errno, as C returns them.
-#[inline]
-fn to_c(result: Result) -> c_int {
-    result.map_or_else(Error::to_errno, |()| 0)
 }
 
 /// Makes a Rust unit for C.

@@ -22,6 +22,8 @@ use kernel::{
     types::ForeignOwnable, //
 };
 use kparity::{
+    value_from_c,
+    value_to_c,
     Args,
     Call,
     Subject, //
@@ -256,13 +258,6 @@ macro_rules! idalloc_c {
     };
 }
 
-/// The value of a C function that returns a negative errno or a value.
-#[inline]
-fn value(ret: c_int) -> Result<u32> {
-    to_result(ret)?;
-    Ok(ret as u32)
-}
-
 impl CIds {
     pub(crate) fn new(limit: u32) -> Result<Self> {
         // INVARIANT: Checked for an error, so it is an allocator, and this is its owner.
@@ -273,7 +268,7 @@ impl CIds {
 impl Ids for CIds {
     #[inline]
     fn alloc(&self) -> Result<u32> {
-        value(idalloc_c!(alloc(self.0)))
+        value_from_c(idalloc_c!(alloc(self.0)))
     }
 
     #[inline]
@@ -283,7 +278,7 @@ impl Ids for CIds {
 
     #[inline]
     fn used(&self, id: u32) -> Result<bool> {
-        Ok(value(idalloc_c!(used(self.0, id)))? != 0)
+        Ok(value_from_c(idalloc_c!(used(self.0, id)))? != 0)
     }
 
     fn view(&self) -> bindings::idalloc_view {
@@ -311,12 +306,6 @@ impl Drop for CIds {
 unsafe fn borrow<'a>(ida: *mut bindings::idalloc) -> Pin<&'a RustIds> {
     // SAFETY: By the safety requirements of this function.
     unsafe { Pin::<KBox<RustIds>>::borrow(ida.cast()) }
-}
-
-/// A value or a negative errno, as C returns them.
-#[inline]
-fn to_c(result: Result<u32>) -> c_int {
-    result.map_or_else(Error::to_errno, |value| value as c_int)
 }
 
 /// Makes a Rust allocator for C.
@@ -348,7 +337,7 @@ unsafe extern "C" fn destroy(ida: *mut bindings::idalloc) {
 /// `ida` must come from [`create`] and not have been destroyed.
 unsafe extern "C" fn alloc(ida: *mut bindings::idalloc) -> c_int {
     // SAFETY: By the safety requirements of this function the allocator is valid during the call.
-    to_c(unsafe { borrow(ida) }.alloc())
+    value_to_c(unsafe { borrow(ida) }.alloc())
 }
 
 /// Gives an id back for C.
@@ -358,7 +347,7 @@ unsafe extern "C" fn alloc(ida: *mut bindings::idalloc) -> c_int {
 /// As for [`alloc`].
 unsafe extern "C" fn free(ida: *mut bindings::idalloc, id: u32) -> c_int {
     // SAFETY: By the safety requirements of this function the allocator is valid during the call.
-    to_c(unsafe { borrow(ida) }.free(id).map(|()| 0))
+    value_to_c(unsafe { borrow(ida) }.free(id).map(|()| 0))
 }
 
 /// Asks about an id for C.
@@ -368,7 +357,7 @@ unsafe extern "C" fn free(ida: *mut bindings::idalloc, id: u32) -> c_int {
 /// As for [`alloc`].
 unsafe extern "C" fn used(ida: *mut bindings::idalloc, id: u32) -> c_int {
     // SAFETY: By the safety requirements of this function the allocator is valid during the call.
-    to_c(unsafe { borrow(ida) }.used(id).map(u32::from))
+    value_to_c(unsafe { borrow(ida) }.used(id).map(u32::from))
 }
 
 /// Describes the state for C.

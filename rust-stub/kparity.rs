@@ -14,7 +14,10 @@ use core::{
     hint::black_box,
     slice, //
 };
-use kernel::prelude::*;
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
 
 /// Arguments of an operation, or of an object's creation.
 pub(crate) type Args = [u64; bindings::KP_NR_ARGS as usize];
@@ -57,6 +60,25 @@ impl Outcome {
             Err(e) => i64::from(e.to_errno()),
         };
     }
+}
+
+/// 0 or a negative errno, as C returns them.
+#[inline]
+pub(crate) fn to_c(result: Result) -> c_int {
+    result.map_or_else(Error::to_errno, |()| 0)
+}
+
+/// A value or a negative errno, as C returns them. The value must fit a positive `int`.
+#[inline]
+pub(crate) fn value_to_c(result: Result<u32>) -> c_int {
+    result.map_or_else(Error::to_errno, |value| value as c_int)
+}
+
+/// What a C function gave that returns a value or a negative errno.
+#[inline]
+pub(crate) fn value_from_c(ret: c_int) -> Result<u32> {
+    to_result(ret)?;
+    Ok(ret as u32)
 }
 
 /// An object of a pair as a Rust caller holds it, over one of the implementations.

@@ -47,6 +47,7 @@ use kernel::{
     },
 };
 use kparity::{
+    to_c,
     Args,
     Call,
     OneThread,
@@ -499,12 +500,6 @@ unsafe fn borrow(reg: *mut bindings::registry) -> ManuallyDrop<RustRegistry> {
 unsafe fn borrow_object<'a>(obj: *mut bindings::registry_object) -> &'a Object {
     // SAFETY: By the safety requirements of this function.
     unsafe { ARef::<Object>::borrow(obj.cast()) }
-}
-
-/// Success or a negative errno, as C returns them.
-#[inline]
-fn to_c(result: Result) -> c_int {
-    result.map_or_else(Error::to_errno, |()| 0)
 }
 
 /// Makes a Rust registry for C.

@@ -36,6 +36,8 @@ use kernel::{
     }, //
 };
 use kparity::{
+    value_from_c,
+    value_to_c,
     Args,
     Call,
     Subject, //
@@ -430,13 +432,6 @@ macro_rules! tlv_c {
     };
 }
 
-/// The value of a C function that returns a negative errno or a value.
-#[inline]
-fn value(ret: c_int) -> Result<u32> {
-    to_result(ret)?;
-    Ok(ret as u32)
-}
-
 impl CTable {
     fn new(limit: u32) -> Result<Self> {
         // INVARIANT: Checked for an error, so it is a table, and this is its owner.
@@ -447,12 +442,12 @@ impl CTable {
 impl Table for CTable {
     #[inline]
     fn set(&self, message: Span) -> Result<u32> {
-        value(tlv_c!(set(self.0, message.ptr.as_const_ptr(), message.len)))
+        value_from_c(tlv_c!(set(self.0, message.ptr.as_const_ptr(), message.len)))
     }
 
     #[inline]
     fn get(&self, kind: u32, to: Span) -> Result<u32> {
-        value(tlv_c!(get(self.0, kind, to.ptr.as_mut_ptr(), to.len)))
+        value_from_c(tlv_c!(get(self.0, kind, to.ptr.as_mut_ptr(), to.len)))
     }
 
     #[inline]
@@ -492,12 +487,6 @@ unsafe fn borrow<'a>(tlv: *mut bindings::tlv) -> Pin<&'a RustTable> {
     unsafe { Pin::<KBox<RustTable>>::borrow(tlv.cast()) }
 }
 
-/// A value or a negative errno, as C returns them.
-#[inline]
-fn to_c(result: Result<u32>) -> c_int {
-    result.map_or_else(Error::to_errno, |value| value as c_int)
-}
-
 /// Makes a Rust table for C.
 ///
 /// # Safety
@@ -530,7 +519,7 @@ unsafe extern "C" fn set(tlv: *mut bindings::tlv, msg: *const c_void, len: u32) 
     let message = Span::new(UserPtr::from_ptr(msg.cast_mut()), len);
 
     // SAFETY: By the safety requirements of this function the table is valid during the call.
-    to_c(unsafe { borrow(tlv) }.set(message))
+    value_to_c(unsafe { borrow(tlv) }.set(message))
 }
 
 /// Writes an attribute for C.
@@ -542,7 +531,7 @@ unsafe extern "C" fn get(tlv: *mut bindings::tlv, kind: u32, buf: *mut c_void, r
     let to = Span::new(UserPtr::from_ptr(buf), room);
 
     // SAFETY: By the safety requirements of this function the table is valid during the call.
-    to_c(unsafe { borrow(tlv) }.get(kind, to))
+    value_to_c(unsafe { borrow(tlv) }.get(kind, to))
 }
 
 /// Forgets all attributes for C.
