@@ -17,8 +17,9 @@ from kplib.errors import EnvironmentFailed, Refused
 from kplib.request import TOP, Request
 from kplib.toolchain import Toolchain
 
-#: The oldest series whose `kernel` crate has what rust-stub uses.
-OLDEST = (7, 2)
+#: The oldest series whose `kernel` crate has what rust-stub uses: 7.2 lacks
+#: ENODATA and ForeignOwnable for ARef.
+OLDEST = (7, 3)
 #: Changes how a kernel is built; part of its name in the cache.
 RECIPE = "1"
 #: Modules cannot be compared in a kernel without these; a KDIR is held to them.

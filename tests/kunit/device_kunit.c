@@ -17,11 +17,6 @@
 #include "contract/device.h"
 #include "engine/engine.h"
 
-#ifndef scoped_with_init_fs
-/* Kernel threads share the root of init here. */
-#define scoped_with_init_fs()
-#endif
-
 #define KP_PAIR		device
 #define KP_CONTRACT	"contract/device.h"
 #include "contract/records.h"
@@ -389,7 +384,7 @@ static void node(struct kunit *test)
 	KP_EXPECT(test, numbers,
 		  !memcmp(ops->number, number, sizeof(number)));
 
-	/* Where a kernel thread has no root of its own it borrows that of init. */
+	/* A kernel thread sees no files but through the eyes of init. */
 	scoped_with_init_fs()
 		file = filp_open(c ? "/dev/kparity-device-c" :
 				 "/dev/kparity-device-rust",
