@@ -54,7 +54,5 @@ def choose(request: Request, tools: Toolchain, kernel: Kernel) -> guest.Lane:
     return guest.Lane("check", known["accel"], known["why"])
 
 
-def insn_lane(request: Request) -> guest.Lane:
-    """Lane insn, which only emulation can count in."""
-    del request
-    return guest.Lane("insn", "tcg", "counting needs emulation")
+#: Lane insn, which only emulation can count in.
+INSN_LANE = guest.Lane("insn", "tcg", "counting needs emulation")

@@ -76,7 +76,7 @@ def _kbuild(name: str, tools: Toolchain, kernel: Kernel, out: Path, *words: str)
     return Outcome(name, done.passed and not bad, said)
 
 
-def _spdx(_: Toolchain) -> Outcome:
+def _spdx() -> Outcome:
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=TOP, check=True,
                             stdout=subprocess.PIPE).stdout.decode().split()
     missing = [name for name in listed
@@ -106,7 +106,7 @@ def checks(tools: Toolchain, kernel: Kernel, out: Path) -> Iterator[Callable[[],
         "env", f"MYPYPATH={TOP}/scripts", "MYPY_CACHE_DIR=/tmp/kparity-mypy", "mypy", "--strict",
         "--no-error-summary", "--scripts-are-modules", "--explicit-package-bases",
         *(p for p in python)))
-    yield lambda: _spdx(tools)
+    yield _spdx
 
 
 def run(tools: Toolchain, kernel: Kernel, out: Path) -> list[Outcome]:

@@ -263,16 +263,21 @@ def _initramfs(tools: Toolchain, tree: Path, kdir: Path, headers: Path, arch: Ar
         return initrd
     with cache.locked(initrd), tempfile.TemporaryDirectory(dir=entry) as scratch:
         init = Path(scratch) / "init"
-        listing = Path(scratch) / "list"
         nolibc.compile_program(tools, tree, headers, arch, init_c, init)
-        listing.write_text(INITRAMFS.format(init=init))
-        with open(Path(scratch) / "cpio", "wb") as out, \
-                proc.child(tools.argv(kdir / "usr/gen_init_cpio", listing), stdout=out) as p:
-            if p.wait():
-                raise EnvironmentFailed("gen_init_cpio cannot make the initramfs; "
-                                        f"is {entry} on a full disk?")
-        os.replace(Path(scratch) / "cpio", initrd)
+        os.replace(pack(tools, kdir, INITRAMFS.format(init=init), Path(scratch)), initrd)
     return initrd
+
+
+def pack(tools: Toolchain, kdir: Path, contents: str, scratch: Path) -> Path:
+    """A cpio archive in `scratch`, of what `contents` lists for the kernel's gen_init_cpio."""
+    (scratch / "list").write_text(contents)
+    with open(scratch / "cpio", "wb") as out, \
+            proc.child(tools.argv(kdir / "usr/gen_init_cpio", scratch / "list"),
+                       stdout=out) as process:
+        if process.wait():
+            raise EnvironmentFailed("gen_init_cpio cannot make the initramfs; "
+                                    f"is {scratch.parent} on a full disk?")
+    return scratch / "cpio"
 
 
 def get(request: Request, tools: Toolchain, arch: Arch) -> Kernel:

@@ -15,7 +15,7 @@ from pathlib import Path
 from kplib import accel, apt, cache, compile_fail, guest, kernel, lanes, ledger, modules, proc, \
     report, request, results, scaffold, toolchain, ui, unsafety
 from kplib.archs import Arch
-from kplib.errors import BROKEN, FAILED, OK, EnvironmentFailed, Refused
+from kplib.errors import BROKEN, FAILED, OK, Refused
 from kplib.request import TOP, Request
 
 
@@ -39,7 +39,7 @@ def run_arch(req: Request, tools: toolchain.Toolchain, arch: Arch) -> ArchRun:
     """Boot the lanes while the modules are built, feed them, save the results."""
     built_kernel = kernel.get(req, tools, arch)
     built: Future[modules.Modules] = Future()
-    wanted = [accel.choose(req, tools, built_kernel) if name == "check" else accel.insn_lane(req)
+    wanted = [accel.choose(req, tools, built_kernel) if name == "check" else accel.INSN_LANE
               for name in req.lanes]
     folder = req.out / arch.name
     running = [
@@ -182,20 +182,14 @@ def _shell_initrd(tools: toolchain.Toolchain, built_kernel: kernel.Kernel, built
     listing = ["dir /dev 0755 0 0", "nod /dev/console 0600 0 0 c 5 1", "dir /proc 0755 0 0",
                "dir /sys 0755 0 0", "dir /bin 0755 0 0", "dir /modules 0755 0 0",
                f"file /bin/busybox {busybox} 0755 0 0", f"file /init {init} 0755 0 0"]
-    listing += [f"file /modules/{ko.name} {ko} 0644 0 0"
-                for ko in (built.engine, *built.pairs.values())]
-    (scratch / "list").write_text("\n".join(listing) + "\n")
-    with open(scratch / "initrd", "wb") as out, \
-            proc.child(tools.argv(built_kernel.build / "usr/gen_init_cpio", scratch / "list"),
-                       stdout=out) as process:
-        if process.wait():
-            raise EnvironmentFailed(f"gen_init_cpio failed; is {scratch.parent} on a full disk?")
-    return scratch / "initrd"
+    listing += [f"file /modules/{ko.name} {ko} 0644 0 0" for ko in built.files()]
+    return kernel.pack(tools, built_kernel.build, "\n".join(listing) + "\n", scratch)
 
 
 def clean(req: Request) -> int:
     """Remove the results and the modules."""
-    shutil.rmtree(req.out, ignore_errors=False) if req.out.exists() else None
+    if req.out.exists():
+        shutil.rmtree(req.out)
     return OK
 
 
