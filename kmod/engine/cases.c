@@ -5,20 +5,6 @@
 #include <linux/module.h>
 #include "engine.h"
 
-/**
- * kp_describe_path() - KTAP name of a path
- * @test: unused
- * @param: a &struct kp_path_param
- * @desc: KUNIT_PARAM_DESC_SIZE bytes
- */
-void kp_describe_path(struct kunit *test, const void *param, char *desc)
-{
-	const struct kp_path_param *p = param;
-
-	strscpy(desc, kp_path_name[p->id], KUNIT_PARAM_DESC_SIZE);
-}
-EXPORT_SYMBOL_GPL(kp_describe_path);
-
 /* Print the smallest failing program beside what both paths made of it. */
 static void report(struct kunit *test, const struct kp_program *prog,
 		   u32 was_steps, const struct kp_trace *ref,
@@ -71,6 +57,7 @@ static void lockstep(struct kunit *test, const struct kp_pair *pair,
 	u32 i, at;
 
 	for (i = 0; i < kp_programs; i++) {
+		kp_alive();
 		kp_program_make(pair, prog, kp_seed, i, kp_steps);
 		kp_trace_run(ref, pair, KP_C_C, prog);
 		kp_trace_run(got, pair, path, prog);

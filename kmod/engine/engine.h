@@ -116,6 +116,18 @@ enum kp_path_id { KP_C_C, KP_C_RUST, KP_RUST_C, KP_RUST_RUST, KP_NR_PATHS };
 
 extern const char *const kp_path_name[KP_NR_PATHS];
 
+struct kp_pair;
+
+/**
+ * struct kp_path_param - a KUnit parameter: one path of one pair
+ * @pair: the pair
+ * @id: the path
+ */
+struct kp_path_param {
+	const struct kp_pair *pair;
+	enum kp_path_id id;
+};
+
 /** define KP_MAX_INVARIANTS - the most invariants a pair can have */
 #define KP_MAX_INVARIANTS	32
 
@@ -125,6 +137,8 @@ extern const char *const kp_path_name[KP_NR_PATHS];
 /**
  * struct kp_stats - what running a pair has gathered since the module loaded
  * @dir: debugfs directory of the pair
+ * @suites: the pair's suites, NULL at the end
+ * @wanted: the paths of the case that runs, but for those in parameter skip
  * @judged: how often each invariant was put to the test, by path
  * @judged_in: the cases that did so, as bits
  * @case_name: name of each case's bit
@@ -133,6 +147,8 @@ extern const char *const kp_path_name[KP_NR_PATHS];
  */
 struct kp_stats {
 	struct dentry *dir;
+	struct kunit_suite *const *suites;
+	struct kp_path_param wanted[KP_NR_PATHS];
 	u64 judged[KP_MAX_INVARIANTS][KP_NR_PATHS];
 	u32 judged_in[KP_MAX_INVARIANTS];
 	const char *case_name[KP_MAX_CASES];
@@ -170,16 +186,6 @@ struct kp_pair {
 	struct kp_stats *stats;
 	int (*init)(void);
 	void (*exit)(void);
-};
-
-/**
- * struct kp_path_param - a KUnit parameter: one path of one pair
- * @pair: the pair
- * @id: the path
- */
-struct kp_path_param {
-	const struct kp_pair *pair;
-	enum kp_path_id id;
 };
 
 /**
@@ -310,6 +316,7 @@ do {									\
 	{ .run_case = func, .name = label,				\
 	  .generate_params = kunit_array_gen_params,			\
 	  .param_init = pair##_param_init,				\
+	  .param_exit = kp_case_exit,					\
 	  .module_name = KBUILD_MODNAME }
 
 /**
@@ -328,16 +335,9 @@ do {									\
  * Every case of the engine runs once for each path, which KTAP names.
  */
 #define KP_SUITES(pair, ...)						\
-static const struct kp_path_param pair##_paths[] = {			\
-	{ &pair##_pair, KP_C_C }, { &pair##_pair, KP_C_RUST },		\
-	{ &pair##_pair, KP_RUST_C }, { &pair##_pair, KP_RUST_RUST },	\
-};									\
 static int pair##_param_init(struct kunit *test)			\
 {									\
-	kp_stats_enter(&pair##_pair, test->name);			\
-	kunit_register_params_array(test, pair##_paths,			\
-				    ARRAY_SIZE(pair##_paths),		\
-				    kp_describe_path);			\
+	kp_case_enter(&pair##_pair, test);				\
 	return 0;							\
 }									\
 static struct kunit_case pair##_cases[] = {				\
@@ -361,9 +361,12 @@ static struct kunit_suite pair##_insn_suite = {				\
 	.test_cases = pair##_insn_cases,				\
 };									\
 kunit_test_suites(&pair##_suite, &pair##_insn_suite);			\
+static struct kunit_suite *const pair##_all_suites[] = {		\
+	&pair##_suite, &pair##_insn_suite, NULL				\
+};									\
 static int __init pair##_module_init(void)				\
 {									\
-	return kp_pair_register(&pair##_pair);				\
+	return kp_pair_register(&pair##_pair, pair##_all_suites);	\
 }									\
 static void __exit pair##_module_exit(void)				\
 {									\
@@ -417,13 +420,18 @@ void kp_case_atomic(struct kunit *test);
 void kp_case_layout(struct kunit *test);
 void kp_case_invariants(struct kunit *test);
 void kp_case_insn(struct kunit *test);
-void kp_describe_path(struct kunit *test, const void *param, char *desc);
+
+/* progress.c */
+void kp_case_enter(const struct kp_pair *pair, struct kunit *test);
+void kp_case_exit(struct kunit *test);
+void kp_alive(void);
 
 /* main.c */
 extern unsigned long kp_seed;
 extern unsigned int kp_programs;
 extern unsigned int kp_steps;
-int kp_pair_register(const struct kp_pair *pair);
+int kp_pair_register(const struct kp_pair *pair,
+		     struct kunit_suite *const *suites);
 void kp_pair_unregister(const struct kp_pair *pair);
 
 #endif

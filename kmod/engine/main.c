@@ -12,6 +12,8 @@
 unsigned long kp_seed = 1;
 module_param_named(seed, kp_seed, ulong, 0444);
 MODULE_PARM_DESC(seed, "what programs are made from");
+/* For cases of a pair's own that draw something themselves. */
+EXPORT_SYMBOL_GPL(kp_seed);
 
 unsigned int kp_programs = 64;
 module_param_named(programs, kp_programs, uint, 0444);
@@ -56,15 +58,55 @@ static int cost_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(cost);
 
+static const char *speed_name(const struct kunit_suite *suite,
+			      const struct kunit_case *test_case)
+{
+	enum kunit_speed speed = test_case->attr.speed;
+
+	if (speed == KUNIT_SPEED_UNSET)
+		speed = suite->attr.speed;
+	switch (speed) {
+	case KUNIT_SPEED_VERY_SLOW:
+		return "very_slow";
+	case KUNIT_SPEED_SLOW:
+		return "slow";
+	default:
+		return "normal";
+	}
+}
+
+/* One line a case: suite, case, KUnit's speed attribute, paths. */
+static int cases_show(struct seq_file *seq, void *unused)
+{
+	const struct kp_pair *pair = seq->private;
+	struct kunit_suite *const *suite;
+	const struct kunit_case *c;
+	u32 path;
+
+	for (suite = pair->stats->suites; *suite; suite++) {
+		for (c = (*suite)->test_cases; c->run_case; c++) {
+			seq_printf(seq, "%s\t%s\t%s", (*suite)->name, c->name,
+				   speed_name(*suite, c));
+			for (path = 0; path < KP_NR_PATHS; path++)
+				seq_printf(seq, "\t%s", kp_path_name[path]);
+			seq_putc(seq, '\n');
+		}
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(cases);
+
 /**
  * kp_pair_register() - make a pair known
  * @pair: must stay until kp_pair_unregister()
+ * @suites: its suites, NULL at the end; must stay as long
  *
  * Context: may sleep.
  * Return: 0, -EINVAL for a pair that the engine cannot hold, or what the pair's
  *         init() returned
  */
-int kp_pair_register(const struct kp_pair *pair)
+int kp_pair_register(const struct kp_pair *pair,
+		     struct kunit_suite *const *suites)
 {
 	struct kp_stats *stats = pair->stats;
 	int err;
@@ -80,7 +122,10 @@ int kp_pair_register(const struct kp_pair *pair)
 		if (err)
 			return err;
 	}
+	stats->suites = suites;
 	stats->dir = debugfs_create_dir(pair->name, root);
+	debugfs_create_file("cases", 0444, stats->dir, (void *)pair,
+			    &cases_fops);
 	debugfs_create_file("invariants", 0444, stats->dir, (void *)pair,
 			    &invariants_fops);
 	debugfs_create_file("cost", 0444, stats->dir, (void *)pair,

@@ -21,7 +21,6 @@ void kp_stats_enter(const struct kp_pair *pair, const char *name)
 	stats->case_name[i] = name;
 	stats->now = i;
 }
-EXPORT_SYMBOL_GPL(kp_stats_enter);
 
 /**
  * kp_stats_count() - an invariant was put to the test

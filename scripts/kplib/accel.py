@@ -8,7 +8,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from kplib import cache, guest, ui
+from kplib import boot, cache, guest, ui
 from kplib.errors import KparityError
 from kplib.kernel import Kernel
 from kplib.request import Request
@@ -24,7 +24,8 @@ def _trial(request: Request, tools: Toolchain, kernel: Kernel) -> dict[str, str]
     try:
         with ui.step("trying /dev/kvm with a short boot (once)"), \
                 tempfile.TemporaryDirectory(dir=request.cache) as scratch, \
-                guest.boot(tools, kernel, lane, Path(scratch), TRIAL_DEADLINE):
+                boot.boot(tools, kernel, lane, Path(scratch, "trial.console"),
+                          deadline=TRIAL_DEADLINE):
             return {"accel": "kvm", "why": "a trial boot worked"}
     except KparityError as err:
         return {"accel": "tcg", "why": f"/dev/kvm is of no use here: {err}"}

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from kplib import guest, scaffold, suite, ui
+from kplib import scaffold, suite, ui
 from kplib.archs import Arch
 from kplib.errors import OK, Failed
 from kplib.request import Request
@@ -98,7 +98,7 @@ def _repeatable(copy: Path, req: Request, arch: Arch) -> None:
     totals: list[dict[str, int]] = []
     for _ in range(BOOTS):
         _timed(copy, req, "LANE=insn", f"ARCH={arch.name}")
-        found = json.loads((copy / "out" / arch.name / "results.json").read_text())
+        found = json.loads((copy / "out" / arch.name / "base" / "results.json").read_text())
         totals.append({f"{pair} {op} {path}": cost["total"]
                        for pair, data in found["pairs"].items()
                        for op, row in data["instructions"].items() for path, cost in row.items()})
@@ -126,7 +126,7 @@ def bench(req: Request) -> int:
         print("repeatability", flush=True)
         for arch in req.archs:
             _repeatable(copy, req, arch)
-        print(f"  guest memory{guest.MEMORY_MIB:>6} MiB")
+        print(f"  guest memory{req.variants[0].memory:>6} MiB")
         print("cold", flush=True)
         _cold(copy, req)
     return OK

@@ -51,7 +51,7 @@ def _tool(name: str, argv: list[str], silent: bool = False) -> Outcome:
 
 
 def _checkpatch(tools: Toolchain, kernel: Kernel) -> Outcome:
-    files = _files("kmod/**/*.[ch]", "tests/kunit/*.c", "qemu/*.c")
+    files = _files("kmod/**/*.[ch]", "tests/**/*.[ch]", "qemu/*.c")
     return _tool("checkpatch --strict", tools.argv(
         "env", "LC_ALL=C", "perl", kernel.tree / "scripts/checkpatch.pl",
         f"--root={kernel.tree}", "--strict", "--terse", "--quiet", "--no-summary", "--show-types",
@@ -103,7 +103,7 @@ def checks(tools: Toolchain, kernel: Kernel, out: Path) -> Iterator[Callable[[],
     yield lambda: _tool("pycodestyle", tools.argv(
         "pycodestyle", "--max-line-length=100", "--ignore=E101,W191,W503,W504", *python))
     yield lambda: _tool("mypy --strict", tools.argv(
-        "env", f"MYPYPATH={TOP}/scripts", "MYPY_CACHE_DIR=/tmp/kparity-mypy", "mypy", "--strict",
+        "env", f"MYPYPATH={TOP}/scripts", f"MYPY_CACHE_DIR={out}/mypy", "mypy", "--strict",
         "--no-error-summary", "--scripts-are-modules", "--explicit-package-bases",
         *(p for p in python)))
     yield _spdx

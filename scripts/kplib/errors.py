@@ -36,10 +36,18 @@ class EnvironmentFailed(KparityError):
 
 
 class GuestLost(KparityError):
-    """A guest died, hung or talked nonsense; carries what its console said."""
+    """A guest died, hung or talked nonsense.
+
+    `console` has what it said last, `stuck` tells that it still ran, `stacks` what
+    its CPUs and tasks did then, and `registers` the same in QEMU's words.
+    """
 
     status = BROKEN
 
-    def __init__(self, what: str, console: str = "") -> None:
+    def __init__(self, what: str, console: str = "", stuck: bool = False,
+                 stacks: tuple[str, ...] = (), registers: str = "") -> None:
         super().__init__(what)
         self.console = console
+        self.stuck = stuck
+        self.stacks = stacks
+        self.registers = registers

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A guest: QEMU, its console in a file, and requests to its init over a port.
+"""A running guest: its console, and requests to its init over a port.
 
-The protocol is described in qemu/init.c.
+The protocol is described in qemu/init.c. What starts a guest is in boot.py.
 """
 
 from __future__ import annotations
@@ -11,35 +11,51 @@ import contextlib
 import os
 import re
 import selectors
+import socket
 import subprocess
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Callable, Iterator
 
-from kplib import proc, ui
-from kplib.errors import EnvironmentFailed, GuestLost
-from kplib.kernel import Kernel
-from kplib.toolchain import Toolchain
+from kplib import qmp, stacks, ui
+from kplib.console import CONSOLE_MAX, Console, plain
+from kplib.errors import GuestLost
 
-MEMORY_MIB = 128
-#: Suites run when the host says so; a panic ends the guest at once.
-CMDLINE = "panic=-1 loglevel=5 kunit.autorun=0"
-#: Seconds from QEMU's start to the guest's first word, and for any answer after.
-#: Emulated boots take 1.5 s on an idle machine; CI machines are seldom idle.
-BOOT_DEADLINE = 90.0
-ANSWER_DEADLINE = 120.0
+#: Seconds of silence, in variant base, while a case of KUnit's speed "normal" runs,
+#: or anything else; variants multiply it by their patience. The longest silent case
+#: of ours takes 0.6 s emulated.
+SILENCE = 20.0
+#: KUnit's own factors, kunit_timeout_mult() in lib/kunit/test.c.
+SPEEDS = {"normal": 1.0, "slow": 3.0, "very_slow": 12.0}
 #: No answer is larger; a guest that announces more talks nonsense.
-ANSWER_MAX = 64 << 20
+ANSWER_MAX = 16 << 20
 _HEAD_MAX = 32
 
 #: Set to make every guest stop: the user pressed Ctrl-C, or another part failed.
 cancelled = threading.Event()
 
 
+#: One for each core: more guests than that would only slow each other down. Two at
+#: least, as the lanes of one run are booted together.
+_slots = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
+
+
 class Cancelled(Exception):
     """The run is being given up; nothing of this guest matters any more."""
+
+
+@contextlib.contextmanager
+def slot() -> Iterator[None]:
+    """Wait for a core to run a guest on."""
+    while not _slots.acquire(timeout=0.1):
+        if cancelled.is_set():
+            raise Cancelled
+    try:
+        yield
+    finally:
+        _slots.release()
 
 
 @dataclass(frozen=True)
@@ -61,51 +77,10 @@ class Lane:
         return f"{how} ({self.why})"
 
 
-def host_tsc_khz(cpuinfo: str = "/proc/cpuinfo") -> int | None:
-    """Rate of this machine's TSC in kHz, or None where it has none or does not say.
-
-    The nominal rate in the model's name is that of the TSC; "cpu MHz" is too on
-    virtual machines. An error bends the guest's clock, and no verdict rests on that.
-    """
+def tail(path: Path, lines: int = 25) -> str:
+    """The last lines of a console's file, harmless to print."""
     try:
-        text = Path(cpuinfo).read_text(errors="replace")
-    except OSError:
-        return None
-    if found := re.search(r"^model name.*@ *([0-9.]+) *GHz", text, re.M):
-        return int(float(found.group(1)) * 1e6)
-    rates = [float(mhz) for mhz in re.findall(r"^cpu MHz\s*: *([0-9.]+)", text, re.M)]
-    return int(max(rates) * 1e3) if rates else None
-
-
-def kernel_words(words: str, khz: int | None) -> str:
-    """The kernel's command line; a word that needs an unknown rate is left out."""
-    return " ".join(word.replace("@HOST_TSC_KHZ@", str(khz)) for word in words.split()
-                    if khz or "@HOST_TSC_KHZ@" not in word)
-
-
-def command(kernel: Kernel, lane: Lane, console: Path, initrd: Path | None = None,
-            append: str = "") -> list[str]:
-    """The QEMU command line. No network, no disk, no view of the host."""
-    arch = kernel.arch
-    cpus = ["-smp", "1", "-icount", "shift=0,sleep=off"] if lane.name == "insn" else \
-        ["-smp", "2", "-accel", "kvm" if lane.accel == "kvm" else "tcg,thread=multi"]
-    return [
-        arch.qemu, "-M", arch.machine[lane.mode], "-cpu", arch.cpu[lane.mode], *cpus,
-        "-m", f"{MEMORY_MIB}M", "-nodefaults", "-no-user-config", "-display", "none",
-        "-no-reboot",
-        "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-        "-kernel", str(kernel.image), "-initrd", str(initrd or kernel.initrd),
-        "-append", kernel_words(f"{arch.cmdline[lane.mode]} {CMDLINE} {append}", host_tsc_khz()),
-        "-chardev", f"file,id=console,path={console}", "-serial", "chardev:console",
-        "-chardev", "stdio,id=port,signal=off", "-device", "virtio-serial-device",
-        "-device", "virtserialport,chardev=port,name=kparity",
-    ]
-
-
-def tail(console: Path, lines: int = 25) -> str:
-    """The last lines of a console, harmless to print."""
-    try:
-        with open(console, "rb") as file:
+        with open(path, "rb") as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - 16384))
             text = file.read().decode(errors="replace")
@@ -114,40 +89,85 @@ def tail(console: Path, lines: int = 25) -> str:
     return "\n".join(ui.clean(line) for line in text.splitlines()[-lines:])
 
 
+def _stopped(pid: int) -> bool:
+    """Whether a process or one below it was stopped by a signal."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] in "Tt" or any(_stopped(int(c)) for c in below)
+
+
 class Guest:
     """A running guest. Answers come in the order of the requests."""
 
-    def __init__(self, process: subprocess.Popen[bytes], console: Path, errors: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], console: Console, path: Path,
+                 errors: Path, wire: socket.socket, monitor: socket.socket,
+                 patience: float = 1.0) -> None:
         assert process.stdin and process.stdout
+        self.console = console
+        #: How long the running case may be silent, in multiples of SILENCE.
+        self.speeds: dict[tuple[str, str], float] = {}
+        self.monitor = qmp.Monitor(monitor)
         self._process = process
         self._in = process.stdin.fileno()
         self._out = process.stdout.fileno()
-        self._console = console
+        self._wire: socket.socket | None = wire
+        self._path = path
         self._errors = errors
+        self._patience = patience
         self._unsent: collections.deque[memoryview] = collections.deque()
         self._received = bytearray()
         os.set_blocking(self._in, False)
         os.set_blocking(self._out, False)
+        wire.setblocking(False)
 
     def send(self, line: str, data: bytes = b"") -> None:
         """Queue a request."""
         self._unsent.append(memoryview(line.encode() + b"\n" + data))
 
-    def answer(self, what: str, deadline: float = ANSWER_DEADLINE) -> tuple[int, bytes]:
-        """The next answer: errno and bytes. `what` names it in an error."""
-        end = time.monotonic() + deadline
+    def say(self, text: str) -> None:
+        """Queue a line for the guest's console, where it stands among the kernel's own."""
+        line = f"<5>{text}\n".encode()
+        self.send(f"write {len(line)} /dev/kmsg", line)
+
+    def answer(self, what: str, silence: float | None = None) -> tuple[int, bytes]:
+        """The next answer: errno and bytes. `what` names it in an error.
+
+        Fails after `silence` seconds without progress; without it, after what the
+        speed of the running case allows.
+        """
+        self.console.progress = time.monotonic()
         while (found := self._parse()) is None:
-            if time.monotonic() > end:
-                raise self._lost(f"hung: nothing for {deadline:.0f} s while {what}")
+            at = self.console.position
+            limit = silence or SILENCE * self._patience * self.speeds.get((at.suite, at.case), 1.0)
+            if time.monotonic() > self.console.progress + limit:
+                raise self._stuck(f"nothing for {limit:.0f} s while {what}")
             self._pump(what)
         return found
 
-    def ok(self, what: str, deadline: float = ANSWER_DEADLINE) -> bytes:
+    def ok(self, what: str, silence: float | None = None) -> bytes:
         """The next answer, which must not be an error."""
-        err, data = self.answer(what, deadline)
+        err, data = self.answer(what, silence)
         if err:
             raise self._lost(f"failed at {what}: {os.strerror(err)}")
         return data
+
+    def idle(self, seconds: float, done: Callable[[], bool] = lambda: False) -> None:
+        """Let the guest go on for a while, or until `done`."""
+        end = time.monotonic() + seconds
+        while not done() and time.monotonic() < end:
+            self._pump("waiting", 0.01)
+
+    def wait(self, deadline: float = 30.0) -> None:
+        """Let a guest that was told to power off do so."""
+        end = time.monotonic() + deadline
+        while self._process.poll() is None:
+            if time.monotonic() > end:
+                raise self._lost("does not power off", stuck=True)
+            self._until_quiet(0.02, 0.1)
+        self._drain()
 
     def _parse(self) -> tuple[int, bytes] | None:
         head, newline, _ = bytes(self._received[:_HEAD_MAX]).partition(b"\n")
@@ -166,15 +186,17 @@ class Guest:
         del self._received[:end]
         return int(found.group(1)), data
 
-    def _pump(self, what: str) -> None:
-        """Move bytes both ways for at most a fifth of a second."""
+    def _pump(self, what: str, seconds: float = 0.2) -> None:
+        """Move bytes all ways for a moment."""
         if cancelled.is_set():
             raise Cancelled
         with selectors.DefaultSelector() as selector:
             selector.register(self._out, selectors.EVENT_READ)
+            if self._wire is not None:
+                selector.register(self._wire, selectors.EVENT_READ)
             if self._unsent:
                 selector.register(self._in, selectors.EVENT_WRITE)
-            ready = selector.select(0.2)
+            ready = selector.select(seconds)
         for key, _ in ready:
             if key.fd == self._in:
                 with contextlib.suppress(BlockingIOError, BrokenPipeError):
@@ -182,18 +204,47 @@ class Guest:
                     self._unsent[0] = self._unsent[0][sent:]
                     if not self._unsent[0]:
                         self._unsent.popleft()
-            else:
+            elif key.fd == self._out:
                 data = os.read(self._out, 1 << 20)
                 if not data:
                     raise self._dead(what)
                 self._received += data
+                self.console.progress = time.monotonic()
+            else:
+                self._listen()
+        if self.console.flooded:
+            raise self._lost(f"flooded its console with more than {CONSOLE_MAX >> 20} MiB "
+                             f"while {what}", stuck=True)
 
-    def _lost(self, what: str) -> GuestLost:
-        return GuestLost(f"the guest {what}", tail(self._console))
+    def _listen(self) -> None:
+        """Take what is there of the console."""
+        assert self._wire is not None
+        data = b""
+        with contextlib.suppress(BlockingIOError, ConnectionResetError):
+            data = self._wire.recv(1 << 18)
+            if data:
+                self.console.feed(data)
+                return
+        if not data:
+            self._wire = None
+
+    def _drain(self) -> None:
+        """Take the rest of the console of a guest that is gone."""
+        while self._wire is not None:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._wire, selectors.EVENT_READ)
+                if not selector.select(1.0):
+                    break
+            self._listen()
+        self.console.close()
+
+    def _lost(self, what: str, **more: Any) -> GuestLost:
+        return GuestLost(f"the guest {what}", tail(self._path), **more)
 
     def _dead(self, what: str) -> GuestLost:
         status = self._process.wait()
-        said = tail(self._console, 200)
+        self._drain()
+        said = tail(self._path, 200)
         panic = re.search(r"Kernel panic - not syncing: (.*)", said)
         init = re.search(r"kparity init: (.*)", said)
         complaint = self._errors.read_text(errors="replace").strip().splitlines()
@@ -208,28 +259,44 @@ class Guest:
             return self._lost(f"is gone: QEMU failed while {what}: {why}")
         return self._lost(f"rebooted by itself while {what}")
 
-    def wait(self, deadline: float = 30.0) -> None:
-        """Let a guest that was told to power off do so."""
-        try:
-            self._process.wait(deadline)
-        except subprocess.TimeoutExpired:
-            raise self._lost("does not power off") from None
+    def _stuck(self, what: str) -> GuestLost:
+        """Why nothing comes, with what the guest's CPUs and tasks do, where it can tell."""
+        if _stopped(self._process.pid):
+            return self._lost(f"hung: QEMU was stopped from outside: {what}", stuck=True)
+        if time.monotonic() - self.console.last < 1.0:
+            return self._lost(f"hung: {what}; it floods its console", stuck=True)
+        self.console.dumping = True
+        before = self._path.stat().st_size
+        registers = ""
+        with contextlib.suppress(qmp.MonitorError, OSError):
+            registers = self.monitor.human("info registers -a")
+            # Say all; CPUs, blocked tasks, all tasks: Documentation/admin-guide/sysrq.rst.
+            for key in b"9lwt":
+                self.monitor.ask("chardev-send-break", id="console")
+                self._type(bytes([key]))
+                self._until_quiet(0.7, 15.0)
+            if self._path.stat().st_size == before:
+                # CPU 0 takes no interrupts: but an NMI, on x86, which panics.
+                self.monitor.ask("inject-nmi")
+                self._until_quiet(2.0, 15.0)
+        with open(self._path, "rb") as file:
+            file.seek(before)
+            dump = file.read(CONSOLE_MAX).decode(errors="replace")
+        lines = [plain(ui.clean(line)) for line in dump.splitlines()]
+        return self._lost(f"hung: {what}", stuck=True,
+                          stacks=tuple(stacks.of_stuck(lines)), registers=registers)
 
+    def _type(self, keys: bytes) -> None:
+        if self._wire is not None:
+            self._wire.send(keys)
 
-@contextlib.contextmanager
-def boot(tools: Toolchain, kernel: Kernel, lane: Lane, folder: Path,
-         deadline: float = BOOT_DEADLINE) -> Iterator[Guest]:
-    """Start a guest and wait for its first word. It is gone when the body ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    console = folder / f"{lane.name}.console"
-    errors = folder / f"{lane.name}.qemu"
-    try:
-        console.write_bytes(b"")
-        stderr = open(errors, "wb")
-    except OSError as err:
-        raise EnvironmentFailed(f"cannot write {console}: {err.strerror}") from err
-    with stderr, proc.child(tools.argv(*command(kernel, lane, console)), stdin=subprocess.PIPE,
-                            stdout=subprocess.PIPE, stderr=stderr) as process:
-        guest = Guest(process, console, errors)
-        guest.ok("booting", deadline)
-        yield guest
+    def _until_quiet(self, quiet: float, most: float) -> None:
+        """Take the console until nothing has come for a while."""
+        end = time.monotonic() + most
+        last = time.monotonic()
+        while self._wire is not None and time.monotonic() < min(end, last + quiet):
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._wire, selectors.EVENT_READ)
+                if selector.select(0.1):
+                    self._listen()
+                    last = time.monotonic()

@@ -16,6 +16,7 @@ from kplib.archs import Arch
 from kplib.errors import EnvironmentFailed, Refused
 from kplib.request import TOP, Request
 from kplib.toolchain import Toolchain
+from kplib.variants import Variant
 
 #: The oldest series whose `kernel` crate has what rust-stub uses: 7.2 lacks
 #: ENODATA and ForeignOwnable for ARef.
@@ -47,10 +48,13 @@ class Source:
 class Kernel:
     """A built kernel. `build` is its KDIR, `ident` names it in other caches.
 
-    `headers` has the headers for user space in usr/include.
+    `headers` has the headers for user space in usr/include; `entry` is a folder
+    of the cache where what is made for this kernel is kept.
     """
 
     arch: Arch
+    variant: Variant
+    entry: Path
     release: str
     tree: Path
     build: Path
@@ -59,6 +63,11 @@ class Kernel:
     initrd: Path
     ident: str
     config: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """Arch and variant, in words."""
+        return f"{self.arch.name} {self.variant.name}"
 
 
 def packages(request: Request) -> apt.Apt:
@@ -156,13 +165,20 @@ def rust_refused(tools: Toolchain, src: Source) -> str | None:
     return " ".join(said).replace("*", "").strip() or "make rustavailable failed"
 
 
-def fragments(arch: Arch) -> str:
+def fragments(arch: Arch, variant: Variant) -> str:
     """The configuration asked for, on top of tinyconfig."""
-    return (TOP / "qemu" / "base.config").read_text() + arch.kconfig
+    return (TOP / "qemu" / "base.config").read_text() + arch.kconfig + variant.kconfig
 
 
-def _configure(tools: Toolchain, src: Source, build: Path, arch: Arch, step: ui.Step) -> None:
-    asked = fragments(arch)
+def _options(arch: Arch, variant: Variant) -> str:
+    """The same without comments: a comment that changes costs nobody a kernel."""
+    return "\n".join(f"{name}={value}" for name, value in
+                     sorted(kconfig.parse(fragments(arch, variant)).items()))
+
+
+def _configure(tools: Toolchain, src: Source, build: Path, arch: Arch, variant: Variant,
+               step: ui.Step) -> None:
+    asked = fragments(arch, variant)
     log = build / "kparity-config.log"
     status, tail = proc.logged(_make(tools, src.tree, build, arch, "tinyconfig"), log, step)
     if status == 0:
@@ -182,51 +198,55 @@ def _configure(tools: Toolchain, src: Source, build: Path, arch: Arch, step: ui.
                                 f"for: {', '.join(lost)}; see the lines above")
 
 
-def _compile(request: Request, tools: Toolchain, src: Source, build: Path, arch: Arch) -> None:
+def _compile(request: Request, tools: Toolchain, src: Source, build: Path, what: str,
+             arch: Arch) -> None:
     log = build / "kparity-build.log"
     image = Path(arch.image).name
-    with ui.step(f"building the {arch.name} kernel (4 to 8 minutes on 2 CPUs)") as step:
+    with ui.step(f"building {what} (4 to 8 minutes on 2 CPUs)") as step:
         status, tail = proc.logged(
             _make(tools, src.tree, build, arch, image, "modules", "headers"), log, step,
             request.verbose)
     if status:
         said = [line for line in tail if re.search(r"error|\*\*\*", line)] or tail
-        raise EnvironmentFailed(f"the {arch.name} kernel does not build: "
+        raise EnvironmentFailed(f"{what} does not build: "
                                 f"{said[0].strip() if said else '?'} (log: {log})")
 
 
-def build(request: Request, tools: Toolchain, src: Source, arch: Arch) -> Kernel:
-    """The kernel for one arch, from the cache if it is there.
+def build(request: Request, tools: Toolchain, src: Source, arch: Arch,
+          variant: Variant) -> Kernel:
+    """The kernel for one arch and variant, from the cache if it is there.
 
     An interrupted build goes on where it was. A tree of the user's own may
     have changed in any way, so make is asked each time.
     """
-    ident = cache.digest(RECIPE, src.ident, fragments(arch), tools.name())
-    entry = request.cache / "kernel" / f"{arch.name}-{ident}"
+    ident = cache.digest(RECIPE, src.ident, _options(arch, variant), tools.name())
+    entry = request.cache / "kernel" / f"{arch.name}-{variant.name}-{ident}"
+    what = f"the {arch.name} {variant.name} kernel"
     tree = entry / "build"
     own = request.kernel_src is not None
     if own or cache.marker(entry) is None:
         with cache.locked(entry):
             if own or cache.marker(entry) is None:
-                cache.need_space(request.cache, 1500, f"the {arch.name} kernel")
+                cache.need_space(request.cache, 1500, what)
                 tree.mkdir(parents=True, exist_ok=True)
                 try:
-                    with ui.step(f"configuring the {arch.name} kernel") as step:
-                        _configure(tools, src, tree, arch, step)
+                    with ui.step(f"configuring {what}") as step:
+                        _configure(tools, src, tree, arch, variant, step)
                 except EnvironmentFailed:
                     shutil.rmtree(entry)  # nothing in it is worth going on from
                     raise
-                _compile(request, tools, src, tree, arch)
+                _compile(request, tools, src, tree, what, arch)
                 cache.complete(entry, {"source": src.ident, "tools": tools.versions})
-    return _finish(tools, src.tree, tree, tree, arch, entry, ident)
+    return _finish(tools, src.tree, tree, tree, arch, variant, entry, ident)
 
 
-def adopt(request: Request, tools: Toolchain, arch: Arch) -> Kernel:
+def adopt(request: Request, tools: Toolchain, arch: Arch, variant: Variant) -> Kernel:
     """A kernel that the user has built. Nothing in KDIR is written."""
     kdir = request.kdir
     assert kdir is not None
     config = kconfig.parse((kdir / ".config").read_text())
-    missing = [name for name in NEEDED if config.get(f"CONFIG_{name}") != "y"]
+    missing = [name for name in (*NEEDED, *(c.option for c in variant.checkers))
+               if config.get(f"CONFIG_{name}") != "y"]
     if missing:
         raise Refused(f"KDIR={kdir}: its .config lacks CONFIG_{', CONFIG_'.join(missing)}")
     if not (kdir / arch.image).exists() or not (kdir / "usr/gen_init_cpio").exists():
@@ -241,13 +261,13 @@ def adopt(request: Request, tools: Toolchain, arch: Arch) -> Kernel:
         headers.mkdir(parents=True, exist_ok=True)
         with ui.step("making the kernel's headers for the guest's init"):
             proc.output(_make(tools, tree, headers, arch, "headers"))
-    return _finish(tools, tree, kdir, headers, arch, entry, ident)
+    return _finish(tools, tree, kdir, headers, arch, variant, entry, ident)
 
 
-def _finish(tools: Toolchain, tree: Path, kdir: Path, headers: Path, arch: Arch, entry: Path,
-            ident: str) -> Kernel:
+def _finish(tools: Toolchain, tree: Path, kdir: Path, headers: Path, arch: Arch, variant: Variant,
+            entry: Path, ident: str) -> Kernel:
     return Kernel(
-        arch=arch,
+        arch=arch, variant=variant, entry=entry,
         release=(kdir / "include/config/kernel.release").read_text().strip(),
         tree=tree, build=kdir, image=kdir / arch.image, headers=headers,
         initrd=_initramfs(tools, tree, kdir, headers, arch, entry),
@@ -280,11 +300,11 @@ def pack(tools: Toolchain, kdir: Path, contents: str, scratch: Path) -> Path:
     return scratch / "cpio"
 
 
-def get(request: Request, tools: Toolchain, arch: Arch) -> Kernel:
+def get(request: Request, tools: Toolchain, arch: Arch, variant: Variant) -> Kernel:
     """The kernel that the request names, built if need be."""
     if request.kdir:
-        return adopt(request, tools, arch)
-    return build(request, tools, source(request, tools), arch)
+        return adopt(request, tools, arch, variant)
+    return build(request, tools, source(request, tools), arch, variant)
 
 
 def tools_for(request: Request) -> Toolchain:

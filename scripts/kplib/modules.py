@@ -48,9 +48,14 @@ def in_guest(module: Path) -> Path:
     return module.parent / "guest" / module.name
 
 
+def results_folder(request: Request, kernel: Kernel) -> Path:
+    """Where the results of an arch and variant go."""
+    return request.out / kernel.arch.name / kernel.variant.name
+
+
 def folder(request: Request, kernel: Kernel) -> Path:
     """Where kbuild puts objects and modules."""
-    return request.out / kernel.arch.name / "build"
+    return results_folder(request, kernel) / "build"
 
 
 def command(tools: Toolchain, kernel: Kernel, out: Path, *words: str) -> list[str]:
@@ -82,14 +87,14 @@ def build(request: Request, tools: Toolchain, kernel: Kernel) -> Modules:
                 p.exists() for p in built.programs.values()):
             return built
         stamp.unlink(missing_ok=True)
-        with ui.step(f"building {', '.join(request.pairs)} for {kernel.arch.name}") as step:
+        with ui.step(f"building {', '.join(request.pairs)} for {kernel.name}") as step:
             status, tail = proc.logged(
                 command(tools, kernel, out, f"PAIRS={' '.join(request.pairs)}"),
                 out / "build.log", step, request.verbose)
         for line in tail if status or any("warning:" in line for line in tail) else ():
             ui.note(line)
         if status:
-            raise Failed(f"the modules do not build for {kernel.arch.name}; the compiler's lines "
+            raise Failed(f"the modules do not build for {kernel.name}; the compiler's lines "
                          f"are above and in {out / 'build.log'}")
         (out / "guest").mkdir(exist_ok=True)
         proc.output(tools.argv("sh", "-ec", STRIP, "strip", *built.files()))

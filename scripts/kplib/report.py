@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from kplib import cache, ktap
@@ -104,11 +105,12 @@ def show(result: ArchResult, verbose: bool) -> str:
     """The report of one arch."""
     kernel = result.kernel
     facts = ", ".join(f"{name.lower()}={value}" for name, value in result.facts().items())
-    lines = ["", f"{kernel.arch.name}, linux {kernel.release}, clang "
+    lines = ["", f"{kernel.name}, linux {kernel.release}, clang "
              f"{result.tools.versions.get('clang', '?')}, rustc "
              f"{result.tools.versions.get('rustc', '?')}, seed {result.seed}"]
     for lane in result.lanes:
-        lines.append(f"  lane {lane.lane.name}: {lane.lane.describe()}, {lane.seconds:.1f} s")
+        lines.append(f"  lane {lane.lane.name}: {lane.lane.describe()}, {lane.seconds:.1f} s"
+                     + (f", {lane.boots} boots" if lane.boots > 1 else ""))
     if any(pair.costs for pair in result.pairs.values()):
         lines.append(f"  built with {facts}")
     for name, pair in result.pairs.items():
@@ -123,7 +125,9 @@ def show(result: ArchResult, verbose: bool) -> str:
                   "in brackets the ratio to c->c",
                   "  (V=1 and results.json: min, p50, p99, max)"]
         lines.append(_overall(result))
-    again = " ".join([f"ARCH={kernel.arch.name}", f"SEED={result.seed}",
+    again = " ".join([f"ARCH={kernel.arch.name}",
+                      *([f"VARIANT={kernel.variant.name}"] if kernel.variant.checkers else []),
+                      f"SEED={result.seed}",
                       *([f"LANE={result.lanes[0].lane.name}"] if len(result.lanes) == 1 else [])])
     for name, pair in result.pairs.items():
         if failures := _failures(name, pair, again):
@@ -135,15 +139,51 @@ def show(result: ArchResult, verbose: bool) -> str:
     statuses = [v.status for p in result.pairs.values() for v in p.verdicts]
     passed, skipped = statuses.count(ktap.PASS), statuses.count(ktap.SKIP)
     word = {"pass": ktap.PASS, "fail": ktap.FAIL, "error": ktap.ERROR}[result.verdict]
-    lines += ["", f"{kernel.arch.name}: " + _paint(result.verdict.upper(), word)
+    lines += ["", f"{kernel.name}: " + _paint(result.verdict.upper(), word)
               + f", {passed} of {len(statuses)} results passed"
               + (f", {skipped} skipped" if skipped else "")]
     return "\n".join(lines)
 
 
+@dataclass(frozen=True)
+class Row:
+    """One line of the table over a matrix; without a result, why there is none."""
+
+    arch: str
+    variant: str
+    result: ArchResult | None
+    why: str
+
+    @property
+    def verdict(self) -> str:
+        """As ArchResult.verdict."""
+        return self.result.verdict if self.result else "error"
+
+
+def table(rows: list[Row]) -> str:
+    """The table at the end of a run on several arches or variants."""
+    lines = ["", f"  {'arch':<9}{'variant':<9}{'lanes':<28}{'passed':>8}{'failed':>8}{'error':>7}"
+                 f"{'skipped':>9}{'boots':>7}{'time':>9}  verdict"]
+    for row in rows:
+        head = f"  {row.arch:<9}{row.variant:<9}"
+        word = _paint(row.verdict.upper(), {"pass": ktap.PASS, "fail": ktap.FAIL}.get(
+            row.verdict, ktap.ERROR))
+        if row.result is None:
+            lines.append(f"{head}{row.why}  {word}")
+            continue
+        found = [v.status for p in row.result.pairs.values() for v in p.verdicts]
+        lanes = ", ".join(f"{n.lane.name} ({n.lane.accel})" for n in row.result.lanes)
+        lines.append(
+            f"{head}{lanes:<28}{found.count(ktap.PASS):>8}{found.count(ktap.FAIL):>8}"
+            f"{found.count(ktap.ERROR):>7}{found.count(ktap.SKIP):>9}"
+            f"{sum(n.boots for n in row.result.lanes):>7}"
+            f"{max((n.seconds for n in row.result.lanes), default=0.0):>7.1f} s  {word}")
+    return "\n".join(lines)
+
+
 def save(result: ArchResult, book: Ledger, folder: Path) -> None:
     """Write results.json, junit.xml and the KTAP of every lane."""
-    document = ktap.merge(result.suites())
+    document = ktap.render([v for pair in result.pairs.values() for v in pair.verdicts])
     found = result.to_json()
     for name, pair in found["pairs"].items():
         pair["contract"] = book.to_json(name)

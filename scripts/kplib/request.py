@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping
 
-from kplib import archs
+from kplib import archs, variants
 from kplib.errors import Refused
 
 TOP = Path(__file__).resolve().parents[2]
@@ -19,6 +19,7 @@ TOP = Path(__file__).resolve().parents[2]
 #: Every variable of the command line, with what it means; `make help` prints this.
 VARIABLES = {
     "ARCH": "x86_64, arm64 or all; default: this machine's",
+    "VARIANT": "kernel to run in: base, debug, kcsan or all; default: base",
     "PAIR": "pairs to build and run, e.g. PAIR=ring or PAIR='ring idalloc'; default: all",
     "SEED": "what programs are made from: a number, or random; default: 1",
     "PROGRAMS": "how many programs a lockstep case runs; default: 64",
@@ -28,6 +29,8 @@ VARIABLES = {
     "KDIR": "a kernel build folder of your own, as for any out-of-tree module",
     "TOOLCHAIN": "host or root; default: the host's where it can, else a Debian root",
     "ACCEL": "kvm or tcg for lane check; default: kvm where a trial boot works",
+    "APPEND": "further words for the guest's kernel command line",
+    "KEEP": "1: leave the guest of lane check up after a failure, with a shell and for gdb",
     "OUT": "folder for results; default: out",
     "MIRROR": "Debian mirror; default: the one the host's apt uses",
     "V": "1: show the commands' output and every figure",
@@ -39,6 +42,7 @@ class Request:
     """A checked request. Paths are absolute."""
 
     archs: tuple[archs.Arch, ...]
+    variants: tuple[variants.Variant, ...]
     pairs: tuple[str, ...]
     lanes: tuple[str, ...]
     seed: int
@@ -48,6 +52,8 @@ class Request:
     kdir: Path | None
     toolchain: str | None
     accel: str | None
+    append: str
+    keep: bool
     mirror: str | None
     out: Path
     cache: Path
@@ -91,6 +97,12 @@ def _seed(value: str | None) -> int:
     return seed
 
 
+def _line(name: str, value: str) -> str:
+    if not value.isprintable() or len(value) > 1000:
+        raise Refused(f"{name}: give one line of at most 1000 printable characters")
+    return value
+
+
 def _count(name: str, value: str | None, default: int) -> int:
     if value is None:
         return default
@@ -116,6 +128,11 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
     if arch != "all" and arch not in known:
         raise Refused(f"ARCH={arch}: choose one of {', '.join(known)} or all")
 
+    kinds = variants.load_all(TOP / "qemu" / "variant")
+    variant = values.get("VARIANT") or variants.BASE
+    if variant != "all" and variant not in kinds:
+        raise Refused(f"VARIANT={variant}: choose one of {', '.join(kinds)} or all")
+
     every = all_pairs()
     pairs = tuple((values.get("PAIR") or " ".join(every)).replace(",", " ").split())
     for pair in pairs:
@@ -123,6 +140,10 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
             raise Refused(f"PAIR={pair}: no such pair; there are {', '.join(every)}")
 
     lane = _choice("LANE", values.get("LANE"), ("check", "insn", "all")) or "all"
+    if lane not in ("all", *(name for kind in (kinds.values() if variant == "all" else
+                                               (kinds[variant],)) for name in kind.lanes)):
+        raise Refused(f"LANE={lane}: variant {variant} has lane "
+                      f"{' and '.join(kinds[variant].lanes)} only; its figures would mislead")
     kernel = values.get("KERNEL") or None
     if kernel and not re.fullmatch(r"\d+\.\d+", kernel):
         raise Refused(f"KERNEL={kernel}: give a series such as 7.3")
@@ -130,13 +151,14 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
     kernel_src = _folder("KERNEL_SRC", values.get("KERNEL_SRC"), "Kconfig")
     if sum(x is not None for x in (kernel, kdir, kernel_src)) > 1:
         raise Refused("KERNEL, KERNEL_SRC and KDIR exclude each other; give one")
-    if kdir and arch == "all":
-        raise Refused("KDIR is a build for one arch; give ARCH as well")
+    if kdir and "all" in (arch, variant):
+        raise Refused("KDIR is one build; give its ARCH and VARIANT as well")
 
     cache = env.get("KPARITY_CACHE") or os.path.join(
         env.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "kparity")
     return Request(
         archs=tuple(known.values()) if arch == "all" else (known[arch],),
+        variants=tuple(kinds.values()) if variant == "all" else (kinds[variant],),
         pairs=pairs,
         lanes=("check", "insn") if lane == "all" else (lane,),
         seed=_seed(values.get("SEED")),
@@ -146,6 +168,8 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         kdir=kdir,
         toolchain=_choice("TOOLCHAIN", values.get("TOOLCHAIN"), ("host", "root")),
         accel=_choice("ACCEL", values.get("ACCEL"), ("kvm", "tcg")),
+        append=_line("APPEND", values.get("APPEND") or ""),
+        keep=values.get("KEEP", "0") not in ("", "0"),
         mirror=values.get("MIRROR") or None,
         out=Path(values.get("OUT") or TOP / "out").expanduser().resolve(),
         cache=Path(cache).expanduser().resolve(),

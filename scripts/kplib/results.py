@@ -3,13 +3,16 @@
 
 results.json holds, with "schema": 1,
 
-arch, seed, verdict       verdict is "pass", "fail" or "error"
+arch, variant             what it ran on
+seed, verdict             verdict is "pass", "fail" or "error"
 kernel                    release, and the options that change figures
 tools                     version of each tool
-lanes                     for each lane: accelerator, why, seconds, lost
-                          ("lost" says how the guest was lost, else null)
+lanes                     for each lane: accelerator, why, seconds, boots, losses
+                          (suite, case, path and how a guest was lost there), lost
+                          (why the lane was given up, else null)
 pairs                     for each pair:
-  cases                   suite, case, path, status (pass fail skip error), log
+  cases                   suite, case, path, status (pass fail skip error), log;
+                          a variant's checkers are cases as well
   contract                one row an invariant: id, category, statement, c (how
                           C keeps it), when and then (its condition in C), rust
                           (id, how, text, where), compile_fail, judged (times
@@ -26,9 +29,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
-from kplib import guest, ktap
+from kplib import guest, ktap, stacks
+from kplib.console import Position, Report
 from kplib.kernel import Kernel
 from kplib.request import TOP
 from kplib.toolchain import Toolchain
@@ -76,14 +81,33 @@ class PairResult:
 
 
 @dataclass
+class Loss:
+    """A guest that was lost: to what, how, and what it said then."""
+
+    at: Position
+    what: str
+    lines: list[str]
+
+
+@dataclass
 class LaneResult:
-    """All that one boot gave. `lost` is set if the guest did not live to the end."""
+    """All that the boots of a lane gave. `lost` says why it was given up, if it was.
+
+    `planned` has the cases of each pair's suite, `blinded` those whose report
+    ended their guest's use, `blind` checkers that did not look, with the reason.
+    """
 
     lane: guest.Lane
     seconds: float = 0.0
+    boots: int = 0
+    planned: dict[str, list[Position]] = field(default_factory=dict)
     ktap: dict[str, str] = field(default_factory=dict)
     cost: dict[str, str] = field(default_factory=dict)
     invariants: dict[str, str] = field(default_factory=dict)
+    reports: list[Report] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    blinded: list[Position] = field(default_factory=list)
+    blind: dict[str, str] = field(default_factory=dict)
     lost: str | None = None
     console: str = ""
 
@@ -157,17 +181,6 @@ class ArchResult:
             return "error"
         return "pass" if statuses else "error"
 
-    def suites(self) -> dict[str, str]:
-        """KTAP of every planned suite; one line that says so for a lost one."""
-        found = {}
-        for lane in self.lanes:
-            why = " ".join((lane.lost or "no results").split()).replace("#", "")
-            for pair in self.pairs:
-                for suite in planned_suites(pair, lane.lane.name):
-                    found[suite] = lane.ktap.get(
-                        suite, f"KTAP version 1\n1..1\nnot ok 1 {suite} # {why}\n")
-        return found
-
     def facts(self) -> dict[str, str]:
         """The options that change figures."""
         return {name: self.kernel.config.get(f"CONFIG_{name}", "n") for name in FACTS}
@@ -177,13 +190,17 @@ class ArchResult:
         return {
             "schema": 1,
             "arch": self.kernel.arch.name,
+            "variant": self.kernel.variant.name,
             "seed": self.seed,
             "verdict": self.verdict,
             "kernel": {"release": self.kernel.release, "config": self.facts()},
             "tools": self.tools.versions,
             "lanes": {
                 lane.lane.name: {"accelerator": lane.lane.accel, "why": lane.lane.why,
-                                 "seconds": round(lane.seconds, 3), "lost": lane.lost}
+                                 "seconds": round(lane.seconds, 3), "boots": lane.boots,
+                                 "losses": [{**asdict(loss.at), "what": loss.what}
+                                            for loss in lane.losses],
+                                 "lost": lane.lost}
                 for lane in self.lanes},
             "pairs": {
                 name: {
@@ -194,20 +211,76 @@ class ArchResult:
         }
 
 
+def _judge(tree: Path, lane: LaneResult, pair: str, suite: str) -> list[ktap.Verdict]:
+    """One verdict for each planned case and path of a suite, in their order."""
+    planned = [at for at in lane.planned.get(pair, []) if at.suite == suite]
+    found: dict[tuple[str, str], ktap.Verdict] = {(at.case, at.path): ktap.Verdict(
+        suite, at.case, at.path, ktap.ERROR,
+        ("its result is missing" if suite in lane.ktap else f"not run: {lane.lost}",))
+        for at in planned}
+    cases = {at.case for at in planned}
+    if suite in lane.ktap:
+        for v in ktap.verdicts(tree, [suite], ktap.merge({suite: lane.ktap[suite]})):
+            # A case that was left out on all paths has a line, but no verdict.
+            if v.path or v.status != ktap.SKIP or v.case not in cases:
+                found[v.case, v.path] = v
+    elif not planned and not any(loss.at.suite == suite for loss in lane.losses):
+        found["", ""] = ktap.Verdict(suite, "", "", ktap.ERROR,
+                                     (lane.lost or "the guest gave no results",))
+    for loss in lane.losses:
+        if loss.at.suite == suite:
+            found[loss.at.case, loss.at.path] = ktap.Verdict(
+                suite, loss.at.case, loss.at.path, ktap.ERROR,
+                (loss.what, *stacks.summary(loss.lines)))
+    for report in lane.reports:
+        key = report.at.case, report.at.path
+        if report.at.suite != suite:
+            continue
+        log = (report.title, *stacks.summary(report.lines[1:]))
+        have = found.get(key)
+        if have is None or have.status in (ktap.PASS, ktap.SKIP) or report.at in lane.blinded:
+            found[key] = ktap.Verdict(suite, *key, ktap.FAIL, log)
+        elif log[0] not in have.log:
+            found[key] = ktap.Verdict(suite, *key, have.status, have.log + log)
+    return list(found.values())
+
+
+def _checkers(kernel: Kernel, lane: LaneResult, pair: str,
+              verdicts: list[ktap.Verdict]) -> list[ktap.Verdict]:
+    """What each of the variant's checkers saw of a pair, on each path."""
+    found = []
+    ran = {v.path for v in verdicts if v.status in (ktap.PASS, ktap.FAIL)}
+    for checker in kernel.variant.checkers:
+        for path in PATHS:
+            hits = [r for r in lane.reports if r.checker == checker.name
+                    and r.at.suite == pair and r.at.path == path]
+            status, why = ktap.PASS, ""
+            if hits:
+                status, why = ktap.FAIL, f"{len(hits)} of its reports, in {hits[0].at.case}"
+            elif checker.name in lane.blind:
+                status, why = ktap.ERROR, lane.blind[checker.name]
+            elif path not in ran:
+                status, why = ktap.ERROR, "nothing ran to the end"
+            elif checker.sees == "c" and path != REFERENCE:
+                status, why = ktap.SKIP, (f"{checker.option} does not instrument Rust; "
+                                          f"only what C does is looked at for {checker.looks_for}")
+            found.append(ktap.Verdict(pair, checker.name, path, status, (why,) if why else ()))
+    return found
+
+
 def gather(kernel: Kernel, tools: Toolchain, seed: int, pairs: tuple[str, ...],
            lanes: list[LaneResult]) -> ArchResult:
-    """Judge what the lanes of one arch gave."""
+    """Judge what the lanes of one arch and variant gave."""
     found = {pair: PairResult() for pair in pairs}
     for lane in lanes:
         for pair in pairs:
             result = found[pair]
+            mine: list[ktap.Verdict] = []
             for suite in planned_suites(pair, lane.lane.name):
-                if suite in lane.ktap:
-                    text = ktap.merge({suite: lane.ktap[suite]})
-                    result.verdicts += ktap.verdicts(kernel.tree, [suite], text)
-                else:
-                    why = lane.lost or "the guest gave no results"
-                    result.verdicts.append(ktap.Verdict(suite, "", "", ktap.ERROR, (why,)))
+                mine += _judge(kernel.tree, lane, pair, suite)
+            result.verdicts += mine
+            if lane.lane.name == "check":
+                result.verdicts += _checkers(kernel, lane, pair, mine)
             if lane.cost.get(pair):
                 result.costs = parse_costs(lane.cost[pair])
             if lane.lane.name == "check" and lane.invariants.get(pair):

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kplib import archs, checks, compile_fail, dwarf, kernel, ktap, modules, records, report, \
-    toolchain, ui, unsafety, verbs
-from kplib.errors import FAILED, OK, EnvironmentFailed
+    toolchain, ui, unsafety, variants, verbs
+from kplib.errors import BROKEN, FAILED, OK, EnvironmentFailed
 from kplib.request import TOP, Request
 
 
@@ -74,27 +74,30 @@ def run_in(copy: Path, req: Request, *words: str) -> subprocess.CompletedProcess
 
 def _mutant(req: Request, arch: archs.Arch, patch: Path, copy: Path) -> str | None:
     """Why a mutant was not caught as its patch says, or None if it was."""
-    head = dict(re.findall(r"^(Pair|Caught-by): (.*)$", patch.read_text(), re.M))
+    head = dict(re.findall(r"^(Pair|Caught-by|Variant|Verdict): (.*)$", patch.read_text(), re.M))
     pair, (case, path) = head["Pair"], head["Caught-by"].split()
+    variant, verdict = head.get("Variant", variants.BASE), head.get("Verdict", ktap.FAIL)
+    status = FAILED if verdict == ktap.FAIL else BROKEN
     applied = subprocess.run(["git", "apply", "-p1", str(patch)], cwd=copy, check=False,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if applied.returncode:
         return f"does not apply: {applied.stdout.decode().strip()}"
     try:
-        done = run_in(copy, req, "run", f"PAIR={pair}", "LANE=check", f"ARCH={arch.name}")
+        done = run_in(copy, req, "run", f"PAIR={pair}", "LANE=check", f"ARCH={arch.name}",
+                      f"VARIANT={variant}")
     finally:
         subprocess.run(["git", "apply", "-R", "-p1", str(patch)], cwd=copy, check=True)
     said = done.stdout.decode(errors="replace")
-    if done.returncode != FAILED:
-        return f"exit status {done.returncode}, not {FAILED}:\n{said}"
-    results = copy / "out" / arch.name / "results.json"
+    if done.returncode != status:
+        return f"exit status {done.returncode}, not {status}:\n{said}"
+    results = copy / "out" / arch.name / variant / "results.json"
     if not results.exists():
         return f"no results:\n{said}"
     cases = json.loads(results.read_text())["pairs"][pair]["cases"]
-    if not any(c["case"] == case and c["path"] == path and c["status"] == ktap.FAIL
+    if not any(c["case"] == case and c["path"] == path and c["status"] == verdict
                for c in cases):
-        return f"failed, but not in {case} on {path}:\n{said}"
-    if f"again: make run PAIR={pair} ARCH={arch.name} SEED=" not in said:
+        return f"no {verdict} in {case} on {path}:\n{said}"
+    if not re.search(rf"again: make run PAIR={pair} ARCH={arch.name} .*SEED=", said):
         return f"no command to run it again:\n{said}"
     return None
 
@@ -120,7 +123,7 @@ def _line(good: bool, text: str, tally: Tally) -> None:
     print(f"  {'ok  ' if good else 'FAIL'} {text}", flush=True)
 
 
-def _contracts(req: Request, tools: toolchain.Toolchain, found: verbs.ArchRun,
+def _contracts(req: Request, tools: toolchain.Toolchain, found: verbs.CellRun,
                tally: Tally) -> None:
     """Ledger, reasons for unsafe, layouts in DWARF, and Rust that must not compile."""
     arch = found.result.kernel.arch.name
@@ -144,11 +147,13 @@ def _contracts(req: Request, tools: toolchain.Toolchain, found: verbs.ArchRun,
         _line(outcome.why is None, f"{what}: {outcome.why or outcome.test.error}", tally)
 
 
-def _suites(req: Request, tools: toolchain.Toolchain, arch: archs.Arch, tally: Tally) -> None:
-    found = verbs.run_arch(req, tools, arch)
+def _suites(req: Request, tools: toolchain.Toolchain, arch: archs.Arch,
+            variant: variants.Variant, tally: Tally) -> None:
+    found = verbs.run_cell(req, tools, arch, variant)
     result = found.result
     print(report.show(result, req.verbose), flush=True)
-    _contracts(req, tools, found, tally)
+    if variant.name == variants.BASE:
+        _contracts(req, tools, found, tally)
     for pair in result.pairs.values():
         for verdict in pair.verdicts:
             if verdict.status == ktap.SKIP:
@@ -162,7 +167,8 @@ def test(req: Request) -> int:
     tools = verbs.prepare(req)
     every = tuple(archs.load_all(TOP / "qemu/arch").values())
     host = next(a for a in every if a.name == archs.host_name(os.uname().machine))
-    kernels = {arch.name: kernel.get(req, tools, arch) for arch in every}
+    kinds = variants.load_all(TOP / "qemu/variant")
+    kernels = {arch.name: kernel.get(req, tools, arch, kinds[variants.BASE]) for arch in every}
     tally = Tally()
     _host_tests(kernels[host.name].tree, tally)
     if tools.root is None:
@@ -174,8 +180,9 @@ def test(req: Request) -> int:
     print("\nstatic checks", flush=True)
     for outcome in checks.run(tools, kernels[host.name], req.out):
         tally.add(outcome.passed)
-    for arch in every:
-        _suites(req, tools, arch, tally)
+    for variant in kinds.values():
+        for arch in every:
+            _suites(req, tools, arch, variant, tally)
     _mutants(req, host, tally)
     skipped = f", {tally.skipped} skipped" if tally.skipped else ""
     print(f"\n{tally.passed} passed, {tally.failed} failed{skipped}")

@@ -13,7 +13,10 @@ import time
 from typing import Iterator
 
 _lock = threading.Lock()
-_UNSAFE = re.compile(r"[^\t\x20-\x7e\u00a0-\U0010ffff]")
+#: All but what a terminal shows as it is and XML can hold: no control characters, no
+#: marks that turn the direction of writing.
+_UNSAFE = re.compile("[^\t\x20-\x7e\u00a0-\u200d\u2010-\u2029\u202f-\u2065\u206a-\ud7ff"
+                     "\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010fffd]")
 
 
 def clean(text: str) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -11,12 +12,14 @@ import tempfile
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Iterator
 
-from kplib import accel, apt, cache, compile_fail, guest, kernel, lanes, ledger, modules, proc, \
-    report, request, results, scaffold, toolchain, ui, unsafety
+from kplib import accel, apt, boot, cache, compile_fail, guest, kernel, lanes, ledger, modules, \
+    proc, report, request, results, scaffold, toolchain, ui, unsafety
 from kplib.archs import Arch
-from kplib.errors import BROKEN, FAILED, OK, Refused
+from kplib.errors import BROKEN, FAILED, OK, EnvironmentFailed, Failed, Refused
 from kplib.request import TOP, Request
+from kplib.variants import Variant
 
 
 def prepare(req: Request) -> toolchain.Toolchain:
@@ -27,53 +30,112 @@ def prepare(req: Request) -> toolchain.Toolchain:
 
 
 @dataclass(frozen=True)
-class ArchRun:
-    """One arch's results, the modules that gave them, and the ledger of both."""
+class CellRun:
+    """One arch and variant's results, the modules that gave them, and the ledger of both."""
 
     result: results.ArchResult
     built: modules.Modules
     book: ledger.Ledger
 
 
-def run_arch(req: Request, tools: toolchain.Toolchain, arch: Arch) -> ArchRun:
-    """Boot the lanes while the modules are built, feed them, save the results."""
-    built_kernel = kernel.get(req, tools, arch)
-    built: Future[modules.Modules] = Future()
-    wanted = [accel.choose(req, tools, built_kernel) if name == "check" else accel.INSN_LANE
-              for name in req.lanes]
-    folder = req.out / arch.name
-    running = [
-        lanes.start(lambda lane=lane: lanes.run(  # type: ignore[misc]
-            req, tools, built_kernel, lane, built, folder), f"{arch.name} {lane.name}")
-        for lane in wanted]
-    try:
-        built.set_result(modules.build(req, tools, built_kernel))
-        with ui.step(f"running {', '.join(req.pairs)} on {arch.name}"):
-            done = [future.result() for future in running]
-    except BaseException:
+class Cell:
+    """One arch and variant, from the start of its guests to its saved results.
+
+    The guests boot while the modules are built, and wait for a core (guest.slot())
+    where there are more of them than cores.
+    """
+
+    def __init__(self, req: Request, tools: toolchain.Toolchain, arch: Arch,
+                 variant: Variant) -> None:
+        self._req = req
+        self._tools = tools
+        self.kernel = kernel.get(req, tools, arch, variant)
+        self._built: Future[modules.Modules] = Future()
+        wanted = [accel.choose(req, tools, self.kernel) if name == "check" else accel.INSN_LANE
+                  for name in req.lanes if name in variant.lanes]
+        self._folder = modules.results_folder(req, self.kernel)
+        self._running = [
+            lanes.start(lambda lane=lane: lanes.run(  # type: ignore[misc]
+                req, tools, self.kernel, lane, self._built, self._folder),
+                f"{self.kernel.name} {lane.name}")
+            for lane in wanted]
+        with self._stopping():
+            self._built.set_result(modules.build(req, tools, self.kernel))
+
+    @contextlib.contextmanager
+    def _stopping(self) -> Iterator[None]:
+        """Whatever ends the body early ends the guests too."""
+        try:
+            yield
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the guests; none is left when this returns."""
         guest.cancelled.set()
-        for future in running:
+        self._built.cancel()
+        for future in self._running:
             try:
                 future.exception()
             except BaseException:  # pylint: disable=broad-except
                 pass  # what matters is the first error, which goes on from here
         guest.cancelled.clear()
-        raise
-    result = results.gather(built_kernel, tools, req.seed, req.pairs, done)
-    found = ArchRun(result, built.result(), ledger.build(built.result(), result.pairs))
-    report.save(result, found.book, folder)
-    return found
+
+    def done(self) -> bool:
+        """Whether all guests have ended."""
+        return all(future.done() for future in self._running)
+
+    def finish(self) -> CellRun:
+        """Wait for the guests, judge, and save the results."""
+        req = self._req
+        with self._stopping(), ui.step(f"running {', '.join(req.pairs)} on {self.kernel.name}"):
+            done = [future.result() for future in self._running]
+        result = results.gather(self.kernel, self._tools, req.seed, req.pairs, done)
+        built = self._built.result()
+        found = CellRun(result, built, ledger.build(built, result.pairs))
+        report.save(result, found.book, self._folder)
+        return found
+
+
+def run_cell(req: Request, tools: toolchain.Toolchain, arch: Arch, variant: Variant) -> CellRun:
+    """One arch and variant, from start to saved results."""
+    return Cell(req, tools, arch, variant).finish()
 
 
 def run(req: Request) -> int:
     """Build what is missing, boot, compare, report."""
     tools = prepare(req)
-    found = []
-    for arch in req.archs:
-        result = run_arch(req, tools, arch).result
+    waiting: list[Cell] = []
+    rows: list[report.Row] = []
+
+    def emit() -> None:
+        result = waiting[0].finish().result
+        del waiting[0]
         print(report.show(result, req.verbose), flush=True)
-        found.append(result)
-    verdicts = {result.verdict for result in found}
+        rows.append(report.Row(result.kernel.arch.name, result.kernel.variant.name, result, ""))
+
+    cells = [(arch, variant) for arch in req.archs for variant in req.variants]
+    try:
+        for arch, variant in cells:
+            try:
+                waiting.append(Cell(req, tools, arch, variant))
+            except (Failed, EnvironmentFailed) as err:
+                if len(cells) == 1:
+                    raise
+                ui.note(f"{arch.name} {variant.name}: {err}")
+                rows.append(report.Row(arch.name, variant.name, None, str(err)))
+            while waiting and waiting[0].done():
+                emit()
+        while waiting:
+            emit()
+    except BaseException:
+        for cell in waiting:
+            cell.stop()
+        raise
+    if len(cells) > 1:
+        print(report.table(rows), flush=True)
+    verdicts = {row.verdict for row in rows}
     if "fail" in verdicts:
         return FAILED
     if "error" in verdicts:
@@ -120,20 +182,25 @@ def update(req: Request) -> int:
     return OK
 
 
+def _one(req: Request, verb: str) -> None:
+    """Refuse a request for more than one guest."""
+    if len(req.archs) != 1 or len(req.variants) != 1:
+        raise Refused(f"make {verb} is for one guest; give ARCH=x86_64 or ARCH=arm64, "
+                      "and one VARIANT")
+
+
 def shell(req: Request) -> int:
     """Boot into a busybox shell with the modules in /modules."""
-    if len(req.archs) != 1:
-        raise Refused("make shell is for one arch; give ARCH=x86_64 or ARCH=arm64")
+    _one(req, "shell")
     tools = prepare(req)
-    built_kernel = kernel.get(req, tools, req.archs[0])
+    built_kernel = kernel.get(req, tools, req.archs[0], req.variants[0])
     built = modules.build(req, tools, built_kernel)
     busybox = _busybox(req, tools, req.archs[0])
     lane = accel.choose(req, tools, built_kernel)
     with tempfile.TemporaryDirectory(dir=req.out) as scratch:
         initrd = _shell_initrd(tools, built_kernel, built, busybox, Path(scratch))
-        words = guest.command(built_kernel, lane, Path("/dev/null"), initrd)
         # The console is the terminal here, and there is no port for a host to talk on.
-        words = words[:words.index("-chardev")] + [
+        words = boot.command(built_kernel, lane, initrd, req.append) + [
             "-chardev", "stdio,id=console,mux=on,signal=off", "-serial", "chardev:console",
             "-mon", "console"]
         print(f"{req.archs[0].name}, linux {built_kernel.release}, {lane.describe()}; "
@@ -223,10 +290,12 @@ def show_json(req: Request) -> int:
     """Print the results of the last run."""
     found = {}
     for arch in req.archs:
-        path = req.out / arch.name / "results.json"
-        if not path.exists():
-            raise Refused(f"{path} is not there; 'make run ARCH={arch.name}' writes it")
-        found[arch.name] = json.loads(path.read_text())
+        for variant in req.variants:
+            path = req.out / arch.name / variant.name / "results.json"
+            if not path.exists():
+                raise Refused(f"{path} is not there; 'make run ARCH={arch.name} "
+                              f"VARIANT={variant.name}' writes it")
+            found[f"{arch.name}-{variant.name}"] = json.loads(path.read_text())
     json.dump(found, sys.stdout, indent=1)
     print()
     return OK
@@ -235,7 +304,7 @@ def show_json(req: Request) -> int:
 def contract(req: Request) -> int:
     """Run the suites and print the ledger and the review list."""
     tools = prepare(req)
-    found = run_arch(req, tools, req.archs[0])
+    found = run_cell(req, tools, req.archs[0], req.variants[0])
     result, book = found.result, found.book
     print(ledger.show(book))
     print("\nunsafe, for review:")
@@ -255,7 +324,7 @@ def contract(req: Request) -> int:
 def misuse(req: Request) -> int:
     """Compile what must not compile."""
     tools = prepare(req)
-    built_kernel = kernel.get(req, tools, req.archs[0])
+    built_kernel = kernel.get(req, tools, req.archs[0], req.variants[0])
     modules.build(req, tools, built_kernel)
     with ui.step("compiling what must not compile"):
         found = compile_fail.run(tools, modules.folder(req, built_kernel), req.pairs)

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """The host's end of the port, against programs that play a guest."""
 
+import contextlib
+import socket
 import subprocess
 import tempfile
 import time
 import unittest
 from pathlib import Path
 
-from kplib import guest, proc
+from kplib import boot, guest, proc
+from kplib.console import Console
 from kplib.errors import GuestLost
 
 
@@ -24,11 +27,16 @@ class TestGuest(unittest.TestCase):
 
     def play(self, script: str) -> guest.Guest:
         """A guest played by a shell script."""
-        context = proc.child(["sh", "-c", script], stdin=subprocess.PIPE,
-                             stdout=subprocess.PIPE)
-        process = context.__enter__()
-        self.addCleanup(context.__exit__, None, None, None)
-        return guest.Guest(process, self.console, self.errors)
+        stack = contextlib.ExitStack()
+        self.addCleanup(stack.close)
+        wire, self.far = socket.socketpair()
+        monitor, far_monitor = socket.socketpair()
+        process = stack.enter_context(proc.child(["sh", "-c", script], stdin=subprocess.PIPE,
+                                                 stdout=subprocess.PIPE))
+        for end in (wire, self.far, monitor):
+            stack.enter_context(end)
+        far_monitor.close()  # a QEMU whose monitor does not answer
+        return guest.Guest(process, Console("token"), self.console, self.errors, wire, monitor)
 
     def lost(self, vm: guest.Guest, deadline: float = 5.0) -> str:
         """How the guest is said to be lost."""
@@ -97,11 +105,11 @@ class TestGuest(unittest.TestCase):
                           ("model name\t: Xeon\ncpu MHz\t: 800.0\ncpu MHz\t: 2599.998\n", 2599998),
                           ("BogoMIPS\t: 50.00\n", None)):
             self.console.write_text(text)
-            self.assertEqual(guest.host_tsc_khz(str(self.console)), khz)
-        self.assertIsNone(guest.host_tsc_khz("/nonexistent"))
+            self.assertEqual(boot.host_tsc_khz(str(self.console)), khz)
+        self.assertIsNone(boot.host_tsc_khz("/nonexistent"))
         words = "console=ttyS0 tsc_early_khz=@HOST_TSC_KHZ@ quiet"
-        self.assertEqual(guest.kernel_words(words, None), "console=ttyS0 quiet")
-        self.assertIn("tsc_early_khz=5 ", guest.kernel_words(words, 5))
+        self.assertEqual(boot.kernel_words(words, None), "console=ttyS0 quiet")
+        self.assertIn("tsc_early_khz=5 ", boot.kernel_words(words, 5))
 
     def test_console_cannot_drive_a_terminal(self) -> None:
         """Escapes in a guest's console are not passed on."""

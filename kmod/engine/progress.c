@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where a run is. The console gets a line before each path of each case, so
+ * that whatever the kernel complains of, and the case at which it stopped, is
+ * known by what stands above. The lines carry a word that the host chose for
+ * this boot: nothing else on the console passes for one of them by accident.
+ *
+ * A case that killed an earlier guest is left out with the parameter skip.
+ */
+#include <linux/jiffies.h>
+#include <linux/module.h>
+#include <linux/string.h>
+#include "engine.h"
+
+/* A case that works for long says so in between; the host takes silence for a hang. */
+#define ALIVE_EVERY	(2 * HZ)
+
+static char *mark = "";
+module_param(mark, charp, 0400);
+MODULE_PARM_DESC(mark, "word in progress lines on the console; none without it");
+
+static char *skip = "";
+module_param(skip, charp, 0444);
+MODULE_PARM_DESC(skip, "PAIR.CASE.PATH,... that are not to run");
+
+static unsigned long said_at;
+static const struct kp_pair *running;
+
+static void say(const char *pair, const char *name, const char *path)
+{
+	said_at = jiffies;
+	if (*mark)
+		pr_notice("kparity[%s]: at %s %s %s %lu\n", mark, pair, name,
+			  path, jiffies);
+}
+
+/**
+ * kp_alive() - tell the host that a long case makes progress
+ *
+ * Context: task.
+ */
+void kp_alive(void)
+{
+	if (!*mark || time_before(jiffies, READ_ONCE(said_at) + ALIVE_EVERY))
+		return;
+	WRITE_ONCE(said_at, jiffies);
+	pr_notice("kparity[%s]: alive\n", mark);
+}
+EXPORT_SYMBOL_GPL(kp_alive);
+
+/* KUnit asks for a path's name right before it runs the case on it. */
+static void describe_path(struct kunit *test, const void *param, char *desc)
+{
+	const struct kp_path_param *p = param;
+	const char *name = kp_path_name[p->id];
+
+	strscpy(desc, name, KUNIT_PARAM_DESC_SIZE);
+	say(p->pair->name, test->name, name);
+}
+
+static bool skipped(const char *pair, const char *name, const char *path)
+{
+	char word[128];
+	int len = scnprintf(word, sizeof(word), "%s.%s.%s", pair, name, path);
+	const char *at;
+
+	for (at = skip; (at = strstr(at, word)); at += len)
+		if ((at == skip || at[-1] == ',') &&
+		    (at[len] == ',' || !at[len]))
+			return true;
+	return false;
+}
+
+/**
+ * kp_case_enter() - a case begins
+ * @pair: the pair
+ * @test: the case; its parameters become the paths that are to run
+ */
+void kp_case_enter(const struct kp_pair *pair, struct kunit *test)
+{
+	struct kp_path_param *wanted = pair->stats->wanted;
+	u32 path, n = 0;
+
+	running = pair;
+	kp_stats_enter(pair, test->name);
+	for (path = 0; path < KP_NR_PATHS; path++)
+		if (!skipped(pair->name, test->name, kp_path_name[path]))
+			wanted[n++] = (struct kp_path_param){ pair, path };
+	kunit_register_params_array(test, wanted, n, describe_path);
+}
+EXPORT_SYMBOL_GPL(kp_case_enter);
+
+/**
+ * kp_case_exit() - a case has run on all paths
+ * @test: the case
+ */
+void kp_case_exit(struct kunit *test)
+{
+	say(running->name, "-", "-");
+}
+EXPORT_SYMBOL_GPL(kp_case_exit);

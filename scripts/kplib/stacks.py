@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Stacks with source lines and Rust names, from the tree's decode_stacktrace.sh."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from kplib import proc
+from kplib.errors import EnvironmentFailed
+from kplib.kernel import Kernel
+from kplib.request import TOP
+from kplib.toolchain import Toolchain
+
+#: Frames of whoever called the case, which are the same every time, and of the
+#: checkers themselves.
+_FRAMEWORK = re.compile(
+    r"^\s*(kunit_\w+|kthread|ret_from_fork(_asm)?|__kunit_\w+|dump_stack(_lvl)?|show_stack|"
+    r"dump_backtrace|print_report|_*kasan_\w+|__asan_\w+|kmemleak_\w+|print_circular_bug|"
+    r"check_noncircular|validate_chain|__lock_acquire|__ubsan_\w+|__might_\w+|kcsan_\w+|"
+    r"vpanic|panic)(\.\w+)* \(")
+_FRAME = re.compile(r"^\s*[\w.<>:$, {}&*@#'\[\]()=;-]+ \(.+:\d+\)")
+#: What a summary keeps beside frames that have a source line.
+_TELLS = re.compile(
+    r"BUG|NMI backtrace|task:|WARNING|UBSAN|ODEBUG|Oops|Kernel panic|rust_kernel|kernel BUG|"
+    r"RIP: |pc : |INFO: (?!NMI)|rcu: |watchdog: |\S+ is trying to|but task is already|"
+    r"(Read|Write) of size|(write|read) .*by (task|interrupt)|Allocated by|Freed by|"
+    r"Last potentially|unreferenced object|which lock already|"
+    r"(possible|index|shift|signed|unsigned|load of)|Unable to handle|object|value changed", re.I)
+SUMMARY_LINES = 28
+_CUT = "kparity: next report"
+
+
+def decode(tools: Toolchain, kernel: Kernel, modules: Path,
+           said: list[list[str]]) -> list[list[str]]:
+    """The same reports with addresses turned into names and source lines.
+
+    Whatever goes wrong, they come back as they were: a stack that is not
+    decoded must not hide the verdict that it belongs to.
+    """
+    argv = tools.argv("env", "LLVM=1", kernel.tree / "scripts/decode_stacktrace.sh",
+                      kernel.build / "vmlinux", kernel.tree, modules)
+    # "Code:" lines become a page of disassembly; the console's file has them.
+    text = "".join("\n".join([*(x for x in lines if "Code: " not in x), _CUT, ""])
+                   for lines in said)
+    try:
+        with proc.child(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                        stderr=subprocess.DEVNULL) as process:
+            out, _ = process.communicate(text.encode(), timeout=120)
+    except (subprocess.TimeoutExpired, OSError):
+        return said
+    decoded = out.decode(errors="replace")
+    for folder in (f"{TOP}/", f"{kernel.tree}/", f"{kernel.build}/./", f"{kernel.build}/"):
+        decoded = decoded.replace(folder, "")
+    found = [part.strip("\n").splitlines() for part in decoded.split(_CUT)][:-1]
+    return found if process.returncode == 0 and len(found) == len(said) else said
+
+
+def summary(lines: list[str]) -> tuple[str, ...]:
+    """What a reader needs of a decoded report: what it says, and the frames."""
+    kept = [line.rstrip() for line in lines
+            if _TELLS.match(line.strip()) or (_FRAME.match(line) and not _FRAMEWORK.search(line))]
+    dropped = len(kept) - SUMMARY_LINES
+    if dropped > 0:
+        kept = kept[:SUMMARY_LINES] + [f"... {dropped} lines more in the console's file"]
+    return tuple(kept or [line.rstrip() for line in lines[:SUMMARY_LINES]])
+
+
+def of_stuck(dump: list[str]) -> list[str]:
+    """What matters of a stuck guest: CPUs that are not idle, the threads of the case.
+
+    `dump` is what sysrq l, w and t printed, or the panic that an NMI led to.
+    """
+    sections: list[list[str]] = [[]]
+    for line in dump:
+        if re.match(r"(NMI backtrace for cpu|task:|Kernel panic|CPU: \d)", line) and not (
+                sections[-1] and len(sections[-1]) < 3 and line.startswith("CPU: ")):
+            sections.append([])
+        elif re.match(r"(sysrq|Showing|Kernel log|rt_rq|cfs_rq|Sched Debug|runnable tasks)", line):
+            sections.append([])
+            continue
+        sections[-1].append(line)
+    found: list[list[str]] = []
+    for lines in sections:
+        head = " ".join(lines[:3])
+        mine = re.match(r"task:(kunit_try_catch|kparity)", head) or (
+            re.match(r"NMI backtrace|CPU: |Kernel panic", head)
+            and "idling" not in head and "swapper/" not in head)
+        if mine and not any(lines[2:9] == other[2:9] for other in found):
+            found.append(_without_interrupt(lines))
+    return [line for lines in found for line in lines]
+
+
+def _without_interrupt(lines: list[str]) -> list[str]:
+    """A stack without the interrupt in which it was printed."""
+    kept, inside = [], False
+    for line in lines:
+        inside = inside or line.strip() == "<IRQ>"
+        if not inside:
+            kept.append(line)
+        inside = inside and line.strip() != "</IRQ>"
+    return kept
+
+
+def of_registers(text: str, modules: str, folder: Path, vmlinux: Path,
+                 tools: Toolchain) -> list[str]:
+    """Where each CPU is, from QEMU's own view of it: for a guest that says nothing.
+
+    `text` is QEMU's "info registers -a", `modules` the guest's /proc/modules.
+    """
+    loaded = {name: int(at, 16) for name, at in
+              re.findall(r"^(\w+) .* (0x[0-9a-f]+)(?: \(\w+\))?$", modules, re.M)}
+    lines = []
+    # "RIP=ffffffff81000000" on x86, " PC=ffff800080000000" on arm64.
+    for cpu, word in enumerate(re.findall(r"\b(?:RIP|PC)=([0-9a-f]{16})", text)):
+        at = int(word, 16)
+        near = [(base, name) for name, base in loaded.items() if 0 <= at - base < 16 << 20]
+        base, name = max(near, default=(0, ""))
+        image = folder / f"{name}.ko" if name else vmlinux
+        try:
+            said = proc.output(tools.argv(
+                "llvm-symbolizer", "--no-inlines", f"--obj={image}", hex(at - base))).splitlines()
+        except EnvironmentFailed:
+            said = []
+        # The line alone: symbols of a module that is not linked yet overlap.
+        where = said[1] if len(said) > 1 else f"0x{word}"
+        lines.append(f"RIP: cpu {cpu} at {where} {name}".rstrip())
+    return lines

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A case that does what no case should, for tests of the runner: added to the
+ * suite of a new pair in a copy of the project, see test_survival.py. Which
+ * misdeed is the seed's choice; it is done on one path, so that what ran
+ * before and after it must have a verdict of its own.
+ */
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/gfp.h>
+#include <linux/io.h>
+#include <linux/mutex.h>
+#include <linux/panic.h>
+#include <linux/reboot.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#define FLOOD_BYTES	(100u << 20)
+
+enum misdeed {
+	PANIC = 100, OOPS, SPIN, DEADLOCK, SLEEP, EXHAUST, REBOOT, FLOOD,
+	FAKE_KTAP, TRUNCATE, WARNING, HOSTILE_LOG, LOCK_ORDER, LEAK, USE_AFTER_FREE,
+	SHIFT, SLEEP_ATOMIC, ALIVE, OVERFLOW_STACK,
+};
+
+static DEFINE_SPINLOCK(misbehave_lock);
+static DEFINE_MUTEX(misbehave_a);
+static DEFINE_MUTEX(misbehave_b);
+static DECLARE_COMPLETION(never);
+static int misbehave_shift = 40;
+
+/* The kernel itself drops most of what is printed too fast; a UART does not. */
+static void flood(void)
+{
+	static char line[900];
+	u32 i;
+
+	memset(line, 'x', sizeof(line) - 1);
+	for (i = 0; i < FLOOD_BYTES / sizeof(line); i++)
+		pr_err("%s\n", line);
+#ifdef CONFIG_X86
+	for (i = 0; i < FLOOD_BYTES; i++)
+		outb('x', 0x3f8);
+#endif
+}
+
+static void fake_ktap(struct kunit *test)
+{
+	pr_err("KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: fault\n");
+	pr_err("        ok 3 rust->c\nok 1 fault\n");
+	pr_err("kparity[00000000]: at fault lockstep c->c 0\n");
+	kunit_info(test, "ok 3 rust->c");
+	KUNIT_FAIL(test, "a real failure");
+}
+
+/* The first members of struct string_stream, lib/kunit/string-stream.h. */
+struct stream_head {
+	size_t length;
+	struct list_head fragments;
+};
+
+static void truncate(struct kunit *test)
+{
+	INIT_LIST_HEAD(&((struct stream_head *)test->log)->fragments);
+}
+
+static void hostile_log(struct kunit *test)
+{
+	u32 i;
+
+	kunit_err(test, "\x1b[2J\x1b]0;owned\x07\xff\xfe\xc3\x28 <b>&amp;</b> ]]>\n");
+	kunit_err(test, "ok 1 nothing # SKIP\nnot ok 99 something\n1..0\nBail out!\n");
+	kunit_err(test, "x\n        ok 3 rust->c\n        ok 1 c->c\n");
+	for (i = 0; i < 1000; i++)
+		kunit_err(test, "%0250d", i);
+	KUNIT_FAIL(test, "a real failure");
+}
+
+static void lock_order(void)
+{
+	mutex_lock(&misbehave_a);
+	mutex_lock(&misbehave_b);
+	mutex_unlock(&misbehave_b);
+	mutex_unlock(&misbehave_a);
+	mutex_lock(&misbehave_b);
+	mutex_lock(&misbehave_a);
+	mutex_unlock(&misbehave_a);
+	mutex_unlock(&misbehave_b);
+}
+
+static noinline int overflow_stack(int depth)
+{
+	char frame[512];
+
+	memset(frame, depth, sizeof(frame));
+	OPTIMIZER_HIDE_VAR(depth);
+	if (READ_ONCE(misbehave_shift) == INT_MAX)
+		return 0;
+	return overflow_stack(depth + 1) + READ_ONCE(frame[depth % 512]);
+}
+
+static void misbehave(struct kunit *test)
+{
+	const struct kp_path_param *path = test->param_value;
+	char *bytes;
+	unsigned long end;
+
+	if (path->id != KP_RUST_C)
+		return;
+	switch (kp_seed) {
+	case PANIC:
+		panic("asked for");
+	case OOPS:
+		WRITE_ONCE(*(int *)8, 0);
+		break;
+	case SPIN:
+		local_irq_disable();
+		for (;;)
+			cpu_relax();
+	case DEADLOCK:
+		spin_lock(&misbehave_lock);
+		spin_lock(&misbehave_lock);
+		break;
+	case SLEEP:
+		wait_for_completion(&never);
+		break;
+	case EXHAUST:
+		while (alloc_page(GFP_KERNEL))
+			;
+		break;
+	case REBOOT:
+		emergency_restart();
+		break;
+	case FLOOD:
+		flood();
+		break;
+	case FAKE_KTAP:
+		fake_ktap(test);
+		break;
+	case TRUNCATE:
+		truncate(test);
+		break;
+	case WARNING:
+		WARN(1, "asked for");
+		break;
+	case HOSTILE_LOG:
+		hostile_log(test);
+		break;
+	case LOCK_ORDER:
+		lock_order();
+		break;
+	case LEAK:
+		for (end = 0; end < 4; end++) {
+			bytes = kmalloc(77, GFP_KERNEL);
+			WRITE_ONCE(*bytes, 1);
+		}
+		bytes = NULL;
+		break;
+	case USE_AFTER_FREE:
+		bytes = kmalloc(77, GFP_KERNEL);
+		kfree(bytes);
+		WRITE_ONCE(bytes[1], 1);
+		break;
+	case SHIFT:
+		WRITE_ONCE(misbehave_shift, 1 << READ_ONCE(misbehave_shift));
+		break;
+	case SLEEP_ATOMIC:
+		spin_lock(&misbehave_lock);
+		might_sleep();
+		spin_unlock(&misbehave_lock);
+		break;
+	case ALIVE:
+		for (end = jiffies + 30 * HZ; time_before(jiffies, end); msleep(100))
+			kp_alive();
+		break;
+	case OVERFLOW_STACK:
+		misbehave_shift = overflow_stack(0);
+		break;
+	}
+}
