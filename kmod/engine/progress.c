@@ -7,13 +7,18 @@
  *
  * A case that killed an earlier guest is left out with the parameter skip.
  */
+#include <linux/console.h>
+#include <linux/delay.h>
 #include <linux/jiffies.h>
+#include <linux/kmsg_dump.h>
 #include <linux/module.h>
 #include <linux/string.h>
 #include "engine.h"
 
 /* A case that works for long says so in between; the host takes silence for a hang. */
 #define ALIVE_EVERY	(2 * HZ)
+/* For a line to reach the console: a UART takes 0.1 ms, a flooded one longer. */
+#define PRINTED_WITHIN	(HZ / 2)
 
 static char *mark = "";
 module_param(mark, charp, 0400);
@@ -26,12 +31,48 @@ MODULE_PARM_DESC(skip, "PAIR.CASE.PATH,... that are not to run");
 static unsigned long said_at;
 static const struct kp_pair *running;
 
+/* Whether the consoles have printed all records before @next. */
+static bool printed(u64 next)
+{
+	struct console *con;
+	bool done = true;
+	int cookie = console_srcu_read_lock();
+
+	for_each_console_srcu(con) {
+		atomic_long_t *seq = &ACCESS_PRIVATE(con, nbcon_seq);
+		short flags = console_srcu_read_flags(con);
+
+		if ((flags & CON_NBCON) && (flags & CON_ENABLED) &&
+		    !(flags & CON_SUSPENDED) && (u64)atomic_long_read(seq) < next)
+			done = false;
+	}
+	console_srcu_read_unlock(cookie);
+	return done;
+}
+
+/*
+ * Newer consoles print from a thread of their own. A case that stops its CPU,
+ * resets the machine or floods the log would do so before that thread has said
+ * which case it is, and another one would be blamed.
+ */
+static void wait_until_printed(void)
+{
+	unsigned long end = jiffies + PRINTED_WITHIN;
+	struct kmsg_dump_iter iter;
+
+	kmsg_dump_rewind(&iter);
+	while (!printed(iter.next_seq) && time_before(jiffies, end))
+		usleep_range(50, 200);
+}
+
 static void say(const char *pair, const char *name, const char *path)
 {
 	said_at = jiffies;
-	if (*mark)
-		pr_notice("kparity[%s]: at %s %s %s %lu\n", mark, pair, name,
-			  path, jiffies);
+	if (!*mark)
+		return;
+	pr_notice("kparity[%s]: at %s %s %s %lu\n", mark, pair, name, path,
+		  jiffies);
+	wait_until_printed();
 }
 
 /**

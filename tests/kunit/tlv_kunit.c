@@ -10,6 +10,7 @@
 #include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/file.h>
+#include <linux/kmemleak.h>
 #include <linux/kthread.h>
 #include <linux/mman.h>
 #include <linux/mm.h>
@@ -239,6 +240,12 @@ int tlv_user_attach(void)
 	err = kunit_attach_mm();
 	if (err)
 		return err;
+	/*
+	 * kthread_use_mm() takes a reference that only kthread_unuse_mm() gives
+	 * back; KUnit leaves that to the thread's exit, which does not. That leak
+	 * is not ours to report.
+	 */
+	kmemleak_not_leak(current->mm);
 	addr = map_fixed(MESSAGES, MESSAGES_SIZE);
 	if (addr == (unsigned long)-EEXIST)
 		return 0;
