@@ -4,7 +4,7 @@
 # more than make's: CI calls the program itself.
 
 VARIABLES := ARCH VARIANT PAIR SEED PROGRAMS LANE KERNEL KERNEL_SRC KDIR TOOLCHAIN ACCEL APPEND KEEP OUT MIRROR V
-VERBS := run test contract compile-fail new report shell doctor update clean distclean help bench-self
+VERBS := run test contract compile-fail new report shell gdb doctor update clean distclean help bench-self
 
 # What is given on the command line or in the environment, and nothing else.
 export $(foreach v,$(VARIABLES),$(if $(filter-out undefined default,$(origin $(v))),$(v)))

@@ -12,11 +12,13 @@
  *	write BYTES PATH		what to write follows
  *	read PATH
  *	exec BYTES ARGUMENT		a program follows
+ *	shell BYTES COMMAND		a busybox follows, to run it on the console
  *	off
  *
  * Every request is answered, in order, with a line "ERRNO BYTES" and that many
  * bytes. Requests may be sent without waiting for answers. exec answers with
- * what the program printed, and with its exit status in place of the errno.
+ * what the program printed, and with its exit status in place of the errno; so
+ * does shell, once it has ended, but for what it printed.
  *
  * Built with nolibc, from the kernel tree, so that clang alone makes it for
  * every arch.
@@ -35,6 +37,7 @@
 
 #define PORT		"/dev/vport0p1"
 #define PROGRAM		"/program"
+#define BUSYBOX		"/busybox"
 #define LINE_MAX	1024
 #define READ_CHUNK	65536
 #define OUTPUT_MAX	1048576
@@ -216,20 +219,38 @@ static char *drain(int fd, size_t *len)
 	return buf;
 }
 
+static void get_program(const char *path, size_t size)
+{
+	char *image = get_bytes(size);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0755);
+
+	if (fd < 0 || write(fd, image, size) != (ssize_t)size)
+		die(path);
+	close(fd);
+	free(image);
+}
+
+/* A program's exit status, once it has ended. */
+static int status_of(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		die("waitpid");
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 static void do_exec(size_t size, char *arg)
 {
 	char *const argv[] = { PROGRAM, arg, NULL };
-	char *image = get_bytes(size);
-	int fd = open(PROGRAM, O_WRONLY | O_CREAT | O_TRUNC, 0755);
 	int ends[2], status;
 	size_t len;
 	char *out;
 	pid_t pid;
 
-	if (fd < 0 || write(fd, image, size) != (ssize_t)size || pipe(ends))
-		die(PROGRAM);
-	close(fd);
-	free(image);
+	get_program(PROGRAM, size);
+	if (pipe(ends))
+		die("pipe");
 	pid = fork();
 	if (pid < 0)
 		die("fork");
@@ -243,12 +264,26 @@ static void do_exec(size_t size, char *arg)
 	close(ends[1]);
 	out = drain(ends[0], &len);
 	close(ends[0]);
-	if (waitpid(pid, &status, 0) != pid)
-		die("waitpid");
+	status = status_of(pid);
 	unlink(PROGRAM);
-	answer(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
-	       out, len);
+	answer(status, out, len);
 	free(out);
+}
+
+static void do_shell(size_t size, char *command)
+{
+	char *const argv[] = { BUSYBOX, "sh", "-c", command, NULL };
+	pid_t pid;
+
+	get_program(BUSYBOX, size);
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (!pid) {
+		execve(BUSYBOX, argv, argv + 4);
+		_exit(127);
+	}
+	answer(status_of(pid), NULL, 0);
 }
 
 static void serve(void)
@@ -277,6 +312,8 @@ static void serve(void)
 			do_write(len, end);
 		else if (!strcmp(line, "exec"))
 			do_exec(len, end);
+		else if (!strcmp(line, "shell"))
+			do_shell(len, end);
 		else if (!strcmp(line, "unload"))
 			do_unload(arg);
 		else if (!strcmp(line, "read"))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -31,6 +32,8 @@ CMDLINE = "panic=-1 oops=panic loglevel=6 printk.devkmsg=on kunit.autorun=0"
 #: Seconds, in variant base; others multiply them by their patience. An emulated
 #: boot takes 1.5 s on an idle machine; CI machines are seldom idle.
 BOOT_DEADLINE = 60.0
+#: How many states of a kernel are kept: 20 MB each for base, 130 MB for debug.
+STATES = 4
 #: Seconds for saving or loading a guest's state.
 STATE_DEADLINE = 60.0
 
@@ -114,17 +117,29 @@ def _until(guest: Guest, what: str, command: str, wanted: tuple[str, ...]) -> st
     raise qmp.MonitorError(f"{what} takes longer than {STATE_DEADLINE:.0f} s")
 
 
+def _prune(state: Path) -> None:
+    """Drop the oldest states of this kernel: its init or words for it have changed since."""
+    found = sorted((p.parent for p in state.parent.glob("warm-*/.complete")),
+                   key=lambda p: p.stat().st_mtime)
+    for old in found[:-STATES + 1]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
 def _save(guest: Guest, state: Path) -> None:
     """Keep the state of a guest that has just booted; it goes on afterwards."""
     with cache.locked(state):
         if cache.marker(state) is not None:
             return
+        _prune(state)
         with contextlib.suppress(EnvironmentFailed, OSError), cache.fresh(state) as partial:
             cache.need_space(state.parent, 1000, "a guest's state")
             guest.monitor.ask("stop")
             try:
                 file = partial / "state"
-                guest.monitor.ask("migrate", uri=f"file:{file}")
+                with open(file, "wb") as out:
+                    # QEMU itself may write to no file.
+                    guest.monitor.hand_over("state", out.fileno())
+                    guest.monitor.ask("migrate", uri="fd:state")
                 if _until(guest, "saving", "query-migrate", ("completed", "failed")) == "failed":
                     raise EnvironmentFailed("QEMU cannot save this guest's state")
                 cache.complete(partial, {"sha256": _digest(file)})
@@ -144,7 +159,7 @@ def _load(guest: Guest, state: Path) -> None:
 
 @contextlib.contextmanager
 def _start(tools: Toolchain, kernel: Kernel, words: list[str], path: Path,
-           token: str) -> Iterator[Guest]:
+           token: str, read_only: bool) -> Iterator[Guest]:
     """Run QEMU with a guest's channels; it is gone when the body ends."""
     errors = path.with_suffix(".qemu")
     wire, console_end = socket.socketpair()
@@ -158,7 +173,7 @@ def _start(tools: Toolchain, kernel: Kernel, words: list[str], path: Path,
         except OSError as err:
             raise EnvironmentFailed(f"cannot write {path}: {err.strerror}") from err
         with log, stderr, proc.child(
-                tools.argv(*words, *channels(*ends)), stdin=subprocess.PIPE,
+                tools.argv(*words, *channels(*ends), read_only=read_only), stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE, stderr=stderr, pass_fds=ends) as process:
             console_end.close()
             monitor_end.close()
@@ -168,8 +183,11 @@ def _start(tools: Toolchain, kernel: Kernel, words: list[str], path: Path,
 
 @contextlib.contextmanager
 def boot(tools: Toolchain, kernel: Kernel, lane: Lane, path: Path, token: str = "",
-         append: str = "", deadline: float | None = None) -> Iterator[Guest]:
+         append: str = "", deadline: float | None = None,
+         read_only: bool = True) -> Iterator[Guest]:
     """Start a guest and wait until it answers. It is gone when the body ends.
+
+    QEMU can write to no file, but for one that lets gdb in, which makes a socket.
 
     Its console goes on at the end of the file `path`; QEMU's own words are beside it.
     """
@@ -182,7 +200,8 @@ def boot(tools: Toolchain, kernel: Kernel, lane: Lane, path: Path, token: str = 
                 if known.get("sha256") != _digest(state / "state"):
                     raise qmp.MonitorError("its state in the cache is damaged")
                 guest = stack.enter_context(
-                    _start(tools, kernel, [*words, "-incoming", "defer"], path, token))
+                    _start(tools, kernel, [*words, "-incoming", "defer"], path, token,
+                           read_only))
                 _load(guest, state)
             except (qmp.MonitorError, GuestLost, OSError) as err:
                 ui.note(f"  booting the {kernel.name} guest from the start: {err}")
@@ -190,8 +209,15 @@ def boot(tools: Toolchain, kernel: Kernel, lane: Lane, path: Path, token: str = 
             else:
                 yield guest
                 return
-    with _start(tools, kernel, words, path, token) as guest:
-        guest.ok("booting", deadline or BOOT_DEADLINE * kernel.variant.patience)
+    with _start(tools, kernel, words, path, token, read_only) as guest:
+        try:
+            guest.ok("booting", deadline or BOOT_DEADLINE * kernel.variant.patience)
+        except GuestLost as err:
+            # The user's own words, kernel or deadline are a likelier cause.
+            if not append and not deadline and kernel.entry in kernel.build.parents:
+                err.args = (f"{err}; if the kernel in the cache is damaged, "
+                            f"remove {kernel.entry} to have it built again",)
+            raise
         if state:
             with contextlib.suppress(qmp.MonitorError):
                 _save(guest, state)

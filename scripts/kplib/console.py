@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, Callable
 
 from kplib import ui
 from kplib.errors import EnvironmentFailed
@@ -21,6 +21,8 @@ CONSOLE_MAX = 16 << 20
 _LINE_MAX = 1000
 _REPORT_LINES = 120
 _REPORTS_MAX = 200
+#: Why a guest gives up, in the words of kernel/panic.c and qemu/init.c.
+_LAST_WORDS = re.compile(r"(?:Kernel (panic) - not syncing|kparity (init)): (.*)")
 _STAMP = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?")
 
 
@@ -35,12 +37,34 @@ class Position:
 
 @dataclass
 class Report:
-    """One complaint of the kernel. `checker` says of what kind; `at` whom it concerns."""
+    """One complaint of the kernel. `checker` says of what kind; `at` whom it concerns.
+
+    `times` is how often it came; the lines are those of the first.
+    """
 
     checker: str
     title: str
     at: Position
     lines: list[str] = field(default_factory=list)
+    times: int = 1
+
+    def heading(self) -> str:
+        """The title, and how often it came."""
+        return f"{self.title} ({self.times} times)" if self.times > 1 else self.title
+
+    def same(self, other: "Report") -> bool:
+        """Whether two are the same complaint about the same case and path."""
+        return (self.checker, self.title, self.at) == (other.checker, other.title, other.at)
+
+
+def add(found: list[Report], report: Report) -> None:
+    """Keep a report, or count it where the same one is there."""
+    for have in found:
+        if have.same(report):
+            have.times += report.times
+            return
+    if len(found) < _REPORTS_MAX:
+        found.append(report)
 
 
 #: Kinds of reports by how they begin; the first that fits counts. Words are those
@@ -73,12 +97,12 @@ _KINDS = tuple((name, re.compile(pattern)) for name, pattern in (
     ("bug", r"BUG: "),
 ))
 _STARTS = re.compile("|".join(f"(?:{kind.pattern})" for _, kind in _KINDS))
-#: Reports after which lockdep has turned itself off: its own, and those that
-#: taint the kernel as unreliable.
-BLINDING = frozenset({"lockdep", "kasan"})
 #: Kinds after which nothing in that guest can be trusted.
 FATAL = frozenset({"oops", "rust", "panic"})
 _ENDS = re.compile(r"---\[ end (trace|Kernel panic)|={20,}$|-{20,}$")
+#: After a panic's own stack come those of the other CPUs, which did nothing.
+_OTHERS = re.compile(r"Sending NMI |NMI backtrace for cpu ")
+_PANICKED = re.compile(r"---\[ end Kernel panic - not syncing: (.*?)(?: \]---)?$")
 _LAST_FRAME = re.compile(r" *</TASK>")
 
 
@@ -94,6 +118,15 @@ def kind_of(line: str) -> str | None:
     return next(name for name, pattern in _KINDS if pattern.match(line))
 
 
+def foreign(report: Report) -> bool:
+    """Whether no frame of a report is in a module of ours.
+
+    A race needs two sides: one between two parts of the kernel itself, both of
+    which KCSAN_STRICT reports, says nothing of the code under test.
+    """
+    return not any("[kparity" in line for line in report.lines)
+
+
 class Console:
     """Reads a console's bytes as they come and keeps them in a file."""
 
@@ -107,6 +140,12 @@ class Console:
         self.reports: list[Report] = []
         self.history: list[tuple[int, Position]] = []
         self.size = 0
+        #: Whom to show it to as it comes.
+        self.show: Callable[[bytes], None] | None = None
+        #: What the kernel panicked of, once it has said all about that.
+        self.panicked = ""
+        #: Why the kernel ("panic") or init gave up, once it said so.
+        self.last_words: dict[str, str] = {}
         #: Set once the host makes the guest dump its state: no report of its own.
         self.dumping = False
         #: When the host last saw something that proves progress.
@@ -122,6 +161,8 @@ class Console:
         """Take what the guest printed."""
         self.last = time.monotonic()
         self.size += len(data)
+        if self.show is not None:
+            self.show(data)
         if self.flooded:
             return
         if self._file is not None:
@@ -144,6 +185,8 @@ class Console:
 
     def _line(self, text: str) -> None:
         line = plain(text)
+        if panic := _PANICKED.match(line):
+            self.panicked = panic.group(1)
         if marker := self._marker.match(line):
             self.progress = time.monotonic()
             if marker.group(1):
@@ -156,14 +199,18 @@ class Console:
         if self.dumping:
             self._open = None
             return
+        if found := _LAST_WORDS.match(line):
+            self.last_words.setdefault(found.group(1) or found.group(2), found.group(3))
         if self._open is None:
             kind = kind_of(line)
-            if kind is None or len(self.reports) >= _REPORTS_MAX:
-                return
-            self._open = Report(kind, line.strip(), self.position, [line])
-            self.reports.append(self._open)
+            if kind is not None:
+                self._open = Report(kind, line.strip(), self.position, [line])
+                add(self.reports, self._open)
             return
         report = self._open
+        if report.checker == "panic" and _OTHERS.match(line):
+            self._open = None
+            return
         report.lines.append(line)
         if kind_of(line) in FATAL:
             report.checker = report.checker if report.checker in FATAL else "oops"

@@ -29,6 +29,8 @@ from kplib.errors import GuestLost
 SILENCE = 20.0
 #: KUnit's own factors, kunit_timeout_mult() in lib/kunit/test.c.
 SPEEDS = {"normal": 1.0, "slow": 3.0, "very_slow": 12.0}
+#: The kernel's panic= while it runs: 0 is to stay.
+PANIC = "/sys/module/kernel/parameters/panic"
 #: No answer is larger; a guest that announces more talks nonsense.
 ANSWER_MAX = 16 << 20
 _HEAD_MAX = 32
@@ -109,6 +111,12 @@ class Guest:
         self.console = console
         #: How long the running case may be silent, in multiples of SILENCE.
         self.speeds: dict[tuple[str, str], float] = {}
+        #: Further things to listen to while waiting, and what to do then.
+        self.taps: dict[int, Callable[[], None]] = {}
+        #: Whether a panic is the end also of a guest that stays.
+        self.ends_at_panic = False
+        #: How much longer than in variant base anything may take.
+        self.patience = patience
         self.monitor = qmp.Monitor(monitor)
         self._process = process
         self._in = process.stdin.fileno()
@@ -116,7 +124,8 @@ class Guest:
         self._wire: socket.socket | None = wire
         self._path = path
         self._errors = errors
-        self._patience = patience
+        self._stays = False
+        self._owed = 0
         self._unsent: collections.deque[memoryview] = collections.deque()
         self._received = bytearray()
         os.set_blocking(self._in, False)
@@ -125,6 +134,7 @@ class Guest:
 
     def send(self, line: str, data: bytes = b"") -> None:
         """Queue a request."""
+        self._owed += 1
         self._unsent.append(memoryview(line.encode() + b"\n" + data))
 
     def say(self, text: str) -> None:
@@ -141,7 +151,7 @@ class Guest:
         self.console.progress = time.monotonic()
         while (found := self._parse()) is None:
             at = self.console.position
-            limit = silence or SILENCE * self._patience * self.speeds.get((at.suite, at.case), 1.0)
+            limit = silence or SILENCE * self.patience * self.speeds.get((at.suite, at.case), 1.0)
             if time.monotonic() > self.console.progress + limit:
                 raise self._stuck(f"nothing for {limit:.0f} s while {what}")
             self._pump(what)
@@ -154,6 +164,24 @@ class Guest:
             raise self._lost(f"failed at {what}: {os.strerror(err)}")
         return data
 
+    def stay(self) -> None:
+        """From now on the guest does not reboot when it panics, so that one can look at it."""
+        self.send(f"write 1 {PANIC}", b"0")
+        self.ok("asking it to stay")
+        self._owed = 0
+        self._stays = True
+
+    @property
+    def alive(self) -> bool:
+        """Whether QEMU still runs."""
+        return self._process.poll() is None
+
+    def owes_nothing(self) -> bool:
+        """Drop what was answered; whether that is all that a guest that stays was asked for."""
+        while self._parse() is not None:
+            pass
+        return self._owed <= 0
+
     def idle(self, seconds: float, done: Callable[[], bool] = lambda: False) -> None:
         """Let the guest go on for a while, or until `done`."""
         end = time.monotonic() + seconds
@@ -162,7 +190,7 @@ class Guest:
 
     def wait(self, deadline: float = 30.0) -> None:
         """Let a guest that was told to power off do so."""
-        end = time.monotonic() + deadline
+        end = time.monotonic() + deadline * self.patience
         while self._process.poll() is None:
             if time.monotonic() > end:
                 raise self._lost("does not power off", stuck=True)
@@ -184,6 +212,7 @@ class Guest:
             return None
         data = bytes(self._received[start:end])
         del self._received[:end]
+        self._owed -= 1
         return int(found.group(1)), data
 
     def _pump(self, what: str, seconds: float = 0.2) -> None:
@@ -196,9 +225,13 @@ class Guest:
                 selector.register(self._wire, selectors.EVENT_READ)
             if self._unsent:
                 selector.register(self._in, selectors.EVENT_WRITE)
+            for tap in self.taps:
+                selector.register(tap, selectors.EVENT_READ)
             ready = selector.select(seconds)
         for key, _ in ready:
-            if key.fd == self._in:
+            if key.fd in self.taps:
+                self.taps[key.fd]()
+            elif key.fd == self._in:
                 with contextlib.suppress(BlockingIOError, BrokenPipeError):
                     sent = os.write(self._in, self._unsent[0][:65536])
                     self._unsent[0] = self._unsent[0][sent:]
@@ -215,6 +248,8 @@ class Guest:
         if self.console.flooded:
             raise self._lost(f"flooded its console with more than {CONSOLE_MAX >> 20} MiB "
                              f"while {what}", stuck=True)
+        if self._stays and self.ends_at_panic and self.console.panicked:
+            raise self._lost(f"panicked while {what}: {self.console.panicked}", stuck=True)
 
     def _listen(self) -> None:
         """Take what is there of the console."""
@@ -244,14 +279,12 @@ class Guest:
     def _dead(self, what: str) -> GuestLost:
         status = self._process.wait()
         self._drain()
-        said = tail(self._path, 200)
-        panic = re.search(r"Kernel panic - not syncing: (.*)", said)
-        init = re.search(r"kparity init: (.*)", said)
+        said = self.console.last_words
         complaint = self._errors.read_text(errors="replace").strip().splitlines()
-        if panic:
-            return self._lost(f"panicked while {what}: {panic.group(1)}")
-        if init:
-            return self._lost(f"gave up while {what}: {init.group(1)}")
+        if "panic" in said:
+            return self._lost(f"panicked while {what}: {said['panic']}")
+        if "init" in said:
+            return self._lost(f"gave up while {what}: {said['init']}")
         if status in (-9, 137):
             return self._lost(f"is gone: QEMU was killed from outside while {what}")
         if status:
@@ -263,6 +296,8 @@ class Guest:
         """Why nothing comes, with what the guest's CPUs and tasks do, where it can tell."""
         if _stopped(self._process.pid):
             return self._lost(f"hung: QEMU was stopped from outside: {what}", stuck=True)
+        if "panic" in self.console.last_words:
+            what += f", after a panic: {self.console.last_words['panic']}"
         if time.monotonic() - self.console.last < 1.0:
             return self._lost(f"hung: {what}; it floods its console", stuck=True)
         self.console.dumping = True
@@ -273,7 +308,7 @@ class Guest:
             # Say all; CPUs, blocked tasks, all tasks: Documentation/admin-guide/sysrq.rst.
             for key in b"9lwt":
                 self.monitor.ask("chardev-send-break", id="console")
-                self._type(bytes([key]))
+                self.type(bytes([key]))
                 self._until_quiet(0.7, 15.0)
             if self._path.stat().st_size == before:
                 # CPU 0 takes no interrupts: but an NMI, on x86, which panics.
@@ -286,9 +321,11 @@ class Guest:
         return self._lost(f"hung: {what}", stuck=True,
                           stacks=tuple(stacks.of_stuck(lines)), registers=registers)
 
-    def _type(self, keys: bytes) -> None:
+    def type(self, keys: bytes) -> None:
+        """Keys for whoever reads the guest's console."""
         if self._wire is not None:
-            self._wire.send(keys)
+            with contextlib.suppress(BlockingIOError, BrokenPipeError):
+                self._wire.send(keys)
 
     def _until_quiet(self, quiet: float, most: float) -> None:
         """Take the console until nothing has come for a while."""

@@ -14,11 +14,11 @@ import secrets
 import threading
 import time
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable
 
-from kplib import boot, console, guest, ktap, results, stacks
+from kplib import boot, busybox, console, guest, keep, ktap, results, stacks
 from kplib.console import Position
 from kplib.errors import GuestLost
 from kplib.kernel import Kernel
@@ -45,9 +45,11 @@ class _Work:
 
     pair: str
     skip: list[Position] = field(default_factory=list)
+    #: A guest was lost with it loaded, but not in a case of it.
+    lost_between: bool = False
 
 
-class _Lane:
+class LaneRun:
     """One lane's run, over all its guests."""
 
     def __init__(self, request: Request, tools: Toolchain, kernel: Kernel, lane: guest.Lane,
@@ -59,6 +61,7 @@ class _Lane:
         self.lives = LIVES
         self.modules = ""
         self.token = secrets.token_hex(4)
+        self.keep = request.keep and lane.name == "check"
         self.options = {c.option for c in kernel.variant.checkers}
 
     @property
@@ -79,22 +82,35 @@ class _Lane:
         """Say on the console what comes next."""
         vm.say(f"kparity[{self.token}]: at {pair} {case} -")
 
-    def ask(self, vm: guest.Guest) -> None:
-        """Queue all that is left to do; the guest works through it."""
+    def ask_engine(self, vm: guest.Guest) -> None:
+        """Queue the engine, which says what is left out."""
         engine = in_guest(self.built.engine).read_bytes()
         skip = ",".join(f"{work.pair}.{at.case}.{at.path}"
                         for work in self.work for at in work.skip if at.path)
         vm.send(f"load {len(engine)} seed={self.request.seed} programs={self.request.programs} "
                 f"mark={self.token} skip={skip}", engine)
-        for work in self.work:
-            self._ask_pair(vm, work.pair)
-        if "DEBUG_KMEMLEAK" not in self.options:
-            for work in self.work:
-                self._ask_unload(vm, work.pair)
-            vm.send("unload kparity")
-            vm.send("off")
 
-    def _ask_pair(self, vm: guest.Guest, pair: str) -> None:
+    def ask(self, vm: guest.Guest) -> None:
+        """Queue all that is left to do; the guest works through it."""
+        self.ask_engine(vm)
+        self.ask_suites(vm)
+
+    def ask_suites(self, vm: guest.Guest) -> None:
+        """Queue all that comes after the engine."""
+        for work in self.work:
+            self.ask_pair(vm, work.pair)
+        if "DEBUG_KMEMLEAK" not in self.options:
+            self.ask_end(vm)
+
+    def ask_end(self, vm: guest.Guest) -> None:
+        """Queue what takes everything back, and ends the guest."""
+        for work in self.work:
+            self._ask_unload(vm, work.pair)
+        vm.send("unload kparity")
+        vm.send("off")
+
+    def ask_pair(self, vm: guest.Guest, pair: str) -> None:
+        """Queue a pair's module, its suite, its user programs, and what they found."""
         suite = results.suite_name(pair, self.name)
         module = in_guest(self.built.pairs[pair]).read_bytes()
         self.mark(vm, pair)
@@ -126,21 +142,38 @@ class _Lane:
 
     def collect(self, vm: guest.Guest) -> None:
         """Take the answers, in the order of the requests."""
+        self.collect_engine(vm)
+        self.collect_suites(vm)
+
+    def collect_engine(self, vm: guest.Guest) -> None:
+        """The answer to ask_engine()."""
         vm.ok("loading the engine")
+
+    def collect_suites(self, vm: guest.Guest) -> None:
+        """The answers to ask_suites(), to the guest's end."""
         for work in self.work:
-            self._collect_pair(vm, work.pair)
+            self.collect_pair(vm, work.pair)
+        self.collect_end(vm)
+
+    def collect_end(self, vm: guest.Guest) -> None:
+        """What can only be said once all pairs have run, and the guest's end."""
+        self._look(vm)
+        if "DEBUG_KMEMLEAK" in self.options:
+            self.ask_end(vm)
+        self._take_end(vm)
+
+    def _look(self, vm: guest.Guest) -> None:
+        """Ask checkers that say nothing by themselves."""
         if "DEBUG_KMEMLEAK" in self.options:
             self._leaks(vm)
         if "PROVE_LOCKING" in self.options:
             vm.send("read /proc/lockdep_stats")
             found = re.search(rb"debug_locks: +(\d)", vm.ok("asking lockdep"))
             if not found or found.group(1) != b"1":
-                self.result.blind["lockdep"] = "lockdep had turned itself off"
-        if "DEBUG_KMEMLEAK" in self.options:
-            for work in self.work:
-                self._ask_unload(vm, work.pair)
-            vm.send("unload kparity")
-            vm.send("off")
+                self.result.blind["lockdep"] = "lockdep turns itself off at a first report"
+
+    def _take_end(self, vm: guest.Guest) -> None:
+        """The answers to ask_end()."""
         for work in self.work:
             vm.ok("marking")
             vm.ok(f"unloading {work.pair}")
@@ -149,7 +182,54 @@ class _Lane:
         vm.ok("powering off")
         vm.wait()
 
-    def _collect_pair(self, vm: guest.Guest, pair: str) -> None:
+    def judge(self, vm: guest.Guest, pairs: tuple[str, ...]) -> dict[str, results.PairResult]:
+        """What is found so far, of pairs that have run."""
+        seen = [replace(report) for report in self.result.reports]
+        for report in vm.console.reports:
+            if self._ours(report):
+                console.add(seen, self._named(report))
+        return results.gather(self.kernel, self.tools, self.request.seed, pairs,
+                              [replace(self.result, reports=seen)]).pairs
+
+    def _run_kept(self, vm: guest.Guest) -> None:
+        """One pair after the other. At the first failure the guest is left up."""
+        vm.stay()
+        vm.ends_at_panic = True
+        try:
+            self.ask_engine(vm)
+            self.collect_engine(vm)
+            for work in self.work:
+                self.ask_pair(vm, work.pair)
+                self.collect_pair(vm, work.pair)
+                if self._failed(vm, (work.pair,)):
+                    return
+            self._look(vm)
+            if not self._failed(vm, self.request.pairs):
+                self.ask_end(vm)
+                self._take_end(vm)
+        except GuestLost as err:
+            if vm.alive:
+                vm.ends_at_panic = False
+                self._hold(vm, [str(err)], healthy=not err.stuck)
+            raise
+
+    def _failed(self, vm: guest.Guest, pairs: tuple[str, ...]) -> bool:
+        """Leave the guest up if one of these pairs has failed; whether it was."""
+        why = [f"{v.status.upper()} {pair} {v.case} {v.path}"
+               for pair, found in self.judge(vm, pairs).items()
+               for v in found.verdicts if v.status in (ktap.FAIL, ktap.ERROR)]
+        if why:
+            vm.ends_at_panic = False
+            self._hold(vm, why, healthy=True)
+        return bool(why)
+
+    def _hold(self, vm: guest.Guest, why: list[str], healthy: bool) -> None:
+        if any(results.suite_name(w.pair, self.name) not in self.result.ktap for w in self.work):
+            self.result.lost = "KEEP=1 ends a run at its first failure"
+        keep.hold(self.request, self.tools, self.kernel, vm, self.built.engine.parent, why, healthy)
+
+    def collect_pair(self, vm: guest.Guest, pair: str) -> None:
+        """The answers to ask_pair()."""
         suite = results.suite_name(pair, self.name)
         vm.ok("marking")
         vm.ok(f"loading {pair}")
@@ -195,16 +275,21 @@ class _Lane:
         vm.ok("scanning for leaks")
         vm.send(f"read {DEBUG}/kmemleak")
         text = vm.ok("reading the leaks").decode(errors="replace")
+        # What was allocated in one place on one path is one leak, however often.
+        found: dict[tuple[Position, str], tuple[list[int], list[str]]] = {}
         for block in re.split(r"(?m)^(?=unreferenced object)", text):
             lines = block.splitlines()
             when = re.search(r"jiffies (\d+)", block)
             if not lines or not when or not (size := _LEAK.match(lines[0])):
                 continue
             at = vm.console.at(int(when.group(1)))
-            if at.suite:
-                self.result.reports.append(console.Report(
-                    "kmemleak", f"kmemleak: {size.group(1)} bytes that nothing points to", at,
-                    lines))
+            stack = block.partition("backtrace")[2].partition("\n")[2]
+            sizes, _ = found.setdefault((at, stack), ([], lines))
+            sizes.append(int(size.group(1)))
+        for (at, _), (sizes, lines) in found.items():
+            self._note(console.Report(
+                "kmemleak", f"kmemleak: nothing points to what was allocated here: "
+                f"{sum(sizes)} bytes in {len(sizes)} object{'s' * (len(sizes) > 1)}", at, lines))
 
     def once(self) -> bool:
         """Run what is left in one guest; whether there is still something left."""
@@ -213,56 +298,71 @@ class _Lane:
         lost: GuestLost | None = None
         try:
             with boot.boot(self.tools, self.kernel, self.result.lane, self.path, self.token,
-                           self.request.append) as vm:
+                           self.request.append, read_only=not self.keep) as vm:
                 console_ = vm.console
                 while not self._built.done():
                     vm.idle(60, self._built.done)
-                self.ask(vm)
-                self.collect(vm)
+                if self.keep:
+                    self._run_kept(vm)
+                else:
+                    self.ask(vm)
+                    self.collect(vm)
         except GuestLost as err:
             lost = err
         if console_ is None:
             assert lost is not None
             self.result.lost, self.result.console = str(lost), lost.console
             return False
-        blind = next((r for r in console_.reports if r.checker in console.BLINDING
-                      and r.at.case), None)
-        self.result.reports += [self._named(r) for r in console_.reports]
+        for report in console_.reports:
+            self._note(report)
         if lost is not None:
-            return self._resume(console_, lost)
-        if blind is not None:
-            return self._see_again(self._named(blind).at)
+            return self._resume(console_, lost) and not self.keep
         return False
 
+    def _ours(self, report: console.Report) -> bool:
+        """Whether a report concerns a suite, and not the kernel alone."""
+        return bool(report.at.suite) and not (
+            report.checker == "kcsan" and console.foreign(report))
+
     def _named(self, report: console.Report) -> console.Report:
-        """A report whose position names the suite where the console named the pair."""
+        """The report with the suite where the console names the pair."""
         at = report.at
-        report.at = Position(self.suite(at.suite), at.case, at.path)
-        return report
+        return replace(report, at=Position(self.suite(at.suite), at.case, at.path))
+
+    def _note(self, report: console.Report) -> None:
+        """Keep a report of ours; of one of the kernel alone, that there was one."""
+        if self._ours(report):
+            console.add(self.result.reports, self._named(report))
+        else:
+            self.result.kernel.append(report.title)
 
     def _resume(self, console_: console.Console, lost: GuestLost) -> bool:
         """Record what the guest was lost to, and leave it out from now on."""
         pair, at = console_.position.suite, console_.position
         at = Position(self.suite(at.suite), at.case, at.path)
         self.lives -= STUCK_COSTS if lost.stuck else 1
-        said = next((r for r in reversed(console_.reports) if r.checker in console.FATAL), None)
+        # An oops comes first, then the panic that it leads to.
+        fatal = [r for r in self.result.reports if r.checker in console.FATAL and r.at == at]
+        said = fatal[0] if fatal else None
         lines = list(said.lines if said else lost.stacks) or stacks.of_registers(
             lost.registers, self.modules, self.built.engine.parent,
             self.kernel.build / "vmlinux", self.tools)
         self.result.losses.append(results.Loss(at, str(lost), lines))
-        if said:
-            self.result.reports.remove(said)
+        self.result.reports = [r for r in self.result.reports if not any(r is f for f in fatal)]
         done = [w for w in self.work if results.suite_name(w.pair, self.name) in self.result.ktap]
         self.work = [w for w in self.work if w not in done]
         work = next((w for w in self.work
                      if pair in (w.pair, results.user_suite(w.pair))), None)
         if not at.suite:
             # Nothing of a pair ran: the next guest would be lost the same way.
-            if not any(w for w in done):
+            # With all results there, no pair answers for the loss, but the lane does.
+            if not done or not self.work:
                 self.result.lost, self.result.console = str(lost), lost.console
                 return False
         elif work is not None and at.case:
             work.skip.append(at)
+        elif work is not None and not work.lost_between:
+            work.lost_between = True  # between two cases; the next guest may get further
         elif work is not None:
             self.work.remove(work)  # loading it is what does it
         if self.lives <= 0 and self.work:
@@ -270,22 +370,6 @@ class _Lane:
                                 f"the last one: {lost}")
             return False
         return bool(self.work)
-
-    def _see_again(self, at: Position) -> bool:
-        """Run again what came after a report that blinded its checker."""
-        names = [results.suite_name(w.pair, self.name) for w in self.work]
-        users = [results.user_suite(w.pair) for w in self.work]
-        which = names.index(at.suite) if at.suite in names else users.index(at.suite)
-        self.work = self.work[which:]
-        for name in (*names[which:], *users[which:]):
-            self.result.ktap.pop(name, None)
-        self.work[0].skip.append(at)
-        self.result.blinded.append(at)
-        self.result.blind.pop("lockdep", None)
-        self.lives -= 1
-        if self.lives <= 0:
-            self.result.lost = "given up: every guest ended with lockdep off"
-        return self.lives > 0
 
     def decode(self) -> None:
         """Give every report and loss its stack in source lines."""
@@ -303,7 +387,9 @@ def run(request: Request, tools: Toolchain, kernel: Kernel, lane: guest.Lane,
         start_ = time.monotonic()
         path = folder / f"{lane.name}.console"
         path.unlink(missing_ok=True)
-        work = _Lane(request, tools, kernel, lane, built, path)
+        work = LaneRun(request, tools, kernel, lane, built, path)
+        if work.keep:
+            busybox.get(request, tools, kernel.arch)  # not at the failure, but now
         while work.once():
             pass
         if work.result.reports or work.result.losses:

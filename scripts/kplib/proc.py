@@ -19,7 +19,8 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """For a child to call: the kernel kills it if the thread that made it ends."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -32,7 +33,7 @@ def child(argv: Sequence[str | Path], **kwargs: Any) -> Iterator[subprocess.Pope
     """
     try:
         process = subprocess.Popen([str(a) for a in argv], start_new_session=True,
-                                   preexec_fn=_die_with_parent, **kwargs)
+                                   preexec_fn=die_with_parent, **kwargs)
     except OSError as err:
         raise EnvironmentFailed(f"cannot run {argv[0]}: {err.strerror}") from err
     try:

@@ -38,11 +38,15 @@ class Monitor:
             raise MonitorError("QEMU's monitor talks nonsense") from err
         return found
 
-    def _ask(self, command: str, arguments: dict[str, Any], end: float) -> Any:
-        words = {"execute": command, "arguments": arguments}
+    def _ask(self, command: str, arguments: dict[str, Any], end: float,
+             fds: tuple[int, ...] = ()) -> Any:
+        words = json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n"
         try:
             self._sock.settimeout(max(0.01, end - time.monotonic()))
-            self._sock.sendall(json.dumps(words).encode() + b"\n")
+            if fds:
+                socket.send_fds(self._sock, [words], fds)
+            else:
+                self._sock.sendall(words)
         except OSError as err:
             raise MonitorError("QEMU's monitor is gone") from err
         while True:
@@ -60,6 +64,11 @@ class Monitor:
             self._ask("qmp_capabilities", {}, end)
             self._ready = True
         return self._ask(command, {k.replace("_", "-"): v for k, v in arguments.items()}, end)
+
+    def hand_over(self, name: str, fd: int) -> None:
+        """Give QEMU an open file, which it then knows by a name."""
+        self.ask("query-status")
+        self._ask("getfd", {"fdname": name}, time.monotonic() + 5.0, (fd,))
 
     def human(self, line: str) -> str:
         """A command of the human monitor."""

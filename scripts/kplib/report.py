@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import os
 import sys
@@ -133,8 +134,15 @@ def show(result: ArchResult, verbose: bool) -> str:
         if failures := _failures(name, pair, again):
             lines += ["", *failures]
     for lane in result.lanes:
+        if lane.kernel:
+            lines += ["", f"  lane {lane.lane.name}: the kernel complained of itself "
+                      f"{len(lane.kernel)} times, with no part of ours in it:"]
+            lines += [f"    {times} times: {title}" for title, times in
+                      collections.Counter(lane.kernel).most_common(5)]
         if lane.lost:
-            lines += ["", f"  lane {lane.lane.name}: {lane.lost}", "  the console's last lines:"]
+            lines += ["", f"  lane {lane.lane.name}: {lane.lost}"]
+            if lane.console:
+                lines.append("  the console's last lines:")
             lines += [f"    {line}" for line in lane.console.splitlines()]
     statuses = [v.status for p in result.pairs.values() for v in p.verdicts]
     passed, skipped = statuses.count(ktap.PASS), statuses.count(ktap.SKIP)

@@ -8,8 +8,9 @@ seed, verdict             verdict is "pass", "fail" or "error"
 kernel                    release, and the options that change figures
 tools                     version of each tool
 lanes                     for each lane: accelerator, why, seconds, boots, losses
-                          (suite, case, path and how a guest was lost there), lost
-                          (why the lane was given up, else null)
+                          (suite, case, path and how a guest was lost there), kernel
+                          (complaints of the kernel about itself), lost (why the
+                          lane was given up, else null)
 pairs                     for each pair:
   cases                   suite, case, path, status (pass fail skip error), log;
                           a variant's checkers are cases as well
@@ -27,6 +28,7 @@ pairs                     for each pair:
 
 from __future__ import annotations
 
+import collections
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -41,6 +43,9 @@ from kplib.toolchain import Toolchain
 PATHS = ("c->c", "c->rust", "rust->c", "rust->rust")
 REFERENCE = PATHS[0]
 NOOP = "noop"
+
+#: How many reports of the kernel a case and path shows.
+REPORTS = 4
 
 #: Options that change what an operation costs: shown with every figure.
 FACTS = ("CC_OPTIMIZE_FOR_PERFORMANCE", "RUST_OVERFLOW_CHECKS", "RUST_INLINE_HELPERS",
@@ -93,8 +98,8 @@ class Loss:
 class LaneResult:
     """All that the boots of a lane gave. `lost` says why it was given up, if it was.
 
-    `planned` has the cases of each pair's suite, `blinded` those whose report
-    ended their guest's use, `blind` checkers that did not look, with the reason.
+    `planned` has the cases of each pair's suite, `blind` checkers that did not look
+    to the end, with the reason, `kernel` what the kernel complains of without a part of ours in it.
     """
 
     lane: guest.Lane
@@ -106,8 +111,8 @@ class LaneResult:
     invariants: dict[str, str] = field(default_factory=dict)
     reports: list[Report] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
-    blinded: list[Position] = field(default_factory=list)
     blind: dict[str, str] = field(default_factory=dict)
+    kernel: list[str] = field(default_factory=list)
     lost: str | None = None
     console: str = ""
 
@@ -200,7 +205,7 @@ class ArchResult:
                                  "seconds": round(lane.seconds, 3), "boots": lane.boots,
                                  "losses": [{**asdict(loss.at), "what": loss.what}
                                             for loss in lane.losses],
-                                 "lost": lane.lost}
+                                 "kernel": lane.kernel, "lost": lane.lost}
                 for lane in self.lanes},
             "pairs": {
                 name: {
@@ -216,11 +221,13 @@ def _judge(tree: Path, lane: LaneResult, pair: str, suite: str) -> list[ktap.Ver
     planned = [at for at in lane.planned.get(pair, []) if at.suite == suite]
     found: dict[tuple[str, str], ktap.Verdict] = {(at.case, at.path): ktap.Verdict(
         suite, at.case, at.path, ktap.ERROR,
-        ("its result is missing" if suite in lane.ktap else f"not run: {lane.lost}",))
+        ("its result is missing" if suite in lane.ktap else
+         f"not run: {lane.lost or 'its guests were lost'}",))
         for at in planned}
     cases = {at.case for at in planned}
     if suite in lane.ktap:
-        for v in ktap.verdicts(tree, [suite], ktap.merge({suite: lane.ktap[suite]})):
+        text = ktap.settle(lane.ktap[suite], suite, [(at.case, at.path) for at in planned])
+        for v in ktap.verdicts(tree, [suite], ktap.merge({suite: text})):
             # A case that was left out on all paths has a line, but no verdict.
             if v.path or v.status != ktap.SKIP or v.case not in cases:
                 found[v.case, v.path] = v
@@ -228,21 +235,46 @@ def _judge(tree: Path, lane: LaneResult, pair: str, suite: str) -> list[ktap.Ver
         found["", ""] = ktap.Verdict(suite, "", "", ktap.ERROR,
                                      (lane.lost or "the guest gave no results",))
     for loss in lane.losses:
+        after = found.get(("invariants", loss.at.path))
+        if loss.at.suite == suite and after and after.status == ktap.FAIL:
+            found["invariants", loss.at.path] = ktap.Verdict(
+                suite, "invariants", loss.at.path, ktap.ERROR,
+                (f"it looks at what the cases before it have judged, and {loss.at.case} was lost",))
+    for loss in lane.losses:
         if loss.at.suite == suite:
             found[loss.at.case, loss.at.path] = ktap.Verdict(
                 suite, loss.at.case, loss.at.path, ktap.ERROR,
                 (loss.what, *stacks.summary(loss.lines)))
+    several: collections.Counter[tuple[str, str]] = collections.Counter()
     for report in lane.reports:
         key = report.at.case, report.at.path
         if report.at.suite != suite:
             continue
-        log = (report.title, *stacks.summary(report.lines[1:]))
+        log = (report.heading(), *stacks.summary(report.lines[1:]))
         have = found.get(key)
-        if have is None or have.status in (ktap.PASS, ktap.SKIP) or report.at in lane.blinded:
+        several[key] += 1
+        if several[key] > REPORTS:
+            continue
+        if several[key] == REPORTS:
+            more = sum(r.at == report.at for r in lane.reports) - REPORTS + 1
+            log = (f"... {more} reports more, in the console's file",)
+        if have is None or have.status in (ktap.PASS, ktap.SKIP):
             found[key] = ktap.Verdict(suite, *key, ktap.FAIL, log)
         elif log[0] not in have.log:
             found[key] = ktap.Verdict(suite, *key, have.status, have.log + log)
     return list(found.values())
+
+
+def _blind(lane: LaneResult, checker: str) -> tuple[str, str]:
+    """Status and reason of a checker that did not look to the end.
+
+    A report of its own or one that taints the kernel, as KASAN's do, ends lockdep's
+    work: that is to be mended first, and is a failure already.
+    """
+    first = next((r for r in lane.reports if r.checker in (checker, "kasan")), None)
+    if first is None:
+        return ktap.ERROR, f"{lane.blind[checker]}, but there is none"
+    return ktap.SKIP, f"{lane.blind[checker]}: {first.at.case} {first.at.path} of {first.at.suite}"
 
 
 def _checkers(kernel: Kernel, lane: LaneResult, pair: str,
@@ -256,9 +288,11 @@ def _checkers(kernel: Kernel, lane: LaneResult, pair: str,
                     and r.at.suite == pair and r.at.path == path]
             status, why = ktap.PASS, ""
             if hits:
-                status, why = ktap.FAIL, f"{len(hits)} of its reports, in {hits[0].at.case}"
+                status, why = ktap.FAIL, (
+                    f"{sum(r.times for r in hits)} of its reports, the first in "
+                    f"{hits[0].at.case}")
             elif checker.name in lane.blind:
-                status, why = ktap.ERROR, lane.blind[checker.name]
+                status, why = _blind(lane, checker.name)
             elif path not in ran:
                 status, why = ktap.ERROR, "nothing ran to the end"
             elif checker.sees == "c" and path != REFERENCE:

@@ -29,7 +29,16 @@ _TELLS = re.compile(
     r"Last potentially|unreferenced object|which lock already|"
     r"(possible|index|shift|signed|unsigned|load of)|Unable to handle|object|value changed", re.I)
 SUMMARY_LINES = 28
+#: Where a CPU was, in a register or in a stack of arm64's: the offset in a function.
+_EXACT = re.compile(r"((?:RIP: \w+:|\bpc : )\S+?\+0x)([0-9a-f]+)(?=/0x)|"
+                    r"(^ *\S+\+0x)([0-9a-f]+)(?=/0x[0-9a-f]+( \[\w+\])? \(P\))")
 _CUT = "kparity: next report"
+
+
+def _as_return_address(line: str) -> str:
+    """The line as the tree's script wants it: it takes every address for that behind a call."""
+    return _EXACT.sub(lambda found: (found.group(1) or found.group(3)) +
+                      f"{int(found.group(2) or found.group(4), 16) + 1:x}", line)
 
 
 def decode(tools: Toolchain, kernel: Kernel, modules: Path,
@@ -42,8 +51,8 @@ def decode(tools: Toolchain, kernel: Kernel, modules: Path,
     argv = tools.argv("env", "LLVM=1", kernel.tree / "scripts/decode_stacktrace.sh",
                       kernel.build / "vmlinux", kernel.tree, modules)
     # "Code:" lines become a page of disassembly; the console's file has them.
-    text = "".join("\n".join([*(x for x in lines if "Code: " not in x), _CUT, ""])
-                   for lines in said)
+    text = "".join(f"{_as_return_address(line)}\n" for lines in said
+                   for line in (*(x for x in lines if "Code: " not in x), _CUT))
     try:
         with proc.child(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                         stderr=subprocess.DEVNULL) as process:
@@ -57,9 +66,19 @@ def decode(tools: Toolchain, kernel: Kernel, modules: Path,
     return found if process.returncode == 0 and len(found) == len(said) else said
 
 
+def _shorten(line: str) -> str:
+    """A frame with the places of ours it was inlined from, or else with its own alone."""
+    found = re.fullmatch(r"(.* )\(((?:\S+:\d+ )+\S+:\d+)\)(.*)", line)
+    if not found:
+        return line
+    places = found.group(2).split()
+    ours = [p for p in dict.fromkeys(places) if p.startswith(("kmod/", "rust-stub/", "tests/"))]
+    return f"{found.group(1)}({' '.join(ours or places[-1:])}){found.group(3)}"
+
+
 def summary(lines: list[str]) -> tuple[str, ...]:
     """What a reader needs of a decoded report: what it says, and the frames."""
-    kept = [line.rstrip() for line in lines
+    kept = [_shorten(line.rstrip()) for line in lines
             if _TELLS.match(line.strip()) or (_FRAME.match(line) and not _FRAMEWORK.search(line))]
     dropped = len(kept) - SUMMARY_LINES
     if dropped > 0:
@@ -120,10 +139,11 @@ def of_registers(text: str, modules: str, folder: Path, vmlinux: Path,
         image = folder / f"{name}.ko" if name else vmlinux
         try:
             said = proc.output(tools.argv(
-                "llvm-symbolizer", "--no-inlines", f"--obj={image}", hex(at - base))).splitlines()
+                "llvm-symbolizer", f"--obj={image}", hex(at - base))).splitlines()
         except EnvironmentFailed:
             said = []
-        # The line alone: symbols of a module that is not linked yet overlap.
-        where = said[1] if len(said) > 1 else f"0x{word}"
+        # The lines alone, from the innermost inlined function out: symbols of a
+        # module that is not linked yet overlap.
+        where = " ".join(line for line in said[1::2] if line) or f"0x{word}"
         lines.append(f"RIP: cpu {cpu} at {where} {name}".rstrip())
     return lines

@@ -68,12 +68,16 @@ class Toolchain:
     why: str
     folders: tuple[Path, ...]
 
-    def argv(self, *command: str | Path) -> list[str]:
-        """The command line that runs `command` with these tools."""
+    def argv(self, *command: str | Path, read_only: bool = False) -> list[str]:
+        """The command line that runs `command` with these tools.
+
+        A `read_only` one sees the same files, in a root, but can write to none.
+        """
         words = [str(word) for word in command]
         if self.root is None:
             return words
-        return [str(TOP / "scripts/enter-root"), str(self.root),
+        return [str(TOP / "scripts/enter-root"), *(["--read-only"] if read_only else []),
+                str(self.root),
                 *map(str, self.folders), "--", *words]
 
     def name(self) -> str:

@@ -8,11 +8,13 @@ import os
 import re
 import shutil
 import sys
+import termios
 import threading
 import time
 from typing import Iterator
 
 _lock = threading.Lock()
+_hushed = threading.Event()
 #: All but what a terminal shows as it is and XML can hold: no control characters, no
 #: marks that turn the direction of writing.
 _UNSAFE = re.compile("[^\t\x20-\x7e\u00a0-\u200d\u2010-\u2029\u202f-\u2065\u206a-\ud7ff"
@@ -54,6 +56,8 @@ class Step:
     def _tick(self) -> None:
         quiet_until = 30.0
         while not self._done.wait(0.2 if live() else 1.0):
+            if _hushed.is_set():
+                continue
             if live():
                 width = shutil.get_terminal_size().columns - 1
                 line = f"[{self.elapsed:5.0f} s] {self.what}  {self.detail}"
@@ -79,6 +83,27 @@ class Step:
         elif live():
             with _lock:
                 sys.stderr.write("\r\x1b[K")
+
+
+@contextlib.contextmanager
+def terminal() -> Iterator[None]:
+    """Give the terminal back as it was, whatever the body, or who runs in it, does to it."""
+    before = termios.tcgetattr(0) if os.isatty(0) else None
+    try:
+        yield
+    finally:
+        if before is not None:
+            termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """No step draws while the body runs: somebody else has the terminal."""
+    _hushed.set()
+    try:
+        yield
+    finally:
+        _hushed.clear()
 
 
 @contextlib.contextmanager

@@ -6,16 +6,14 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import subprocess
+import signal
 import sys
-import tempfile
 from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Iterator
 
-from kplib import accel, apt, boot, cache, compile_fail, guest, kernel, lanes, ledger, modules, \
-    proc, report, request, results, scaffold, toolchain, ui, unsafety
+from kplib import accel, apt, cache, compile_fail, debug, guest, keep, kernel, lanes, ledger, \
+    modules, proc, report, request, results, scaffold, toolchain, ui, unsafety
 from kplib.archs import Arch
 from kplib.errors import BROKEN, FAILED, OK, EnvironmentFailed, Failed, Refused
 from kplib.request import TOP, Request
@@ -105,6 +103,12 @@ def run_cell(req: Request, tools: toolchain.Toolchain, arch: Arch, variant: Vari
 
 def run(req: Request) -> int:
     """Build what is missing, boot, compare, report."""
+    if req.keep:
+        _one(req, "run KEEP=1")
+        if "check" not in req.lanes:
+            raise Refused("KEEP=1 keeps the guest of lane check; leave LANE out")
+        signal.signal(signal.SIGINT, keep.interrupted)
+        signal.signal(signal.SIGTERM, keep.interrupted)
     tools = prepare(req)
     waiting: list[Cell] = []
     rows: list[report.Row] = []
@@ -192,65 +196,15 @@ def _one(req: Request, verb: str) -> None:
 def shell(req: Request) -> int:
     """Boot into a busybox shell with the modules in /modules."""
     _one(req, "shell")
-    tools = prepare(req)
-    built_kernel = kernel.get(req, tools, req.archs[0], req.variants[0])
-    built = modules.build(req, tools, built_kernel)
-    busybox = _busybox(req, tools, req.archs[0])
-    lane = accel.choose(req, tools, built_kernel)
-    with tempfile.TemporaryDirectory(dir=req.out) as scratch:
-        initrd = _shell_initrd(tools, built_kernel, built, busybox, Path(scratch))
-        # The console is the terminal here, and there is no port for a host to talk on.
-        words = boot.command(built_kernel, lane, initrd, req.append) + [
-            "-chardev", "stdio,id=console,mux=on,signal=off", "-serial", "chardev:console",
-            "-mon", "console"]
-        print(f"{req.archs[0].name}, linux {built_kernel.release}, {lane.describe()}; "
-              "leave with 'exit' or Ctrl-A x", flush=True)
-        # In the terminal's foreground: Ctrl-C belongs to the guest.
-        done = subprocess.run(tools.argv(*words), check=False)
-    return OK if done.returncode == 0 else BROKEN
+    return debug.shell(req, prepare(req))
 
 
-def _busybox(req: Request, tools: toolchain.Toolchain, arch: Arch) -> Path:
-    entry = req.cache / "busybox" / arch.name
-    if not (entry / "busybox").exists():
-        with cache.locked(entry), cache.fresh(entry) as partial, \
-                ui.step(f"fetching busybox for {arch.name}"):
-            debs = kernel.packages(req)
-            if not (debs.folder / "sources.list").exists():
-                kernel.resolved(req, renew=True)
-            deb = debs.download(f"busybox-static:{arch.debian}", partial)
-            proc.output(tools.argv(
-                "sh", "-ec", 'dpkg-deb --fsys-tarfile "$1" | '
-                'tar -xO ./usr/bin/busybox >"$2" || '
-                'dpkg-deb --fsys-tarfile "$1" | tar -xO ./bin/busybox >"$2"; chmod 755 "$2"',
-                "extract", deb, partial / "busybox"))
-            deb.unlink()
-    return entry / "busybox"
-
-
-_SHELL_INIT = """#!/bin/busybox sh
-/bin/busybox --install -s /bin
-mount -t devtmpfs dev /dev
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-mount -t debugfs debug /sys/kernel/debug
-cd /modules
-echo 'insmod kparity.ko; insmod kparity_<pair>.ko'
-echo 'echo 1 >/sys/kernel/debug/kunit/<pair>/run; cat /sys/kernel/debug/kunit/<pair>/results'
-setsid -c sh -c 'exec sh </dev/console >/dev/console 2>&1'
-reboot -f
-"""
-
-
-def _shell_initrd(tools: toolchain.Toolchain, built_kernel: kernel.Kernel, built: modules.Modules,
-                  busybox: Path, scratch: Path) -> Path:
-    init = scratch / "init"
-    init.write_text(_SHELL_INIT)
-    listing = ["dir /dev 0755 0 0", "nod /dev/console 0600 0 0 c 5 1", "dir /proc 0755 0 0",
-               "dir /sys 0755 0 0", "dir /bin 0755 0 0", "dir /modules 0755 0 0",
-               f"file /bin/busybox {busybox} 0755 0 0", f"file /init {init} 0755 0 0"]
-    listing += [f"file /modules/{ko.name} {ko} 0644 0 0" for ko in built.files()]
-    return kernel.pack(tools, built_kernel.build, "\n".join(listing) + "\n", scratch)
+def gdb(req: Request) -> int:
+    """Stop a guest where a pair's module is loaded, and debug it."""
+    _one(req, "gdb")
+    if len(req.pairs) != 1:
+        raise Refused("make gdb is for one pair; give PAIR=x")
+    return debug.gdb_(req, prepare(req))
 
 
 def clean(req: Request) -> int:
@@ -369,6 +323,7 @@ VERBS = {
     "compile-fail": (misuse, "compile the Rust that must not compile"),
     "new": (new, "make a new pair, PAIR=x, from idalloc; it runs at once"),
     "shell": (shell, "boot into a busybox shell with the modules in /modules"),
+    "gdb": (gdb, "debug one pair: gdb on a guest that is stopped where its module is loaded"),
     "report": (show_json, "print results.json of the last run"),
     "doctor": (doctor, "show each tool, its version, the minimum, and what would be used"),
     "update": (update, "look again which kernels Debian has"),
