@@ -11,10 +11,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from kplib import scaffold, suite, ui
+from kplib import scaffold, suite, ui, variants
 from kplib.archs import Arch
 from kplib.errors import OK, Failed
-from kplib.request import Request
+from kplib.request import TOP, Request
 
 BOOTS = 10
 RUNS = 5
@@ -93,6 +93,18 @@ def _operations(copy: Path, req: Request, arch: Arch) -> None:
     print(f"  {'a million operations more':<52}{slope:7.2f} s")
 
 
+def _variants(copy: Path, req: Request, arch: Arch) -> None:
+    """The other kernels, from the state that was saved at init, and booted from the start."""
+    for name, variant in variants.load_all(TOP / "qemu/variant").items():
+        words = ("PAIR=ring", "LANE=check", f"ARCH={arch.name}", f"VARIANT={name}")
+        _timed(copy, req, *words)
+        _row(f"warm, lane check, VARIANT={name}", [_timed(copy, req, *words) for _ in range(RUNS)])
+        # Words of the user's own for the kernel: such guests are never kept.
+        _row("  the same, booted from the start",
+             [_timed(copy, req, *words, "APPEND=loglevel=6") for _ in range(RUNS)])
+        print(f"    guest memory {variant.memory} MiB", flush=True)
+
+
 def _repeatable(copy: Path, req: Request, arch: Arch) -> None:
     """Instruction counts of several boots, compared."""
     totals: list[dict[str, int]] = []
@@ -123,10 +135,10 @@ def bench(req: Request) -> int:
             _warm(copy, req, arch)
             _pairs(copy, req, arch)
             _operations(copy, req, arch)
+            _variants(copy, req, arch)
         print("repeatability", flush=True)
         for arch in req.archs:
             _repeatable(copy, req, arch)
-        print(f"  guest memory{req.variants[0].memory:>6} MiB")
         print("cold", flush=True)
         _cold(copy, req)
     return OK
