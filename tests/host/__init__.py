@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests of the tooling. No virtual machine is booted here."""
+"""Tests of the tooling. Those that boot a guest are made with live.py."""
 
 import sys
 from pathlib import Path

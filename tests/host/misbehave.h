@@ -16,11 +16,13 @@
 #include <linux/spinlock.h>
 
 #define FLOOD_BYTES	(100u << 20)
+/* With so many ids test_survival.py has Rust's alloc look beyond an array. */
+#define RUST_PANICS_AT	4242
 
 enum misdeed {
 	PANIC = 100, OOPS, SPIN, DEADLOCK, SLEEP, EXHAUST, REBOOT, FLOOD,
 	FAKE_KTAP, TRUNCATE, WARNING, HOSTILE_LOG, LOCK_ORDER, LEAK, USE_AFTER_FREE,
-	SHIFT, SLEEP_ATOMIC, ALIVE, OVERFLOW_STACK,
+	SHIFT, SLEEP_ATOMIC, ALIVE, OVERFLOW_STACK, RUST_PANIC,
 };
 
 static DEFINE_SPINLOCK(misbehave_lock);
@@ -28,6 +30,14 @@ static DEFINE_MUTEX(misbehave_a);
 static DEFINE_MUTEX(misbehave_b);
 static DECLARE_COMPLETION(never);
 static int misbehave_shift = 40;
+
+static noinline void oops(void)
+{
+	int *nowhere = (int *)8;
+
+	OPTIMIZER_HIDE_VAR(nowhere);
+	WRITE_ONCE(*nowhere, 0);
+}
 
 /* The kernel itself drops most of what is printed too fast; a UART does not. */
 static void flood(void)
@@ -99,6 +109,14 @@ static noinline int overflow_stack(int depth)
 	return overflow_stack(depth + 1) + READ_ONCE(frame[depth % 512]);
 }
 
+static void rust_panic(const struct kp_pair *pair)
+{
+	struct kp_path_param path = { pair, KP_C_RUST };
+	u64 param[KP_NR_ARGS] = { RUST_PANICS_AT };
+
+	kp_once(&path, pair->path[KP_C_RUST]->create(param), FAULT_ALLOC, 0);
+}
+
 static void misbehave(struct kunit *test)
 {
 	const struct kp_path_param *path = test->param_value;
@@ -111,7 +129,7 @@ static void misbehave(struct kunit *test)
 	case PANIC:
 		panic("asked for");
 	case OOPS:
-		WRITE_ONCE(*(int *)8, 0);
+		oops();
 		break;
 	case SPIN:
 		local_irq_disable();
@@ -175,6 +193,9 @@ static void misbehave(struct kunit *test)
 		break;
 	case OVERFLOW_STACK:
 		misbehave_shift = overflow_stack(0);
+		break;
+	case RUST_PANIC:
+		rust_panic(path->pair);
 		break;
 	}
 }

@@ -71,13 +71,21 @@ class TestGuest(unittest.TestCase):
 
     def test_panic(self) -> None:
         """The console says why QEMU ended."""
+        vm = self.play("true")
+        self.far.sendall(b"[ 1.0] Kernel panic - not syncing: Fatal exception\n" + b"x\n" * 20000)
+        self.far.close()
+        self.assertIn("panicked while testing: Fatal exception", self.lost(vm))
+
+    def test_panic_of_another(self) -> None:
+        """The console's file holds those of earlier guests too; their panics are theirs."""
         self.console.write_text("[ 1.0] Kernel panic - not syncing: Fatal exception\n")
-        self.assertIn("panicked while testing: Fatal exception", self.lost(self.play("true")))
+        self.assertIn("rebooted by itself", self.lost(self.play("true")))
 
     def test_init_gave_up(self) -> None:
         """Init's own complaint."""
-        self.console.write_text("kparity init: /dev/vport0p1: error 2\n")
-        self.assertIn("gave up while testing: /dev/vport0p1", self.lost(self.play("true")))
+        vm = self.play("true")
+        self.far.sendall(b"kparity init: /dev/vport0p1: error 2\n")
+        self.assertIn("gave up while testing: /dev/vport0p1", self.lost(vm))
 
     def test_killed(self) -> None:
         """QEMU was killed from outside."""

@@ -48,6 +48,21 @@ class TestRequest(unittest.TestCase):
         self.assertEqual([a.name for a in request.parse(["ARCH=all"], {}).archs],
                          ["x86_64", "arm64"])
 
+    def test_variant(self) -> None:
+        """An unknown variant names those there are; one without the lane is refused."""
+        for name in ("base", "debug", "kcsan"):
+            self.assertIn(name, self.refused("VARIANT=asan"))
+        self.assertEqual([v.name for v in request.parse(["VARIANT=all"], {}).variants],
+                         ["base", "debug", "kcsan"])
+        self.assertIn("LANE=insn", self.refused("VARIANT=debug", "LANE=insn"))
+        self.assertEqual(request.parse(["VARIANT=all", "LANE=insn"], {}).lanes, ("insn",))
+
+    def test_append(self) -> None:
+        """Words for the kernel are one printable line."""
+        self.assertEqual(request.parse(["APPEND=a=b c"], {}).append, "a=b c")
+        self.refused("APPEND=a\nb")
+        self.refused("APPEND=" + "x" * 1001)
+
     def test_pair(self) -> None:
         """An unknown pair names those there are, also beside a known one."""
         self.assertIn("ring", self.refused("PAIR=nope"))

@@ -2,8 +2,11 @@
 """Figures from the engine's tables."""
 
 import unittest
+from pathlib import Path
+from unittest import mock
 
-from kplib import results
+from kplib import console, guest, ktap, request, results, variants
+from kplib.console import Position
 
 
 class TestCosts(unittest.TestCase):
@@ -62,6 +65,91 @@ rust->c push 90 100
         """An operation that costs no more than the no-op gives no ratio, and no division by 0."""
         table = "c->c noop 20 5\nc->c len 20 5\n"
         self.assertIsNone(results.parse_costs(table)["len"]["c->c"].ratio)
+
+
+def at(case: str = "", path: str = "", suite: str = "ring") -> Position:
+    """A position in a suite."""
+    return Position(suite, case, path)
+
+
+class TestJudging(unittest.TestCase):
+    """results.gather(), of lanes whose guests were lost"""
+
+    def setUp(self) -> None:
+        kinds = variants.load_all(request.TOP / "qemu/variant")
+        self.kernel = mock.Mock(tree=Path("/nonexistent"), variant=kinds["debug"])
+        self.lane = results.LaneResult(guest.Lane("check", "tcg", "a test"))
+        self.lane.planned["ring"] = [at(case, path) for case in ("lockstep", "spsc")
+                                     for path in results.PATHS]
+        self.lane.ktap["ring"] = "given"
+
+    def judge(self, passed: dict[tuple[str, str], str]) -> dict[tuple[str, str], ktap.Verdict]:
+        """Verdicts by case and path, where the guests gave `passed`."""
+        given = tuple(ktap.Verdict("ring", case, path, status, ())
+                      for (case, path), status in passed.items())
+        with mock.patch.object(ktap, "verdicts", return_value=given):
+            pairs = results.gather(self.kernel, mock.Mock(), 1, ("ring",), [self.lane]).pairs
+        found = pairs["ring"].verdicts
+        self.assertEqual(len(found), len({(v.case, v.path) for v in found}), "one verdict each")
+        return {(v.case, v.path): v for v in found}
+
+    def all_passed(self, *but: Position) -> dict[tuple[str, str], str]:
+        """What guests gave that passed all but some."""
+        return {(p.case, p.path): ktap.PASS for p in self.lane.planned["ring"] if p not in but}
+
+    def test_lost(self) -> None:
+        """The case that took its guest with it is an error that says how; others are kept."""
+        lost = at("spsc", "c->rust")
+        self.lane.losses.append(results.Loss(lost, "the guest panicked", ["Kernel panic - x"]))
+        got = self.judge(self.all_passed(lost))
+        self.assertEqual(got["spsc", "c->rust"].status, ktap.ERROR)
+        self.assertIn("the guest panicked", got["spsc", "c->rust"].log)
+        self.assertEqual({v.status for key, v in got.items()
+                          if key[0] == "spsc" and key[1] != "c->rust"}, {ktap.PASS})
+
+    def test_given_up(self) -> None:
+        """Nothing planned is without a verdict when the lane is given up."""
+        del self.lane.ktap["ring"]
+        self.lane.lost = "given up"
+        got = self.judge({})
+        self.assertEqual({v.status for key, v in got.items() if key[0] in ("lockstep", "spsc")},
+                         {ktap.ERROR})
+        self.assertIn("given up", got["spsc", "c->c"].log[0])
+        self.assertEqual(got["kasan", "c->c"].status, ktap.ERROR)
+
+    def test_missing(self) -> None:
+        """A result that is not there is an error, although the suite ended."""
+        got = self.judge(self.all_passed(at("spsc", "c->c")))
+        self.assertEqual(got["spsc", "c->c"].status, ktap.ERROR)
+
+    def test_report(self) -> None:
+        """A complaint of the kernel fails the case it concerns, and its checker's row."""
+        self.lane.reports.append(console.Report("kasan", "BUG: KASAN: x", at("spsc", "c->c"), []))
+        got = self.judge(self.all_passed())
+        self.assertEqual(got["spsc", "c->c"].status, ktap.FAIL)
+        self.assertEqual(got["spsc", "c->c"].log[0], "BUG: KASAN: x")
+        self.assertEqual(got["kasan", "c->c"].status, ktap.FAIL)
+        self.assertEqual(got["kasan", "c->rust"].status, ktap.PASS)
+        self.assertEqual(got["lockdep", "c->c"].status, ktap.PASS)
+
+    def test_report_between_cases(self) -> None:
+        """One that concerns no case fails the suite."""
+        self.lane.reports.append(console.Report("warn", "WARNING: x", at(), []))
+        self.assertEqual(self.judge(self.all_passed())["", ""].status, ktap.FAIL)
+
+    def test_blind(self) -> None:
+        """What a checker did not see is no pass."""
+        got = self.judge(self.all_passed())
+        self.assertEqual(got["ubsan", "c->c"].status, ktap.PASS)
+        self.assertEqual(got["ubsan", "rust->c"].status, ktap.SKIP)
+        self.assertIn("does not instrument Rust", got["ubsan", "rust->c"].log[0])
+        self.lane.blind["lockdep"] = "lockdep turns itself off"
+        self.assertEqual(self.judge(self.all_passed())["lockdep", "c->c"].status, ktap.ERROR)
+        self.lane.reports.append(console.Report("lockdep", "WARNING", at("spsc", "c->c"), []))
+        got = self.judge(self.all_passed())
+        self.assertEqual(got["lockdep", "c->c"].status, ktap.FAIL)
+        self.assertEqual(got["lockdep", "c->rust"].status, ktap.SKIP)
+        self.assertIn("spsc c->c", got["lockdep", "c->rust"].log[0])
 
 
 class TestInvariants(unittest.TestCase):

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What is shown of stacks, and what of a guest that is stuck."""
+
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from kplib import stacks
+
+DUMP = """\
+sysrq: Show backtrace of all active CPUs
+NMI backtrace for cpu 0
+CPU: 0 UID: 0 PID: 0 Comm: swapper/0 Tainted: G           O     N  7.3.4 #1 PREEMPT
+ <IRQ>
+ dump_stack+0x10/0x12
+ </IRQ>
+ default_idle_call+0x1/0x2
+Sending NMI from CPU 0 to CPUs 1:
+NMI backtrace for cpu 1
+CPU: 1 UID: 0 PID: 61 Comm: kunit_try_catch Tainted: G           O     N  7.3.4 #1 PREEMPT
+RIP: 0010:queued_spin_lock_slowpath+0x16/0x1c0
+ _raw_spin_lock+0x21/0x30
+ misbehave+0x131/0x380 [kparity_fault]
+sysrq: Show State
+task:init            state:D stack:0     pid:1     tgid:1
+ debugfs_run+0x1/0x2
+task:kunit_try_catch state:D stack:0     pid:62    tgid:62
+ wait_for_completion+0x1/0x2
+ misbehave+0x13/0x38 [kparity_fault]
+task:kworker/0:1     state:I stack:0     pid:63    tgid:63
+ worker_thread+0x1/0x2
+""".splitlines()
+
+
+class TestStacks(unittest.TestCase):
+    """kplib.stacks"""
+
+    def test_stuck(self) -> None:
+        """The CPU that spins and the thread of the case; no idle CPU, no other task."""
+        got = "\n".join(stacks.of_stuck(DUMP))
+        for there in ("_raw_spin_lock", "wait_for_completion", "misbehave+0x131"):
+            self.assertIn(there, got)
+        for absent in ("default_idle_call", "debugfs_run", "worker_thread", "swapper"):
+            self.assertNotIn(absent, got)
+
+    def test_idle_processor_says_nothing(self) -> None:
+        """A CPU that idles is none that is stuck."""
+        self.assertEqual(stacks.of_stuck(["NMI backtrace for cpu 1 skipped: idling at x+0x1/0x2",
+                                          "sysrq: Show State"]), [])
+
+    def test_summary(self) -> None:
+        """Frames with a source line, without those of the framework and the checker."""
+        got = stacks.summary([
+            "BUG: KASAN: slab-out-of-bounds in ring_push+0x1/0x2 [kparity_ring]",
+            "CPU: 1 UID: 0 PID: 61 Comm: kunit_try_catch",
+            "dump_stack_lvl (lib/dump_stack.c:97 lib/dump_stack.c:123)",
+            "print_report (mm/kasan/report.c:378)",
+            " ring_push (kmod/ring.c:55) kparity_ring",
+            "? kthread_unuse_mm (kernel/kthread.c:1)",
+            " <kparity_ring::RustQueue as Queue>::push (rust-stub/ring.rs:5 rust-stub/ring.rs:9) k",
+            "kunit_try_run_case (lib/kunit/test.c:457)",
+            "kthread (kernel/kthread.c:1)"])
+        self.assertEqual([line.split()[0] for line in got],
+                         ["BUG:", "ring_push", "<kparity_ring::RustQueue"])
+
+    def test_summary_is_bounded(self) -> None:
+        """A stack without end is cut, and says so."""
+        got = stacks.summary([f"f{n} (a.c:{n})" for n in range(1000)])
+        self.assertLessEqual(len(got), stacks.SUMMARY_LINES + 1)
+        self.assertIn("more", got[-1])
+
+    def test_not_decoded(self) -> None:
+        """A decoder that fails hides nothing."""
+        tools = mock.Mock()
+        for argv in (["false"], ["true"], ["sh", "-c", "cat; echo 'kparity: next report'"]):
+            tools.argv.return_value = argv
+            kernel = mock.Mock(tree=Path("/t"), build=Path("/b"))
+            said = [["BUG: x", " ring_push+0x1/0x2"], []]
+            self.assertEqual(stacks.decode(tools, kernel, Path("/m"), said), said)
+
+    def test_registers(self) -> None:
+        """Each CPU's program counter, on both arches, in a module or in the kernel."""
+        tools = mock.Mock()
+        tools.argv.side_effect = lambda *words: ["sh", "-c", 'echo f; echo "$0:1"', str(words[-2])]
+        for text in ("RAX=0 RIP=ffffffffa0200010\nRIP=ffffffff81000000 RFL=1",
+                     " PC=ffffffffa0200010 X00=0\n PC=ffffffff81000000"):
+            got = stacks.of_registers(text, "kparity_ring 1 0 - Live 0xffffffffa0200000 (O)\n",
+                                      Path("/m"), Path("/v"), tools)
+            self.assertEqual(got, ["RIP: cpu 0 at --obj=/m/kparity_ring.ko:1 kparity_ring",
+                                   "RIP: cpu 1 at --obj=/v:1"])
+
+
+if __name__ == "__main__":
+    unittest.main()
