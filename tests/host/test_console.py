@@ -116,8 +116,9 @@ class TestConsole(unittest.TestCase):
             self.assertIsNone(console.kind_of(line), line)
 
     def test_foreign(self) -> None:
-        """A race is ours if a frame of either side is."""
-        race = "[ 1.0] BUG: KCSAN: data-race in a / b\n[ 1.0]  a+0x1/0x2\n[ 1.0]  b+0x1/0x2{}\n" \
+        """A race is ours if either access is, not if we called what races."""
+        race = "[ 1.0] BUG: KCSAN: data-race in a / b{}\n" \
+               "[ 1.0]  b+0x1/0x2\n[ 1.0]  c+0x1/0x2 [kparity_ring]\n" \
                "[ 1.0] " + "=" * 66 + "\n"
         self.assertTrue(console.foreign(self.read(race.format("")).reports[0]))
         self.assertFalse(console.foreign(self.read(race.format(" [kparity_ring]")).reports[0]))
