@@ -16,7 +16,8 @@ from pathlib import Path
 
 from kplib import suite
 
-TOP = Path(__file__).resolve().parents[2]
+from .live import TOP, below, needs_kernel
+
 PROMPT = "(gdb) "
 #: On a busy machine everything takes its time; nothing may take for ever.
 DEADLINE = 120.0
@@ -30,18 +31,6 @@ def line_of(file: str, text: str) -> int:
 
 C_LINE = f"kmod/ring.c:{line_of('kmod/ring.c', 'u32 head = smp_load_acquire')}"
 RUST_LINE = f"rust-stub/ring.rs:{line_of('rust-stub/ring.rs', 'head = self.head.load(Acquire)')}"
-
-
-def below(pid: int) -> set[int]:
-    """A process and all that descend from it."""
-    found = {pid}
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            for child in path.read_text().split():
-                found |= below(int(child))
-        except OSError:
-            pass  # it has just ended
-    return found
 
 
 class Run:
@@ -88,7 +77,7 @@ class Run:
 
     def type(self, text: str) -> None:
         """Press keys."""
-        self._seen |= below(self.process.pid)
+        self._seen |= {self.process.pid, *below(self.process.pid)}
         os.write(self.keys, text.encode())
 
     def tell(self, line: str, answer: str = PROMPT) -> str:
@@ -98,7 +87,7 @@ class Run:
 
     def close_input(self) -> None:
         """End standard input."""
-        self._seen |= below(self.process.pid)
+        self._seen |= {self.process.pid, *below(self.process.pid)}
         os.close(self.keys)
         self.keys = self.end
 
@@ -125,7 +114,7 @@ class Run:
             os.close(fd)
 
 
-@unittest.skipUnless("KPARITY_TREE" in os.environ, "no kernel; 'make test' has one")
+@needs_kernel
 class TestDebug(unittest.TestCase):
     """make gdb, make shell, make run KEEP=1"""
 

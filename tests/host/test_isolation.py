@@ -8,17 +8,10 @@ from pathlib import Path
 
 from kplib import boot, guest, kernel, request, verbs
 
-
-def below(pid: int) -> list[int]:
-    """A process and all below it."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-    return [pid, *(p for child in children for p in below(int(child)))]
+from .live import below, needs_kernel
 
 
-@unittest.skipUnless("KPARITY_TREE" in os.environ, "no kernel; 'make test' has one")
+@needs_kernel
 class TestIsolation(unittest.TestCase):
     """A guest as boot.boot() makes it"""
 
