@@ -265,16 +265,25 @@ def _judge(tree: Path, lane: LaneResult, pair: str, suite: str) -> list[ktap.Ver
     return list(found.values())
 
 
+def _first(lane: LaneResult, *checkers: str) -> Report | None:
+    """The first report of any of these checkers."""
+    return next((r for r in lane.reports if r.checker in checkers), None)
+
+
+def _where(report: Report) -> str:
+    return f"{report.at.case} {report.at.path} of {report.at.suite}"
+
+
 def _blind(lane: LaneResult, checker: str) -> tuple[str, str]:
     """Status and reason of a checker that did not look to the end.
 
     A report of its own or one that taints the kernel, as KASAN's do, ends lockdep's
     work: that is to be mended first, and is a failure already.
     """
-    first = next((r for r in lane.reports if r.checker in (checker, "kasan")), None)
+    first = _first(lane, checker, "kasan")
     if first is None:
         return ktap.ERROR, f"{lane.blind[checker]}, but there is none"
-    return ktap.SKIP, f"{lane.blind[checker]}: {first.at.case} {first.at.path} of {first.at.suite}"
+    return ktap.SKIP, f"{lane.blind[checker]}: {_where(first)}"
 
 
 def _checkers(kernel: Kernel, lane: LaneResult, pair: str,
@@ -293,6 +302,8 @@ def _checkers(kernel: Kernel, lane: LaneResult, pair: str,
                     f"{hits[0].at.case}")
             elif checker.name in lane.blind:
                 status, why = _blind(lane, checker.name)
+            elif checker.limit and (first := _first(lane, checker.name)):
+                status, why = ktap.SKIP, f"{checker.limit}: {_where(first)}"
             elif path not in ran:
                 status, why = ktap.ERROR, "nothing ran to the end"
             elif checker.sees == "c" and path != REFERENCE:

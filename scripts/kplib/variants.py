@@ -17,13 +17,15 @@ BASE = "base"
 class Checker:
     """What the kernel itself looks for, and on which side it does.
 
-    `sees` is "both", or "c" where Rust is not instrumented.
+    `sees` is "both", or "c" where Rust is not instrumented. `limit` says why its
+    silence means nothing once it has spoken, if so.
     """
 
     name: str
     looks_for: str
     option: str
     sees: str
+    limit: str = ""
 
 
 @dataclass(frozen=True)

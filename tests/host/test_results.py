@@ -151,6 +151,16 @@ class TestJudging(unittest.TestCase):
         self.assertEqual(got["lockdep", "c->rust"].status, ktap.SKIP)
         self.assertIn("spsc c->c", got["lockdep", "c->rust"].log[0])
 
+    def test_limit(self) -> None:
+        """A checker that the kernel keeps quiet after a report has not seen the other paths."""
+        self.lane.reports.append(
+            console.Report("sleep", "BUG: sleeping", at("spsc", "c->rust"), []))
+        got = self.judge(self.all_passed())
+        self.assertEqual(got["sleep", "c->rust"].status, ktap.FAIL)
+        self.assertEqual(got["sleep", "rust->rust"].status, ktap.SKIP)
+        self.assertIn("once a second: spsc c->rust", got["sleep", "rust->rust"].log[0])
+        self.assertEqual(got["odebug", "rust->rust"].status, ktap.PASS)
+
 
 class TestInvariants(unittest.TestCase):
     """results.parse_invariants()"""
