@@ -14,6 +14,7 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Iterator
@@ -159,7 +160,8 @@ def _load(guest: Guest, state: Path) -> None:
 
 @contextlib.contextmanager
 def _start(tools: Toolchain, kernel: Kernel, words: list[str], path: Path,
-           token: str, read_only: bool) -> Iterator[Guest]:
+           token: str, read_only: bool,
+           cancelled: threading.Event | None) -> Iterator[Guest]:
     """Run QEMU with a guest's channels; it is gone when the body ends."""
     errors = path.with_suffix(".qemu")
     wire, console_end = socket.socketpair()
@@ -178,16 +180,17 @@ def _start(tools: Toolchain, kernel: Kernel, words: list[str], path: Path,
             console_end.close()
             monitor_end.close()
             yield Guest(process, Console(token, log), path, errors, wire, monitor,
-                        kernel.variant.patience)
+                        kernel.variant.patience, cancelled)
 
 
 @contextlib.contextmanager
 def boot(tools: Toolchain, kernel: Kernel, lane: Lane, path: Path, token: str = "",
          append: str = "", deadline: float | None = None,
-         read_only: bool = True) -> Iterator[Guest]:
+         read_only: bool = True, cancelled: threading.Event | None = None) -> Iterator[Guest]:
     """Start a guest and wait until it answers. It is gone when the body ends.
 
     QEMU can write to no file, but for one that lets gdb in, which makes a socket.
+    `cancelled` ends it from another thread, with guest.Cancelled.
 
     Its console goes on at the end of the file `path`; QEMU's own words are beside it.
     """
@@ -201,7 +204,7 @@ def boot(tools: Toolchain, kernel: Kernel, lane: Lane, path: Path, token: str = 
                     raise qmp.MonitorError("its state in the cache is damaged")
                 guest = stack.enter_context(
                     _start(tools, kernel, [*words, "-incoming", "defer"], path, token,
-                           read_only))
+                           read_only, cancelled))
                 _load(guest, state)
             except (qmp.MonitorError, GuestLost, OSError) as err:
                 ui.note(f"  booting the {kernel.name} guest from the start: {err}")
@@ -209,7 +212,7 @@ def boot(tools: Toolchain, kernel: Kernel, lane: Lane, path: Path, token: str = 
             else:
                 yield guest
                 return
-    with _start(tools, kernel, words, path, token, read_only) as guest:
+    with _start(tools, kernel, words, path, token, read_only, cancelled) as guest:
         try:
             guest.ok("booting", deadline or BOOT_DEADLINE * kernel.variant.patience)
         except GuestLost as err:

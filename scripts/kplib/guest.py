@@ -35,10 +35,6 @@ PANIC = "/sys/module/kernel/parameters/panic"
 ANSWER_MAX = 16 << 20
 _HEAD_MAX = 32
 
-#: Set to make every guest stop: the user pressed Ctrl-C, or another part failed.
-cancelled = threading.Event()
-
-
 #: One for each core: more guests than that would only slow each other down. Two at
 #: least, as the lanes of one run are booted together.
 _slots = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
@@ -49,10 +45,10 @@ class Cancelled(Exception):
 
 
 @contextlib.contextmanager
-def slot() -> Iterator[None]:
-    """Wait for a core to run a guest on."""
+def slot(cancelled: threading.Event | None = None) -> Iterator[None]:
+    """Wait for a core to run a guest on, unless `cancelled` is set meanwhile."""
     while not _slots.acquire(timeout=0.1):
-        if cancelled.is_set():
+        if cancelled is not None and cancelled.is_set():
             raise Cancelled
     try:
         yield
@@ -106,7 +102,7 @@ class Guest:
 
     def __init__(self, process: subprocess.Popen[bytes], console: Console, path: Path,
                  errors: Path, wire: socket.socket, monitor: socket.socket,
-                 patience: float = 1.0) -> None:
+                 patience: float = 1.0, cancelled: threading.Event | None = None) -> None:
         assert process.stdin and process.stdout
         self.console = console
         #: How long the running case may be silent, in multiples of SILENCE.
@@ -118,6 +114,8 @@ class Guest:
         #: How much longer than in variant base anything may take.
         self.patience = patience
         self.monitor = qmp.Monitor(monitor)
+        #: Set, by another thread, to have the guest given up.
+        self.cancelled = cancelled or threading.Event()
         self._process = process
         self._in = process.stdin.fileno()
         self._out = process.stdout.fileno()
@@ -217,7 +215,7 @@ class Guest:
 
     def _pump(self, what: str, seconds: float = 0.2) -> None:
         """Move bytes all ways for a moment."""
-        if cancelled.is_set():
+        if self.cancelled.is_set():
             raise Cancelled
         with selectors.DefaultSelector() as selector:
             selector.register(self._out, selectors.EVENT_READ)

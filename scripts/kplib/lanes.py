@@ -53,9 +53,11 @@ class LaneRun:
     """One lane's run, over all its guests."""
 
     def __init__(self, request: Request, tools: Toolchain, kernel: Kernel, lane: guest.Lane,
-                 built: Future[Modules], path: Path) -> None:
+                 built: Future[Modules], path: Path,
+                 cancelled: threading.Event | None = None) -> None:
         self.request, self.tools, self.kernel, self._built = request, tools, kernel, built
         self.path = path
+        self.cancelled = cancelled
         self.result = results.LaneResult(lane)
         self.work = [_Work(pair) for pair in request.pairs]
         self.lives = LIVES
@@ -298,7 +300,8 @@ class LaneRun:
         lost: GuestLost | None = None
         try:
             with boot.boot(self.tools, self.kernel, self.result.lane, self.path, self.token,
-                           self.request.append, read_only=not self.keep) as vm:
+                           self.request.append, read_only=not self.keep,
+                           cancelled=self.cancelled) as vm:
                 console_ = vm.console
                 while not self._built.done():
                     vm.idle(60, self._built.done)
@@ -381,13 +384,14 @@ class LaneRun:
 
 
 def run(request: Request, tools: Toolchain, kernel: Kernel, lane: guest.Lane,
-        built: Future[Modules], folder: Path) -> results.LaneResult:
+        built: Future[Modules], folder: Path,
+        cancelled: threading.Event) -> results.LaneResult:
     """Boot a guest, and once the modules are built, run them in it; again where it is lost."""
-    with guest.slot():
+    with guest.slot(cancelled):
         start_ = time.monotonic()
         path = folder / f"{lane.name}.console"
         path.unlink(missing_ok=True)
-        work = LaneRun(request, tools, kernel, lane, built, path)
+        work = LaneRun(request, tools, kernel, lane, built, path, cancelled)
         if work.keep:
             busybox.get(request, tools, kernel.arch)  # not at the failure, but now
         while work.once():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kplib import cache, ktap
+from kplib.errors import FAILED, KparityError
 from kplib.ledger import Ledger
 from kplib.results import NOOP, PATHS, ArchResult, Cost, PairResult, geometric_mean
 
@@ -155,17 +156,18 @@ def show(result: ArchResult, verbose: bool) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table over a matrix; without a result, why there is none."""
+    """One line of the table over a matrix; without a result, what came in its place."""
 
     arch: str
     variant: str
-    result: ArchResult | None
-    why: str
+    result: ArchResult | KparityError
 
     @property
     def verdict(self) -> str:
         """As ArchResult.verdict."""
-        return self.result.verdict if self.result else "error"
+        if isinstance(self.result, KparityError):
+            return "fail" if self.result.status == FAILED else "error"
+        return self.result.verdict
 
 
 def table(rows: list[Row]) -> str:
@@ -176,8 +178,8 @@ def table(rows: list[Row]) -> str:
         head = f"  {row.arch:<9}{row.variant:<9}"
         word = _paint(row.verdict.upper(), {"pass": ktap.PASS, "fail": ktap.FAIL}.get(
             row.verdict, ktap.ERROR))
-        if row.result is None:
-            lines.append(f"{head}{row.why}  {word}")
+        if isinstance(row.result, KparityError):
+            lines.append(f"{head}{row.result}  {word}")
             continue
         found = [v.status for p in row.result.pairs.values() for v in p.verdicts]
         lanes = ", ".join(f"{n.lane.name} ({n.lane.accel})" for n in row.result.lanes)

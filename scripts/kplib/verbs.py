@@ -8,11 +8,12 @@ import json
 import shutil
 import signal
 import sys
+import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Iterator
 
-from kplib import accel, apt, cache, compile_fail, debug, guest, keep, kernel, lanes, ledger, \
+from kplib import accel, apt, cache, compile_fail, debug, keep, kernel, lanes, ledger, \
     modules, proc, report, request, results, scaffold, toolchain, ui, unsafety
 from kplib.archs import Arch
 from kplib.errors import BROKEN, FAILED, OK, EnvironmentFailed, Failed, Refused
@@ -51,10 +52,12 @@ class Cell:
         self._built: Future[modules.Modules] = Future()
         wanted = [accel.choose(req, tools, self.kernel) if name == "check" else accel.INSN_LANE
                   for name in req.lanes if name in variant.lanes]
+        #: Set to have this cell's guests given up, and no other's.
+        self._cancelled = threading.Event()
         self._folder = modules.results_folder(req, self.kernel)
         self._running = [
             lanes.start(lambda lane=lane: lanes.run(  # type: ignore[misc]
-                req, tools, self.kernel, lane, self._built, self._folder),
+                req, tools, self.kernel, lane, self._built, self._folder, self._cancelled),
                 f"{self.kernel.name} {lane.name}")
             for lane in wanted]
         with self._stopping():
@@ -71,14 +74,13 @@ class Cell:
 
     def stop(self) -> None:
         """End the guests; none is left when this returns."""
-        guest.cancelled.set()
+        self._cancelled.set()
         self._built.cancel()
         for future in self._running:
             try:
                 future.exception()
             except BaseException:  # pylint: disable=broad-except
                 pass  # what matters is the first error, which goes on from here
-        guest.cancelled.clear()
 
     def done(self) -> bool:
         """Whether all guests have ended."""
@@ -117,7 +119,7 @@ def run(req: Request) -> int:
         result = waiting[0].finish().result
         del waiting[0]
         print(report.show(result, req.verbose), flush=True)
-        rows.append(report.Row(result.kernel.arch.name, result.kernel.variant.name, result, ""))
+        rows.append(report.Row(result.kernel.arch.name, result.kernel.variant.name, result))
 
     cells = [(arch, variant) for arch in req.archs for variant in req.variants]
     try:
@@ -128,7 +130,7 @@ def run(req: Request) -> int:
                 if len(cells) == 1:
                     raise
                 ui.note(f"{arch.name} {variant.name}: {err}")
-                rows.append(report.Row(arch.name, variant.name, None, str(err)))
+                rows.append(report.Row(arch.name, variant.name, err))
             while waiting and waiting[0].done():
                 emit()
         while waiting:
@@ -138,6 +140,8 @@ def run(req: Request) -> int:
             cell.stop()
         raise
     if len(cells) > 1:
+        order = [(arch.name, variant.name) for arch, variant in cells]
+        rows.sort(key=lambda row: order.index((row.arch, row.variant)))
         print(report.table(rows), flush=True)
     verdicts = {row.verdict for row in rows}
     if "fail" in verdicts:

@@ -63,6 +63,14 @@ class TestGuest(unittest.TestCase):
         self.assertIn("hung", self.lost(self.play("sleep 60"), 0.6))
         self.assertTrue(0.5 < time.monotonic() - start < 5)
 
+    def test_given_up(self) -> None:
+        """A guest that is given up says no more, and another goes on."""
+        vm, other = self.play("sleep 60"), self.play("sleep 0.2; printf '0 2\\nhi'")
+        vm.cancelled.set()
+        with self.assertRaises(guest.Cancelled):
+            vm.ok("testing")
+        self.assertEqual(other.ok("testing"), b"hi")
+
     def test_hang_while_sending(self) -> None:
         """A guest that reads nothing must not block the host for ever."""
         vm = self.play("sleep 60")

@@ -182,9 +182,10 @@ class TestSurvival(LiveTest):
         rows = cases(results)
         expected = {**good, VICTIM: deed.verdict}
         if deed.checker:
-            if deed.checker in ("lockdep", "kasan"):
-                # lockdep is off from there on, whatever it had seen before.
-                expected.update({key: ktap.SKIP for key in good if key[1] == "lockdep"})
+            # Lockdep is off from there on, whatever it had seen before; of sleeping the
+            # kernel tells at most once a second.
+            quiet = {"lockdep": "lockdep", "kasan": "lockdep", "sleep": "sleep"}.get(deed.checker)
+            expected.update({key: ktap.SKIP for key in good if key[1] == quiet})
             expected["fault", deed.checker, VICTIM[2]] = ktap.FAIL
         self.assertEqual({key: row["status"] for key, row in rows.items()}, expected,
                          ended.show())
@@ -238,6 +239,22 @@ class TestSurvival(LiveTest):
         self.assertEqual(ended.status, 3, ended.show())
         self.assertIn("qemu-system-nothing", ended.said + ended.noted)
         self.assertNotIn("Traceback", ended.said + ended.noted)
+
+    def test_one_cell(self) -> None:
+        """Modules that do not build for one variant cost the others nothing."""
+        suite_ = self.top / "tests/kunit/fault_kunit.c"
+        text = suite_.read_text()
+        self.addCleanup(suite_.write_text, text)
+        suite_.write_text(text + "\n#ifdef CONFIG_KASAN\n#error asked for\n#endif\n")
+        # Its guest still runs when the modules of debug turn out not to build.
+        ended = self.start("VARIANT=all", f"SEED={misdeeds()['ALIVE']}",
+                           out=self.folder / "cells").end(150)
+        self.assertEqual(ended.status, 1, ended.show())
+        self.assertNotIn("Traceback", ended.said + ended.noted)
+        table = ended.said[ended.said.rindex("  arch "):].splitlines()[1:]
+        self.assertEqual([row.split()[1] for row in table], ["base", "debug", "kcsan"])
+        for row, wanted in zip(table, (" PASS$", "do not build .* FAIL$", " PASS$")):
+            self.assertRegex(row, wanted)
 
     def documents(self, ended: Ended) -> None:
         """The files of a run are well formed, and nothing raw is on the terminal."""
