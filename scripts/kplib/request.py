@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping
 
-from kplib import archs, variants
+from kplib import archs, ui, variants
 from kplib.errors import Refused
 
 TOP = Path(__file__).resolve().parents[2]
@@ -109,6 +109,16 @@ def _count(name: str, value: str | None, default: int) -> int:
     if not value.isdecimal() or not 1 <= int(value) <= 1000000:
         raise Refused(f"{name}={value}: give a number from 1 to 1000000")
     return int(value)
+
+
+def check_paths(request: Request) -> None:
+    """Refuse folders in which kbuild and make fail, with words that do not say why."""
+    for name, path in (("the checkout", TOP), ("OUT", request.out),
+                       ("KPARITY_CACHE", request.cache), ("KDIR", request.kdir),
+                       ("KERNEL_SRC", request.kernel_src)):
+        if path is not None and (bad := re.search(r"""[\s:#$%&*?'"`|;<>()\\[\]]""", str(path))):
+            raise Refused(f"{name} {ui.clean(str(path))}: make cannot build in a folder with "
+                          f"{bad.group()!r} in its path; choose another")
 
 
 def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Request:

@@ -23,6 +23,7 @@ from kplib.variants import Variant
 
 def prepare(req: Request) -> toolchain.Toolchain:
     """Check the folders and choose the tools."""
+    request.check_paths(req)
     cache.writable_folder("OUT", req.out)
     cache.writable_folder("KPARITY_CACHE", req.cache)
     return kernel.tools_for(req)

@@ -66,6 +66,16 @@ class TestCommandLine(unittest.TestCase):
         said = self.one_line(2, "run", f"OUT={self.folder / 'file' / 'out'}")
         self.assertIn("cannot be written", said)
 
+    def test_path_for_make(self) -> None:
+        """Likewise for folders that make cannot build in; the line names what is in the way."""
+        for name, bad in (("a b", "' '"), ("a:b", "':'"), ("a$b", "'$'"), ("a\nb", r"'\n'")):
+            with self.subTest(name):
+                said = self.one_line(2, "run", f"OUT={self.folder / name}")
+                self.assertIn(f"with {bad} in its path", said)
+                self.assertFalse((self.folder / name).exists())
+        self.cache = self.folder / "a#b"
+        self.assertIn("KPARITY_CACHE", self.one_line(2, "run", f"OUT={self.folder / 'out'}"))
+
     def test_unwritable_cache(self) -> None:
         """Likewise for the cache."""
         self.cache.write_text("")
