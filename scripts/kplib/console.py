@@ -102,7 +102,7 @@ FATAL = frozenset({"oops", "rust", "panic"})
 _ENDS = re.compile(r"---\[ end (trace|Kernel panic)|={20,}$|-{20,}$")
 #: After a panic's own stack come those of the other CPUs, which did nothing.
 _OTHERS = re.compile(r"Sending NMI |NMI backtrace for cpu ")
-_PANICKED = re.compile(r"---\[ end Kernel panic - not syncing: (.*?)(?: \]---)?$")
+_PANICKED = re.compile(r"---\[ end Kernel panic - not syncing: ")
 _LAST_FRAME = re.compile(r" *</TASK>")
 
 
@@ -143,8 +143,8 @@ class Console:
         self.size = 0
         #: Whom to show it to as it comes.
         self.show: Callable[[bytes], None] | None = None
-        #: What the kernel panicked of, once it has said all about that.
-        self.panicked = ""
+        #: Whether the kernel has panicked, and said all about that.
+        self.panicked = False
         #: Why the kernel ("panic") or init gave up, once it said so.
         self.last_words: dict[str, str] = {}
         #: Set once the host makes the guest dump its state: no report of its own.
@@ -186,8 +186,7 @@ class Console:
 
     def _line(self, text: str) -> None:
         line = plain(text)
-        if panic := _PANICKED.match(line):
-            self.panicked = panic.group(1)
+        self.panicked = self.panicked or bool(_PANICKED.match(line))
         if marker := self._marker.match(line):
             self.progress = time.monotonic()
             if marker.group(1):

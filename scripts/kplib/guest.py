@@ -247,7 +247,8 @@ class Guest:
             raise self._lost(f"flooded its console with more than {CONSOLE_MAX >> 20} MiB "
                              f"while {what}", stuck=True)
         if self._stays and self.ends_at_panic and self.console.panicked:
-            raise self._lost(f"panicked while {what}: {self.console.panicked}", stuck=True)
+            why = self.console.last_words.get("panic", "it says no more")
+            raise self._lost(f"panicked while {what}: {why}", stuck=True)
 
     def _listen(self) -> None:
         """Take what is there of the console."""
