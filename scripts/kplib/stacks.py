@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 
 from kplib import proc
@@ -33,6 +34,13 @@ SUMMARY_LINES = 28
 _EXACT = re.compile(r"((?:RIP: \w+:|\bpc : )\S+?\+0x)([0-9a-f]+)(?=/0x)|"
                     r"(^ *\S+\+0x)([0-9a-f]+)(?=/0x[0-9a-f]+( \[\w+\])? \(P\))")
 _CUT = "kparity: next report"
+#: In a module every section begins at 0, and an address in .init.text or .text.unlikely
+#: would be taken for one in .text. Linked, each has a place of its own. FOLDER, KO...
+_LINK = """
+for ko; do
+    ld.lld --unresolved-symbols=ignore-all --entry=0 -o "$0/${ko##*/}" "$ko" || cp "$ko" "$0"
+done
+"""
 
 
 def _as_return_address(line: str) -> str:
@@ -48,16 +56,18 @@ def decode(tools: Toolchain, kernel: Kernel, modules: Path,
     Whatever goes wrong, they come back as they were: a stack that is not
     decoded must not hide the verdict that it belongs to.
     """
-    argv = tools.argv("env", "LLVM=1", kernel.tree / "scripts/decode_stacktrace.sh",
-                      kernel.build / "vmlinux", kernel.tree, modules)
     # "Code:" lines become a page of disassembly; the console's file has them.
     text = "".join(f"{_as_return_address(line)}\n" for lines in said
                    for line in (*(x for x in lines if "Code: " not in x), _CUT))
     try:
-        with proc.child(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                        stderr=subprocess.DEVNULL) as process:
-            out, _ = process.communicate(text.encode(), timeout=120)
-    except (subprocess.TimeoutExpired, OSError):
+        with tempfile.TemporaryDirectory(dir=modules) as linked:
+            proc.output(tools.argv("sh", "-ec", _LINK, linked, *modules.glob("*.ko")))
+            argv = tools.argv("env", "LLVM=1", kernel.tree / "scripts/decode_stacktrace.sh",
+                              kernel.build / "vmlinux", kernel.tree, linked)
+            with proc.child(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL) as process:
+                out, _ = process.communicate(text.encode(), timeout=120)
+    except (subprocess.TimeoutExpired, OSError, EnvironmentFailed):
         return said
     decoded = out.decode(errors="replace")
     for folder in (f"{TOP}/", f"{kernel.tree}/", f"{kernel.build}/./", f"{kernel.build}/"):

@@ -22,7 +22,7 @@
 enum misdeed {
 	PANIC = 100, OOPS, SPIN, DEADLOCK, SLEEP, EXHAUST, REBOOT, FLOOD,
 	FAKE_KTAP, TRUNCATE, WARNING, HOSTILE_LOG, LOCK_ORDER, LEAK, USE_AFTER_FREE,
-	SHIFT, SLEEP_ATOMIC, ALIVE, OVERFLOW_STACK, RUST_PANIC,
+	SHIFT, SLEEP_ATOMIC, ALIVE, OVERFLOW_STACK, RUST_PANIC, LOADED, UNLOADED,
 };
 
 static DEFINE_SPINLOCK(misbehave_lock);
@@ -30,6 +30,19 @@ static DEFINE_MUTEX(misbehave_a);
 static DEFINE_MUTEX(misbehave_b);
 static DECLARE_COMPLETION(never);
 static int misbehave_shift = 40;
+
+/* In no case at all: while the module is loaded, or taken out again. */
+static void misbehave_outside(enum misdeed misdeed)
+{
+	if (kp_seed == misdeed)
+		panic("asked for");
+}
+
+/* What KP_SUITES() calls there. */
+#define kp_pair_register(pair, suites) \
+	(misbehave_outside(LOADED), kp_pair_register(pair, suites))
+#define kp_pair_unregister(pair) \
+	(misbehave_outside(UNLOADED), kp_pair_unregister(pair))
 
 static noinline void oops(void)
 {

@@ -256,6 +256,27 @@ class TestSurvival(LiveTest):
         for row, wanted in zip(table, (" PASS$", "do not build .* FAIL$", " PASS$")):
             self.assertRegex(row, wanted)
 
+    def test_outside(self) -> None:
+        """A module that kills its guest in no case of its own; the other pair has its verdicts."""
+        good = dict.fromkeys(self.planned, ktap.PASS)
+        other = {(ring.replace("fault", "idalloc"), case, path): status for
+                 (ring, case, path), status in good.items() if case != VICTIM[1]}
+        for name, pairs, boots, left in (
+                ("LOADED", "fault,idalloc", 3, other), ("LOADED", "idalloc,fault", 2, other),
+                ("UNLOADED", "fault,idalloc", 1, {**good, **other})):
+            with self.subTest(name, pairs=pairs):
+                ended = self.start(f"SEED={misdeeds()[name]}", f"PAIR={pairs}",
+                                   out=self.out(f"{name}-{pairs}")).end(60)
+                self.assertEqual(ended.status, 3, ended.show())
+                found = ended.results()
+                rows = cases(found)
+                log = rows["fault", "", ""]["log"]
+                self.assertRegex(log[0], "^the guest panicked while .*asked for")
+                self.assertRegex("\n".join(log), at('panic("asked for")'))
+                self.assertEqual({key: row["status"] for key, row in rows.items()},
+                                 {**left, ("fault", "", ""): ktap.ERROR}, ended.show())
+                self.assertEqual(found["lanes"]["check"]["boots"], boots, ended.show())
+
     def documents(self, ended: Ended) -> None:
         """The files of a run are well formed, and nothing raw is on the terminal."""
         folder = ended.folder()
