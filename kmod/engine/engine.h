@@ -422,6 +422,7 @@ void kp_case_invariants(struct kunit *test);
 void kp_case_insn(struct kunit *test);
 
 /* progress.c */
+void kp_pair_enter(const struct kp_pair *pair);
 void kp_case_enter(const struct kp_pair *pair, struct kunit *test);
 void kp_case_exit(struct kunit *test);
 void kp_alive(void);

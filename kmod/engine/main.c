@@ -117,6 +117,7 @@ int kp_pair_register(const struct kp_pair *pair,
 		       pair->name, KP_MAX_INVARIANTS, KP_VIEW_MAX);
 		return -EINVAL;
 	}
+	kp_pair_enter(pair);
 	if (pair->init) {
 		err = pair->init();
 		if (err)

@@ -12,6 +12,7 @@
 #include <linux/jiffies.h>
 #include <linux/kmsg_dump.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 #include "engine.h"
 
@@ -70,6 +71,9 @@ static void say(const char *pair, const char *name, const char *path)
 	said_at = jiffies;
 	if (!*mark)
 		return;
+	/* Kmemleak dates what it finds in ticks: what comes now shares none with before. */
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
+		schedule_timeout_uninterruptible(1);
 	pr_notice("kparity[%s]: at %s %s %s %lu\n", mark, pair, name, path,
 		  jiffies);
 	wait_until_printed();
@@ -88,6 +92,15 @@ void kp_alive(void)
 	pr_notice("kparity[%s]: alive\n", mark);
 }
 EXPORT_SYMBOL_GPL(kp_alive);
+
+/**
+ * kp_pair_enter() - what comes now concerns a pair, but no case of it
+ * @pair: the pair
+ */
+void kp_pair_enter(const struct kp_pair *pair)
+{
+	say(pair->name, "-", "-");
+}
 
 /* KUnit asks for a path's name right before it runs the case on it. */
 static void describe_path(struct kunit *test, const void *param, char *desc)
@@ -137,6 +150,6 @@ EXPORT_SYMBOL_GPL(kp_case_enter);
  */
 void kp_case_exit(struct kunit *test)
 {
-	say(running->name, "-", "-");
+	kp_pair_enter(running);
 }
 EXPORT_SYMBOL_GPL(kp_case_exit);

@@ -11,6 +11,7 @@
 #include <linux/io.h>
 #include <linux/mutex.h>
 #include <linux/panic.h>
+#include <linux/rcupdate.h>
 #include <linux/reboot.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -23,6 +24,7 @@ enum misdeed {
 	PANIC = 100, OOPS, SPIN, DEADLOCK, SLEEP, EXHAUST, REBOOT, FLOOD,
 	FAKE_KTAP, TRUNCATE, WARNING, HOSTILE_LOG, LOCK_ORDER, LEAK, USE_AFTER_FREE,
 	SHIFT, SLEEP_ATOMIC, ALIVE, OVERFLOW_STACK, RUST_PANIC, LOADED, UNLOADED,
+	STALL, HUNG,
 };
 
 static DEFINE_SPINLOCK(misbehave_lock);
@@ -203,6 +205,17 @@ static void misbehave(struct kunit *test)
 	case ALIVE:
 		for (end = jiffies + 30 * HZ; time_before(jiffies, end); msleep(100))
 			kp_alive();
+		break;
+	case STALL:
+		/* A stall is one of a grace period; lockdep's RCU allows 5 s more. */
+		start_poll_synchronize_rcu();
+		preempt_disable();
+		for (end = jiffies + 12 * HZ; time_before(jiffies, end);)
+			cpu_relax();
+		preempt_enable();
+		break;
+	case HUNG:
+		schedule_timeout_uninterruptible(12 * HZ);
 		break;
 	case OVERFLOW_STACK:
 		misbehave_shift = overflow_stack(0);

@@ -126,6 +126,13 @@ IN_DEBUG = (
          checker="ubsan", boots=1, words=DEBUG, bound=90),
     Deed("SLEEP_ATOMIC", ktap.FAIL, ("sleeping function called from invalid", at("might_sleep(")),
          checker="sleep", boots=1, words=DEBUG, bound=90),
+    # Both get over it, so these are reports and not lost guests.
+    Deed("STALL", ktap.FAIL,
+         ("rcu_preempt (self-)?detected stall", at("cpu_relax()", "time_before")), boots=1,
+         words=(*DEBUG, "APPEND=rcupdate.rcu_cpu_stall_timeout=3"), bound=90),
+    Deed("HUNG", ktap.FAIL, ("INFO: task kunit_try_catch:.* blocked for more than",
+                             at("schedule_timeout_uninterruptible")),
+         boots=1, words=(*DEBUG, "APPEND=sysctl.kernel.hung_task_timeout_secs=4"), bound=90),
 )
 
 
