@@ -48,6 +48,7 @@ use kernel::{
 use kparity::{
     Args,
     Call,
+    Interface,
     Subject, //
 };
 
@@ -742,40 +743,40 @@ impl<D: Handle<Probe>> Api for D {
     }
 }
 
-/// The operations, in the order of the contract's enum.
-const CALLS: &[Call<dyn Api>] = &[
-    |_, _, res| res.set(Ok(())),
-    |d, arg, res| res.set(d.arm(arg[0] as u32, arg[1] as u32)),
-    |d, _, res| res.set_ret(Ok(d.cancel().into())),
-    |d, _, res| res.set_ret(Ok(d.cancel_sync().into())),
-    |d, _, res| {
-        d.flush();
-        res.set(Ok(()));
-    },
-    |d, _, res| res.set_ret(Ok(d.armed().into())),
-    |d, _, res| res.set_ret(Ok(d.runs())),
-    |d, arg, res| res.set_ret(d.detach_another(arg[0] as u32)),
-];
+impl Interface for dyn Api {
+    type View = bindings::deferred_view;
+
+    const CALLS: &'static [Call<Self>] = &[
+        |_, _, res| res.set(Ok(())),
+        |d, arg, res| res.set(d.arm(arg[0] as u32, arg[1] as u32)),
+        |d, _, res| res.set_ret(Ok(d.cancel().into())),
+        |d, _, res| res.set_ret(Ok(d.cancel_sync().into())),
+        |d, _, res| {
+            d.flush();
+            res.set(Ok(()));
+        },
+        |d, _, res| res.set_ret(Ok(d.armed().into())),
+        |d, _, res| res.set_ret(Ok(d.runs())),
+        |d, arg, res| res.set_ret(d.detach_another(arg[0] as u32)),
+    ];
+
+    fn view(&self) -> Self::View {
+        Delayed::view(self)
+    }
+}
 
 /// A handle with a probe, as the engine's object.
 struct Object<D: Handle<Probe>>(D);
 
 impl<D: Handle<Probe> + 'static> Subject for Object<D> {
     type Api = dyn Api;
-    type View = bindings::deferred_view;
-
-    const CALLS: &'static [Call<dyn Api>] = CALLS;
 
     fn create(param: &Args) -> Result<Self> {
         D::new(Probe(param[0] as u32)).map(Self)
     }
 
-    fn api(&self) -> &(dyn Api + 'static) {
+    fn api(&self) -> &Self::Api {
         &self.0
-    }
-
-    fn view(api: &dyn Api) -> bindings::deferred_view {
-        api.view()
     }
 }
 

@@ -67,6 +67,7 @@ use kparity::{
     to_c,
     Args,
     Call,
+    Interface,
     Subject, //
 };
 
@@ -825,68 +826,61 @@ fn spare(arg: u64) -> u32 {
     (arg / u64::from(bindings::DEVICE_SPARE)) as u32
 }
 
-/// What the table of operations calls.
-const CALLS: &[Call<dyn Device>] = &[
-    |_, _, res| res.set(Ok(())),
-    |unit, arg, res| {
-        res.set(unit.configure(&bindings::device_config {
-            capacity: arg[0] as u32,
-            reserved: spare(arg[1]),
-            bias: arg[2],
-        }))
-    },
-    |unit, _, res| res.set(unit.command(START)),
-    |unit, _, res| res.set(unit.command(STOP)),
-    |unit, _, res| res.set(unit.command(RESET)),
-    |unit, arg, res| res.set(unit.command(arg[0] as u32)),
-    |unit, arg, res| {
-        res.set(unit.feed(&bindings::device_sample {
-            value: arg[0],
-            reserved: [0, spare(arg[1])],
-        }))
-    },
-    |unit, arg, res| match unit.read(arg[0] != 0) {
-        Ok(value) => res.set_out(Some(value), EAGAIN),
-        Err(e) => res.set_out(None, e),
-    },
-    |unit, _, res| res.set_ret(Ok(u32::from(unit.poll()))),
-];
+impl Interface for dyn Device {
+    type View = bindings::device_view;
+
+    const CALLS: &'static [Call<Self>] = &[
+        |_, _, res| res.set(Ok(())),
+        |unit, arg, res| {
+            res.set(unit.configure(&bindings::device_config {
+                capacity: arg[0] as u32,
+                reserved: spare(arg[1]),
+                bias: arg[2],
+            }))
+        },
+        |unit, _, res| res.set(unit.command(START)),
+        |unit, _, res| res.set(unit.command(STOP)),
+        |unit, _, res| res.set(unit.command(RESET)),
+        |unit, arg, res| res.set(unit.command(arg[0] as u32)),
+        |unit, arg, res| {
+            res.set(unit.feed(&bindings::device_sample {
+                value: arg[0],
+                reserved: [0, spare(arg[1])],
+            }))
+        },
+        |unit, arg, res| match unit.read(arg[0] != 0) {
+            Ok(value) => res.set_out(Some(value), EAGAIN),
+            Err(e) => res.set_out(None, e),
+        },
+        |unit, _, res| res.set_ret(Ok(u32::from(unit.poll()))),
+    ];
+
+    fn view(&self) -> Self::View {
+        Device::view(self)
+    }
+}
 
 impl Subject for CUnit {
     type Api = dyn Device;
-    type View = bindings::device_view;
-
-    const CALLS: &'static [Call<dyn Device>] = CALLS;
 
     fn create(param: &Args) -> Result<Self> {
         Self::new(param[0] as u32)
     }
 
-    fn api(&self) -> &(dyn Device + 'static) {
+    fn api(&self) -> &Self::Api {
         self
-    }
-
-    fn view(api: &dyn Device) -> bindings::device_view {
-        api.view()
     }
 }
 
 impl Subject for Pin<KBox<Unit>> {
     type Api = dyn Device;
-    type View = bindings::device_view;
-
-    const CALLS: &'static [Call<dyn Device>] = CALLS;
 
     fn create(param: &Args) -> Result<Self> {
         Unit::new(param[0] as u32)
     }
 
-    fn api(&self) -> &(dyn Device + 'static) {
+    fn api(&self) -> &Self::Api {
         &**self
-    }
-
-    fn view(api: &dyn Device) -> bindings::device_view {
-        api.view()
     }
 }
 

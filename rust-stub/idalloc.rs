@@ -26,6 +26,7 @@ use kparity::{
     value_to_c,
     Args,
     Call,
+    Interface,
     Subject, //
 };
 
@@ -384,49 +385,42 @@ declared!(idalloc_rust: bindings::idalloc_ops);
 
 // Rust callers of either implementation, for the engine.
 
-/// What the table of operations calls.
-const CALLS: &[Call<dyn Ids>] = &[
-    |_, _, res| res.set(Ok(())),
-    |ids, _, res| res.set_ret(ids.alloc()),
-    |ids, arg, res| res.set(ids.free(arg[0] as u32)),
-    |ids, arg, res| res.set_ret(ids.used(arg[0] as u32).map(u32::from)),
-];
+impl Interface for dyn Ids {
+    type View = bindings::idalloc_view;
+
+    const CALLS: &'static [Call<Self>] = &[
+        |_, _, res| res.set(Ok(())),
+        |ids, _, res| res.set_ret(ids.alloc()),
+        |ids, arg, res| res.set(ids.free(arg[0] as u32)),
+        |ids, arg, res| res.set_ret(ids.used(arg[0] as u32).map(u32::from)),
+    ];
+
+    fn view(&self) -> Self::View {
+        Ids::view(self)
+    }
+}
 
 impl Subject for CIds {
     type Api = dyn Ids;
-    type View = bindings::idalloc_view;
-
-    const CALLS: &'static [Call<dyn Ids>] = CALLS;
 
     fn create(param: &Args) -> Result<Self> {
         Self::new(param[0] as u32)
     }
 
-    fn api(&self) -> &(dyn Ids + 'static) {
+    fn api(&self) -> &Self::Api {
         self
-    }
-
-    fn view(api: &dyn Ids) -> bindings::idalloc_view {
-        api.view()
     }
 }
 
 impl Subject for Pin<KBox<RustIds>> {
     type Api = dyn Ids;
-    type View = bindings::idalloc_view;
-
-    const CALLS: &'static [Call<dyn Ids>] = CALLS;
 
     fn create(param: &Args) -> Result<Self> {
         RustIds::new(param[0] as u32)
     }
 
-    fn api(&self) -> &(dyn Ids + 'static) {
+    fn api(&self) -> &Self::Api {
         &**self
-    }
-
-    fn view(api: &dyn Ids) -> bindings::idalloc_view {
-        api.view()
     }
 }
 

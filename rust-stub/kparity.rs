@@ -4,9 +4,10 @@
 //!
 //! C headers: [`kmod/contract/kparity.h`](../kmod/contract/kparity.h)
 //!
-//! A pair describes how to call its safe API with a [`Subject`]; `driver!` turns
-//! that into the table that the engine calls. The driver here is the twin of `kp_c_run()` in
-//! `kmod/engine/trace.c`: one opaque call an operation, measured in the same way.
+//! A pair describes how to call its safe API with an [`Interface`], and how to make an object of
+//! either implementation with a [`Subject`]; `driver!` turns that into the table that the engine
+//! calls. The driver here is the twin of `kp_c_run()` in `kmod/engine/trace.c`: one opaque call an
+//! operation, measured in the same way.
 
 use super::bindings;
 use core::{
@@ -81,26 +82,29 @@ pub(crate) fn value_from_c(ret: c_int) -> Result<u32> {
     Ok(ret as u32)
 }
 
-/// An object of a pair as a Rust caller holds it, over one of the implementations.
-pub(crate) trait Subject: Sized {
-    /// The pair's interface, object safe. Operations go through a reference to this, which the
-    /// compiler cannot see through, as C's go through a table of function pointers.
-    type Api: ?Sized + 'static;
-
+/// A pair's safe API as programs use it: a trait object, which the compiler cannot see through, as
+/// C's operations go through a table of function pointers.
+pub(crate) trait Interface: 'static {
     /// The pair's view, in the contract's layout.
     type View;
 
     /// The operations, in the order of the contract's enum.
-    const CALLS: &'static [Call<Self::Api>];
+    const CALLS: &'static [Call<Self>];
+
+    /// The object's state.
+    fn view(&self) -> Self::View;
+}
+
+/// An object of a pair as a Rust caller holds it, over one of the implementations.
+pub(crate) trait Subject: Sized {
+    /// The pair's interface.
+    type Api: Interface + ?Sized;
 
     /// Makes an object from a program's parameters.
     fn create(param: &Args) -> Result<Self>;
 
     /// The object's interface.
     fn api(&self) -> &Self::Api;
-
-    /// The object's state.
-    fn view(api: &Self::Api) -> Self::View;
 }
 
 /// Something that the engine's rules keep to one thread at a time.
@@ -133,14 +137,14 @@ impl<T> OneThread<T> {
 
 /// Carries out a program and reports every result.
 fn run<S: Subject>(subject: &S, prog: &bindings::kp_program, trace: *mut bindings::kp_trace) {
-    // The compiler must not learn which implementation this is: see `Subject::Api`.
+    // The compiler must not learn which implementation this is: see `Interface`.
     let api = black_box(subject.api());
 
     // SAFETY: The engine's program has `nr_steps` elements at `step`, unchanged while it runs.
     let steps = unsafe { slice::from_raw_parts(prog.step, prog.nr_steps as usize) };
 
     if prog.observe {
-        let view = S::view(api);
+        let view = api.view();
 
         // SAFETY: `trace` is the engine's, and takes a view of this pair's size.
         unsafe { bindings::kp_trace_begin(trace, (&raw const view).cast()) };
@@ -150,7 +154,7 @@ fn run<S: Subject>(subject: &S, prog: &bindings::kp_program, trace: *mut binding
             ret: 0,
             out: bindings::KP_POISON,
         };
-        let Some(call) = S::CALLS.get(step.op as usize) else {
+        let Some(call) = S::Api::CALLS.get(step.op as usize) else {
             return;
         };
 
@@ -160,7 +164,7 @@ fn run<S: Subject>(subject: &S, prog: &bindings::kp_program, trace: *mut binding
         // SAFETY: No preconditions.
         let cost = unsafe { bindings::kp_clock() }.wrapping_sub(start);
 
-        let view = prog.observe.then(|| S::view(api));
+        let view = prog.observe.then(|| api.view());
         let view = view
             .as_ref()
             .map_or(core::ptr::null(), |v| (&raw const *v).cast());

@@ -50,6 +50,7 @@ use kparity::{
     to_c,
     Args,
     Call,
+    Interface,
     OneThread,
     Outcome,
     Subject, //
@@ -730,11 +731,10 @@ impl<R: Registry> Api for Caller<R> {
     }
 }
 
-impl<R: Registry + 'static> Subject for Caller<R> {
-    type Api = dyn Api;
+impl Interface for dyn Api {
     type View = bindings::registry_view;
 
-    const CALLS: &'static [Call<dyn Api>] = &[
+    const CALLS: &'static [Call<Self>] = &[
         |_, _, res| res.set(Ok(())),
         |caller, arg, res| res.set(caller.add(arg[0] as u32, arg[1])),
         |caller, arg, res| res.set(caller.get(arg[0], arg[1] as u32)),
@@ -743,6 +743,14 @@ impl<R: Registry + 'static> Subject for Caller<R> {
         |caller, arg, res| res.set(caller.remove(arg[0] as u32)),
         |caller, arg, res| caller.value(arg[0], res),
     ];
+
+    fn view(&self) -> Self::View {
+        Api::view(self)
+    }
+}
+
+impl<R: Registry + 'static> Subject for Caller<R> {
+    type Api = dyn Api;
 
     fn create(param: &Args) -> Result<Self> {
         Ok(Self {
@@ -754,12 +762,8 @@ impl<R: Registry + 'static> Subject for Caller<R> {
         })
     }
 
-    fn api(&self) -> &(dyn Api + 'static) {
+    fn api(&self) -> &Self::Api {
         self
-    }
-
-    fn view(api: &dyn Api) -> bindings::registry_view {
-        api.view()
     }
 }
 

@@ -31,6 +31,7 @@ use kernel::{
 use kparity::{
     Args,
     Call,
+    Interface,
     OneThread,
     Subject, //
 };
@@ -476,17 +477,24 @@ impl<Q: Queue> Api for Ends<Q> {
     }
 }
 
-impl<Q: Queue + 'static> Subject for Ends<Q> {
-    type Api = dyn Api;
+impl Interface for dyn Api {
     type View = bindings::ring_view;
 
-    const CALLS: &'static [Call<dyn Api>] = &[
+    const CALLS: &'static [Call<Self>] = &[
         |_, _, res| res.set(Ok(())),
         |ring, arg, res| res.set(ring.push(arg[0])),
         |ring, _, res| res.set_out(ring.pop(), ENODATA),
         |ring, _, res| res.set_out(ring.peek(), ENODATA),
         |ring, _, res| res.set_ret(Ok(ring.len())),
     ];
+
+    fn view(&self) -> Self::View {
+        Api::view(self)
+    }
+}
+
+impl<Q: Queue + 'static> Subject for Ends<Q> {
+    type Api = dyn Api;
 
     fn create(param: &Args) -> Result<Self> {
         let (producer, consumer) = ring(param[0] as u32)?;
@@ -499,12 +507,8 @@ impl<Q: Queue + 'static> Subject for Ends<Q> {
         })
     }
 
-    fn api(&self) -> &(dyn Api + 'static) {
+    fn api(&self) -> &Self::Api {
         self
-    }
-
-    fn view(api: &dyn Api) -> bindings::ring_view {
-        api.view()
     }
 }
 

@@ -40,6 +40,7 @@ use kparity::{
     value_to_c,
     Args,
     Call,
+    Interface,
     Subject, //
 };
 
@@ -611,52 +612,45 @@ fn attach() -> Result {
     to_result(unsafe { bindings::tlv_user_attach() })
 }
 
-/// What the table of operations calls.
-const CALLS: &[Call<dyn Table>] = &[
-    |_, _, res| res.set(Ok(())),
-    |table, arg, res| res.set_ret(table.set(message(arg[0]))),
-    |table, arg, res| res.set_ret(table.get(arg[0] as u32, buffer(arg[1]))),
-    |table, _, res| res.set_ret(Ok(table.clear())),
-    |table, _, res| res.set_ret(Ok(table.count())),
-];
+impl Interface for dyn Table {
+    type View = bindings::tlv_view;
+
+    const CALLS: &'static [Call<Self>] = &[
+        |_, _, res| res.set(Ok(())),
+        |table, arg, res| res.set_ret(table.set(message(arg[0]))),
+        |table, arg, res| res.set_ret(table.get(arg[0] as u32, buffer(arg[1]))),
+        |table, _, res| res.set_ret(Ok(table.clear())),
+        |table, _, res| res.set_ret(Ok(table.count())),
+    ];
+
+    fn view(&self) -> Self::View {
+        Table::view(self)
+    }
+}
 
 impl Subject for CTable {
     type Api = dyn Table;
-    type View = bindings::tlv_view;
-
-    const CALLS: &'static [Call<dyn Table>] = CALLS;
 
     fn create(param: &Args) -> Result<Self> {
         attach()?;
         Self::new(param[0] as u32)
     }
 
-    fn api(&self) -> &(dyn Table + 'static) {
+    fn api(&self) -> &Self::Api {
         self
-    }
-
-    fn view(api: &dyn Table) -> bindings::tlv_view {
-        api.view()
     }
 }
 
 impl Subject for Pin<KBox<RustTable>> {
     type Api = dyn Table;
-    type View = bindings::tlv_view;
-
-    const CALLS: &'static [Call<dyn Table>] = CALLS;
 
     fn create(param: &Args) -> Result<Self> {
         attach()?;
         RustTable::new(param[0] as u32)
     }
 
-    fn api(&self) -> &(dyn Table + 'static) {
+    fn api(&self) -> &Self::Api {
         &**self
-    }
-
-    fn view(api: &dyn Table) -> bindings::tlv_view {
-        api.view()
     }
 }
 
