@@ -46,6 +46,7 @@ use kernel::{
     },
 };
 use kparity::{
+    filled,
     Args,
     Call,
     Interface,
@@ -488,10 +489,7 @@ impl<T: Task> Delayed for CDeferred<T> {
     }
 
     fn view(&self) -> bindings::deferred_view {
-        let mut view = bindings::deferred_view::default();
-
-        deferred_c!(view(self.ptr, &mut view));
-        view
+        filled(|view| deferred_c!(view(self.ptr, view)))
     }
 }
 

@@ -64,6 +64,7 @@ use kernel::{
     }, //
 };
 use kparity::{
+    filled,
     to_c,
     Args,
     Call,
@@ -676,10 +677,7 @@ impl Device for CUnit {
     }
 
     fn view(&self) -> bindings::device_view {
-        let mut view = bindings::device_view::default();
-
-        device_c!(view(self.0, &mut view));
-        view
+        filled(|view| device_c!(view(self.0, view)))
     }
 }
 

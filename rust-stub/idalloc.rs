@@ -22,6 +22,7 @@ use kernel::{
     types::ForeignOwnable, //
 };
 use kparity::{
+    filled,
     value_from_c,
     value_to_c,
     Args,
@@ -283,10 +284,7 @@ impl Ids for CIds {
     }
 
     fn view(&self) -> bindings::idalloc_view {
-        let mut view = bindings::idalloc_view::default();
-
-        idalloc_c!(view(self.0, &mut view));
-        view
+        filled(|view| idalloc_c!(view(self.0, view)))
     }
 }
 

@@ -82,6 +82,15 @@ pub(crate) fn value_from_c(ret: c_int) -> Result<u32> {
     Ok(ret as u32)
 }
 
+/// What a C function writes where it is pointed to.
+#[inline]
+pub(crate) fn filled<T: Default>(fill: impl FnOnce(&mut T)) -> T {
+    let mut value = T::default();
+
+    fill(&mut value);
+    value
+}
+
 /// A pair's safe API as programs use it: a trait object, which the compiler cannot see through, as
 /// C's operations go through a table of function pointers.
 pub(crate) trait Interface: 'static {

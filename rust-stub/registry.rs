@@ -47,6 +47,7 @@ use kernel::{
     },
 };
 use kparity::{
+    filled,
     to_c,
     Args,
     Call,
@@ -429,10 +430,7 @@ impl Named for CObject {
     }
 
     fn info(&self) -> bindings::registry_info {
-        let mut info = bindings::registry_info::default();
-
-        registry_c!(info(self.0.get(), &mut info));
-        info
+        filled(|info| registry_c!(info(self.0.get(), info)))
     }
 }
 
@@ -463,10 +461,7 @@ impl Registry for CRegistry {
     }
 
     fn state(&self) -> bindings::registry_state {
-        let mut state = bindings::registry_state::default();
-
-        registry_c!(state(self.0, &mut state));
-        state
+        filled(|state| registry_c!(state(self.0, state)))
     }
 }
 

@@ -29,6 +29,7 @@ use kernel::{
     types::ForeignOwnable, //
 };
 use kparity::{
+    filled,
     Args,
     Call,
     Interface,
@@ -255,10 +256,7 @@ impl Queue for CQueue {
     }
 
     fn view(&self) -> bindings::ring_view {
-        let mut view = bindings::ring_view::default();
-
-        ring_c!(view(self.0, &mut view));
-        view
+        filled(|view| ring_c!(view(self.0, view)))
     }
 }
 

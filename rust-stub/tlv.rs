@@ -36,6 +36,7 @@ use kernel::{
     }, //
 };
 use kparity::{
+    filled,
     value_from_c,
     value_to_c,
     Args,
@@ -462,10 +463,7 @@ impl Table for CTable {
     }
 
     fn view(&self) -> bindings::tlv_view {
-        let mut view = bindings::tlv_view::default();
-
-        tlv_c!(view(self.0, &mut view));
-        view
+        filled(|view| tlv_c!(view(self.0, view)))
     }
 }
 
