@@ -36,7 +36,6 @@ use kernel::{
         msecs_to_jiffies,
         Jiffies, //
     },
-    types::ForeignOwnable,
     workqueue::{
         DelayedWork,
         HasWork,
@@ -46,7 +45,9 @@ use kernel::{
     },
 };
 use kparity::{
+    borrow,
     filled,
+    to_c,
     Args,
     Call,
     Interface,
@@ -104,7 +105,7 @@ struct State {
 
 /// A task with its work; the queue holds an [`Arc`] of it while armed or running.
 #[pin_data]
-struct Inner<T: Task> {
+pub(crate) struct Inner<T: Task> {
     #[pin]
     work: DelayedWork<Self>,
     #[pin]
@@ -528,7 +529,7 @@ impl<T: Task> Drop for CDeferred<T> {
 // C callers of the Rust implementation: thin entries that convert and call.
 
 /// A task of a C user.
-struct ForeignTask {
+pub(crate) struct ForeignTask {
     run: bindings::deferred_fn,
     release: bindings::deferred_fn,
     data: *mut c_void,
@@ -559,15 +560,8 @@ impl Drop for ForeignTask {
     }
 }
 
-/// Borrows the Rust object behind a C handle.
-///
-/// # Safety
-///
-/// `d` must come from [`create`] and must not be given back while `'a` lasts.
-#[inline]
-unsafe fn borrow<'a>(d: *mut bindings::deferred) -> ArcBorrow<'a, Inner<ForeignTask>> {
-    // SAFETY: By the safety requirements of this function.
-    unsafe { Arc::<Inner<ForeignTask>>::borrow(d.cast()) }
+impl kparity::Foreign for bindings::deferred {
+    type Owned = Arc<Inner<ForeignTask>>;
 }
 
 /// Makes a Rust object for C.
@@ -580,10 +574,7 @@ unsafe extern "C" fn create(
     release: bindings::deferred_fn,
     data: *mut c_void,
 ) -> *mut bindings::deferred {
-    match Inner::new(ForeignTask { run, release, data }) {
-        Ok(inner) => inner.into_foreign().cast(),
-        Err(e) => e.to_ptr(),
-    }
+    kparity::into_foreign(Inner::new(ForeignTask { run, release, data }))
 }
 
 /// Cancels and gives back a Rust object for C.
@@ -592,24 +583,15 @@ unsafe extern "C" fn create(
 ///
 /// `d` must come from [`create`], and no one may use it any more.
 unsafe extern "C" fn destroy(d: *mut bindings::deferred) {
-    // SAFETY: By the safety requirements of this function `d` comes from `create` and is given back once.
-    let inner = unsafe { Arc::<Inner<ForeignTask>>::from_foreign(d.cast()) };
+    // SAFETY: By the safety requirements of this function `d` comes from `create` and is given back
+    // once.
+    let inner = unsafe { kparity::from_foreign(d) };
 
     // Drop cancels.
     drop(Deferred {
         inner,
         detached: false,
     });
-}
-
-/// Gives back a Rust object for C as it is.
-///
-/// # Safety
-///
-/// As for [`destroy`].
-unsafe extern "C" fn detach(d: *mut bindings::deferred) {
-    // SAFETY: By the safety requirements of this function `d` comes from `create` and is given back once.
-    drop(unsafe { Arc::<Inner<ForeignTask>>::from_foreign(d.cast()) });
 }
 
 /// Arms for C.
@@ -619,10 +601,7 @@ unsafe extern "C" fn detach(d: *mut bindings::deferred) {
 /// `d` must come from [`create`] and not have been given back.
 unsafe extern "C" fn arm(d: *mut bindings::deferred, repeats: u32, delay_ms: u32) -> c_int {
     // SAFETY: By the safety requirements of this function the object is valid during the call.
-    match Inner::arm(unsafe { borrow(d) }, repeats, delay_ms) {
-        Ok(()) => 0,
-        Err(e) => e.to_errno(),
-    }
+    to_c(Inner::arm(unsafe { borrow(d) }, repeats, delay_ms))
 }
 
 /// Cancels for C.
@@ -681,7 +660,8 @@ unsafe extern "C" fn runs(d: *mut bindings::deferred) -> u32 {
 ///
 /// As for [`arm`]; `view` must be valid for writing as well.
 unsafe extern "C" fn view(d: *mut bindings::deferred, view: *mut bindings::deferred_view) {
-    // SAFETY: By the safety requirements of this function the object is valid during the call, and `view` may be written.
+    // SAFETY: By the safety requirements of this function the object is valid during the call, and
+    // `view` may be written.
     unsafe { view.write(borrow(d).view()) };
 }
 
@@ -690,7 +670,7 @@ unsafe extern "C" fn view(d: *mut bindings::deferred, view: *mut bindings::defer
 pub static deferred_rust: bindings::deferred_ops = bindings::deferred_ops {
     create: Some(create),
     destroy: Some(destroy),
-    detach: Some(detach),
+    detach: Some(kparity::release),
     arm: Some(arm),
     cancel: Some(cancel),
     cancel_sync: Some(cancel_sync),

@@ -64,6 +64,7 @@ use kernel::{
     }, //
 };
 use kparity::{
+    borrow,
     filled,
     to_c,
     Args,
@@ -482,8 +483,8 @@ impl kernel::ModuleMetadata for Owner {
             static __this_module: kernel::types::Opaque<kernel::bindings::module>;
         }
 
-        // SAFETY: The module loader's structure of the module that this is linked into, which is the
-        // one to pin [module_pinned].
+        // SAFETY: The module loader's structure of the module that this is linked into, which is
+        // the one to pin [module_pinned].
         unsafe { ThisModule::from_ptr(kernel::types::Opaque::cast_into(&raw const __this_module)) }
     };
 }
@@ -689,15 +690,8 @@ impl Drop for CUnit {
 
 // C callers of the Rust implementation: thin entries that convert and call.
 
-/// Borrows the Rust unit behind a C handle.
-///
-/// # Safety
-///
-/// `unit` must come from [`create`] and must not be destroyed while `'a` lasts.
-#[inline]
-unsafe fn borrow<'a>(unit: *mut bindings::device_unit) -> Pin<&'a Unit> {
-    // SAFETY: By the safety requirements of this function.
-    unsafe { Pin::<KBox<Unit>>::borrow(unit.cast()) }
+impl kparity::Foreign for bindings::device_unit {
+    type Owned = Pin<KBox<Unit>>;
 }
 
 /// Makes a Rust unit for C.
@@ -706,20 +700,7 @@ unsafe fn borrow<'a>(unit: *mut bindings::device_unit) -> Pin<&'a Unit> {
 ///
 /// None: any limit is looked at.
 unsafe extern "C" fn create(limit: u32) -> *mut bindings::device_unit {
-    match Unit::new(limit) {
-        Ok(unit) => unit.into_foreign().cast(),
-        Err(e) => e.to_ptr(),
-    }
-}
-
-/// Releases a Rust unit for C.
-///
-/// # Safety
-///
-/// `unit` must come from [`create`], and no one may use it any more.
-unsafe extern "C" fn destroy(unit: *mut bindings::device_unit) {
-    // SAFETY: By the safety requirements of this function the unit is given back once.
-    drop(unsafe { Pin::<KBox<Unit>>::from_foreign(unit.cast()) });
+    kparity::into_foreign(Unit::new(limit))
 }
 
 /// Sets a unit up for C.
@@ -804,7 +785,7 @@ unsafe extern "C" fn view(unit: *mut bindings::device_unit, view: *mut bindings:
 pub static device_rust: bindings::device_ops = bindings::device_ops {
     number: [CONFIGURE, START, STOP, RESET, FEED, STATUS],
     create: Some(create),
-    destroy: Some(destroy),
+    destroy: Some(kparity::release),
     configure: Some(configure),
     command: Some(command),
     feed: Some(feed),

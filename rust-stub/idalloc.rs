@@ -18,10 +18,10 @@ use kernel::{
     },
     new_spinlock,
     prelude::*,
-    sync::SpinLock,
-    types::ForeignOwnable, //
+    sync::SpinLock, //
 };
 use kparity::{
+    borrow,
     filled,
     value_from_c,
     value_to_c,
@@ -296,15 +296,8 @@ impl Drop for CIds {
 
 // C callers of the Rust implementation: thin entries that convert and call.
 
-/// Borrows the Rust allocator behind a C handle.
-///
-/// # Safety
-///
-/// `ida` must come from [`create`] and must not be destroyed while `'a` lasts.
-#[inline]
-unsafe fn borrow<'a>(ida: *mut bindings::idalloc) -> Pin<&'a RustIds> {
-    // SAFETY: By the safety requirements of this function.
-    unsafe { Pin::<KBox<RustIds>>::borrow(ida.cast()) }
+impl kparity::Foreign for bindings::idalloc {
+    type Owned = Pin<KBox<RustIds>>;
 }
 
 /// Makes a Rust allocator for C.
@@ -313,20 +306,7 @@ unsafe fn borrow<'a>(ida: *mut bindings::idalloc) -> Pin<&'a RustIds> {
 ///
 /// None: any limit is looked at.
 unsafe extern "C" fn create(limit: u32) -> *mut bindings::idalloc {
-    match RustIds::new(limit) {
-        Ok(ids) => ids.into_foreign().cast(),
-        Err(e) => e.to_ptr(),
-    }
-}
-
-/// Releases a Rust allocator for C.
-///
-/// # Safety
-///
-/// `ida` must come from [`create`], and no one may use it any more.
-unsafe extern "C" fn destroy(ida: *mut bindings::idalloc) {
-    // SAFETY: By the safety requirements of this function the allocator comes from `create` and is given back once.
-    drop(unsafe { Pin::<KBox<RustIds>>::from_foreign(ida.cast()) });
+    kparity::into_foreign(RustIds::new(limit))
 }
 
 /// Takes an id for C.
@@ -365,7 +345,8 @@ unsafe extern "C" fn used(ida: *mut bindings::idalloc, id: u32) -> c_int {
 ///
 /// As for [`alloc`]; `view` must be valid for writing as well.
 unsafe extern "C" fn view(ida: *mut bindings::idalloc, view: *mut bindings::idalloc_view) {
-    // SAFETY: By the safety requirements of this function the allocator is valid during the call, and `view` may be written.
+    // SAFETY: By the safety requirements of this function the allocator is valid during the call,
+    // and `view` may be written.
     unsafe { view.write(borrow(ida).view()) };
 }
 
@@ -373,7 +354,7 @@ unsafe extern "C" fn view(ida: *mut bindings::idalloc, view: *mut bindings::idal
 #[no_mangle]
 pub static idalloc_rust: bindings::idalloc_ops = bindings::idalloc_ops {
     create: Some(create),
-    destroy: Some(destroy),
+    destroy: Some(kparity::release),
     alloc: Some(alloc),
     free: Some(free),
     used: Some(used),

@@ -8,6 +8,8 @@
 //! either implementation with a [`Subject`]; `driver!` turns that into the table that the engine
 //! calls. The driver here is the twin of `kp_c_run()` in `kmod/engine/trace.c`: one opaque call an
 //! operation, measured in the same way.
+//!
+//! In the other direction, C owns an object of the Rust implementation through a [`Foreign`] type.
 
 use super::bindings;
 use core::{
@@ -17,7 +19,8 @@ use core::{
 };
 use kernel::{
     error::to_result,
-    prelude::*, //
+    prelude::*,
+    types::ForeignOwnable, //
 };
 
 /// Arguments of an operation, or of an object's creation.
@@ -89,6 +92,56 @@ pub(crate) fn filled<T: Default>(fill: impl FnOnce(&mut T)) -> T {
 
     fill(&mut value);
     value
+}
+
+/// An opaque type of the contract, a pointer to which is how C owns an object of Rust's.
+pub(crate) trait Foreign: Sized {
+    /// What such a pointer owns.
+    type Owned: ForeignOwnable + 'static;
+}
+
+/// Makes C the owner of an object, or gives the errno as C does: as an `ERR_PTR()`.
+#[inline]
+pub(crate) fn into_foreign<F: Foreign>(made: Result<F::Owned>) -> *mut F {
+    match made {
+        Ok(owned) => owned.into_foreign().cast(),
+        Err(e) => e.to_ptr(),
+    }
+}
+
+/// Borrows an object that C owns.
+///
+/// # Safety
+///
+/// `foreign` must come from [`into_foreign`], and C must own the object for as long as `'a` lasts.
+#[inline]
+pub(crate) unsafe fn borrow<'a, F: Foreign>(
+    foreign: *mut F,
+) -> <F::Owned as ForeignOwnable>::Borrowed<'a> {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { F::Owned::borrow(foreign.cast()) }
+}
+
+/// Takes an object back that C owned.
+///
+/// # Safety
+///
+/// `foreign` must come from [`into_foreign`], and C must still own the object; afterwards it does
+/// not.
+#[inline]
+pub(crate) unsafe fn from_foreign<F: Foreign>(foreign: *mut F) -> F::Owned {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { F::Owned::from_foreign(foreign.cast()) }
+}
+
+/// Releases an object that C owned, for C.
+///
+/// # Safety
+///
+/// As for [`from_foreign`].
+pub(crate) unsafe extern "C" fn release<F: Foreign>(foreign: *mut F) {
+    // SAFETY: By the safety requirements of this function.
+    drop(unsafe { from_foreign(foreign) });
 }
 
 /// A pair's safe API as programs use it: a trait object, which the compiler cannot see through, as

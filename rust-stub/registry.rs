@@ -41,12 +41,10 @@ use kernel::{
         Refcount,
         SpinLock, //
     },
-    types::{
-        ForeignOwnable,
-        Opaque, //
-    },
+    types::Opaque, //
 };
 use kparity::{
+    borrow,
     filled,
     to_c,
     Args,
@@ -479,7 +477,7 @@ impl Drop for CRegistry {
 ///
 /// `reg` must come from [`create`] and must not be destroyed while the result is in use.
 #[inline]
-unsafe fn borrow(reg: *mut bindings::registry) -> ManuallyDrop<RustRegistry> {
+unsafe fn borrow_registry(reg: *mut bindings::registry) -> ManuallyDrop<RustRegistry> {
     // SAFETY: By the safety requirements of this function the handle is an `Arc`'s pointer; its
     // reference is not dropped here.
     let shared = unsafe { Arc::from_raw(reg.cast_const().cast()) };
@@ -487,15 +485,9 @@ unsafe fn borrow(reg: *mut bindings::registry) -> ManuallyDrop<RustRegistry> {
     ManuallyDrop::new(RustRegistry(shared))
 }
 
-/// Borrows the Rust object behind a reference that C holds.
-///
-/// # Safety
-///
-/// `obj` must come from [`get`] and must not be put for the last time while `'a` lasts.
-#[inline]
-unsafe fn borrow_object<'a>(obj: *mut bindings::registry_object) -> &'a Object {
-    // SAFETY: By the safety requirements of this function.
-    unsafe { ARef::<Object>::borrow(obj.cast()) }
+/// C owns one reference, and one more each time that [`ref_`] takes one.
+impl kparity::Foreign for bindings::registry_object {
+    type Owned = ARef<Object>;
 }
 
 /// Makes a Rust registry for C.
@@ -516,8 +508,9 @@ unsafe extern "C" fn create(limit: u32) -> *mut bindings::registry {
 ///
 /// `reg` must come from [`create`], and no one may use it any more.
 unsafe extern "C" fn destroy(reg: *mut bindings::registry) {
-    // SAFETY: By the safety requirements of this function the registry is valid and given back once.
-    drop(ManuallyDrop::into_inner(unsafe { borrow(reg) }));
+    // SAFETY: By the safety requirements of this function the registry is valid and given back
+    // once.
+    drop(ManuallyDrop::into_inner(unsafe { borrow_registry(reg) }));
 }
 
 /// Registers for C.
@@ -527,7 +520,7 @@ unsafe extern "C" fn destroy(reg: *mut bindings::registry) {
 /// `reg` must come from [`create`] and not have been destroyed.
 unsafe extern "C" fn add(reg: *mut bindings::registry, name: u32, value: u64) -> c_int {
     // SAFETY: By the safety requirements of this function the registry is valid during the call.
-    to_c(unsafe { borrow(reg) }.add(name, value))
+    to_c(unsafe { borrow_registry(reg) }.add(name, value))
 }
 
 /// Looks up for C, which then owns the reference.
@@ -540,10 +533,7 @@ unsafe extern "C" fn get(
     name: u32,
 ) -> *mut bindings::registry_object {
     // SAFETY: By the safety requirements of this function the registry is valid during the call.
-    match unsafe { borrow(reg) }.get(name) {
-        Ok(object) => object.into_foreign().cast(),
-        Err(e) => e.to_ptr(),
-    }
+    kparity::into_foreign(unsafe { borrow_registry(reg) }.get(name))
 }
 
 /// Takes a further reference for C.
@@ -553,18 +543,7 @@ unsafe extern "C" fn get(
 /// The caller must hold a reference to `obj` that came from [`get`] or this.
 unsafe extern "C" fn ref_(obj: *mut bindings::registry_object) {
     // SAFETY: By the safety requirements of this function the object is held during the call.
-    unsafe { borrow_object(obj) }.inc_ref();
-}
-
-/// Puts for C.
-///
-/// # Safety
-///
-/// The caller must own a reference to `obj` that came from [`get`] or [`ref_`]; it is gone
-/// afterwards.
-unsafe extern "C" fn put(obj: *mut bindings::registry_object) {
-    // SAFETY: By the safety requirements of this function the reference is given back once.
-    drop(unsafe { ARef::<Object>::from_foreign(obj.cast()) });
+    unsafe { borrow(obj) }.inc_ref();
 }
 
 /// Unregisters for C.
@@ -574,7 +553,7 @@ unsafe extern "C" fn put(obj: *mut bindings::registry_object) {
 /// As for [`add`].
 unsafe extern "C" fn remove(reg: *mut bindings::registry, name: u32) -> c_int {
     // SAFETY: By the safety requirements of this function the registry is valid during the call.
-    to_c(unsafe { borrow(reg) }.remove(name))
+    to_c(unsafe { borrow_registry(reg) }.remove(name))
 }
 
 /// Reads for C.
@@ -584,7 +563,7 @@ unsafe extern "C" fn remove(reg: *mut bindings::registry, name: u32) -> c_int {
 /// As for [`ref_`].
 unsafe extern "C" fn value(obj: *mut bindings::registry_object) -> u64 {
     // SAFETY: By the safety requirements of this function the object is held during the call.
-    unsafe { borrow_object(obj) }.value()
+    unsafe { borrow(obj) }.value()
 }
 
 /// Describes a registry for C.
@@ -593,8 +572,9 @@ unsafe extern "C" fn value(obj: *mut bindings::registry_object) -> u64 {
 ///
 /// As for [`add`]; `state` must be valid for writing as well.
 unsafe extern "C" fn state(reg: *mut bindings::registry, state: *mut bindings::registry_state) {
-    // SAFETY: By the safety requirements of this function the registry is valid during the call, and `state` may be written.
-    unsafe { state.write(borrow(reg).state()) };
+    // SAFETY: By the safety requirements of this function the registry is valid during the call,
+    // and `state` may be written.
+    unsafe { state.write(borrow_registry(reg).state()) };
 }
 
 /// Describes an object for C.
@@ -603,8 +583,9 @@ unsafe extern "C" fn state(reg: *mut bindings::registry, state: *mut bindings::r
 ///
 /// As for [`ref_`]; `info` must be valid for writing as well.
 unsafe extern "C" fn info(obj: *mut bindings::registry_object, info: *mut bindings::registry_info) {
-    // SAFETY: By the safety requirements of this function the object is held during the call, and `info` may be written.
-    unsafe { info.write(borrow_object(obj).info()) };
+    // SAFETY: By the safety requirements of this function the object is held during the call, and
+    // `info` may be written.
+    unsafe { info.write(borrow(obj).info()) };
 }
 
 /// Counts registries for C.
@@ -624,7 +605,7 @@ pub static registry_rust: bindings::registry_ops = bindings::registry_ops {
     add: Some(add),
     get: Some(get),
     ref_: Some(ref_),
-    put: Some(put),
+    put: Some(kparity::release),
     remove: Some(remove),
     value: Some(value),
     state: Some(state),

@@ -25,11 +25,12 @@ use kernel::{
             Release, //
         },
         Arc, //
-    },
-    types::ForeignOwnable, //
+    }, //
 };
 use kparity::{
+    borrow,
     filled,
+    to_c,
     Args,
     Call,
     Interface,
@@ -320,15 +321,8 @@ impl<Q: Queue> Consumer<Q> {
 
 // C callers of the Rust implementation: thin entries that convert and call.
 
-/// Borrows the Rust ring behind a C handle.
-///
-/// # Safety
-///
-/// `ring` must come from [`create`] and must not be destroyed while `'a` lasts.
-#[inline]
-unsafe fn borrow<'a>(ring: *mut bindings::ring) -> &'a RustQueue {
-    // SAFETY: By the safety requirements of this function.
-    unsafe { KBox::<RustQueue>::borrow(ring.cast()) }
+impl kparity::Foreign for bindings::ring {
+    type Owned = KBox<RustQueue>;
 }
 
 /// Stores a value for C, or says that there is none and leaves the output alone.
@@ -354,20 +348,7 @@ unsafe fn give(value: Option<u64>, out: *mut u64) -> c_int {
 ///
 /// None: any capacity is looked at.
 unsafe extern "C" fn create(capacity: u32) -> *mut bindings::ring {
-    match RustQueue::new(capacity).and_then(|q| Ok(KBox::new(q, GFP_KERNEL)?)) {
-        Ok(queue) => queue.into_foreign().cast(),
-        Err(e) => e.to_ptr(),
-    }
-}
-
-/// Releases a Rust ring for C.
-///
-/// # Safety
-///
-/// `ring` must come from [`create`], and no one may use it any more.
-unsafe extern "C" fn destroy(ring: *mut bindings::ring) {
-    // SAFETY: By the safety requirements of this function the ring comes from `create` and is given back once.
-    drop(unsafe { KBox::<RustQueue>::from_foreign(ring.cast()) });
+    kparity::into_foreign(RustQueue::new(capacity).and_then(|q| Ok(KBox::new(q, GFP_KERNEL)?)))
 }
 
 /// Appends for C.
@@ -377,10 +358,7 @@ unsafe extern "C" fn destroy(ring: *mut bindings::ring) {
 /// `ring` must come from [`create`] and not have been destroyed.
 unsafe extern "C" fn push(ring: *mut bindings::ring, value: u64) -> c_int {
     // SAFETY: By the safety requirements of this function the ring is valid during the call.
-    match unsafe { borrow(ring) }.push(value) {
-        Ok(()) => 0,
-        Err(e) => e.to_errno(),
-    }
+    to_c(unsafe { borrow(ring) }.push(value))
 }
 
 /// Takes out for C.
@@ -389,7 +367,8 @@ unsafe extern "C" fn push(ring: *mut bindings::ring, value: u64) -> c_int {
 ///
 /// `ring` must come from [`create`] and not have been destroyed; `value` must be valid for writing.
 unsafe extern "C" fn pop(ring: *mut bindings::ring, value: *mut u64) -> c_int {
-    // SAFETY: By the safety requirements of this function the ring is valid during the call, and `value` may be written.
+    // SAFETY: By the safety requirements of this function the ring is valid during the call, and
+    // `value` may be written.
     unsafe { give(borrow(ring).pop(), value) }
 }
 
@@ -399,7 +378,8 @@ unsafe extern "C" fn pop(ring: *mut bindings::ring, value: *mut u64) -> c_int {
 ///
 /// As for [`pop`].
 unsafe extern "C" fn peek(ring: *mut bindings::ring, value: *mut u64) -> c_int {
-    // SAFETY: By the safety requirements of this function the ring is valid during the call, and `value` may be written.
+    // SAFETY: By the safety requirements of this function the ring is valid during the call, and
+    // `value` may be written.
     unsafe { give(borrow(ring).peek(), value) }
 }
 
@@ -419,7 +399,8 @@ unsafe extern "C" fn len(ring: *mut bindings::ring) -> u32 {
 ///
 /// `ring` must come from [`create`] and not have been destroyed; `view` must be valid for writing.
 unsafe extern "C" fn view(ring: *mut bindings::ring, view: *mut bindings::ring_view) {
-    // SAFETY: By the safety requirements of this function the ring is valid during the call, and `view` may be written.
+    // SAFETY: By the safety requirements of this function the ring is valid during the call, and
+    // `view` may be written.
     unsafe { view.write(borrow(ring).view()) };
 }
 
@@ -427,7 +408,7 @@ unsafe extern "C" fn view(ring: *mut bindings::ring, view: *mut bindings::ring_v
 #[no_mangle]
 pub static ring_rust: bindings::ring_ops = bindings::ring_ops {
     create: Some(create),
-    destroy: Some(destroy),
+    destroy: Some(kparity::release),
     push: Some(push),
     pop: Some(pop),
     peek: Some(peek),

@@ -29,13 +29,13 @@ use kernel::{
         AsBytes,
         FromBytes, //
     },
-    types::ForeignOwnable,
     uaccess::{
         UserPtr,
         UserSlice, //
     }, //
 };
 use kparity::{
+    borrow,
     filled,
     value_from_c,
     value_to_c,
@@ -475,15 +475,8 @@ impl Drop for CTable {
 
 // C callers of the Rust implementation: thin entries that convert and call.
 
-/// Borrows the Rust table behind a C handle.
-///
-/// # Safety
-///
-/// `tlv` must come from [`create`] and must not be destroyed while `'a` lasts.
-#[inline]
-unsafe fn borrow<'a>(tlv: *mut bindings::tlv) -> Pin<&'a RustTable> {
-    // SAFETY: By the safety requirements of this function.
-    unsafe { Pin::<KBox<RustTable>>::borrow(tlv.cast()) }
+impl kparity::Foreign for bindings::tlv {
+    type Owned = Pin<KBox<RustTable>>;
 }
 
 /// Makes a Rust table for C.
@@ -492,21 +485,7 @@ unsafe fn borrow<'a>(tlv: *mut bindings::tlv) -> Pin<&'a RustTable> {
 ///
 /// None: any limit is looked at.
 unsafe extern "C" fn create(limit: u32) -> *mut bindings::tlv {
-    match RustTable::new(limit) {
-        Ok(table) => table.into_foreign().cast(),
-        Err(e) => e.to_ptr(),
-    }
-}
-
-/// Releases a Rust table for C.
-///
-/// # Safety
-///
-/// `tlv` must come from [`create`], and no one may use it any more.
-unsafe extern "C" fn destroy(tlv: *mut bindings::tlv) {
-    // SAFETY: By the safety requirements of this function it comes from `create` and is given
-    // back once.
-    drop(unsafe { Pin::<KBox<RustTable>>::from_foreign(tlv.cast()) });
+    kparity::into_foreign(RustTable::new(limit))
 }
 
 /// Commits a message for C.
@@ -568,7 +547,7 @@ unsafe extern "C" fn view(tlv: *mut bindings::tlv, view: *mut bindings::tlv_view
 #[no_mangle]
 pub static tlv_rust: bindings::tlv_ops = bindings::tlv_ops {
     create: Some(create),
-    destroy: Some(destroy),
+    destroy: Some(kparity::release),
     set: Some(set),
     get: Some(get),
     clear: Some(clear),
