@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,14 +101,22 @@ def _version(argv: list[str]) -> str | None:
     return first_version(done.stdout.decode(errors="replace")) if done.returncode == 0 else None
 
 
+def _headers() -> dict[str, str | None]:
+    folders = ("/usr/include", f"/usr/include/{os.uname().machine}-linux-gnu")
+    return {header: "present" if any(Path(p, header).exists() for p in folders) else None
+            for header in HEADERS}
+
+
 def host_versions() -> dict[str, str | None]:
     """Every tool on the host with its version, None where it is missing."""
-    found = {name: _version(list(argv)) for name, argv in TOOLS.items()}
-    for header in HEADERS:
-        there = any(Path(p, header).exists() for p in
-                    ("/usr/include", f"/usr/include/{os.uname().machine}-linux-gnu"))
-        found[header] = "present" if there else None
-    return found
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(_version, map(list, TOOLS.values()))
+        return {**dict(zip(TOOLS, found)), **_headers()}
+
+
+def _installed() -> dict[str, str | None]:
+    """The same without asking any tool, which takes 0.4 s of every run."""
+    return {**{name: shutil.which(argv[0]) for name, argv in TOOLS.items()}, **_headers()}
 
 
 def missing_tools(found: dict[str, str | None]) -> list[str]:
@@ -198,8 +207,10 @@ def choose(wanted: str | None, folder: Path, packages: apt.Apt,
     once its source is there: see kernel.rust_refused().
     """
     if wanted != "root":
-        found = host_versions()
-        missing = missing_tools(found)
+        missing = missing_tools(_installed())
+        if not missing:
+            found = host_versions()
+            missing = missing_tools(found)
         if not missing:
             return Toolchain(None, {k: v for k, v in found.items() if v},
                              "the host has every tool", ())
