@@ -73,10 +73,14 @@ class Cell:
             self.stop()
             raise
 
-    def stop(self) -> None:
-        """End the guests; none is left when this returns."""
+    def give_up(self) -> None:
+        """Have the guests end, and none start."""
         self._cancelled.set()
         self._built.cancel()
+
+    def stop(self) -> None:
+        """End the guests; none is left when this returns."""
+        self.give_up()
         for future in self._running:
             try:
                 future.exception()
@@ -137,6 +141,9 @@ def run(req: Request) -> int:
         while waiting:
             emit()
     except BaseException:
+        # All at once: a core that one gives back must not go to the next.
+        for cell in waiting:
+            cell.give_up()
         for cell in waiting:
             cell.stop()
         raise
