@@ -124,13 +124,14 @@ class Run:
         return bool(caught >> (signal.SIGTERM - 1) & 1)
 
     def find(self, wanted: Callable[[list[str]], bool]) -> int | None:
-        """A process of the run by its command line."""
-        return next((pid for pid in self.look() if wanted(_words(pid))), None)
+        """A process of the run by its command line; one that has ended has none."""
+        return next((pid for pid in self.look() if (words := _words(pid)) and wanted(words)),
+                    None)
 
     def find_qemu(self, lane: str = "check") -> int | None:
         """The process of a lane's QEMU, if it runs."""
         return self.find(lambda words: Path(words[0]).name.startswith("qemu-system")
-                         and ("-icount" in words) == (lane == "insn") if words else False)
+                         and ("-icount" in words) == (lane == "insn"))
 
     def until(self, what: str, there: Callable[[], Any], bound: float = BOUND) -> Any:
         """Wait for something, and return it."""

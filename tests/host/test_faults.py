@@ -75,7 +75,7 @@ class TestDisturbed(LiveTest):
 
     def disturbed(self, number: signal.Signals, lane: str) -> Ended:
         """A run in which a lane's QEMU gets a signal in the middle of a case."""
-        run = self.start("PROGRAMS=500", out=self.out(f"{number.name} {lane}"))
+        run = self.start("PROGRAMS=500", out=self.out(f"{number.name}-{lane}"))
         qemu = run.qemu(lane)
         run.console("at ring lockstep" if lane == "check" else "at ring insn", lane)
         os.kill(qemu, number)
