@@ -171,7 +171,8 @@ def test(req: Request) -> int:
     every = tuple(archs.load_all(TOP / "qemu/arch").values())
     host = next(a for a in every if a.name == archs.host_name(os.uname().machine))
     kinds = variants.load_all(TOP / "qemu/variant")
-    kernels = {arch.name: kernel.get(req, tools, arch, kinds[variants.BASE]) for arch in every}
+    base = kinds.pop(variants.BASE)
+    plain = kernel.get(req, tools, host, base)
     tally = Tally()
     if tools.root is None:
         wanted = ("shellcheck", "mypy", "pycodestyle", "pahole", *toolchain.FOR_TESTS)
@@ -180,15 +181,14 @@ def test(req: Request) -> int:
             raise EnvironmentFailed(f"make test needs {', '.join(missing)}; install them, "
                                     "or TOOLCHAIN=root")
     print("\nstatic checks", flush=True)
-    for outcome in checks.run(tools, kernels[host.name], req.out):
+    for outcome in checks.run(tools, plain, req.out):
         tally.add(outcome.passed)
-    base = kinds.pop(variants.BASE)
     for arch in every:
         _suites(req, tools, arch, base, tally)
     for variant in kinds.values():
         for arch in every:
             kernel.get(req, tools, arch, variant)
-    _host_tests(kernels[host.name].tree, tally)
+    _host_tests(plain.tree, tally)
     for variant in kinds.values():
         for arch in every:
             _suites(req, tools, arch, variant, tally)
