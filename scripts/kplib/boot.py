@@ -33,7 +33,7 @@ CMDLINE = "panic=-1 oops=panic loglevel=6 printk.devkmsg=on kunit.autorun=0"
 #: Seconds, in variant base; others multiply them by their patience. An emulated
 #: boot takes 1.5 s on an idle machine; CI machines are seldom idle.
 BOOT_DEADLINE = 60.0
-#: How many states of a kernel are kept: 20 MB each for base, 130 MB for debug.
+#: How many states of a kernel are kept: 20 MB each for base, 95 MB for debug.
 STATES = 4
 #: Seconds for saving or loading a guest's state.
 STATE_DEADLINE = 60.0
