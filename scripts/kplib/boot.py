@@ -55,10 +55,16 @@ def host_tsc_khz(cpuinfo: str = "/proc/cpuinfo") -> int | None:
     return int(max(rates) * 1e3) if rates else None
 
 
-def kernel_words(words: str, khz: int | None) -> str:
-    """The kernel's command line; a word that needs an unknown rate is left out."""
-    return " ".join(word.replace("@HOST_TSC_KHZ@", str(khz)) for word in words.split()
-                    if khz or "@HOST_TSC_KHZ@" not in word)
+def kernel_words(words: str, khz: int | None, hz: int) -> str:
+    """The kernel's command line; a word that needs an unknown rate is left out.
+
+    `khz` is the rate of the host's TSC, `hz` that of the guest's ticks.
+    """
+    known = {"@HOST_TSC_KHZ@": khz, "@HOST_TSC_PER_JIFFY@": khz and khz * 1000 // hz}
+    for name, value in known.items():
+        words = " ".join(word.replace(name, str(value)) for word in words.split()
+                         if value or name not in word)
+    return words
 
 
 def command(kernel: Kernel, lane: Lane, initrd: Path | None = None,
@@ -74,7 +80,7 @@ def command(kernel: Kernel, lane: Lane, initrd: Path | None = None,
         "-no-reboot",
         "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
         "-kernel", str(kernel.image), "-initrd", str(initrd or kernel.initrd),
-        "-append", kernel_words(words, host_tsc_khz()),
+        "-append", kernel_words(words, host_tsc_khz(), int(kernel.config["CONFIG_HZ"])),
     ]
 
 

@@ -24,7 +24,7 @@ enum misdeed {
 	PANIC = 100, OOPS, SPIN, DEADLOCK, SLEEP, EXHAUST, REBOOT, FLOOD,
 	FAKE_KTAP, TRUNCATE, WARNING, HOSTILE_LOG, LOCK_ORDER, LEAK, USE_AFTER_FREE,
 	SHIFT, SLEEP_ATOMIC, ALIVE, OVERFLOW_STACK, RUST_PANIC, LOADED, UNLOADED,
-	STALL, HUNG,
+	STALL, HUNG, DELAY,
 };
 
 static DEFINE_SPINLOCK(misbehave_lock);
@@ -132,6 +132,20 @@ static void rust_panic(const struct kp_pair *pair)
 	kp_once(&path, pair->path[KP_C_RUST]->create(param), FAULT_ALLOC, 0);
 }
 
+/* No misdeed: a guest whose CPUs do not wait as long as they are told is one. */
+static void delay(struct kunit *test)
+{
+	ktime_t begun;
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		KUNIT_ASSERT_EQ(test, set_cpus_allowed_ptr(current, cpumask_of(cpu)), 0);
+		begun = ktime_get();
+		mdelay(20);
+		KUNIT_EXPECT_GE(test, ktime_ms_delta(ktime_get(), begun), 19);
+	}
+}
+
 static void misbehave(struct kunit *test)
 {
 	const struct kp_path_param *path = test->param_value;
@@ -222,6 +236,9 @@ static void misbehave(struct kunit *test)
 		break;
 	case RUST_PANIC:
 		rust_panic(path->pair);
+		break;
+	case DELAY:
+		delay(test);
 		break;
 	}
 }

@@ -123,9 +123,10 @@ class TestGuest(unittest.TestCase):
             self.console.write_text(text)
             self.assertEqual(boot.host_tsc_khz(str(self.console)), khz)
         self.assertIsNone(boot.host_tsc_khz("/nonexistent"))
-        words = "console=ttyS0 tsc_early_khz=@HOST_TSC_KHZ@ quiet"
-        self.assertEqual(boot.kernel_words(words, None), "console=ttyS0 quiet")
-        self.assertIn("tsc_early_khz=5 ", boot.kernel_words(words, 5))
+        words = "console=ttyS0 tsc_early_khz=@HOST_TSC_KHZ@ lpj=@HOST_TSC_PER_JIFFY@ quiet"
+        self.assertEqual(boot.kernel_words(words, None, 250), "console=ttyS0 quiet")
+        self.assertEqual(boot.kernel_words(words, 2600000, 250),
+                         "console=ttyS0 tsc_early_khz=2600000 lpj=10400000 quiet")
 
     def test_console_cannot_drive_a_terminal(self) -> None:
         """Escapes in a guest's console are not passed on."""

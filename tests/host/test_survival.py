@@ -81,6 +81,7 @@ QUICK = (
                                         "stack guard page", "overflow_stack")),
     Deed("WARNING", ktap.FAIL, ("WARNING: ", at("WARN(1")), boots=1),
     Deed("FAKE_KTAP", ktap.FAIL, ("a real failure",), boots=1),
+    Deed("DELAY", ktap.PASS, (), boots=1),
 )
 #: Each keeps its guest until the host gives up on it, after SILENCE.
 SLOW = (
@@ -111,6 +112,7 @@ ON_ARM64 = (
     Deed("PANIC", ktap.ERROR, ("panicked while running fault: asked for",), words=ARM64),
     Deed("OOPS", ktap.ERROR, ("panicked while running fault: Oops: Fatal exception",
                               "Unable to handle kernel", at("*nowhere, 0")), words=ARM64),
+    Deed("DELAY", ktap.PASS, (), boots=1, words=ARM64),
 )
 DEBUG = ("VARIANT=debug",)
 #: What a plain kernel would not have noticed.
