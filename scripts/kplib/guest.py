@@ -305,20 +305,31 @@ class Guest:
         with contextlib.suppress(qmp.MonitorError, OSError):
             registers = self.monitor.human("info registers -a")
             # Say all; CPUs, blocked tasks, all tasks: Documentation/admin-guide/sysrq.rst.
-            for key in b"9lwt":
-                self.monitor.ask("chardev-send-break", id="console")
-                self.type(bytes([key]))
-                self._until_quiet(0.7, 15.0)
-            if self._path.stat().st_size == before:
-                # CPU 0 takes no interrupts: but an NMI, on x86, which panics.
+            self._sysrq(b"9")
+            if b"sysrq: " in self._said(before):
+                for key in b"lwt":
+                    self._sysrq(bytes([key]))
+            else:
+                # CPU 0 takes no interrupts: but an NMI, on x86, which panics. Whatever
+                # else it said meanwhile, like a stall of RCU, can break off anywhere.
                 self.monitor.ask("inject-nmi")
-                self._until_quiet(2.0, 15.0)
-        with open(self._path, "rb") as file:
-            file.seek(before)
-            dump = file.read(CONSOLE_MAX).decode(errors="replace")
+                self._until_quiet(5.0, 30.0, 15.0)
+        dump = self._said(before).decode(errors="replace")
         lines = [plain(ui.clean(line)) for line in dump.splitlines()]
         return self._lost(f"hung: {what}", stuck=True,
                           stacks=tuple(stacks.of_stuck(lines)), registers=registers)
+
+    def _said(self, since: int) -> bytes:
+        """What the console's file has from an offset on."""
+        with open(self._path, "rb") as file:
+            file.seek(since)
+            return file.read(CONSOLE_MAX)
+
+    def _sysrq(self, key: bytes) -> None:
+        """Ask the guest's kernel over its serial line, and take what it says."""
+        self.monitor.ask("chardev-send-break", id="console")
+        self.type(key)
+        self._until_quiet(0.7, 15.0, 4.0)
 
     def type(self, keys: bytes) -> None:
         """Keys for whoever reads the guest's console."""
@@ -326,13 +337,16 @@ class Guest:
             with contextlib.suppress(BlockingIOError, BrokenPipeError):
                 self._wire.send(keys)
 
-    def _until_quiet(self, quiet: float, most: float) -> None:
-        """Take the console until nothing has come for a while."""
-        end = time.monotonic() + most
-        last = time.monotonic()
-        while self._wire is not None and time.monotonic() < min(end, last + quiet):
+    def _until_quiet(self, quiet: float, most: float, first: float | None = None) -> None:
+        """Take the console until nothing has come for a while.
+
+        `quiet` in seconds between bytes, `first` until the first one, `most` in all.
+        """
+        now = time.monotonic()
+        end, limit = now + most, now + (quiet if first is None else first)
+        while self._wire is not None and time.monotonic() < min(end, limit):
             with selectors.DefaultSelector() as selector:
                 selector.register(self._wire, selectors.EVENT_READ)
                 if selector.select(0.1):
                     self._listen()
-                    last = time.monotonic()
+                    limit = time.monotonic() + quiet
