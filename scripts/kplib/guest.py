@@ -286,6 +286,8 @@ class Guest:
             return self._lost(f"gave up while {what}: {said['init']}")
         if status in (-9, 137):
             return self._lost(f"is gone: QEMU was killed from outside while {what}")
+        if complaint and complaint[-1].endswith("Terminated via GDBstub"):
+            return self._lost(f"is gone: gdb was told to kill it while {what}")
         if status:
             why = ui.clean(complaint[-1]) if complaint else f"status {status}"
             return self._lost(f"is gone: QEMU failed while {what}: {why}")

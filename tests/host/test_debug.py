@@ -201,6 +201,16 @@ class TestDebug(unittest.TestCase):
         self.assertEqual(run.finish(), 0, run.said[-1500:])
         self.no_folder()
 
+    def test_gdb_kills(self) -> None:
+        """gdb's kill ends the guest, and that is what is said of it."""
+        run = self.start("gdb")
+        run.expect(PROMPT)
+        run.type("kill\n")
+        run.expect("kparity: the guest is gone: gdb was told to kill it while ")
+        run.type("quit\n")
+        self.assertEqual(run.finish(), 0, run.said[-1500:])
+        self.no_folder()
+
     def test_gdb_ends_with_kparity(self) -> None:
         """SIGTERM while the guest stands still: gdb and the guest go as well."""
         run = self.start("gdb")
