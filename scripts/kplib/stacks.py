@@ -121,14 +121,22 @@ def of_stuck(dump: list[str]) -> list[str]:
     return [line for lines in found for line in lines]
 
 
+#: Between these a stack has how it came to be printed, and the NMI that asked for it.
+_DETOURS = {"<IRQ>": "</IRQ>", "<NMI>": "RIP: "}
+
+
 def _without_interrupt(lines: list[str]) -> list[str]:
-    """A stack without the interrupt in which it was printed."""
-    kept, inside = [], False
+    """A stack without the interrupt, or the panic in an NMI, in which it was printed."""
+    kept, end = [], ""
     for line in lines:
-        inside = inside or line.strip() == "<IRQ>"
-        if not inside:
+        word = line.strip()
+        if end and word.startswith(end):
+            kept += [line] if end == "RIP: " else []
+            end = ""
+        elif not end and word in _DETOURS:
+            end = _DETOURS[word]
+        elif not end and not word.startswith("Kernel panic - not syncing: NMI"):
             kept.append(line)
-        inside = inside and line.strip() != "</IRQ>"
     return kept
 
 

@@ -30,6 +30,22 @@ task:kunit_try_catch state:D stack:0     pid:62    tgid:62
 task:kworker/0:1     state:I stack:0     pid:63    tgid:63
  worker_thread+0x1/0x2
 """.splitlines()
+#: The second line is of an NMI that nobody expects; "</NMI>" may come late or not at all.
+NMI = """\
+NMI: PCI system error (SERR) for reason ff on CPU 0.
+Kernel panic - not syncing: NMI: Not continuing
+CPU: 0 UID: 0 PID: 26 Comm: kunit_try_catch Tainted: G           O     N  7.3.4 #1 PREEMPT
+ <NMI>
+ vpanic+0x106/0x2a0
+ nmi_panic+0x86/0x90
+ end_repeat_nmi+0xf/0x18
+RIP: 0010:fault_alloc+0x17/0xb0 [kparity_fault]
+RSP: 0018:ffffc900000d7c50 EFLAGS: 00010046
+ </NMI>
+ <TASK>
+ call_alloc+0x11/0x20 [kparity_fault]
+ kp_c_run+0x29f/0x2e0 [kparity]
+""".splitlines()
 
 
 class TestStacks(unittest.TestCase):
@@ -42,6 +58,12 @@ class TestStacks(unittest.TestCase):
             self.assertIn(there, got)
         for absent in ("default_idle_call", "debugfs_run", "worker_thread", "swapper"):
             self.assertNotIn(absent, got)
+
+    def test_stuck_with_interrupts_off(self) -> None:
+        """Of the panic that an NMI led to, where the CPU was; nothing of the panic."""
+        got = stacks.of_stuck(NMI)
+        self.assertEqual([line.split()[0] for line in got if not line.startswith(" <")],
+                         ["CPU:", "RIP:", "RSP:", "call_alloc+0x11/0x20", "kp_c_run+0x29f/0x2e0"])
 
     def test_idle_processor_says_nothing(self) -> None:
         """A CPU that idles is none that is stuck."""
