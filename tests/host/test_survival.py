@@ -19,10 +19,16 @@ from .live import TOP, Ended, LiveTest, cases, needs_kernel
 
 SOURCE = (TOP / "tests/host/misbehave.h").read_text()
 VICTIM = ("fault", "misbehave", "rust->c")
-#: Put into the copy's Rust: an index beyond an array, which the compiler cannot foresee.
-RUST_PANIC = """
+#: Put into the copy's Rust: an index beyond an array, which the compiler cannot foresee;
+#: and, where there is one CPU, as in lane insn, a loop with interrupts off.
+RUST_FAULTS = """
         if limit == {} {{
             return Ok([1, 2, 3][core::hint::black_box(limit as usize)]);
+        }}
+        #[cfg(target_arch = "x86_64")]
+        while kernel::cpu::nr_cpu_ids() == 1 {{
+            // SAFETY: There is none: this is a hang.
+            unsafe {{ core::arch::asm!("cli") }};
         }}
 """
 
@@ -158,7 +164,7 @@ class TestSurvival(LiveTest):
                  '#include "misbehave.h"\n\nKP_SUITES(fault, KP_CASE(fault, misbehave) '),
                 ("rust-stub/fault.rs", "fn alloc(&mut self, limit: u32) -> Result<u32> {",
                  "fn alloc(&mut self, limit: u32) -> Result<u32> {"
-                 + RUST_PANIC.format(limit.group(1)))):
+                 + RUST_FAULTS.format(limit.group(1)))):
             text = (top / name).read_text()
             assert text.count(where) == 1, f"{name} has not one '{where}'"
             (top / name).write_text(text.replace(where, what))
@@ -222,6 +228,19 @@ class TestSurvival(LiveTest):
     def test_debug(self) -> None:
         """What the checkers of variant debug are for."""
         self.check(IN_DEBUG, 2, *DEBUG)
+
+    def test_insn(self) -> None:
+        """A hang where instructions are counted: told with its place, on the paths that have it."""
+        ended = self.start("LANE=insn", out=self.out("insn")).end(150)
+        self.assertEqual(ended.status, 3, ended.show())
+        rows = cases(ended.results())
+        self.assertEqual({path: row["status"] for (_, _, path), row in rows.items()},
+                         {"c->c": ktap.PASS, "c->rust": ktap.ERROR, "rust->c": ktap.PASS,
+                          "rust->rust": ktap.ERROR}, ended.show())
+        log = rows["fault_insn", "insn", "rust->rust"]["log"]
+        self.assertRegex(log[0], "hung: nothing for 20 s while running fault_insn")
+        self.assertRegex(log[1], r"^ *RIP: .*alloc.*fault\.rs:\d+")
+        self.assertRegex("\n".join(log), "kp_case_insn .*insn.c:")
 
     def test_never_boots(self) -> None:
         """A guest that panics before init is told from one that does nothing."""
