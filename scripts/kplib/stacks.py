@@ -111,16 +111,24 @@ def of_stuck(dump: list[str]) -> list[str]:
             continue
         sections[-1].append(line)
     found: list[list[str]] = []
+    shown: set[str] = set()
     for lines in sections:
         head = " ".join(lines[:3])
         mine = re.match(r"task:(kunit_try_catch|kparity)", head) or (
             re.match(r"NMI backtrace|CPU: |Kernel panic", head)
             and "idling" not in head and "swapper/" not in head)
-        if mine and not any(lines[2:9] == other[2:9] for other in found):
-            found.append(_without_interrupt(lines))
+        pid = re.search(r"\b(PID: |pid:)(\d+)", head)
+        if not mine or (pid and pid.group(2) in shown):
+            continue
+        found.append(_without_interrupt(lines))
+        # A task that runs on a CPU has its stack there: what it left when it last slept
+        # is none. And a stall of RCU may have told of a CPU before.
+        if pid and any(_FUNCTION.match(line) for line in found[-1]):
+            shown.add(pid.group(2))
     return [line for lines in found for line in lines]
 
 
+_FUNCTION = re.compile(r"\s*\w[\w.$]*\+0x")
 #: Between these a stack has how it came to be printed, and the NMI that asked for it.
 _DETOURS = {"<IRQ>": "</IRQ>", "<NMI>": "RIP: "}
 

@@ -59,6 +59,15 @@ class TestStacks(unittest.TestCase):
         for absent in ("default_idle_call", "debugfs_run", "worker_thread", "swapper"):
             self.assertNotIn(absent, got)
 
+    def test_told_once(self) -> None:
+        """A task that runs has the stack of its CPU; a CPU that was cut short is told again."""
+        cpu, task = DUMP[8:13], ["task:kunit_try_catch state:R  running  pid:61  tgid:61",
+                                 " _task_rq_lock+0x1/0x2"]
+        self.assertEqual(stacks.of_stuck(cpu + task), cpu)
+        self.assertEqual(stacks.of_stuck(cpu[:2] + cpu + task), cpu[:2] + cpu)
+        other = [task[0].replace("pid:61", "pid:62"), *task[1:]]
+        self.assertEqual(stacks.of_stuck(cpu + other), cpu + other)
+
     def test_stuck_with_interrupts_off(self) -> None:
         """Of the panic that an NMI led to, where the CPU was; nothing of the panic."""
         got = stacks.of_stuck(NMI)
