@@ -39,15 +39,17 @@ class GuestLost(KparityError):
     """A guest died, hung or talked nonsense.
 
     `console` has what it said last, `stuck` tells that it still ran, `stacks` what
-    its CPUs and tasks did then, and `registers` the same in QEMU's words.
+    it said that its CPUs and tasks did then; if it said nothing, `walks` has where
+    QEMU saw its CPUs (kplib.unwind).
     """
 
     status = BROKEN
 
     def __init__(self, what: str, console: str = "", stuck: bool = False,
-                 stacks: tuple[str, ...] = (), registers: str = "") -> None:
+                 stacks: tuple[str, ...] = (),
+                 walks: tuple[tuple[str, tuple[int, ...]], ...] = ()) -> None:
         super().__init__(what)
         self.console = console
         self.stuck = stuck
         self.stacks = stacks
-        self.registers = registers
+        self.walks = walks

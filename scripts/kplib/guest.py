@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
-from kplib import qmp, stacks, ui
+from kplib import qmp, stacks, ui, unwind
 from kplib.console import CONSOLE_MAX, Console, plain
 from kplib.errors import GuestLost
 
@@ -303,9 +303,7 @@ class Guest:
             return self._lost(f"hung: {what}; it floods its console", stuck=True)
         self.console.dumping = True
         before = self._path.stat().st_size
-        registers = ""
         with contextlib.suppress(qmp.MonitorError, OSError):
-            registers = self.monitor.human("info registers -a")
             # Say all; CPUs, blocked tasks, all tasks: Documentation/admin-guide/sysrq.rst.
             self._sysrq(b"9")
             if b"sysrq: " in self._said(before):
@@ -317,9 +315,12 @@ class Guest:
                 self.monitor.ask("inject-nmi")
                 self._until_quiet(5.0, 30.0, 15.0)
         dump = self._said(before).decode(errors="replace")
-        lines = [plain(ui.clean(line)) for line in dump.splitlines()]
-        return self._lost(f"hung: {what}", stuck=True,
-                          stacks=tuple(stacks.of_stuck(lines)), registers=registers)
+        said = stacks.of_stuck([plain(ui.clean(line)) for line in dump.splitlines()])
+        walks: unwind.Walks = ()
+        if not said:
+            with contextlib.suppress(qmp.MonitorError, OSError):
+                walks = unwind.walk(self.monitor)
+        return self._lost(f"hung: {what}", stuck=True, stacks=tuple(said), walks=walks)
 
     def _said(self, since: int) -> bytes:
         """What the console's file has from an offset on."""

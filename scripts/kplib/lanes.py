@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable
 
-from kplib import boot, busybox, console, guest, keep, ktap, results, stacks
+from kplib import boot, busybox, console, guest, keep, ktap, results, stacks, unwind
 from kplib.console import Position
 from kplib.errors import GuestLost
 from kplib.kernel import Kernel
@@ -347,8 +347,8 @@ class LaneRun:
         # An oops comes first, then the panic that it leads to.
         fatal = [r for r in self.result.reports if r.checker in console.FATAL and r.at == at]
         said = fatal[0] if fatal else None
-        lines = list(said.lines if said else lost.stacks) or stacks.of_registers(
-            lost.registers, self.modules, self.built.engine.parent,
+        lines = list(said.lines if said else lost.stacks) or unwind.lines(
+            lost.walks, self.modules, self.built.engine.parent,
             self.kernel.build / "vmlinux", self.tools)
         self.result.losses.append(results.Loss(at, str(lost), lines))
         self.result.reports = [r for r in self.result.reports if not any(r is f for f in fatal)]

@@ -70,6 +70,6 @@ class Monitor:
         self.ask("query-status")
         self._ask("getfd", {"fdname": name}, time.monotonic() + 5.0, (fd,))
 
-    def human(self, line: str) -> str:
-        """A command of the human monitor."""
-        return str(self.ask("human-monitor-command", command_line=line))
+    def human(self, line: str, cpu: int = 0) -> str:
+        """A command of the human monitor, as one CPU sees it."""
+        return str(self.ask("human-monitor-command", command_line=line, cpu_index=cpu))

@@ -146,30 +146,3 @@ def _without_interrupt(lines: list[str]) -> list[str]:
         elif not end and not word.startswith("Kernel panic - not syncing: NMI"):
             kept.append(line)
     return kept
-
-
-def of_registers(text: str, modules: str, folder: Path, vmlinux: Path,
-                 tools: Toolchain) -> list[str]:
-    """Where each CPU is, from QEMU's own view of it: for a guest that says nothing.
-
-    `text` is QEMU's "info registers -a", `modules` the guest's /proc/modules.
-    """
-    loaded = {name: int(at, 16) for name, at in
-              re.findall(r"^(\w+) .* (0x[0-9a-f]+)(?: \(\w+\))?$", modules, re.M)}
-    lines = []
-    # "RIP=ffffffff81000000" on x86, " PC=ffff800080000000" on arm64.
-    for cpu, word in enumerate(re.findall(r"\b(?:RIP|PC)=([0-9a-f]{16})", text)):
-        at = int(word, 16)
-        near = [(base, name) for name, base in loaded.items() if 0 <= at - base < 16 << 20]
-        base, name = max(near, default=(0, ""))
-        image = folder / f"{name}.ko" if name else vmlinux
-        try:
-            said = proc.output(tools.argv(
-                "llvm-symbolizer", f"--obj={image}", hex(at - base))).splitlines()
-        except EnvironmentFailed:
-            said = []
-        # The lines alone, from the innermost inlined function out: symbols of a
-        # module that is not linked yet overlap.
-        where = " ".join(line for line in said[1::2] if line) or f"0x{word}"
-        lines.append(f"RIP: cpu {cpu} at {where} {name}".rstrip())
-    return lines

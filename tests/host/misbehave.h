@@ -24,7 +24,7 @@ enum misdeed {
 	PANIC = 100, OOPS, SPIN, DEADLOCK, SLEEP, EXHAUST, REBOOT, FLOOD,
 	FAKE_KTAP, TRUNCATE, WARNING, HOSTILE_LOG, LOCK_ORDER, LEAK, USE_AFTER_FREE,
 	SHIFT, SLEEP_ATOMIC, ALIVE, OVERFLOW_STACK, RUST_PANIC, LOADED, UNLOADED,
-	STALL, HUNG, DELAY,
+	STALL, HUNG, DELAY, DEADLOCK_IRQ,
 };
 
 static DEFINE_SPINLOCK(misbehave_lock);
@@ -239,6 +239,10 @@ static void misbehave(struct kunit *test)
 		break;
 	case DELAY:
 		delay(test);
+		break;
+	case DEADLOCK_IRQ:
+		spin_lock_irq(&misbehave_lock);
+		spin_lock_irq(&misbehave_lock);
 		break;
 	}
 }

@@ -109,17 +109,6 @@ class TestStacks(unittest.TestCase):
             said = [["BUG: x", " ring_push+0x1/0x2"], []]
             self.assertEqual(stacks.decode(tools, kernel, Path("/m"), said), said)
 
-    def test_registers(self) -> None:
-        """Each CPU's program counter, on both arches, in a module or in the kernel."""
-        tools = mock.Mock()
-        tools.argv.side_effect = lambda *words: ["sh", "-c", 'echo f; echo "$0:1"', str(words[-2])]
-        for text in ("RAX=0 RIP=ffffffffa0200010\nRIP=ffffffff81000000 RFL=1",
-                     " PC=ffffffffa0200010 X00=0\n PC=ffffffff81000000"):
-            got = stacks.of_registers(text, "kparity_ring 1 0 - Live 0xffffffffa0200000 (O)\n",
-                                      Path("/m"), Path("/v"), tools)
-            self.assertEqual(got, ["RIP: cpu 0 at --obj=/m/kparity_ring.ko:1 kparity_ring",
-                                   "RIP: cpu 1 at --obj=/v:1"])
-
 
 if __name__ == "__main__":
     unittest.main()

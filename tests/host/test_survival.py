@@ -107,8 +107,13 @@ ARM64 = ("ARCH=arm64",)
 #: The same where stacks, consoles and what a host can ask of a guest are others.
 ON_ARM64 = (
     Deed("SPIN", ktap.ERROR, ("hung: nothing for 20 s while running fault",
-                              "RIP: cpu . at .*" + at("for (;;)", "cpu_relax()")), bound=60,
+                              "pc : misbehave .*" + at("for (;;)", "cpu_relax()")), bound=60,
          words=ARM64),
+    # Nothing is printed here; without its callers the place would be the kernel's.
+    Deed("DEADLOCK_IRQ", ktap.ERROR, ("hung: nothing for 20 s while running fault",
+                                      "queued_spin_lock_slowpath", "_raw_spin_lock_irq ",
+                                      "misbehave .*" + at("spin_lock_irq(&misbehave_lock)")),
+         bound=60, words=ARM64),
     Deed("SLEEP", ktap.ERROR, ("hung: nothing for 20 s while running fault",
                                "wait_for_completion",
                                "misbehave .*" + at("wait_for_completion(")), bound=60,
