@@ -190,6 +190,7 @@ def use_root(folder: Path, packages: apt.Apt, folders: tuple[Path, ...], why: st
             if done is None:
                 _bootstrap(entry, packages)
                 tools = Toolchain(entry / "root", {}, why, folders)
+                proc.output(tools.argv("true"))  # or why nothing runs in it
                 versions = {name: _version(tools.argv(*argv)) for name, argv in TOOLS.items()}
                 missing = [name for name, version in versions.items() if version is None]
                 if missing:

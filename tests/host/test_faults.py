@@ -149,6 +149,11 @@ class TestStorage(LiveTest):
                 ended = run.end()
                 self.assert_one_line(ended, 3, why)
 
+    def test_path_of_an_ordinary_user(self) -> None:
+        """On Debian that has no sbin, where chroot is."""
+        ended = self.start("LANE=check", before=["env", "PATH=/usr/local/bin:/usr/bin:/bin"]).end()
+        self.assertEqual(ended.status, 0, ended.show())
+
     def test_read_only_cache(self) -> None:
         """A cache that cannot be written is refused."""
         run = self.start(before=privately(READ_ONLY_CACHE, self.cache))
