@@ -39,8 +39,8 @@ class GuestLost(KparityError):
     """A guest died, hung or talked nonsense.
 
     `console` has what it said last, `stuck` tells that it still ran, `stacks` what
-    it said that its CPUs and tasks did then; if it said nothing, `walks` has where
-    QEMU saw its CPUs (kplib.unwind).
+    it said that its CPUs and tasks did then; if it said nothing of CPUs, `walks` has
+    where QEMU saw them (kplib.unwind).
     """
 
     status = BROKEN

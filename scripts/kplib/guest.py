@@ -315,9 +315,9 @@ class Guest:
                 self.monitor.ask("inject-nmi")
                 self._until_quiet(5.0, 30.0, 15.0)
         dump = self._said(before).decode(errors="replace")
-        said = stacks.of_stuck([plain(ui.clean(line)) for line in dump.splitlines()])
+        said, told = stacks.of_stuck([plain(ui.clean(line)) for line in dump.splitlines()])
         walks: unwind.Walks = ()
-        if not said:
+        if not told:
             with contextlib.suppress(qmp.MonitorError, OSError):
                 walks = unwind.walk(self.monitor)
         return self._lost(f"hung: {what}", stuck=True, stacks=tuple(said), walks=walks)

@@ -347,9 +347,10 @@ class LaneRun:
         # An oops comes first, then the panic that it leads to.
         fatal = [r for r in self.result.reports if r.checker in console.FATAL and r.at == at]
         said = fatal[0] if fatal else None
-        lines = list(said.lines if said else lost.stacks) or unwind.lines(
-            lost.walks, self.modules, self.built.engine.parent,
-            self.kernel.build / "vmlinux", self.tools)
+        lines = list(said.lines if said else lost.stacks)
+        if lost.walks and not said:
+            lines[:0] = unwind.lines(lost.walks, self.modules, self.built.engine.parent,
+                                     self.kernel.build / "vmlinux", self.tools)
         self.result.losses.append(results.Loss(at, str(lost), lines))
         self.result.reports = [r for r in self.result.reports if not any(r is f for f in fatal)]
         done = [w for w in self.work if results.suite_name(w.pair, self.name) in self.result.ktap]

@@ -96,10 +96,11 @@ def summary(lines: list[str]) -> tuple[str, ...]:
     return tuple(kept or [line.rstrip() for line in lines[:SUMMARY_LINES]])
 
 
-def of_stuck(dump: list[str]) -> list[str]:
+def of_stuck(dump: list[str]) -> tuple[list[str], bool]:
     """What matters of a stuck guest: CPUs that are not idle, the threads of the case.
 
-    `dump` is what sysrq l, w and t printed, or the panic that an NMI led to.
+    `dump` is what sysrq l, w and t printed, or the panic that an NMI led to. Also
+    returns whether a CPU that is not idle has told where it is.
     """
     sections: list[list[str]] = [[]]
     for line in dump:
@@ -112,23 +113,27 @@ def of_stuck(dump: list[str]) -> list[str]:
         sections[-1].append(line)
     found: list[list[str]] = []
     shown: set[str] = set()
+    told = False
     for lines in sections:
         head = " ".join(lines[:3])
-        mine = re.match(r"task:(kunit_try_catch|kparity)", head) or (
+        # A task that runs has its stack on a CPU: what is printed here is what it left
+        # when it last slept.
+        mine = re.match(r"task:(kunit_try_catch|kparity)\S*\s+state:[^R]", head) or (
             re.match(r"NMI backtrace|CPU: |Kernel panic", head)
             and "idling" not in head and "swapper/" not in head)
-        pid = re.search(r"\b(PID: |pid:)(\d+)", head)
-        if not mine or (pid and pid.group(2) in shown):
+        pid = re.search(r"\b(?:PID: |pid:)(\d+)", head)
+        if not mine or (pid and pid.group(1) in shown):
             continue
         found.append(_without_interrupt(lines))
-        # A task that runs on a CPU has its stack there: what it left when it last slept
-        # is none. And a stall of RCU may have told of a CPU before.
-        if pid and any(_FUNCTION.match(line) for line in found[-1]):
-            shown.add(pid.group(2))
-    return [line for lines in found for line in lines]
+        if any(_PLACE.match(line) for line in found[-1]):
+            told = told or not head.startswith("task:")
+            # sysrq w and t tell of the same task, a stall of RCU of the same CPU as l.
+            if pid:
+                shown.add(pid.group(1))
+    return [line for lines in found for line in lines], told
 
 
-_FUNCTION = re.compile(r"\s*\w[\w.$]*\+0x")
+_PLACE = re.compile(r"(RIP: |pc : |\s*\w[\w.$]*\+0x)")
 #: Between these a stack has how it came to be printed, and the NMI that asked for it.
 _DETOURS = {"<IRQ>": "</IRQ>", "<NMI>": "RIP: "}
 

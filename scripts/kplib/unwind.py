@@ -35,29 +35,40 @@ def _kernel(word: int) -> int | None:
 
 
 def walk(monitor: qmp.Monitor) -> Walks:
-    """Where each CPU is, and through which calls. Stops the guest; raises MonitorError."""
+    """Where each CPU is, and through which calls; the guest stands still meanwhile.
+
+    Raises MonitorError where QEMU does not answer.
+    """
     monitor.ask("stop")
-    found = []
-    for cpu, text in enumerate(monitor.human("info registers -a").split("CPU#")[1:]):
-        have = {name: int(word, 16) for name, word in
-                re.findall(r"\b([A-Z][A-Z0-9]{1,2})=([0-9a-f]{16})", text)}
-        at = next((name for name in _REGISTERS if name in have), None)
-        if at is None:
-            continue
-        frame, link = _REGISTERS[at]
-        stack = [have[at]]
-        if link in have and (caller := _kernel(have[link])):
-            stack.append(caller)
-        here = _kernel(have.get(frame, 0))
-        while here and len(stack) < FRAMES_MAX:
-            words = re.findall(r"0x([0-9a-f]{16})", monitor.human(f"x /2gx {here:#x}", cpu))
-            if len(words) != 2 or not (caller := _kernel(int(words[1], 16))):
-                break
-            stack.append(caller)
-            up = _kernel(int(words[0], 16))
-            here = up if up and 0 < up - here <= _STACK_MAX else None
-        found.append((at, tuple(stack)))
-    return tuple(found)
+    try:
+        return tuple(filter(None, (
+            _walk_one(monitor, cpu, text) for cpu, text in
+            enumerate(monitor.human("info registers -a").split("CPU#")[1:]))))
+    finally:
+        monitor.ask("cont")
+
+
+def _walk_one(monitor: qmp.Monitor, cpu: int,
+              text: str) -> tuple[str, tuple[int, ...]] | None:
+    """One CPU's stack; `text` has its registers."""
+    have = {name: int(word, 16) for name, word in
+            re.findall(r"\b([A-Z][A-Z0-9]{1,2})=([0-9a-f]{16})", text)}
+    at = next((name for name in _REGISTERS if name in have), None)
+    if at is None:
+        return None
+    frame, link = _REGISTERS[at]
+    stack = [have[at]]
+    if link in have and (caller := _kernel(have[link])):
+        stack.append(caller)
+    here = _kernel(have.get(frame, 0))
+    while here and len(stack) < FRAMES_MAX:
+        words = re.findall(r"0x([0-9a-f]{16})", monitor.human(f"x /2gx {here:#x}", cpu))
+        if len(words) != 2 or not (caller := _kernel(int(words[1], 16))):
+            break
+        stack.append(caller)
+        up = _kernel(int(words[0], 16))
+        here = up if up and 0 < up - here <= _STACK_MAX else None
+    return at, tuple(stack)
 
 
 class _Image:

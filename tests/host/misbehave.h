@@ -24,7 +24,7 @@ enum misdeed {
 	PANIC = 100, OOPS, SPIN, DEADLOCK, SLEEP, EXHAUST, REBOOT, FLOOD,
 	FAKE_KTAP, TRUNCATE, WARNING, HOSTILE_LOG, LOCK_ORDER, LEAK, USE_AFTER_FREE,
 	SHIFT, SLEEP_ATOMIC, ALIVE, OVERFLOW_STACK, RUST_PANIC, LOADED, UNLOADED,
-	STALL, HUNG, DELAY, DEADLOCK_IRQ,
+	STALL, HUNG, DELAY, DEADLOCK_IRQ, SPIN_CPU_1,
 };
 
 static DEFINE_SPINLOCK(misbehave_lock);
@@ -160,7 +160,10 @@ static void misbehave(struct kunit *test)
 	case OOPS:
 		oops();
 		break;
+	/* Which CPU takes the host's keys decides how the other one is told of. */
 	case SPIN:
+	case SPIN_CPU_1:
+		set_cpus_allowed_ptr(current, cpumask_of(kp_seed == SPIN_CPU_1));
 		local_irq_disable();
 		for (;;)
 			cpu_relax();

@@ -53,31 +53,37 @@ class TestStacks(unittest.TestCase):
 
     def test_stuck(self) -> None:
         """The CPU that spins and the thread of the case; no idle CPU, no other task."""
-        got = "\n".join(stacks.of_stuck(DUMP))
+        said, told = stacks.of_stuck(DUMP)
+        self.assertTrue(told)
+        got = "\n".join(said)
         for there in ("_raw_spin_lock", "wait_for_completion", "misbehave+0x131"):
             self.assertIn(there, got)
         for absent in ("default_idle_call", "debugfs_run", "worker_thread", "swapper"):
             self.assertNotIn(absent, got)
 
     def test_told_once(self) -> None:
-        """A task that runs has the stack of its CPU; a CPU that was cut short is told again."""
-        cpu, task = DUMP[8:13], ["task:kunit_try_catch state:R  running  pid:61  tgid:61",
-                                 " _task_rq_lock+0x1/0x2"]
-        self.assertEqual(stacks.of_stuck(cpu + task), cpu)
-        self.assertEqual(stacks.of_stuck(cpu[:2] + cpu + task), cpu[:2] + cpu)
-        other = [task[0].replace("pid:61", "pid:62"), *task[1:]]
-        self.assertEqual(stacks.of_stuck(cpu + other), cpu + other)
+        """A task has its stack once; one that runs has that of its CPU."""
+        cpu, task = DUMP[8:13], DUMP[16:19]
+        runs = ["task:kunit_try_catch state:R  running task", " _task_rq_lock+0x1/0x2"]
+        for dump, wanted in ((cpu + runs, (cpu, True)), (runs, ([], False)),
+                             (task + ["sysrq: Show State"] + task, (task, False)),
+                             # A CPU that was cut short is told again.
+                             (cpu[:1] + cpu + cpu, (cpu[:1] + cpu, True)),
+                             (cpu[:1] + task, (cpu[:1] + task, False))):
+            with self.subTest(dump):
+                self.assertEqual(stacks.of_stuck(dump), wanted)
 
     def test_stuck_with_interrupts_off(self) -> None:
         """Of the panic that an NMI led to, where the CPU was; nothing of the panic."""
-        got = stacks.of_stuck(NMI)
+        got, told = stacks.of_stuck(NMI)
+        self.assertTrue(told)
         self.assertEqual([line.split()[0] for line in got if not line.startswith(" <")],
                          ["CPU:", "RIP:", "RSP:", "call_alloc+0x11/0x20", "kp_c_run+0x29f/0x2e0"])
 
     def test_idle_processor_says_nothing(self) -> None:
         """A CPU that idles is none that is stuck."""
         self.assertEqual(stacks.of_stuck(["NMI backtrace for cpu 1 skipped: idling at x+0x1/0x2",
-                                          "sysrq: Show State"]), [])
+                                          "sysrq: Show State"]), ([], False))
 
     def test_summary(self) -> None:
         """Frames with a source line, without those of the framework and the checker."""

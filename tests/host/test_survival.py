@@ -93,6 +93,9 @@ QUICK = (
 SLOW = (
     Deed("SPIN", ktap.ERROR, ("hung: nothing for 20 s while running fault",
                               "RIP: .*misbehave .*" + at("for (;;)", "cpu_relax()")), bound=60),
+    Deed("SPIN_CPU_1", ktap.ERROR, ("hung: nothing for 20 s while running fault",
+                                    "RIP: .*misbehave .*" + at("for (;;)", "cpu_relax()")),
+         bound=60),
     Deed("DEADLOCK", ktap.ERROR, ("hung: nothing for 20 s while running fault",
                                   "queued_spin_lock_slowpath",
                                   "misbehave .*" + at("spin_lock(&misbehave_lock)")), bound=60),
@@ -109,6 +112,9 @@ ON_ARM64 = (
     Deed("SPIN", ktap.ERROR, ("hung: nothing for 20 s while running fault",
                               "pc : misbehave .*" + at("for (;;)", "cpu_relax()")), bound=60,
          words=ARM64),
+    Deed("SPIN_CPU_1", ktap.ERROR, ("hung: nothing for 20 s while running fault",
+                                    "pc : misbehave .*" + at("for (;;)", "cpu_relax()")),
+         bound=60, words=ARM64),
     # Nothing is printed here; without its callers the place would be the kernel's.
     Deed("DEADLOCK_IRQ", ktap.ERROR, ("hung: nothing for 20 s while running fault",
                                       "queued_spin_lock_slowpath", "_raw_spin_lock_irq ",

@@ -53,7 +53,7 @@ def walk(registers: str, words: dict[int, int]) -> unwind.Walks:
     """Where the CPUs of such a guest are."""
     memory = Memory(registers, words)
     found = unwind.walk(mock.Mock(spec=qmp.Monitor, ask=memory.ask, human=memory.human))
-    assert memory.asked == ["stop"], "the guest has to stand still"
+    assert memory.asked == ["stop", "cont"], "the guest has to stand still meanwhile"
     return found
 
 
