@@ -14,8 +14,8 @@ import unittest
 from dataclasses import dataclass
 from pathlib import Path
 
-from kplib import archs, checks, compile_fail, dwarf, kernel, ktap, modules, records, report, \
-    toolchain, ui, unsafety, variants, verbs
+from kplib import archs, cells, checks, compile_fail, dwarf, kernel, ktap, modules, records, \
+    report, toolchain, ui, unsafety, variants
 from kplib.errors import BROKEN, FAILED, OK, EnvironmentFailed
 from kplib.request import TOP, Request
 
@@ -123,7 +123,7 @@ def _line(good: bool, text: str, tally: Tally) -> None:
     print(f"  {'ok  ' if good else 'FAIL'} {text}", flush=True)
 
 
-def _contracts(req: Request, tools: toolchain.Toolchain, found: verbs.CellRun,
+def _contracts(req: Request, tools: toolchain.Toolchain, found: cells.CellRun,
                tally: Tally) -> None:
     """Ledger, reasons for unsafe, layouts in DWARF, and Rust that must not compile."""
     arch = found.result.kernel.arch.name
@@ -149,7 +149,7 @@ def _contracts(req: Request, tools: toolchain.Toolchain, found: verbs.CellRun,
 
 def _suites(req: Request, tools: toolchain.Toolchain, arch: archs.Arch,
             variant: variants.Variant, tally: Tally) -> None:
-    found = verbs.run_cell(req, tools, arch, variant)
+    found = cells.run_cell(req, tools, arch, variant)
     result = found.result
     print(report.show(result, req.verbose), flush=True)
     if variant.name == variants.BASE:
@@ -167,7 +167,7 @@ def test(req: Request) -> int:
 
     Kernels are built before the tests that need them: those have bounds of seconds.
     """
-    tools = verbs.prepare(req)
+    tools = cells.prepare(req)
     every = tuple(archs.load_all(TOP / "qemu/arch").values())
     host = next(a for a in every if a.name == archs.host_name(os.uname().machine))
     kinds = variants.load_all(TOP / "qemu/variant")

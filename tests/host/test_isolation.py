@@ -6,7 +6,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from kplib import boot, guest, kernel, request, verbs
+from kplib import boot, cells, guest, kernel, request
 
 from .live import below, needs_kernel
 
@@ -20,7 +20,7 @@ class TestIsolation(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         req = request.parse([f"OUT={folder.name}"], os.environ)
-        self.tools = verbs.prepare(req)
+        self.tools = cells.prepare(req)
         self.kernel = kernel.get(req, self.tools, req.archs[0], req.variants[0])
 
     def test_guest(self) -> None:
