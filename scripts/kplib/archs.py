@@ -15,7 +15,7 @@ class Arch:
     """All that differs between arches.
 
     `machine`, `cpu` and `cmdline` hold an entry for each way to run: "tcg",
-    "kvm" and "insn".
+    "kvm" and "insn". `cmdline` has "all" as well, which goes before each.
     """
 
     name: str

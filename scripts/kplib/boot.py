@@ -73,7 +73,8 @@ def command(kernel: Kernel, lane: Lane, initrd: Path | None = None,
     arch, variant = kernel.arch, kernel.variant
     cpus = ["-smp", "1", "-icount", "shift=0,sleep=off"] if lane.name == "insn" else \
         ["-smp", "2", "-accel", "kvm" if lane.accel == "kvm" else "tcg,thread=multi"]
-    words = f"{arch.cmdline[lane.mode]} {CMDLINE} {variant.cmdline} {append}"
+    words = " ".join((arch.cmdline["all"], arch.cmdline[lane.mode], CMDLINE, variant.cmdline,
+                      append))
     return [
         arch.qemu, "-M", arch.machine[lane.mode], "-cpu", arch.cpu[lane.mode], *cpus,
         "-m", f"{variant.memory}M", "-nodefaults", "-no-user-config", "-display", "none",
