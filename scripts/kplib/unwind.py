@@ -25,8 +25,10 @@ _STACK_MAX = 64 << 10
 #: A module's code is at most this far from its begin.
 _MODULE_MAX = 16 << 20
 
-#: Of each CPU the name of its program counter, and addresses from the innermost out.
-Walks = tuple[tuple[str, tuple[int, ...]], ...]
+#: The name of a CPU's program counter, and addresses from the innermost out.
+Walk = tuple[str, tuple[int, ...]]
+#: One of each CPU.
+Walks = tuple[Walk, ...]
 
 
 def _kernel(word: int) -> int | None:
@@ -48,8 +50,7 @@ def walk(monitor: qmp.Monitor) -> Walks:
         monitor.ask("cont")
 
 
-def _walk_one(monitor: qmp.Monitor, cpu: int,
-              text: str) -> tuple[str, tuple[int, ...]] | None:
+def _walk_one(monitor: qmp.Monitor, cpu: int, text: str) -> Walk | None:
     """One CPU's stack; `text` has its registers."""
     have = {name: int(word, 16) for name, word in
             re.findall(r"\b([A-Z][A-Z0-9]{1,2})=([0-9a-f]{16})", text)}
@@ -71,38 +72,31 @@ def _walk_one(monitor: qmp.Monitor, cpu: int,
     return at, tuple(stack)
 
 
-class _Image:
-    """The functions of vmlinux, or of a module's .text."""
+#: Begin, size and name.
+_Function = tuple[int, int, str]
 
-    def __init__(self, tools: Toolchain, path: Path, module: str, base: int) -> None:
-        self.module, self.base = module, base
-        found = []
-        try:
-            table = proc.output(tools.argv("llvm-objdump", "-t", path))
-        except EnvironmentFailed:
-            table = ""  # a kernel of the user's own may lack its vmlinux
-        for at, kind, section, size, name in re.findall(
-                r"(?m)^([0-9a-f]+) (.{7}) (\S+)\t([0-9a-f]+) (?:\.hidden )?(\S+)$", table):
-            if "F" in kind and (not module or section == ".text"):
-                found.append((int(at, 16) + base, int(size, 16), name))
-        self._functions = sorted(found)
 
-    def find(self, address: int) -> tuple[int, int, str] | None:
-        """Begin, size and name of the function at an address."""
-        i = bisect.bisect_right(self._functions, (address, 1 << 64, "")) - 1
-        if i < 0 or address >= self._functions[i][0] + self._functions[i][1]:
-            return None
-        return self._functions[i]
+def _functions(tools: Toolchain, path: Path, base: int) -> list[_Function]:
+    """The functions of vmlinux, or of the .text of a module that is loaded at `base`."""
+    try:
+        table = proc.output(tools.argv("llvm-objdump", "-t", path))
+    except EnvironmentFailed:
+        return []  # a kernel of the user's own may lack its vmlinux
+    found = re.findall(
+        r"(?m)^([0-9a-f]+) (.{7}) (\S+)\t([0-9a-f]+) (?:\.hidden )?(\S+)$", table)
+    return sorted((int(at, 16) + base, int(size, 16), name)
+                  for at, kind, section, size, name in found
+                  if "F" in kind and (not base or section == ".text"))
 
 
 class _Images:
-    """All code of a guest."""
+    """All code of a guest; what is read of an image is read once."""
 
     def __init__(self, tools: Toolchain, vmlinux: Path, folder: Path, modules: str) -> None:
         self._tools, self._vmlinux, self._folder = tools, vmlinux, folder
         self._bases = sorted((int(at, 16), name) for name, at in re.findall(
             r"^(\w+) .* (0x[0-9a-f]+)(?: \(\w+\))?$", modules, re.M))
-        self._known: dict[str, _Image] = {}
+        self._known: dict[str, list[_Function]] = {}
 
     def find(self, address: int) -> tuple[str, str] | None:
         """The function at an address, as the kernel writes it, and its name alone."""
@@ -112,10 +106,12 @@ class _Images:
             base, module = 0, ""
         if module not in self._known:
             path = self._folder / f"{module}.ko" if module else self._vmlinux
-            self._known[module] = _Image(self._tools, path, module, base)
-        if not (found := self._known[module].find(address)):
+            self._known[module] = _functions(self._tools, path, base)
+        functions = self._known[module]
+        i = bisect.bisect_right(functions, (address, 1 << 64, "")) - 1
+        if i < 0 or address >= sum(functions[i][:2]):
             return None
-        begin, size, name = found
+        begin, size, name = functions[i]
         where = f" [{module}]" if module else ""
         return f"{name}+{address - begin:#x}/{size:#x}{where}", name
 
