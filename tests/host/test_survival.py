@@ -89,18 +89,16 @@ QUICK = (
     Deed("FAKE_KTAP", ktap.FAIL, ("a real failure",), boots=1),
     Deed("DELAY", ktap.PASS, (), boots=1),
 )
+SILENT = "hung: nothing for 20 s while running fault"
+SPINS = at("for (;;)", "cpu_relax()")
 #: Each keeps its guest until the host gives up on it, after SILENCE.
 SLOW = (
-    Deed("SPIN", ktap.ERROR, ("hung: nothing for 20 s while running fault",
-                              "RIP: .*misbehave .*" + at("for (;;)", "cpu_relax()")), bound=60),
-    Deed("SPIN_CPU_1", ktap.ERROR, ("hung: nothing for 20 s while running fault",
-                                    "RIP: .*misbehave .*" + at("for (;;)", "cpu_relax()")),
-         bound=60),
-    Deed("DEADLOCK", ktap.ERROR, ("hung: nothing for 20 s while running fault",
-                                  "queued_spin_lock_slowpath",
+    *(Deed(name, ktap.ERROR, (SILENT, "RIP: .*misbehave .*" + SPINS), bound=60)
+      for name in ("SPIN", "SPIN_CPU_1")),
+    Deed("DEADLOCK", ktap.ERROR, (SILENT, "queued_spin_lock_slowpath",
                                   "misbehave .*" + at("spin_lock(&misbehave_lock)")), bound=60),
-    Deed("SLEEP", ktap.ERROR, ("hung: nothing for 20 s while running fault",
-                               "task:kunit_try_catch state:D", "wait_for_completion",
+    Deed("SLEEP", ktap.ERROR, (SILENT, "task:kunit_try_catch state:D",
+                               "wait_for_completion",
                                "misbehave .*" + at("wait_for_completion(")), bound=60),
     Deed("FLOOD", ktap.ERROR, ("flood(s|ed) its console",), bound=90),
     # It takes longer than a hang is waited for, but says that it is alive.
@@ -109,19 +107,14 @@ SLOW = (
 ARM64 = ("ARCH=arm64",)
 #: The same where stacks, consoles and what a host can ask of a guest are others.
 ON_ARM64 = (
-    Deed("SPIN", ktap.ERROR, ("hung: nothing for 20 s while running fault",
-                              "pc : misbehave .*" + at("for (;;)", "cpu_relax()")), bound=60,
-         words=ARM64),
-    Deed("SPIN_CPU_1", ktap.ERROR, ("hung: nothing for 20 s while running fault",
-                                    "pc : misbehave .*" + at("for (;;)", "cpu_relax()")),
-         bound=60, words=ARM64),
+    *(Deed(name, ktap.ERROR, (SILENT, "pc : misbehave .*" + SPINS), bound=60, words=ARM64)
+      for name in ("SPIN", "SPIN_CPU_1")),
     # Nothing is printed here; without its callers the place would be the kernel's.
-    Deed("DEADLOCK_IRQ", ktap.ERROR, ("hung: nothing for 20 s while running fault",
-                                      "queued_spin_lock_slowpath", "_raw_spin_lock_irq ",
+    Deed("DEADLOCK_IRQ", ktap.ERROR, (SILENT, "queued_spin_lock_slowpath",
+                                      "_raw_spin_lock_irq ",
                                       "misbehave .*" + at("spin_lock_irq(&misbehave_lock)")),
          bound=60, words=ARM64),
-    Deed("SLEEP", ktap.ERROR, ("hung: nothing for 20 s while running fault",
-                               "wait_for_completion",
+    Deed("SLEEP", ktap.ERROR, (SILENT, "wait_for_completion",
                                "misbehave .*" + at("wait_for_completion(")), bound=60,
          words=ARM64),
     # Its stack names the function behind: panic() does not return, and what would be
