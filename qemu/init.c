@@ -2,7 +2,7 @@
 /*
  * The test guest's init: carries out what the host asks for over a virtio
  * serial port. It decides nothing; which modules to load, with what, and what
- * to read back is the host's business (scripts/kplib/guest.py), so that a
+ * to read back is the host's business (scripts/kplib/boot/guest.py), so that a
  * verdict never rests on code that runs beside the code under test.
  *
  * A request is a line of words, in some cases with bytes behind it:

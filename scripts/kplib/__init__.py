@@ -1,5 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The stages of a kparity run, one module each.
+"""The way of a run, a folder a stage; each uses those above it in this list alone.
 
-request -> toolchain -> kernel -> modules -> guest -> ktap -> results -> report
+common      errors with their exit status, terminal output, child processes, the cache
+configure   request.parse() checks NAME=VALUE words; arches and variants are files in qemu/
+build       toolchain.choose(), kernel.get(), modules.build(): from the cache, or built
+boot        accel.choose(), qemu.boot() starts a guest; lanes.run() has it load the modules
+            and run their suites, and goes on in a fresh one where it is lost
+judge       results.gather() makes verdicts of what the lanes gave; ledger.build() the ledger
+report      terminal.show() for the terminal; terminal.save() writes results.json, junit.xml, KTAP
+matrix.py   the stages from build to report, for each arch and variant asked for
+tools       gdb, KEEP=1, the shell, make new
+selftest    make test, make bench-self
+verbs.py    the Makefile's verbs, each a function that calls the above
 """

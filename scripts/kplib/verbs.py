@@ -8,10 +8,15 @@ import shutil
 import signal
 import sys
 
-from kplib import apt, cache, cells, compile_fail, debug, keep, kernel, ledger, modules, proc, \
-    report, request, scaffold, toolchain, ui, unsafety
-from kplib.errors import BROKEN, FAILED, OK, Refused
-from kplib.request import TOP, Request
+from kplib import matrix
+from kplib.build import apt, kernel, modules, toolchain
+from kplib.common import cache, proc, ui
+from kplib.common.errors import BROKEN, FAILED, OK, Refused
+from kplib.configure import request
+from kplib.configure.request import TOP, Request
+from kplib.judge import compile_fail, ledger, unsafety
+from kplib.report import terminal
+from kplib.tools import debug, keep, scaffold
 
 
 def run(req: Request) -> int:
@@ -22,9 +27,9 @@ def run(req: Request) -> int:
             raise Refused("KEEP=1 keeps the guest of lane check; leave LANE out")
         signal.signal(signal.SIGINT, keep.interrupted)
         signal.signal(signal.SIGTERM, keep.interrupted)
-    rows = cells.run_all(req, cells.prepare(req))
+    rows = matrix.run_all(req, matrix.prepare(req))
     if len(rows) > 1:
-        print(report.table(rows), flush=True)
+        print(terminal.table(rows), flush=True)
     verdicts = {row.verdict for row in rows}
     if "fail" in verdicts:
         return FAILED
@@ -82,7 +87,7 @@ def _one(req: Request, verb: str) -> None:
 def shell(req: Request) -> int:
     """Boot into a busybox shell with the modules in /modules."""
     _one(req, "shell")
-    return debug.shell(req, cells.prepare(req))
+    return debug.shell(req, matrix.prepare(req))
 
 
 def gdb(req: Request) -> int:
@@ -90,7 +95,7 @@ def gdb(req: Request) -> int:
     _one(req, "gdb")
     if len(req.pairs) != 1:
         raise Refused("make gdb is for one pair; give PAIR=x")
-    return debug.gdb_(req, cells.prepare(req))
+    return debug.gdb_(req, matrix.prepare(req))
 
 
 def clean(req: Request) -> int:
@@ -143,8 +148,8 @@ def show_json(req: Request) -> int:
 
 def contract(req: Request) -> int:
     """Run the suites and print the ledger and the review list."""
-    tools = cells.prepare(req)
-    found = cells.run_cell(req, tools, req.archs[0], req.variants[0])
+    tools = matrix.prepare(req)
+    found = matrix.run_cell(req, tools, req.archs[0], req.variants[0])
     result, book = found.result, found.book
     print(ledger.show(book))
     print("\nunsafe, for review:")
@@ -163,7 +168,7 @@ def contract(req: Request) -> int:
 
 def misuse(req: Request) -> int:
     """Compile what must not compile."""
-    tools = cells.prepare(req)
+    tools = matrix.prepare(req)
     built_kernel = kernel.get(req, tools, req.archs[0], req.variants[0])
     modules.build(req, tools, built_kernel)
     with ui.step("compiling what must not compile"):
@@ -190,14 +195,14 @@ def new(req: Request) -> int:
 
 def test(req: Request) -> int:
     """The whole test suite; imported when asked for, as it needs more than a run."""
-    from kplib import suite  # pylint: disable=import-outside-toplevel
-    return suite.test(req)
+    from kplib.selftest import selftest  # pylint: disable=import-outside-toplevel
+    return selftest.test(req)
 
 
 def bench_self(req: Request) -> int:
     """How fast kparity itself is."""
-    from kplib import bench  # pylint: disable=import-outside-toplevel
-    cells.prepare(req)
+    from kplib.selftest import bench  # pylint: disable=import-outside-toplevel
+    matrix.prepare(req)
     return bench.bench(req)
 
 

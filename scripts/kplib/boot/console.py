@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A guest's console, read as it comes: where the run is, and what the kernel reports.
+
+What is printed there never is a verdict, but tells what to blame. Lines that
+the engine and the host write (kmod/engine/progress.c) carry a word of this boot
+and say which case runs on which path; a report belongs to the last one above it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from typing import BinaryIO, Callable
+
+from kplib.common import ui
+from kplib.common.errors import EnvironmentFailed
+
+#: A console that grows beyond this is a flood, and no one reads it to the end.
+CONSOLE_MAX = 16 << 20
+_LINE_MAX = 1000
+_REPORT_LINES = 120
+_REPORTS_MAX = 200
+#: Why a guest gives up, in the words of kernel/panic.c and qemu/init.c.
+_LAST_WORDS = re.compile(r"(?:Kernel (panic) - not syncing|kparity (init)): (.*)")
+_STAMP = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?")
+
+
+@dataclass(frozen=True)
+class Position:
+    """What runs: empty strings for what is not known or does not apply."""
+
+    suite: str = ""
+    case: str = ""
+    path: str = ""
+
+
+@dataclass
+class Report:
+    """One complaint of the kernel. `checker` says of what kind; `at` whom it concerns.
+
+    `times` is how often it came; the lines are those of the first.
+    """
+
+    checker: str
+    title: str
+    at: Position
+    lines: list[str] = field(default_factory=list)
+    times: int = 1
+
+    def heading(self) -> str:
+        """The title, and how often it came."""
+        return f"{self.title} ({self.times} times)" if self.times > 1 else self.title
+
+    def same(self, other: "Report") -> bool:
+        """Whether two are the same complaint about the same case and path."""
+        return (self.checker, self.title, self.at) == (other.checker, other.title, other.at)
+
+
+def add(found: list[Report], report: Report) -> None:
+    """Keep a report, or count it where the same one is there."""
+    for have in found:
+        if have.same(report):
+            have.times += report.times
+            return
+    if len(found) < _REPORTS_MAX:
+        found.append(report)
+
+
+#: Kinds of reports by how they begin; the first that fits counts. Words are those
+#: of the kernel's own: mm/kasan/report.c, kernel/kcsan/report.c, lib/ubsan.c,
+#: kernel/locking/lockdep.c, kernel/sched/core.c, lib/debugobjects.c,
+#: kernel/rcu/tree_stall.h, kernel/watchdog.c, kernel/hung_task.c, lib/bug.c.
+_KINDS = tuple((name, re.compile(pattern)) for name, pattern in (
+    ("kasan", r"BUG: KASAN: "),
+    ("kcsan", r"BUG: KCSAN: "),
+    ("ubsan", r"UBSAN: "),
+    ("sleep", r"BUG: (sleeping function called from|scheduling while atomic)"),
+    ("odebug", r"ODEBUG: |WARNING: lib/debugobjects\.c|.*ODEBUG: "),
+    ("lockdep", r"WARNING: (possible |inconsistent lock|bad unlock|held lock|lock held|nested lock|"
+                r"suspicious RCU|[\w-]+-safe -> |.*lock order|.*/locking/lockdep\.c|"
+                r"invalid (wait|lock))|BUG: Invalid wait context|\[ BUG: Invalid wait context|"
+                r"BUG: (key|lock|held)|INFO: trying to register non-static key|"
+                r"DEBUG_LOCKS_WARN_ON"),
+    ("stall", r"rcu: INFO: rcu_\w+ (self-)?detected|rcu: rcu_\w+ kthread |"
+              r"(NMI )?watchdog: (BUG: )?|BUG: workqueue lockup|INFO: rcu_\w+ "),
+    ("hung", r"INFO: task .* blocked (for|on)|INFO: task .* is blocked"),
+    ("rust", r"rust_kernel: panicked at "),
+    ("oops", r"BUG: (unable to handle|kernel NULL)|Oops|Internal error: |kernel BUG at |"
+             r"Unable to handle kernel |general protection fault|Unhandled |"
+             r"(stack|int3|invalid opcode|divide error|stack segment).*: \d{4} \[#|"
+             r"BUG: stack guard page|Insufficient stack space"),
+    ("panic", r"Kernel panic - not syncing"),
+    ("oom", r"Out of memory: |.* invoked oom-killer"),
+    ("warn", r"WARNING: (CPU: |.* at |.*:\d+ )|WARNING: |list_(add|del) corruption|"
+             r"slab .* corruption|BUG kmalloc|BUG \w+ \("),
+    ("bug", r"BUG: "),
+))
+_STARTS = re.compile("|".join(f"(?:{kind.pattern})" for _, kind in _KINDS))
+#: Kinds after which nothing in that guest can be trusted.
+FATAL = frozenset({"oops", "rust", "panic"})
+_ENDS = re.compile(r"---\[ end (trace|Kernel panic)|={20,}$|-{20,}$")
+#: After a panic's own stack come those of the other CPUs, which did nothing.
+_OTHERS = re.compile(r"Sending NMI |NMI backtrace for cpu ")
+_PANICKED = re.compile(r"---\[ end Kernel panic - not syncing: ")
+_LAST_FRAME = re.compile(r" *</TASK>")
+
+
+def plain(line: str) -> str:
+    """A console line without printk's time."""
+    return _STAMP.sub("", line, count=1)
+
+
+def kind_of(line: str) -> str | None:
+    """What a console line begins a report of, or None."""
+    if not _STARTS.match(line):
+        return None
+    return next(name for name, pattern in _KINDS if pattern.match(line))
+
+
+def foreign(report: Report) -> bool:
+    """Whether neither access of a race is in a module of ours; the title names both.
+
+    The kernel races with itself on purpose here and there (workqueue.c, where work
+    is queued and cancelled at a time), and KCSAN_STRICT tells of all of it. That our
+    code called it says nothing of our code.
+    """
+    return "[kparity" not in report.title
+
+
+class Console:
+    """Reads a console's bytes as they come and keeps them in a file."""
+
+    def __init__(self, token: str, file: BinaryIO | None = None) -> None:
+        self._marker = re.compile(
+            rf"kparity\[{re.escape(token)}\]: (?:at (\S+) (\S+) (\S+)(?: (\d+))?|alive)$")
+        self._file = file
+        self._rest = b""
+        self._open: Report | None = None
+        self.position = Position()
+        self.reports: list[Report] = []
+        self.history: list[tuple[int, Position]] = []
+        self.size = 0
+        #: Whom to show it to as it comes.
+        self.show: Callable[[bytes], None] | None = None
+        #: Whether the kernel has panicked, and said all about that.
+        self.panicked = False
+        #: Why the kernel ("panic") or init gave up, once it said so.
+        self.last_words: dict[str, str] = {}
+        #: Set once the host makes the guest dump its state: no report of its own.
+        self.dumping = False
+        #: When the host last saw something that proves progress.
+        self.progress = time.monotonic()
+        self.last = self.progress
+
+    @property
+    def flooded(self) -> bool:
+        """Whether the guest printed more than anyone reads."""
+        return self.size > CONSOLE_MAX
+
+    def feed(self, data: bytes) -> None:
+        """Take what the guest printed."""
+        self.last = time.monotonic()
+        self.size += len(data)
+        if self.show is not None:
+            self.show(data)
+        if self.flooded:
+            return
+        if self._file is not None:
+            try:
+                self._file.write(data)
+            except OSError as err:
+                raise EnvironmentFailed(f"cannot write a guest's console: {err.strerror}") from err
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > _LINE_MAX:
+            lines.append(self._rest)
+            self._rest = b""
+        for raw in lines:
+            self._line(ui.clean(raw[:_LINE_MAX].rstrip(b"\r").decode(errors="replace")))
+
+    def close(self) -> None:
+        """No more will come."""
+        if self._rest:
+            self.feed(b"\n")
+        self._open = None
+
+    def _line(self, text: str) -> None:
+        line = plain(text)
+        self.panicked = self.panicked or bool(_PANICKED.match(line))
+        if marker := self._marker.match(line):
+            self.progress = time.monotonic()
+            if marker.group(1):
+                self.position = Position(*(word.strip("-") and word
+                                           for word in marker.groups()[:3]))
+                if marker.group(4):
+                    self.history.append((int(marker.group(4)), self.position))
+            self._open = None
+            return
+        if self.dumping:
+            self._open = None
+            return
+        if found := _LAST_WORDS.match(line):
+            self.last_words.setdefault(found.group(1) or found.group(2), found.group(3))
+        if self._open is None:
+            kind = kind_of(line)
+            if kind is not None:
+                self._open = Report(kind, line.strip(), self.position, [line])
+                add(self.reports, self._open)
+            return
+        report = self._open
+        if report.checker == "panic" and _OTHERS.match(line):
+            self._open = None
+            return
+        report.lines.append(line)
+        if kind_of(line) in FATAL:
+            report.checker = report.checker if report.checker in FATAL else "oops"
+        long = len(report.lines) >= _REPORT_LINES
+        over = bool(_ENDS.match(line)) and (report.checker != "lockdep" or "end trace" in line)
+        last = report.checker in ("lockdep", "sleep", "hung") and _LAST_FRAME.match(line)
+        if over or last or long:
+            self._open = None
+
+    def at(self, jiffies: int) -> Position:
+        """What ran at a tick of the guest's."""
+        found = Position()
+        for since, position in self.history:
+            if since > jiffies:
+                break
+            found = position
+        return found

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Starting a guest: QEMU's command line, its channels, and the warm start.
+
+A kernel with KASAN takes seconds to reach init, and is in the same state there
+each time. So the first boot saves that state, before anything is loaded, and
+later ones go on from it (QEMU's migration to a file): 0.4 s in place of 6.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Iterator
+
+from kplib.boot import qmp
+from kplib.boot.console import Console
+from kplib.boot.guest import Guest, Lane
+from kplib.build.kernel import Kernel
+from kplib.build.toolchain import Toolchain
+from kplib.common import cache, proc, ui
+from kplib.common.errors import EnvironmentFailed, GuestLost
+
+#: Suites run when the host says so. An oops or a panic ends the guest at once:
+#: what runs after one proves nothing. Notices are on the console, as those lines
+#: are that tell where a run is.
+CMDLINE = "panic=-1 oops=panic loglevel=6 printk.devkmsg=on kunit.autorun=0"
+#: Seconds, in variant base; others multiply them by their patience. An emulated
+#: boot takes 1.5 s on an idle machine; CI machines are seldom idle.
+BOOT_DEADLINE = 60.0
+#: How many states of a kernel are kept: 20 MB each for base, 95 MB for debug.
+STATES = 4
+#: Seconds for saving or loading a guest's state.
+STATE_DEADLINE = 60.0
+
+
+def host_tsc_khz(cpuinfo: str = "/proc/cpuinfo") -> int | None:
+    """Rate of this machine's TSC in kHz, or None where it has none or does not say.
+
+    The nominal rate in the model's name is that of the TSC; "cpu MHz" is too on
+    virtual machines. An error bends the guest's clock, and no verdict rests on that.
+    """
+    try:
+        text = Path(cpuinfo).read_text(errors="replace")
+    except OSError:
+        return None
+    if found := re.search(r"^model name.*@ *([0-9.]+) *GHz", text, re.M):
+        return int(float(found.group(1)) * 1e6)
+    rates = [float(mhz) for mhz in re.findall(r"^cpu MHz\s*: *([0-9.]+)", text, re.M)]
+    return int(max(rates) * 1e3) if rates else None
+
+
+def kernel_words(words: str, khz: int | None, hz: int) -> str:
+    """The kernel's command line; a word that needs an unknown rate is left out.
+
+    `khz` is the rate of the host's TSC, `hz` that of the guest's ticks.
+    """
+    known = {"@HOST_TSC_KHZ@": khz, "@HOST_TSC_PER_JIFFY@": khz and khz * 1000 // hz}
+    for name, value in known.items():
+        words = " ".join(word.replace(name, str(value)) for word in words.split()
+                         if value or name not in word)
+    return words
+
+
+def command(kernel: Kernel, lane: Lane, initrd: Path | None = None,
+            append: str = "") -> list[str]:
+    """The QEMU command line but for its channels. No network, no disk, no view of the host."""
+    arch, variant = kernel.arch, kernel.variant
+    cpus = ["-smp", "1", "-icount", "shift=0,sleep=off"] if lane.name == "insn" else \
+        ["-smp", "2", "-accel", "kvm" if lane.accel == "kvm" else "tcg,thread=multi"]
+    words = " ".join((arch.cmdline["all"], arch.cmdline[lane.mode], CMDLINE, variant.cmdline,
+                      append))
+    return [
+        arch.qemu, "-M", arch.machine[lane.mode], "-cpu", arch.cpu[lane.mode], *cpus,
+        "-m", f"{variant.memory}M", "-nodefaults", "-no-user-config", "-display", "none",
+        "-no-reboot",
+        "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+        "-kernel", str(kernel.image), "-initrd", str(initrd or kernel.initrd),
+        "-append", kernel_words(words, host_tsc_khz(), int(kernel.config["CONFIG_HZ"])),
+    ]
+
+
+def channels(console: int, monitor: int) -> list[str]:
+    """Console and monitor on sockets that QEMU inherits, the port on its standard streams.
+
+    QEMU opens no file for writing: what a guest says is written by kparity alone.
+    """
+    return [
+        "-chardev", f"socket,id=console,fd={console}", "-serial", "chardev:console",
+        "-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control",
+        "-chardev", "stdio,id=port,signal=off", "-device", "virtio-serial-device",
+        "-device", "virtserialport,chardev=port,name=kparity",
+    ]
+
+
+def _state_file(tools: Toolchain, kernel: Kernel, lane: Lane, words: list[str]) -> Path | None:
+    """Where the state of such a guest is kept, or None if it is to boot each time.
+
+    Lane insn boots: its counts are to be those of a boot. Hardware virtualisation
+    does too: it is fast, and its state depends on the machine.
+    """
+    if lane.name != "check" or lane.accel != "tcg":
+        return None
+    qemu = tools.versions.get(kernel.arch.qemu, "?")
+    return kernel.entry / f"warm-{cache.digest(qemu, *words)}"
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _until(guest: Guest, what: str, command: str, wanted: tuple[str, ...]) -> str:
+    end = time.monotonic() + STATE_DEADLINE
+    while time.monotonic() < end:
+        status = str(guest.monitor.ask(command).get("status"))
+        if status in wanted:
+            return status
+        time.sleep(0.01)
+    raise qmp.MonitorError(f"{what} takes longer than {STATE_DEADLINE:.0f} s")
+
+
+def _prune(state: Path) -> None:
+    """Drop the oldest states of this kernel: its init or words for it have changed since."""
+    found = sorted((p.parent for p in state.parent.glob("warm-*/.complete")),
+                   key=lambda p: p.stat().st_mtime)
+    for old in found[:-STATES + 1]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _save(guest: Guest, state: Path) -> None:
+    """Keep the state of a guest that has just booted; it goes on afterwards."""
+    with cache.locked(state):
+        if cache.marker(state) is not None:
+            return
+        _prune(state)
+        with contextlib.suppress(EnvironmentFailed, OSError), cache.fresh(state) as partial:
+            cache.need_space(state.parent, 1000, "a guest's state")
+            guest.monitor.ask("stop")
+            try:
+                file = partial / "state"
+                with open(file, "wb") as out:
+                    # QEMU itself may write to no file.
+                    guest.monitor.hand_over("state", out.fileno())
+                    guest.monitor.ask("migrate", uri="fd:state")
+                if _until(guest, "saving", "query-migrate", ("completed", "failed")) == "failed":
+                    raise EnvironmentFailed("QEMU cannot save this guest's state")
+                cache.complete(partial, {"sha256": _digest(file)})
+            finally:
+                guest.monitor.ask("cont")
+
+
+def _load(guest: Guest, state: Path) -> None:
+    """Put a guest that waits for it into a saved state."""
+    guest.monitor.ask("migrate-incoming", uri=f"file:{state / 'state'}")
+    _until(guest, "loading", "query-status", ("paused", "postmigrate"))
+    guest.monitor.ask("cont")
+    # Anything that it answers will do.
+    guest.send("read /proc/version")
+    guest.ok("waking up")
+
+
+@contextlib.contextmanager
+def _start(tools: Toolchain, kernel: Kernel, words: list[str], path: Path,
+           token: str, read_only: bool,
+           cancelled: threading.Event | None) -> Iterator[Guest]:
+    """Run QEMU with a guest's channels; it is gone when the body ends."""
+    errors = path.with_suffix(".qemu")
+    wire, console_end = socket.socketpair()
+    monitor, monitor_end = socket.socketpair()
+    ends = (console_end.fileno(), monitor_end.fileno())
+    with wire, console_end, monitor, monitor_end:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            log = open(path, "ab", buffering=0)
+            stderr = open(errors, "wb")
+        except OSError as err:
+            raise EnvironmentFailed(f"cannot write {path}: {err.strerror}") from err
+        with log, stderr, proc.child(
+                tools.argv(*words, *channels(*ends), read_only=read_only), stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=stderr, pass_fds=ends) as process:
+            console_end.close()
+            monitor_end.close()
+            yield Guest(process, Console(token, log), path, errors, wire, monitor,
+                        kernel.variant.patience, cancelled)
+
+
+@contextlib.contextmanager
+def boot(tools: Toolchain, kernel: Kernel, lane: Lane, path: Path, token: str = "",
+         append: str = "", deadline: float | None = None,
+         read_only: bool = True, cancelled: threading.Event | None = None) -> Iterator[Guest]:
+    """Start a guest and wait until it answers. It is gone when the body ends.
+
+    QEMU can write to no file, but for one that lets gdb in, which makes a socket.
+    `cancelled` ends it from another thread, with guest.Cancelled.
+
+    Its console goes on at the end of the file `path`; QEMU's own words are beside it.
+    """
+    words = command(kernel, lane, append=append)
+    state = None if append else _state_file(tools, kernel, lane, words)
+    known = cache.marker(state) if state else None
+    if state and known and (kernel.image.stat().st_mtime <= state.stat().st_mtime):
+        with contextlib.ExitStack() as stack:
+            try:
+                if known.get("sha256") != _digest(state / "state"):
+                    raise qmp.MonitorError("its state in the cache is damaged")
+                guest = stack.enter_context(
+                    _start(tools, kernel, [*words, "-incoming", "defer"], path, token,
+                           read_only, cancelled))
+                _load(guest, state)
+            except (qmp.MonitorError, GuestLost, OSError) as err:
+                ui.note(f"  booting the {kernel.name} guest from the start: {err}")
+                (state / ".complete").unlink(missing_ok=True)
+            else:
+                yield guest
+                return
+    with _start(tools, kernel, words, path, token, read_only, cancelled) as guest:
+        try:
+            guest.ok("booting", deadline or BOOT_DEADLINE * kernel.variant.patience)
+        except GuestLost as err:
+            # The user's own words, kernel or deadline are a likelier cause.
+            if not append and not deadline and kernel.entry in kernel.build.parents:
+                err.args = (f"{err}; if the kernel in the cache is damaged, "
+                            f"remove {kernel.entry} to have it built again",)
+            raise
+        if state:
+            with contextlib.suppress(qmp.MonitorError):
+                _save(guest, state)
+        yield guest

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Stacks with source lines and Rust names, from the tree's decode_stacktrace.sh."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+from kplib.build.kernel import Kernel
+from kplib.build.toolchain import Toolchain
+from kplib.common import proc
+from kplib.common.errors import EnvironmentFailed
+from kplib.configure.request import TOP
+
+#: Frames of whoever called the case, which are the same every time, and of the
+#: checkers themselves.
+_FRAMEWORK = re.compile(
+    r"^\s*(kunit_\w+|kthread|ret_from_fork(_asm)?|__kunit_\w+|dump_stack(_lvl)?|show_stack|"
+    r"dump_backtrace|print_report|_*kasan_\w+|__asan_\w+|kmemleak_\w+|print_circular_bug|"
+    r"check_noncircular|validate_chain|__lock_acquire|__ubsan_\w+|__might_\w+|kcsan_\w+|"
+    r"vpanic|panic)(\.\w+)* \(")
+_FRAME = re.compile(r"^\s*[\w.<>:$, {}&*@#'\[\]()=;-]+ \(.+:\d+\)")
+#: What a summary keeps beside frames that have a source line.
+_TELLS = re.compile(
+    r"BUG|NMI backtrace|task:|WARNING|UBSAN|ODEBUG|Oops|Kernel panic|rust_kernel|kernel BUG|"
+    r"RIP: |pc : |INFO: (?!NMI)|rcu: |watchdog: |\S+ is trying to|but task is already|"
+    r"(Read|Write) of size|(write|read) .*by (task|interrupt)|Allocated by|Freed by|"
+    r"Last potentially|unreferenced object|which lock already|"
+    r"(possible|index|shift|signed|unsigned|load of)|Unable to handle|object|value changed", re.I)
+SUMMARY_LINES = 28
+#: Where a CPU was, in a register or in a stack of arm64's: the offset in a function.
+_EXACT = re.compile(r"((?:RIP: \w+:|\bpc : )\S+?\+0x)([0-9a-f]+)(?=/0x)|"
+                    r"(^ *\S+\+0x)([0-9a-f]+)(?=/0x[0-9a-f]+( \[\w+\])? \(P\))")
+_CUT = "kparity: next report"
+#: In a module every section begins at 0, and an address in .init.text or .text.unlikely
+#: would be taken for one in .text. Linked, each has a place of its own. FOLDER, KO...
+_LINK = """
+for ko; do
+    ld.lld --unresolved-symbols=ignore-all --entry=0 -o "$0/${ko##*/}" "$ko" || cp "$ko" "$0"
+done
+"""
+
+
+def _as_return_address(line: str) -> str:
+    """The line as the tree's script wants it: it takes every address for that behind a call."""
+    return _EXACT.sub(lambda found: (found.group(1) or found.group(3)) +
+                      f"{int(found.group(2) or found.group(4), 16) + 1:x}", line)
+
+
+def decode(tools: Toolchain, kernel: Kernel, modules: Path,
+           said: list[list[str]]) -> list[list[str]]:
+    """The same reports with addresses turned into names and source lines.
+
+    Whatever goes wrong, they come back as they were: a stack that is not
+    decoded must not hide the verdict that it belongs to.
+    """
+    # "Code:" lines become a page of disassembly; the console's file has them.
+    text = "".join(f"{_as_return_address(line)}\n" for lines in said
+                   for line in (*(x for x in lines if "Code: " not in x), _CUT))
+    try:
+        with tempfile.TemporaryDirectory(dir=modules) as linked:
+            proc.output(tools.argv("sh", "-ec", _LINK, linked, *modules.glob("*.ko")))
+            argv = tools.argv("env", "LLVM=1", kernel.tree / "scripts/decode_stacktrace.sh",
+                              kernel.build / "vmlinux", kernel.tree, linked)
+            with proc.child(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL) as process:
+                out, _ = process.communicate(text.encode(), timeout=120)
+    except (subprocess.TimeoutExpired, OSError, EnvironmentFailed):
+        return said
+    decoded = out.decode(errors="replace")
+    for folder in (f"{TOP}/", f"{kernel.tree}/", f"{kernel.build}/./", f"{kernel.build}/"):
+        decoded = decoded.replace(folder, "")
+    found = [part.strip("\n").splitlines() for part in decoded.split(_CUT)][:-1]
+    return found if process.returncode == 0 and len(found) == len(said) else said
+
+
+def _shorten(line: str) -> str:
+    """A frame with the places of ours it was inlined from, or else with its own alone."""
+    found = re.fullmatch(r"(.* )\(((?:\S+:\d+ )+\S+:\d+)\)(.*)", line)
+    if not found:
+        return line
+    places = found.group(2).split()
+    ours = [p for p in dict.fromkeys(places) if p.startswith(("kmod/", "rust-stub/", "tests/"))]
+    return f"{found.group(1)}({' '.join(ours or places[-1:])}){found.group(3)}"
+
+
+def summary(lines: list[str]) -> tuple[str, ...]:
+    """What a reader needs of a decoded report: what it says, and the frames."""
+    kept = [_shorten(line.rstrip()) for line in lines
+            if _TELLS.match(line.strip()) or (_FRAME.match(line) and not _FRAMEWORK.search(line))]
+    dropped = len(kept) - SUMMARY_LINES
+    if dropped > 0:
+        kept = kept[:SUMMARY_LINES] + [f"... {dropped} lines more in the console's file"]
+    return tuple(kept or [line.rstrip() for line in lines[:SUMMARY_LINES]])
+
+
+def of_stuck(dump: list[str]) -> tuple[list[str], bool]:
+    """What matters of a stuck guest: CPUs that are not idle, the threads of the case.
+
+    `dump` is what sysrq l, w and t printed, or the panic that an NMI led to. Also
+    returns whether a CPU that is not idle has told where it is.
+    """
+    sections: list[list[str]] = [[]]
+    for line in dump:
+        if re.match(r"(NMI backtrace for cpu|task:|Kernel panic|CPU: \d)", line) and not (
+                sections[-1] and len(sections[-1]) < 3 and line.startswith("CPU: ")):
+            sections.append([])
+        elif re.match(r"(sysrq|Showing|Kernel log|rt_rq|cfs_rq|Sched Debug|runnable tasks)", line):
+            sections.append([])
+            continue
+        sections[-1].append(line)
+    found: list[list[str]] = []
+    shown: set[str] = set()
+    told = False
+    for lines in sections:
+        head = " ".join(lines[:3])
+        # A task that runs has its stack on a CPU: what is printed here is what it left
+        # when it last slept.
+        mine = re.match(r"task:(kunit_try_catch|kparity)\S*\s+state:[^R]", head) or (
+            re.match(r"NMI backtrace|CPU: |Kernel panic", head)
+            and "idling" not in head and "swapper/" not in head)
+        pid = re.search(r"\b(?:PID: |pid:)(\d+)", head)
+        if not mine or (pid and pid.group(1) in shown):
+            continue
+        found.append(_without_interrupt(lines))
+        if any(_PLACE.match(line) for line in found[-1]):
+            told = told or not head.startswith("task:")
+            # sysrq w and t tell of the same task, a stall of RCU of the same CPU as l.
+            if pid:
+                shown.add(pid.group(1))
+    return [line for lines in found for line in lines], told
+
+
+_PLACE = re.compile(r"(RIP: |pc : |\s*\w[\w.$]*\+0x)")
+#: Between these a stack has how it came to be printed, and the NMI that asked for it.
+_DETOURS = {"<IRQ>": "</IRQ>", "<NMI>": "RIP: "}
+
+
+def _without_interrupt(lines: list[str]) -> list[str]:
+    """A stack without the interrupt, or the panic in an NMI, in which it was printed."""
+    kept, end = [], ""
+    for line in lines:
+        word = line.strip()
+        if end and word.startswith(end):
+            kept += [line] if end == "RIP: " else []
+            end = ""
+        elif not end and word in _DETOURS:
+            end = _DETOURS[word]
+        elif not end and not word.startswith("Kernel panic - not syncing: NMI"):
+            kept.append(line)
+    return kept

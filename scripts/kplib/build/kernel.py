@@ -1,0 +1,330 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The kernel under test: source, configuration, build, and the guest's initramfs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from kplib.build import apt, kconfig, nolibc, toolchain
+from kplib.build.toolchain import Toolchain
+from kplib.common import cache, proc, ui
+from kplib.common.errors import EnvironmentFailed, Refused
+from kplib.configure import archs
+from kplib.configure.archs import Arch
+from kplib.configure.request import TOP, Request
+from kplib.configure.variants import Variant
+
+#: The oldest series whose `kernel` crate has what rust-stub uses: 7.2 lacks
+#: ENODATA and ForeignOwnable for ARef.
+OLDEST = (7, 3)
+#: Changes how a kernel is built; part of its name in the cache.
+RECIPE = "1"
+#: Modules cannot be compared in a kernel without these; a KDIR is held to them.
+NEEDED = ("MODULES", "MODULE_UNLOAD", "RUST", "KUNIT", "KUNIT_DEBUGFS", "DEBUG_FS", "DEVTMPFS",
+          "BLK_DEV_INITRD", "VIRTIO_MMIO", "VIRTIO_CONSOLE", "BINFMT_ELF", "PROC_FS", "SYSFS")
+
+INITRAMFS = """\
+dir /dev 0755 0 0
+nod /dev/console 0600 0 0 c 5 1
+dir /proc 0755 0 0
+dir /sys 0755 0 0
+file /init {init} 0755 0 0
+"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A kernel tree. `ident` changes with its content, where that is known."""
+
+    tree: Path
+    ident: str
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A built kernel. `build` is its KDIR, `ident` names it in other caches.
+
+    `headers` has the headers for user space in usr/include; `entry` is a folder
+    of the cache where what is made for this kernel is kept.
+    """
+
+    arch: Arch
+    variant: Variant
+    entry: Path
+    release: str
+    tree: Path
+    build: Path
+    image: Path
+    headers: Path
+    initrd: Path
+    ident: str
+    config: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """Arch and variant, in words."""
+        return f"{self.arch.name} {self.variant.name}"
+
+
+def packages(request: Request) -> apt.Apt:
+    """apt with a state of its own in the cache."""
+    return apt.Apt(request.cache / "apt", request.mirror)
+
+
+def resolved(request: Request, renew: bool = False) -> dict[str, str]:
+    """Kernel series and versions, resolved once and kept until `make update`."""
+    path = request.cache / "apt" / "kernels.json"
+    with cache.locked(request.cache / "apt"):
+        if not renew:
+            try:
+                found: dict[str, str] = json.loads(path.read_text())
+                return found
+            except (OSError, ValueError):
+                pass
+        debs = packages(request)
+        with ui.step("reading which kernels Debian has"):
+            debs.update(tuple(sorted({arch.debian for arch in archs.load_all(
+                TOP / "qemu/arch").values()})))
+            found = debs.kernels()
+        if not found:
+            raise EnvironmentFailed(f"the mirror has no linux-source package in "
+                                    f"{' or '.join(apt.SUITES)}; give MIRROR= or KERNEL_SRC=")
+        cache.write(path, json.dumps(found))
+        return found
+
+
+def _series(text: str) -> tuple[int, ...]:
+    return tuple(int(n) for n in text.split(".")[:2])
+
+
+def check_series(request: Request) -> str:
+    """The series to use; refuses one that is not there or too old."""
+    found = resolved(request)
+    usable = [s for s in found if _series(s) >= OLDEST]
+    series = request.kernel or (usable or list(found))[-1]
+    if series not in found:
+        raise Refused(f"KERNEL={series}: Debian has {', '.join(usable)}; "
+                      "'make update' looks again")
+    if series not in usable:
+        oldest = ".".join(map(str, OLDEST))
+        raise Refused(f"KERNEL={series}: rust-stub needs the kernel crate of {oldest} or newer; "
+                      f"Debian has {', '.join(usable)}")
+    return series
+
+
+def source(request: Request, tools: Toolchain) -> Source:
+    """The kernel tree: the user's own, or Debian's, unpacked in the cache."""
+    if request.kernel_src:
+        return Source(request.kernel_src, f"tree {request.kernel_src}")
+    series = check_series(request)
+    version = resolved(request)[series]
+    entry = request.cache / "source" / f"linux-{series}_{version.replace('~', '-')}"
+    if cache.marker(entry) is None:
+        with cache.locked(entry):
+            if cache.marker(entry) is None:
+                _unpack(request, tools, entry, f"linux-source-{series}", version)
+    return Source(entry / "linux", f"debian {version}")
+
+
+def _unpack(request: Request, tools: Toolchain, entry: Path, package: str, version: str) -> None:
+    cache.need_space(request.cache, 2500, "the kernel source")
+    with cache.fresh(entry) as partial, \
+            ui.step(f"fetching {package} {version} (160 MB, 1.8 GB unpacked)"):
+        deb = packages(request).download(f"{package}={version}", partial)
+        (partial / "linux").mkdir()
+        proc.output(tools.argv(
+            "sh", "-ec", 'dpkg-deb --fsys-tarfile "$1" | tar -xO "./usr/src/$2.tar.xz" | '
+            'tar -xJ -C "$3" --strip-components=1', "unpack", deb, package, partial / "linux"))
+        if not (partial / "linux" / "Makefile").exists():
+            raise EnvironmentFailed(f"{deb.name} holds no kernel tree; run again, "
+                                    "or give KERNEL_SRC=")
+        deb.unlink()
+        cache.complete(partial, {"package": package, "version": version})
+
+
+def _make(tools: Toolchain, tree: Path, build: Path, arch: Arch, *targets: str) -> list[str]:
+    return tools.argv("make", "-C", tree, f"O={build}", f"ARCH={arch.kernel_arch}", "LLVM=1",
+                      f"-j{os.cpu_count() or 1}", *targets)
+
+
+def rust_refused(tools: Toolchain, src: Source) -> str | None:
+    """Why the kernel does not accept these tools' Rust, or None if it does."""
+    with tempfile.TemporaryDirectory() as scratch:
+        log = Path(scratch) / "log"
+        with ui.step("asking the kernel whether it accepts this Rust") as step:
+            status, tail = proc.logged(
+                tools.argv("make", "-C", src.tree, f"O={scratch}", "LLVM=1", "rustavailable"),
+                log, step)
+    said = [line for line in tail if line.startswith("***")]
+    if status == 0:
+        return None
+    return " ".join(said).replace("*", "").strip() or "make rustavailable failed"
+
+
+def fragments(arch: Arch, variant: Variant) -> str:
+    """The configuration asked for, on top of tinyconfig."""
+    return (TOP / "qemu" / "base.config").read_text() + arch.kconfig + variant.kconfig
+
+
+def _options(arch: Arch, variant: Variant) -> str:
+    """The same without comments: a comment that changes costs nobody a kernel."""
+    return "\n".join(f"{name}={value}" for name, value in
+                     sorted(kconfig.parse(fragments(arch, variant)).items()))
+
+
+def _configure(tools: Toolchain, src: Source, build: Path, arch: Arch, variant: Variant,
+               step: ui.Step) -> None:
+    asked = fragments(arch, variant)
+    log = build / "kparity-config.log"
+    status, tail = proc.logged(_make(tools, src.tree, build, arch, "tinyconfig"), log, step)
+    if status == 0:
+        with open(build / ".config", "a", encoding="utf-8") as config:
+            config.write(asked)
+        status, tail = proc.logged(_make(tools, src.tree, build, arch, "olddefconfig"), log, step)
+    if status:
+        said = [line for line in tail if "***" in line or "error" in line.lower()] or tail
+        raise EnvironmentFailed(f"the kernel cannot be configured: {said[0] if said else '?'} "
+                                f"(log: {log})")
+    have = kconfig.parse((build / ".config").read_text())
+    want = kconfig.parse(asked)
+    for name in (lost := kconfig.dropped(want, have)):
+        ui.note("  " + kconfig.explain(src.tree, name, want[name], have))
+    if lost:
+        raise EnvironmentFailed(f"this kernel dropped {len(lost)} of the options that were asked "
+                                f"for: {', '.join(lost)}; see the lines above")
+
+
+def _compile(request: Request, tools: Toolchain, src: Source, build: Path, what: str,
+             arch: Arch) -> None:
+    log = build / "kparity-build.log"
+    image = Path(arch.image).name
+    with ui.step(f"building {what} (4 to 8 minutes on 2 CPUs)") as step:
+        status, tail = proc.logged(
+            _make(tools, src.tree, build, arch, image, "modules", "headers"), log, step,
+            request.verbose)
+    if status:
+        said = [line for line in tail if re.search(r"error|\*\*\*", line)] or tail
+        raise EnvironmentFailed(f"{what} does not build: "
+                                f"{said[0].strip() if said else '?'} (log: {log})")
+
+
+def build(request: Request, tools: Toolchain, src: Source, arch: Arch,
+          variant: Variant) -> Kernel:
+    """The kernel for one arch and variant, from the cache if it is there.
+
+    An interrupted build goes on where it was. A tree of the user's own may
+    have changed in any way, so make is asked each time.
+    """
+    ident = cache.digest(RECIPE, src.ident, _options(arch, variant), tools.name())
+    entry = request.cache / "kernel" / f"{arch.name}-{variant.name}-{ident}"
+    what = f"the {arch.name} {variant.name} kernel"
+    tree = entry / "build"
+    own = request.kernel_src is not None
+    if own or cache.marker(entry) is None:
+        with cache.locked(entry):
+            if own or cache.marker(entry) is None:
+                cache.need_space(request.cache, 1500, what)
+                tree.mkdir(parents=True, exist_ok=True)
+                try:
+                    with ui.step(f"configuring {what}") as step:
+                        _configure(tools, src, tree, arch, variant, step)
+                except EnvironmentFailed:
+                    shutil.rmtree(entry)  # nothing in it is worth going on from
+                    raise
+                _compile(request, tools, src, tree, what, arch)
+                cache.complete(entry, {"source": src.ident, "tools": tools.versions})
+    return _finish(tools, src.tree, tree, tree, arch, variant, entry, ident)
+
+
+def adopt(request: Request, tools: Toolchain, arch: Arch, variant: Variant) -> Kernel:
+    """A kernel that the user has built. Nothing in KDIR is written."""
+    kdir = request.kdir
+    assert kdir is not None
+    config = kconfig.parse((kdir / ".config").read_text())
+    missing = [name for name in (*NEEDED, *(c.option for c in variant.checkers))
+               if config.get(f"CONFIG_{name}") != "y"]
+    if missing:
+        raise Refused(f"KDIR={kdir}: its .config lacks CONFIG_{', CONFIG_'.join(missing)}")
+    if not (kdir / arch.image).exists() or not (kdir / "usr/gen_init_cpio").exists():
+        raise Refused(f"KDIR={kdir}: no {arch.image} there; build that kernel first, "
+                      f"or give the ARCH it is for")
+    tree = kdir / "source" if (kdir / "source").exists() else kdir
+    tree = tree.resolve()
+    ident = cache.digest(str(kdir), str((kdir / arch.image).stat().st_mtime_ns))
+    entry = request.cache / "kdir" / f"{arch.name}-{cache.digest(str(kdir))}"
+    headers = entry / "headers"
+    if not (headers / "usr/include").is_dir():
+        headers.mkdir(parents=True, exist_ok=True)
+        with ui.step("making the kernel's headers for the guest's init"):
+            proc.output(_make(tools, tree, headers, arch, "headers"))
+    return _finish(tools, tree, kdir, headers, arch, variant, entry, ident)
+
+
+def _finish(tools: Toolchain, tree: Path, kdir: Path, headers: Path, arch: Arch, variant: Variant,
+            entry: Path, ident: str) -> Kernel:
+    return Kernel(
+        arch=arch, variant=variant, entry=entry,
+        release=(kdir / "include/config/kernel.release").read_text().strip(),
+        tree=tree, build=kdir, image=kdir / arch.image, headers=headers,
+        initrd=_initramfs(tools, tree, kdir, headers, arch, entry),
+        ident=ident, config=kconfig.parse((kdir / ".config").read_text()))
+
+
+def _initramfs(tools: Toolchain, tree: Path, kdir: Path, headers: Path, arch: Arch,
+               entry: Path) -> Path:
+    """The guest's init in a cpio archive, made anew when its source changes."""
+    init_c = TOP / "qemu" / "init.c"
+    initrd = entry / f"initrd-{cache.digest(init_c.read_bytes(), INITRAMFS)}"
+    if initrd.exists():
+        return initrd
+    with cache.locked(initrd), tempfile.TemporaryDirectory(dir=entry) as scratch:
+        init = Path(scratch) / "init"
+        nolibc.compile_program(tools, tree, headers, arch, init_c, init)
+        os.replace(pack(tools, kdir, INITRAMFS.format(init=init), Path(scratch)), initrd)
+    return initrd
+
+
+def pack(tools: Toolchain, kdir: Path, contents: str, scratch: Path) -> Path:
+    """A cpio archive in `scratch`, of what `contents` lists for the kernel's gen_init_cpio."""
+    (scratch / "list").write_text(contents)
+    with open(scratch / "cpio", "wb") as out, \
+            proc.child(tools.argv(kdir / "usr/gen_init_cpio", scratch / "list"),
+                       stdout=out) as process:
+        if process.wait():
+            raise EnvironmentFailed("gen_init_cpio cannot make the initramfs; "
+                                    f"is {scratch.parent} on a full disk?")
+    return scratch / "cpio"
+
+
+def get(request: Request, tools: Toolchain, arch: Arch, variant: Variant) -> Kernel:
+    """The kernel that the request names, built if need be."""
+    if request.kdir:
+        return adopt(request, tools, arch, variant)
+    return build(request, tools, source(request, tools), arch, variant)
+
+
+def tools_for(request: Request) -> Toolchain:
+    """The tools for a request: the host's only if the kernel accepts its Rust."""
+    folders = toolchain.mountable(
+        [p for p in (TOP, request.cache, request.out, request.kernel_src, request.kdir)
+         if p is not None] + ([request.kdir.joinpath("source").resolve()] if request.kdir else []))
+    debs = packages(request)
+    chosen = toolchain.choose(request.toolchain, request.cache, debs, folders)
+    if chosen.root is None and request.kdir is None:
+        asked = request.cache / "host-rust" / chosen.name()
+        src = source(request, chosen)
+        known = cache.marker(asked)
+        if known is None:
+            asked.mkdir(parents=True, exist_ok=True)
+            known = cache.complete(asked, {"refused": rust_refused(chosen, src)})
+        if known["refused"]:
+            if request.toolchain == "host":
+                raise Refused(f"TOOLCHAIN=host: {known['refused']}")
+            return toolchain.use_root(request.cache, debs, folders, known["refused"])
+    return chosen

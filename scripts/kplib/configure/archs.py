@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One record an arch, read from the files in qemu/arch/."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from kplib.common.errors import Refused
+
+
+@dataclass(frozen=True)
+class Arch:
+    """All that differs between arches.
+
+    `machine`, `cpu` and `cmdline` hold an entry for each way to run: "tcg",
+    "kvm" and "insn". `cmdline` has "all" as well, which goes before each.
+    """
+
+    name: str
+    machines: tuple[str, ...]
+    kernel_arch: str
+    triple: str
+    debian: str
+    image: str
+    qemu: str
+    machine: dict[str, str]
+    cpu: dict[str, str]
+    cmdline: dict[str, str]
+    kconfig: str
+
+
+def load(path: Path) -> Arch:
+    """Read one arch's file."""
+    try:
+        data = tomllib.loads(path.read_text())
+        data["machines"] = tuple(data["machines"])
+        return Arch(name=path.stem, **data)
+    except (tomllib.TOMLDecodeError, TypeError, KeyError) as err:
+        raise Refused(f"{path}: {err}") from err
+
+
+def load_all(folder: Path) -> dict[str, Arch]:
+    """Every arch there is, by name, in the order of their names but x86_64 first."""
+    found = {path.stem: load(path) for path in folder.glob("*.toml")}
+    return dict(sorted(found.items(), key=lambda item: item[0] != "x86_64"))
+
+
+def host_name(machine: str, folder: Path | None = None) -> str:
+    """The arch that runs here without emulation, or x86_64 where none does."""
+    folder = folder or Path(__file__).resolve().parents[3] / "qemu" / "arch"
+    for arch in load_all(folder).values():
+        if machine in arch.machines:
+            return arch.name
+    return "x86_64"

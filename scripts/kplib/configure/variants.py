@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One record a variant, read from the files in qemu/variant/."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from kplib.common.errors import Refused
+
+#: The variant that figures come from, and the first of all.
+BASE = "base"
+
+
+@dataclass(frozen=True)
+class Checker:
+    """What the kernel itself looks for, and on which side it does.
+
+    `sees` is "both", or "c" where Rust is not instrumented. `limit` says why its
+    silence means nothing once it has spoken, if so.
+    """
+
+    name: str
+    looks_for: str
+    option: str
+    sees: str
+    limit: str = ""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A kernel configuration; qemu/variant/base.toml says what each field means."""
+
+    name: str
+    about: str
+    lanes: tuple[str, ...]
+    memory: int
+    patience: int
+    cmdline: str
+    kconfig: str
+    checkers: tuple[Checker, ...]
+
+
+def load(path: Path) -> Variant:
+    """Read one variant's file."""
+    try:
+        data = tomllib.loads(path.read_text())
+        checkers = tuple(Checker(name=name, **fields)
+                         for name, fields in data.pop("checkers", {}).items())
+        return Variant(name=path.stem, lanes=tuple(data.pop("lanes")), checkers=checkers, **data)
+    except (tomllib.TOMLDecodeError, TypeError, KeyError) as err:
+        raise Refused(f"{path}: {err}") from err
+
+
+def load_all(folder: Path) -> dict[str, Variant]:
+    """Every variant there is, by name, base first."""
+    found = {path.stem: load(path) for path in folder.glob("*.toml")}
+    return dict(sorted(found.items(), key=lambda item: (item[0] != BASE, item[0])))

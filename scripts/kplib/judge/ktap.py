@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-2.0
+"""KTAP, read with the kernel tree's own parser (tools/testing/kunit)."""
+
+from __future__ import annotations
+
+import collections
+import importlib
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kplib.common import ui
+
+#: Verdicts of a case on a path.
+PASS, FAIL, SKIP, ERROR = "pass", "fail", "skip", "error"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one case gave on one path. `path` is empty for a case without paths."""
+
+    suite: str
+    case: str
+    path: str
+    status: str
+    log: tuple[str, ...]
+
+
+def _tool(tree: Path, name: str) -> Any:
+    folder = str(tree / "tools/testing/kunit")
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return importlib.import_module(name)
+
+
+def merge(suites: dict[str, str]) -> str:
+    """One KTAP document from the debugfs results of several suites."""
+    lines = ["KTAP version 1", f"1..{len(suites)}"]
+    for number, text in enumerate(suites.values(), 1):
+        body = [line.rstrip() for line in text.splitlines()][2:]
+        lines += [re.sub(r"^(ok|not ok) \d+ ", rf"\1 {number} ", line) for line in body if line]
+    return "\n".join(lines) + "\n"
+
+
+#: Lines that the tree's parser takes for more than somebody's words.
+_STRUCTURE = re.compile(r"\s*((not )?ok \d|K?TAP version|\d+\.\.\d+|# Subtest|Bail out|"
+                        r"List of all partitions:|Kernel panic - not syncing|reboot: )")
+
+
+def _quoted(lines: list[str]) -> list[str]:
+    """The same lines as diagnostics, whatever they look like."""
+    return [f"        # said: {line.strip()}" if _STRUCTURE.match(line) else line
+            for line in lines]
+
+
+def _results(lines: list[str], indent: str, names: list[str]) -> list[tuple[int, str]]:
+    """Where in `lines` something says that it is the result of one of `names`."""
+    pattern = re.compile(rf"{indent}(?:not )?ok \d+ ({'|'.join(map(re.escape, names))})(?: # .*)?$")
+    return [(n, found.group(1)) for n, line in enumerate(lines) if (found := pattern.match(line))]
+
+
+def settle(text: str, suite: str, planned: list[tuple[str, str]]) -> str:
+    """A suite's results from debugfs, made so that what a case says harms that case alone.
+
+    A case's log stands between its results as it is. So only a line that the
+    plan, of cases and paths, has a place for is a result; a path that has two
+    of them failed, as nobody can tell which is the real one. Where even the
+    cases' own lines are in doubt, or nothing was planned, the text comes back as it was.
+    """
+    if not planned:
+        return text
+    lines = text.splitlines()
+    names = list(dict.fromkeys(case for case, _ in planned))
+    ends = _results(lines, " {4}", names)
+    head = next((n for n, line in enumerate(lines, 1) if re.match(r" {4}1\.\.\d+$", line)), 0)
+    last = _results(lines, "", [suite])[-1:]
+    if [name for _, name in ends] != names or not head or not last or last[0][0] < ends[-1][0]:
+        return text
+    out, start = lines[:head], head
+    for end, name in ends:
+        out += _settle_case(lines[start:end], name, [p for case, p in planned if case == name])
+        out.append(lines[end])
+        start = end + 1
+    return "\n".join([*out, *_quoted(lines[start:last[0][0]]), lines[last[0][0]]]) + "\n"
+
+
+def _settle_case(lines: list[str], name: str, paths: list[str]) -> list[str]:
+    """The same for what stands before a case's own line."""
+    found = _results(lines, " {8}", paths)
+    times = collections.Counter(path for _, path in found)
+    last = {path: at for at, path in found}
+    out = ["        KTAP version 1", f"        # Subtest: {name}", f"        1..{len(last)}"]
+    start = 0
+    for number, (path, at) in enumerate(last.items(), 1):
+        said = _quoted(lines[start:at])
+        if times[path] == 1:
+            out += [*said, re.sub(r"ok \d+", f"ok {number}", lines[at], count=1)]
+        else:
+            out += [f"        # {name}: more than one result", *said,
+                    f"        not ok {number} {path}"]
+        start = max(start, at + 1)
+    return (out if last else []) + _quoted(lines[start:])
+
+
+def wrap(suite: str, programs: dict[str, tuple[int, str]]) -> str:
+    """What programs printed, as one suite with a case a program.
+
+    `programs` gives each program's exit status and its output, which must be a
+    KTAP document of its own.
+    """
+    lines = ["KTAP version 1", "1..1", "    KTAP version 1", f"    # Subtest: {suite}",
+             f"    1..{len(programs)}"]
+    for number, (name, (status, text)) in enumerate(programs.items(), 1):
+        body = text.splitlines()
+        if body[:1] != ["KTAP version 1"]:
+            body = ["KTAP version 1", "1..1"]  # a plan that nothing fills: an error
+        body.insert(1, f"# Subtest: {name}")
+        lines += [" " * 8 + line for line in body]
+        lines.append(f"    {'not ok' if status else 'ok'} {number} {name}")
+    good = all(status == 0 for status, _ in programs.values())
+    return "\n".join([*lines, f"{'ok' if good else 'not ok'} 1 {suite}"]) + "\n"
+
+
+def render(found: list[Verdict]) -> str:
+    """Verdicts as one KTAP document: suite, case, path."""
+    suites: dict[str, dict[str, list[Verdict]]] = {}
+    for verdict in found:
+        suites.setdefault(verdict.suite, {}).setdefault(verdict.case, []).append(verdict)
+    lines = ["KTAP version 1", f"1..{len(suites)}"]
+    for number, (suite, cases) in enumerate(suites.items(), 1):
+        lines += ["    KTAP version 1", f"    # Subtest: {suite}", f"    1..{len(cases)}"]
+        for at, (case, paths) in enumerate(cases.items(), 1):
+            name = _name(case or "suite")
+            if len(paths) == 1 and not paths[0].path:
+                lines += _result(" " * 4, at, name, paths[0])
+                continue
+            lines += [" " * 8 + line for line in
+                      ("KTAP version 1", f"# Subtest: {name}", f"1..{len(paths)}")]
+            for n, verdict in enumerate(paths, 1):
+                lines += _result(" " * 8, n, _name(verdict.path or "all paths"), verdict)
+            lines.append(f"    {_ok(paths)} {at} {name}")
+        lines.append(f"{_ok([v for rows in cases.values() for v in rows])} {number} {suite}")
+    return "\n".join(lines) + "\n"
+
+
+def _name(text: str) -> str:
+    return " ".join(ui.clean(text).replace("#", " ").split())
+
+
+def _ok(found: list[Verdict]) -> str:
+    return "ok" if all(v.status in (PASS, SKIP) for v in found) else "not ok"
+
+
+def _result(indent: str, number: int, name: str, verdict: Verdict) -> list[str]:
+    if verdict.status == SKIP:
+        return [f"{indent}ok {number} {name} # SKIP {' '.join(verdict.log)}"]
+    return [*(f"{indent}# {name}: {ui.clean(line)}" for line in verdict.log),
+            f"{indent}{_ok([verdict])} {number} {name}"]
+
+
+#: More levels than a suite, its cases and their paths can have.
+_DEEP = re.compile(r"^ {40,}(K?TAP version|# Subtest)", re.M)
+
+
+def parse(tree: Path, text: str) -> Any:
+    """The parser's Test for a document."""
+    if _DEEP.search(text):
+        # The parser goes down a level for each; nobody nests like that but for mischief.
+        text = "KTAP version 1\n1..1\n"
+    printer = _tool(tree, "kunit_printer")
+    parser = _tool(tree, "kunit_parser")
+    return parser.parse_run_tests(
+        text.splitlines(), printer.Printer(print=False))
+
+
+def _status(test: Any) -> str:
+    return {"SUCCESS": PASS, "FAILURE": FAIL, "SKIPPED": SKIP}.get(test.status.name, ERROR)
+
+
+#: What a report shows of a log; the rest is in the console's file.
+LOG_LINES = 60
+LOG_WIDTH = 300
+
+
+def _log(test: Any) -> tuple[str, ...]:
+    found = _all_log(test)
+    more = (f"... {len(found) - LOG_LINES} lines more",) if len(found) > LOG_LINES else ()
+    return tuple(line[:LOG_WIDTH] for line in found[:LOG_LINES]) + more
+
+
+def _all_log(test: Any) -> tuple[str, ...]:
+    if _status(test) == SKIP:
+        return (ui.clean(test.skip_reason) or "no reason given",)
+    drop = re.compile(r"^\s*(# (Subtest|module|Totals)|KTAP version|\d+\.\.\d+)|"
+                      r"^\s*# [\w.>-]+: pass:\d+ fail:\d+ skip:\d+ total:\d+$")
+    return tuple(re.sub(r"^\s*# [\w.]+: ", "", ui.clean(line)) for line in test.log
+                 if not drop.match(line))
+
+
+def _complete(test: Any) -> bool:
+    return not test.counts.errors and len(test.subtests) == (test.expected_count or 0)
+
+
+def verdicts(tree: Path, planned: list[str], text: str) -> tuple[Verdict, ...]:
+    """One verdict for each case and path; a planned suite that is absent is an error.
+
+    A plan that the results do not fill is an error too: silence never passes.
+    """
+    found: list[Verdict] = []
+    suites = {suite.name: suite for suite in parse(tree, text).subtests}
+    for name in planned:
+        suite = suites.get(name)
+        if suite is None or not suite.subtests:
+            found.append(Verdict(name, "", "", ERROR, ("no results",)))
+            continue
+        before = len(found)
+        for case in suite.subtests:
+            log = _log(case)
+            if not case.subtests:
+                found.append(Verdict(name, case.name, "", _status(case), log))
+            for path in case.subtests:
+                found.append(Verdict(name, case.name, path.name, _status(path),
+                                     _log(path) or (log if _status(path) != PASS else ())))
+            if case.subtests and _status(case) not in (PASS, SKIP) and \
+                    all(_status(path) in (PASS, SKIP) for path in case.subtests):
+                found.append(Verdict(name, case.name, "", FAIL, log or ("the case failed",)))
+            if case.subtests and not _complete(case):
+                found.append(Verdict(name, case.name, "", ERROR, log + ("results are incomplete",)))
+        if not _complete(suite):
+            found.append(Verdict(name, "", "", ERROR, ("results are incomplete",)))
+        if _status(suite) not in (PASS, SKIP) and \
+                all(v.status in (PASS, SKIP) for v in found[before:]):
+            found.append(Verdict(name, "", "", FAIL, _log(suite) or ("the suite failed",)))
+    # What is printed by the code under test can look like a result, but not replace
+    # the real one: of two, neither is believed.
+    times = collections.Counter((v.suite, v.case, v.path) for v in found)
+    return tuple(v if times[v.suite, v.case, v.path] == 1 else
+                 Verdict(v.suite, v.case, v.path, ERROR, ("more than one result",) + v.log)
+                 for v in found)
+
+
+def junit(tree: Path, text: str) -> str:
+    """The document as JUnit XML."""
+    return str(_tool(tree, "kunit_junit").get_junit_result(parse(tree, text)))

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The ledger: every invariant, who keeps it, and what showed it.
+
+A row is complete when its statement, C's and Rust's way of keeping it and its
+evidence are all there: a compile-fail test where Rust encodes it as `type`,
+and cases that put it to the test on each path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kplib.build import modules
+from kplib.judge import compile_fail, records, results
+
+
+@dataclass(frozen=True)
+class Row:
+    """One invariant."""
+
+    pair: str
+    promise: records.Promise
+    encodings: tuple[records.Encoding, ...]
+    misuse: tuple[str, ...]
+    judged: dict[str, int]
+    cases: tuple[str, ...]
+
+    def holes(self) -> list[str]:
+        """What is missing."""
+        found = []
+        if self.promise.category not in records.CATEGORIES:
+            found.append(f"category {self.promise.category} is unknown")
+        if not self.promise.text:
+            found.append("no statement")
+        if not self.promise.keeps:
+            found.append("not said how C keeps it")
+        if not self.encodings:
+            found.append("not said how Rust encodes it")
+        for encoding in self.encodings:
+            if encoding.how not in records.HOWS:
+                found.append(f"{encoding.where}: '{encoding.how}' is no way to encode")
+            if not encoding.text:
+                found.append(f"{encoding.where}: no text")
+        if any(e.how == "type" for e in self.encodings) and not self.misuse:
+            found.append("encoded as type, but no compile-fail test proves it")
+        found += [f"never judged on {path}" for path in results.PATHS if not self.judged.get(path)]
+        if not self.cases:
+            found.append("no case judged it")
+        return found
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All rows, and what belongs to no row."""
+
+    rows: tuple[Row, ...]
+    strays: tuple[str, ...]
+    operations: dict[str, tuple[records.Operation, ...]]
+
+    def holes(self) -> list[str]:
+        """Everything that keeps the ledger from being complete."""
+        return [f"{row.pair}.{row.promise.id}: {hole}" for row in self.rows
+                for hole in row.holes()] + list(self.strays)
+
+    def to_json(self, pair: str) -> list[dict[str, Any]]:
+        """A pair's rows for results.json."""
+        return [{
+            "id": row.promise.id, "category": row.promise.category,
+            "statement": row.promise.text, "c": row.promise.keeps,
+            "when": row.promise.when, "then": row.promise.then,
+            "rust": [asdict(e) for e in row.encodings],
+            "compile_fail": list(row.misuse),
+            "judged": row.judged, "cases": list(row.cases),
+        } for row in self.rows if row.pair == pair]
+
+
+def build(built: modules.Modules, found: dict[str, results.PairResult]) -> Ledger:
+    """Put together what the modules say, the tests that exist, and what ran."""
+    rows, strays = [], []
+    operations = {}
+    for pair, path in built.pairs.items():
+        contract = records.read(path)
+        tests = compile_fail.find(pair)
+        judged = {i.id: i for i in found[pair].invariants} if pair in found else {}
+        known = {promise.id for promise in contract.promises}
+        operations[pair] = contract.operations
+        for promise in contract.promises:
+            ran = judged.get(promise.id)
+            rows.append(Row(
+                pair, promise,
+                tuple(e for e in contract.encodings if e.id == promise.id),
+                tuple(t.name for t in tests if promise.id in t.invariants),
+                ran.judged if ran else {}, tuple(ran.cases) if ran else ()))
+        strays += [f"{pair}: {e.where} encodes {e.id}, which the contract does not have"
+                   for e in contract.encodings if e.id not in known]
+        strays += [f"{pair}: compile-fail/{pair}/{t.name}.rs proves {i}, which the contract "
+                   "does not have" for t in tests for i in t.invariants if i not in known]
+        if not contract.promises:
+            strays.append(f"{pair}: the module has no contract")
+    return Ledger(tuple(rows), tuple(strays), operations)
+
+
+def show(ledger: Ledger) -> str:
+    """The ledger on a terminal."""
+    lines = []
+    pair = ""
+    for row in ledger.rows:
+        if row.pair != pair:
+            pair = row.pair
+            lines += ["", pair]
+            for op in ledger.operations[pair]:
+                lines.append(f"  {op.name}: context {op.context}; locks: {op.locks}; errnos: "
+                             f"{', '.join(op.errnos) or 'none'}; {op.owns}; on error {op.on_error}")
+        counts = ", ".join(f"{p} {row.judged.get(p, 0)}" for p in results.PATHS)
+        lines += ["", f"  {row.promise.id} ({row.promise.category}): {row.promise.text}",
+                  f"    c     {row.promise.keeps}"]
+        if row.promise.then:
+            lines.append(f"          when {row.promise.when}: {row.promise.then}")
+        lines += [f"    rust  {e.how}: {e.text} ({e.where})" for e in row.encodings]
+        if row.misuse:
+            lines.append(f"    does not compile: {', '.join(row.misuse)}")
+        lines.append(f"    judged in {', '.join(row.cases) or 'no case'}: {counts}")
+    totals = {c: sum(r.promise.category == c for r in ledger.rows) for c in records.CATEGORIES}
+    lines += ["", f"{len(ledger.rows)} invariants: "
+              + ", ".join(f"{n} {c}" for c, n in totals.items())]
+    return "\n".join(lines)

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Guests for a person: make shell and make gdb."""
+
+from __future__ import annotations
+
+import collections
+import math
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import Future
+from pathlib import Path
+
+from kplib.boot import accel, guest, lanes, qemu
+from kplib.build import busybox, kernel, modules
+from kplib.build.toolchain import Toolchain
+from kplib.common import proc, ui
+from kplib.common.errors import BROKEN, OK, GuestLost, Refused
+from kplib.configure.request import Request
+from kplib.tools import gdb
+
+#: Where make gdb stops: every pair's module_init calls it, and unlike that one it
+#: is in a section that lx-symbols maps.
+FIRST_STOP = "kp_pair_register"
+#: lx-symbols maps what stays of a module. Of the pair, .init.text is wanted too: bt
+#: at the first stop goes through it, and no other module comes to its place after it.
+_WITH_INIT = """\
+python
+def with_init(self, module, address, plain=linux.symbols.LxSymbols._section_arguments):
+    words = plain(self, module, address)
+    attrs = module["sect_attrs"]["grp"]["bin_attrs"]
+    while module["name"].string() == "{module}" and attrs.dereference():
+        if attrs.dereference()["attr"]["name"].string() == ".init.text":
+            words += " -s .init.text " + str(attrs.dereference()["private"])
+        attrs += 1
+    return words
+linux.symbols.LxSymbols._section_arguments = with_init
+end"""
+
+
+class _Ended(Exception):
+    """gdb has ended, and the guest does with it."""
+
+
+def _ended() -> None:
+    raise _Ended
+
+
+def gdb_(req: Request, tools: Toolchain) -> int:
+    """gdb on a guest that stops where the pair's module is loaded, and then runs its suite."""
+    built_kernel = kernel.get(req, tools, req.archs[0], req.variants[0])
+    gdb.check(tools, built_kernel)
+    built: Future[modules.Modules] = Future()
+    built.set_result(modules.build(req, tools, built_kernel))
+    # Emulated unless asked otherwise: breakpoints then need nothing of the guest.
+    lane = guest.Lane("check", req.accel or "tcg", "for gdb")
+    console = modules.results_folder(req, built_kernel) / "gdb.console"
+    console.unlink(missing_ok=True)
+    run = lanes.LaneRun(req, tools, built_kernel, lane, built, console)
+    try:
+        with guest.slot(), qemu.boot(tools, built_kernel, lane, console, run.token,
+                                     req.append, read_only=False) as vm:
+            vm.stay()
+            run.ask_engine(vm)
+            run.collect_engine(vm)
+            # From here on the guest stands still, until gdb lets it go on.
+            vm.monitor.ask("stop")
+            run.ask_suites(vm)
+            folder = modules.folder(req, built_kernel)
+            with gdb.door(req, tools, built_kernel, vm, folder,
+                          _WITH_INIT.format(module=f"kparity_{req.pairs[0]}"),
+                          f"tbreak {FIRST_STOP}", "continue") as door:
+                return _session(door.argv, vm, run)
+    finally:
+        if console.exists():
+            ui.note(f"the guest's console: {console}")
+
+
+def _session(argv: list[str], vm: guest.Guest, run: lanes.LaneRun) -> int:
+    """gdb in the terminal's foreground, until it ends; the guest's answers meanwhile."""
+    # Ctrl-C belongs to gdb. A handler, unlike SIG_IGN, is not inherited.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        with ui.terminal(), subprocess.Popen(argv, preexec_fn=proc.die_with_parent) as process:
+            ended = os.pidfd_open(process.pid)
+            vm.taps[ended] = _ended
+            vm.patience = math.inf  # a guest that gdb has stopped is silent
+            try:
+                _follow(vm, run)
+            except _Ended:
+                pass
+            except BaseException:
+                process.kill()
+                raise
+            finally:
+                os.close(ended)
+            # What is around gdb in a root heard of Ctrl-C as well, and says so at its end.
+            fine = process.wait() in (0, -signal.SIGINT, 128 + signal.SIGINT)
+            return OK if fine else BROKEN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _follow(vm: guest.Guest, run: lanes.LaneRun) -> None:
+    """Take the answers as they come, and say how it ended."""
+    try:
+        run.collect_suites(vm)
+    except GuestLost as err:
+        ui.note(f"kparity: {err}")
+        return
+    for name, pair in run.judge(vm, run.request.pairs).items():
+        count = collections.Counter(v.status for v in pair.verdicts)
+        ui.note(f"kparity: the guest has ended; {name}: "
+                + ", ".join(f"{n} {status}" for status, n in sorted(count.items())))
+
+
+_SHELL_INIT = """#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t devtmpfs dev /dev
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t debugfs debug /sys/kernel/debug
+cd /modules
+echo 'insmod kparity.ko; insmod kparity_<pair>.ko'
+echo 'echo 1 >/sys/kernel/debug/kunit/<pair>/run; cat /sys/kernel/debug/kunit/<pair>/results'
+setsid -c sh -c 'exec sh </dev/console >/dev/console 2>&1'
+reboot -f
+"""
+
+
+def shell(req: Request, tools: Toolchain) -> int:
+    """Boot into a busybox shell with the modules in /modules."""
+    if not sys.stdin.isatty():
+        raise Refused("make shell is for a terminal")
+    built_kernel = kernel.get(req, tools, req.archs[0], req.variants[0])
+    built = modules.build(req, tools, built_kernel)
+    program = busybox.get(req, tools, req.archs[0])
+    lane = accel.choose(req, tools, built_kernel)
+    with tempfile.TemporaryDirectory(dir=req.out) as scratch:
+        initrd = _shell_initrd(tools, built_kernel, built, program, Path(scratch))
+        # The console is the terminal here, and there is no port for a host to talk on.
+        words = qemu.command(built_kernel, lane, initrd, req.append) + [
+            "-chardev", "stdio,id=console,mux=on,signal=off", "-serial", "chardev:console",
+            "-mon", "console"]
+        print(f"{req.archs[0].name}, linux {built_kernel.release}, {lane.describe()}; "
+              "leave with 'exit' or Ctrl-A x", flush=True)
+        # In the terminal's foreground: Ctrl-C belongs to the guest.
+        with ui.terminal():
+            done = subprocess.run(tools.argv(*words), check=False,
+                                  preexec_fn=proc.die_with_parent)
+    return OK if done.returncode == 0 else BROKEN
+
+
+def _shell_initrd(tools: Toolchain, built_kernel: kernel.Kernel, built: modules.Modules,
+                  program: Path, scratch: Path) -> Path:
+    init = scratch / "init"
+    init.write_text(_SHELL_INIT)
+    listing = ["dir /dev 0755 0 0", "nod /dev/console 0600 0 0 c 5 1", "dir /proc 0755 0 0",
+               "dir /sys 0755 0 0", "dir /bin 0755 0 0", "dir /modules 0755 0 0",
+               f"file /bin/busybox {program} 0755 0 0", f"file /init {init} 0755 0 0"]
+    listing += [f"file /modules/{ko.name} {modules.in_guest(ko)} 0644 0 0"
+                for ko in built.files()]
+    return kernel.pack(tools, built_kernel.build, "\n".join(listing) + "\n", scratch)

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Real runs of scripts/kparity, watched: what they start, say, and leave behind.
+
+A guest's QEMU is found by descent from its run, as nothing in its command line
+names the run. What was seen there is remembered, so that a process is missed
+neither when its parent dies first nor when its number is used again.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Sequence
+
+from kplib.configure.request import VARIABLES
+
+TOP = Path(__file__).resolve().parents[2]
+#: A run takes seconds. A test names its own bound where that is part of what it tests.
+BOUND = 90.0
+#: What a user may give for all of `make test`; the rest is each test's to choose.
+KEPT = ("KERNEL", "KERNEL_SRC", "KDIR", "TOOLCHAIN", "MIRROR")
+needs_kernel = unittest.skipUnless("KPARITY_TREE" in os.environ, "no kernel; 'make test' has one")
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields of /proc/PID/stat from the state on; none if there is no such process."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return []
+    return text.rpartition(")")[2].split()
+
+
+def _words(pid: int) -> list[str]:
+    """A process's command line."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+def below(pid: int) -> list[int]:
+    """All processes that descend from one."""
+    found = []
+    # A child hangs below the thread that made it; all of them come and go.
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                for child in Path(f"/proc/{pid}/task/{thread}/children").read_text().split():
+                    found += [int(child), *below(int(child))]
+    return found
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended."""
+
+    status: int
+    said: str
+    noted: str
+    seconds: float
+    out: Path
+
+    def results(self) -> dict[str, Any]:
+        """The newest results.json."""
+        found: dict[str, Any] = json.loads((self.folder() / "results.json").read_text())
+        return found
+
+    def folder(self) -> Path:
+        """The newest folder of results."""
+        return max(self.out.glob("*/*/results.json"), key=lambda p: p.stat().st_mtime_ns).parent
+
+    def show(self) -> str:
+        """All of it, for a test that fails."""
+        return f"status {self.status} after {self.seconds:.1f} s\n{self.said}\n{self.noted}"
+
+
+class Run:
+    """A run of kparity in a checkout, with its results in a folder."""
+
+    def __init__(self, out: Path, *words: str, top: Path = TOP, verb: str = "run",
+                 before: Sequence[str] = ()) -> None:
+        self.out = out
+        self._said = tempfile.TemporaryFile()
+        self._noted = tempfile.TemporaryFile()
+        self._seen: dict[int, str] = {}
+        self._start = time.monotonic()
+        env = {k: v for k, v in os.environ.items() if k not in VARIABLES or k in KEPT}
+        # A shell in the background ignores SIGINT, and so would all that it starts.
+        self._process = subprocess.Popen(
+            [*before, "env", "--default-signal=INT", str(top / "scripts/kparity"), verb, *words,
+             f"OUT={out}"], env=env, stdin=subprocess.DEVNULL, stdout=self._said,
+            stderr=self._noted)
+
+    @staticmethod
+    def _text(file: Any) -> str:
+        return os.pread(file.fileno(), 1 << 22, 0).decode()
+
+    @property
+    def noted(self) -> str:
+        """What it has said on stderr so far."""
+        return self._text(self._noted)
+
+    def look(self) -> list[int]:
+        """The processes below the run, which are remembered."""
+        found = below(self._process.pid)
+        for pid in found:
+            stat = _stat(pid)
+            if len(stat) > 19:
+                self._seen[pid] = stat[19]  # when it was started
+        return found
+
+    def handles_signals(self) -> bool:
+        """Whether it is past the start of the interpreter, which it can do nothing about."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+        return bool(caught >> (signal.SIGTERM - 1) & 1)
+
+    def find(self, wanted: Callable[[list[str]], bool]) -> int | None:
+        """A process of the run by its command line; one that has ended has none."""
+        return next((pid for pid in self.look() if (words := _words(pid)) and wanted(words)),
+                    None)
+
+    def find_qemu(self, lane: str = "check") -> int | None:
+        """The process of a lane's QEMU, if it runs."""
+        return self.find(lambda words: Path(words[0]).name.startswith("qemu-system")
+                         and ("-icount" in words) == (lane == "insn"))
+
+    def until(self, what: str, there: Callable[[], Any], bound: float = BOUND) -> Any:
+        """Wait for something, and return it."""
+        while not (found := there()):
+            self.look()
+            if self._process.poll() is not None:
+                raise AssertionError(f"ended before: {what}\n{self.end().show()}")
+            if time.monotonic() > self._start + bound:
+                self.end(0)
+            time.sleep(0.01)
+        return found
+
+    def qemu(self, lane: str = "check") -> int:
+        """The process of a lane's QEMU, once it runs."""
+        return int(self.until(f"lane {lane} has a QEMU", lambda: self.find_qemu(lane)))
+
+    def console(self, text: str, lane: str = "check") -> None:
+        """Wait until a guest has printed something; the folder must be new."""
+        def there() -> bool:
+            return any(text.encode() in path.read_bytes()
+                       for path in self.out.glob(f"*/*/{lane}.console"))
+        self.until(f"{text} on the console", there)
+
+    def signal(self, number: int) -> None:
+        """Send the run a signal."""
+        self._process.send_signal(number)
+
+    def end(self, bound: float = BOUND) -> Ended:
+        """Wait for the end; fails if it takes longer than `bound`, or leaves a process."""
+        late = False
+        while self._process.poll() is None:
+            self.look()
+            if time.monotonic() > self._start + bound:
+                late = True
+                self._process.kill()
+                self._process.wait()
+            time.sleep(0.02)
+        ended = Ended(self._process.returncode, self._text(self._said), self.noted,
+                      time.monotonic() - self._start, self.out)
+        self._said.close()
+        self._noted.close()
+        if late:
+            raise AssertionError(f"still there after {bound:.0f} s: {ended.show()}")
+        if left := self._left():
+            raise AssertionError(f"left behind: {left}\n{ended.show()}")
+        return ended
+
+    def _left(self) -> list[str]:
+        """Commands that the run started and that still run, soon after its end."""
+        end = time.monotonic() + 3
+        while True:
+            left = [pid for pid, born in self._seen.items()
+                    if (stat := _stat(pid)) and stat[0] not in "ZX" and stat[19] == born]
+            if not left or time.monotonic() > end:
+                return [" ".join(_words(pid)) for pid in left]
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        """End it, however a test ended."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+        self._said.close()
+        self._noted.close()
+
+
+def privately(script: str, *arguments: str | Path) -> list[str]:
+    """Words before a command that run a shell script first, in a mount namespace of its own."""
+    user = [] if os.geteuid() == 0 else ["--map-root-user"]
+    shift = f"shift {len(arguments)}; " if arguments else ""
+    return ["unshare", *user, "--mount", "sh", "-ec", f'{script}\n{shift}exec "$@"', "sh",
+            *map(str, arguments)]
+
+
+def cases(found: dict[str, Any]) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """The verdicts in results.json by suite, case and path, each of which is there once."""
+    rows = [case for pair in found["pairs"].values() for case in pair["cases"]]
+    by_name = {(row["suite"], row["case"], row["path"]): row for row in rows}
+    assert len(by_name) == len(rows), f"two verdicts of one case on one path: {rows}"
+    return by_name
+
+
+class LiveTest(unittest.TestCase):
+    """Tests with runs of one pair, whose modules are built once, after which nothing is left."""
+
+    #: The checkout that is run, and the words of each of its runs.
+    top: Path
+    words: tuple[str, ...] = ()
+    #: A folder for the class, and one in it that holds the results of a good run.
+    scratch: Path
+    built: Path
+    #: Suite, case and path of each verdict of a good run.
+    planned: tuple[tuple[str, str, str], ...]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.scratch = Path(folder.name)
+        cls.built = cls.scratch / "built"
+        cls.top = cls.checkout()
+        cls.planned = tuple(cls.prepare())
+
+    @classmethod
+    def checkout(cls) -> Path:
+        """The checkout to run."""
+        return TOP
+
+    @classmethod
+    def prepare(cls, *words: str) -> dict[tuple[str, str, str], dict[str, Any]]:
+        """Make a good run, which leaves modules for those that follow; its verdicts."""
+        run = Run(cls.built, *cls.words, *words, top=cls.top)
+        try:
+            ended = run.end(300)
+        finally:
+            run.close()
+        if ended.status:
+            raise AssertionError(f"cannot build: {ended.show()}")
+        return cases(ended.results())
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory(dir=self.scratch)
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        before = Path("/proc/self/mountinfo").read_text()
+        self.addCleanup(lambda: self.assertEqual(
+            Path("/proc/self/mountinfo").read_text(), before, "a mount was left behind"))
+
+    def out(self, name: str = "out") -> Path:
+        """A folder for results that has the modules, and nothing else of the run before."""
+        path = self.folder / name
+        # A link in it leads to the checkout.
+        shutil.copytree(self.built, path, symlinks=True,
+                        ignore=shutil.ignore_patterns("*.console", "results.*"))
+        return path
+
+    def start(self, *words: str, out: Path | None = None, before: Sequence[str] = ()) -> Run:
+        """Start a run that does not outlive the test."""
+        run = Run(out or self.out(), *self.words, *words, top=self.top, before=before)
+        self.addCleanup(run.close)
+        return run
+
+    def assert_one_line(self, ended: Ended, status: int, pattern: str) -> None:
+        """A run that ended with one line that says why, beside lines of progress."""
+        self.assertEqual(ended.status, status, ended.show())
+        why = [line for line in ended.noted.splitlines() if not line.startswith("  ")]
+        self.assertEqual(len(why), 1, ended.show())
+        self.assertRegex(why[0], pattern)
+        self.assertNotIn("Traceback", ended.said + ended.noted)

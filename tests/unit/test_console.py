@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a console tells: where a run is, and whom a complaint of the kernel concerns."""
+
+import io
+import unittest
+
+from kplib.boot import console
+from kplib.boot.console import Console, Position
+
+KASAN = """\
+[    1.0] ==================================================================
+[    1.1] BUG: KASAN: slab-use-after-free in ring_destroy+0x1/0x2 [kparity_ring]
+[    1.1] Write of size 4 at addr ffff888005314181 by task kunit_try_catch/62
+[    1.1]  </TASK>
+[    1.1] Allocated by task 62:
+[    1.1]  kasan_save_track+0x1/0x2
+[    1.1] ==================================================================
+"""
+LOCKDEP = """\
+[    2.0] ======================================================
+[    2.0] WARNING: possible circular locking dependency detected
+[    2.0] 7.3.4 #1 Tainted: G           O     N
+[    2.0] ------------------------------------------------------
+[    2.0] kunit_try_catch/63 is trying to acquire lock:
+[    2.0]  </TASK>
+"""
+OOPS = """\
+[    3.0] BUG: kernel NULL pointer dereference, address: 0000000000000008
+[    3.0] #PF: supervisor write access in kernel mode
+[    3.0] Oops: Oops: 0002 [#1] SMP
+[    3.0] RIP: 0010:misbehave+0x32/0x380 [kparity_fault]
+[    3.0] ---[ end trace 0000000000000000 ]---
+"""
+
+
+def at(where: str, jiffies: int) -> str:
+    """A line of the engine's."""
+    return f"[    0.5] kparity[abcd]: at {where} {jiffies}\n"
+
+
+class TestConsole(unittest.TestCase):
+    """console.Console"""
+
+    def read(self, text: str, piece: int = 7) -> Console:
+        """A console that got a text in pieces."""
+        found = Console("abcd")
+        data = text.encode()
+        for start in range(0, len(data), piece):
+            found.feed(data[start:start + piece])
+        found.close()
+        return found
+
+    def test_position(self) -> None:
+        """The last line that carries this boot's word says what runs; "-" is nothing."""
+        found = self.read(at("ring lockstep c->c", 1) + at("ring - -", 2))
+        self.assertEqual(found.position, Position("ring", "", ""))
+        self.assertEqual(found.at(1), Position("ring", "lockstep", "c->c"))
+        self.assertEqual(found.at(0), Position())
+        found = self.read("[ 0.1] kparity[abcd]: at device_user c -\r\n")
+        self.assertEqual(found.position, Position("device_user", "c", ""))
+
+    def test_other_words_are_no_position(self) -> None:
+        """A line with another word, or with more around it, says nothing."""
+        found = self.read(at("ring lockstep c->c", 1)
+                          + "[ 0.6] kparity[0000]: at ring atomic c->c 2\n"
+                          + "[ 0.6] x kparity[abcd]: at ring atomic c->c 2\n"
+                          + "[ 0.6] kparity[abcd]: at ring atomic c->c 2 x\n")
+        self.assertEqual(found.position.case, "lockstep")
+
+    def test_progress(self) -> None:
+        """Only the engine's lines count as progress."""
+        found = self.read(at("ring lockstep c->c", 1))
+        found.progress = 0.0
+        found.feed(b"[ 1.0] something else\n")
+        self.assertEqual(found.progress, 0.0)
+        found.feed(b"[ 1.0] kparity[abcd]: alive\n")
+        self.assertGreater(found.progress, 0.0)
+
+    def test_reports(self) -> None:
+        """Each complaint has its kind, its own lines and the case above it."""
+        found = self.read(at("ring spsc c->rust", 1) + KASAN + at("ring spsc rust->c", 2)
+                          + LOCKDEP + OOPS)
+        self.assertEqual([(r.checker, r.at.path) for r in found.reports],
+                         [("kasan", "c->rust"), ("lockdep", "rust->c"), ("oops", "rust->c")])
+        self.assertIn("Allocated by task 62:", found.reports[0].lines)
+        self.assertNotIn("ring spsc", " ".join(found.reports[0].lines))
+        self.assertEqual(found.reports[2].title,
+                         "BUG: kernel NULL pointer dereference, address: 0000000000000008")
+
+    def test_kinds(self) -> None:
+        """The kernel's own words for each kind."""
+        for line, kind in (
+                ("BUG: KCSAN: data-race in a / b", "kcsan"),
+                ("UBSAN: shift-out-of-bounds in x.c:1:2", "ubsan"),
+                ("BUG: sleeping function called from invalid context at x.c:1", "sleep"),
+                ("BUG: scheduling while atomic: kunit_try_catch/1/0x2", "sleep"),
+                ("ODEBUG: free active (active state 0) object: 0 object type: x", "odebug"),
+                ("WARNING: suspicious RCU usage", "lockdep"),
+                ("WARNING: bad unlock balance detected!", "lockdep"),
+                ("WARNING: possible recursive locking detected", "lockdep"),
+                ("rcu: INFO: rcu_preempt self-detected stall on CPU", "stall"),
+                ("watchdog: BUG: soft lockup - CPU#0 stuck for 26s!", "stall"),
+                ("BUG: workqueue lockup - pool cpus=0", "stall"),
+                ("INFO: task kunit_try_catch:61 blocked for more than 40 seconds.", "hung"),
+                ("rust_kernel: panicked at rust-stub/ring.rs:1:2:", "rust"),
+                ("Unable to handle kernel NULL pointer dereference at virtual address", "oops"),
+                ("Internal error: Oops: 0000000096000044 [#1]  SMP", "oops"),
+                ("kernel BUG at mm/slub.c:1!", "oops"),
+                ("Kernel panic - not syncing: asked for", "panic"),
+                ("Out of memory: Killed process 1 (init)", "oom"),
+                ("WARNING: kmod/ring.c:1 at ring_push+0x1/0x2, CPU#0: x/1", "warn"),
+                ("list_add corruption. next->prev should be prev", "warn")):
+            self.assertEqual(console.kind_of(line), kind, line)
+        for line in ("ok 1 lockstep", "# a BUG: no", "reboot: Restarting system",
+                     "INFO: lockdep is turned off."):
+            self.assertIsNone(console.kind_of(line), line)
+
+    def test_foreign(self) -> None:
+        """A race is ours if either access is, not if we called what races."""
+        race = "[ 1.0] BUG: KCSAN: data-race in a / b{}\n" \
+               "[ 1.0]  b+0x1/0x2\n[ 1.0]  c+0x1/0x2 [kparity_ring]\n" \
+               "[ 1.0] " + "=" * 66 + "\n"
+        self.assertTrue(console.foreign(self.read(race.format("")).reports[0]))
+        self.assertFalse(console.foreign(self.read(race.format(" [kparity_ring]")).reports[0]))
+
+    def test_hostile(self) -> None:
+        """Escapes, no line ends, no sense: bounded, and nothing that drives a terminal."""
+        found = self.read("BUG: \x1b[2J\x9b1m\u202eevil\n", 3)
+        self.assertEqual(found.reports[0].title, "BUG: ?[2J?1m?evil")
+        found = Console("abcd")
+        for _ in range(50):
+            found.feed(b"\xff" * 100000)
+        self.assertLess(len(found._rest), 200000)  # pylint: disable=protected-access
+        for number in range(5000):
+            found.feed(b"BUG: %d\n---[ end trace 0 ]---\n" % number)
+        self.assertEqual(len(found.reports), 200)
+
+    def test_again(self) -> None:
+        """The same complaint about the same case is kept once, and counted."""
+        found = self.read(at("ring spsc c->rust", 1) + KASAN * 3 + at("ring spsc rust->c", 2)
+                          + KASAN)
+        self.assertEqual([r.times for r in found.reports], [3, 1])
+        self.assertIn("(3 times)", found.reports[0].heading())
+
+    def test_flood(self) -> None:
+        """What is kept of a flood is bounded."""
+        file = io.BytesIO()
+        found = Console("abcd", file)
+        for _ in range(20):
+            found.feed(b"x" * (1 << 20))
+        self.assertTrue(found.flooded)
+        self.assertLessEqual(file.tell(), console.CONSOLE_MAX)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Figures from the engine's tables."""
+
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from kplib.boot import console, guest
+from kplib.boot.console import Position
+from kplib.configure import request, variants
+from kplib.judge import ktap, results
+
+
+class TestCosts(unittest.TestCase):
+    """results.parse_costs()"""
+
+    TABLE = """\
+c->c noop 20 50
+c->c push 50 98
+c->c push 60 2
+c->rust noop 20 50
+c->rust push 53 100
+rust->c noop 30 50
+rust->c push 90 100
+"""
+
+    def test_net_of_noop(self) -> None:
+        """The path's own no-op is subtracted, not that of c->c."""
+        push = results.parse_costs(self.TABLE)["push"]
+        self.assertEqual((push["c->c"].min, push["c->c"].p50, push["c->c"].max), (30, 30, 40))
+        self.assertEqual(push["rust->c"].p50, 60)
+
+    def test_percentiles(self) -> None:
+        """p99 of 98 and 2 samples is among the 2; n and total count all."""
+        push = results.parse_costs(self.TABLE)["push"]["c->c"]
+        self.assertEqual((push.p99, push.n, push.total), (40, 100, 98 * 30 + 2 * 40))
+        self.assertEqual(results.percentile({1: 99, 7: 1}, 0.99), 1)
+        self.assertEqual(results.percentile({1: 98, 7: 2}, 0.99), 7)
+        self.assertEqual(results.percentile({5: 1}, 0.5), 5)
+
+    def test_ratio(self) -> None:
+        """Ratios are to c->c; a path that did not run has none."""
+        push = results.parse_costs(self.TABLE)["push"]
+        self.assertEqual(push["c->c"].ratio, 1.0)
+        self.assertAlmostEqual(push["c->rust"].ratio or 0, 33 / 30.2, 3)
+        self.assertNotIn("rust->rust", push)
+
+    def test_noop_has_no_ratio(self) -> None:
+        """The no-op is what others are measured against."""
+        self.assertIsNone(results.parse_costs(self.TABLE)["noop"]["c->c"].ratio)
+
+    def test_branches(self) -> None:
+        """A p50 on another branch does not make a ratio; the means do."""
+        table = ("c->c noop 20 9\nc->c used 40 51\nc->c used 70 49\n"
+                 "c->rust noop 20 9\nc->rust used 30 49\nc->rust used 79 51\n")
+        used = results.parse_costs(table)["used"]
+        self.assertAlmostEqual(used["c->rust"].ratio or 0, 34.99 / 34.7, 2)
+        self.assertGreater(used["c->rust"].p50 / used["c->c"].p50, 2)
+
+    def test_geometric_mean(self) -> None:
+        """Over operations; the no-op does not count."""
+        got = results.geometric_mean(results.parse_costs(self.TABLE), "c->rust")
+        self.assertAlmostEqual(got or 0, 33 / 30.2, 3)
+        self.assertIsNone(results.geometric_mean({}, "c->rust"))
+
+    def test_free_operation(self) -> None:
+        """An operation that costs no more than the no-op gives no ratio, and no division by 0."""
+        table = "c->c noop 20 5\nc->c len 20 5\n"
+        self.assertIsNone(results.parse_costs(table)["len"]["c->c"].ratio)
+
+
+def at(case: str = "", path: str = "", suite: str = "ring") -> Position:
+    """A position in a suite."""
+    return Position(suite, case, path)
+
+
+class TestJudging(unittest.TestCase):
+    """results.gather(), of lanes whose guests were lost"""
+
+    def setUp(self) -> None:
+        kinds = variants.load_all(request.TOP / "qemu/variant")
+        self.kernel = mock.Mock(tree=Path("/nonexistent"), variant=kinds["debug"])
+        self.lane = results.LaneResult(guest.Lane("check", "tcg", "a test"))
+        self.lane.planned["ring"] = [at(case, path) for case in ("lockstep", "spsc")
+                                     for path in results.PATHS]
+        self.lane.ktap["ring"] = "given"
+
+    def judge(self, passed: dict[tuple[str, str], str]) -> dict[tuple[str, str], ktap.Verdict]:
+        """Verdicts by case and path, where the guests gave `passed`."""
+        given = tuple(ktap.Verdict("ring", case, path, status, ())
+                      for (case, path), status in passed.items())
+        with mock.patch.object(ktap, "verdicts", return_value=given):
+            pairs = results.gather(self.kernel, mock.Mock(), 1, ("ring",), [self.lane]).pairs
+        found = pairs["ring"].verdicts
+        self.assertEqual(len(found), len({(v.case, v.path) for v in found}), "one verdict each")
+        return {(v.case, v.path): v for v in found}
+
+    def all_passed(self, *but: Position) -> dict[tuple[str, str], str]:
+        """What guests gave that passed all but some."""
+        return {(p.case, p.path): ktap.PASS for p in self.lane.planned["ring"] if p not in but}
+
+    def test_lost(self) -> None:
+        """The case that took its guest with it is an error that says how; others are kept."""
+        lost = at("spsc", "c->rust")
+        self.lane.losses.append(results.Loss(lost, "the guest panicked", ["Kernel panic - x"]))
+        got = self.judge(self.all_passed(lost))
+        self.assertEqual(got["spsc", "c->rust"].status, ktap.ERROR)
+        self.assertIn("the guest panicked", got["spsc", "c->rust"].log)
+        self.assertEqual({v.status for key, v in got.items()
+                          if key[0] == "spsc" and key[1] != "c->rust"}, {ktap.PASS})
+
+    def test_given_up(self) -> None:
+        """Nothing planned is without a verdict when the lane is given up."""
+        del self.lane.ktap["ring"]
+        self.lane.lost = "given up"
+        got = self.judge({})
+        self.assertEqual({v.status for key, v in got.items() if key[0] in ("lockstep", "spsc")},
+                         {ktap.ERROR})
+        self.assertIn("given up", got["spsc", "c->c"].log[0])
+        self.assertEqual(got["kasan", "c->c"].status, ktap.ERROR)
+
+    def test_missing(self) -> None:
+        """A result that is not there is an error, although the suite ended."""
+        got = self.judge(self.all_passed(at("spsc", "c->c")))
+        self.assertEqual(got["spsc", "c->c"].status, ktap.ERROR)
+
+    def test_report(self) -> None:
+        """A complaint of the kernel fails the case it concerns, and its checker's row."""
+        self.lane.reports.append(console.Report("kasan", "BUG: KASAN: x", at("spsc", "c->c"), []))
+        got = self.judge(self.all_passed())
+        self.assertEqual(got["spsc", "c->c"].status, ktap.FAIL)
+        self.assertEqual(got["spsc", "c->c"].log[0], "BUG: KASAN: x")
+        self.assertEqual(got["kasan", "c->c"].status, ktap.FAIL)
+        self.assertEqual(got["kasan", "c->rust"].status, ktap.PASS)
+        self.assertEqual(got["lockdep", "c->c"].status, ktap.PASS)
+
+    def test_report_between_cases(self) -> None:
+        """One that concerns no case fails the suite."""
+        self.lane.reports.append(console.Report("warn", "WARNING: x", at(), []))
+        self.assertEqual(self.judge(self.all_passed())["", ""].status, ktap.FAIL)
+
+    def test_blind(self) -> None:
+        """What a checker did not see is no pass."""
+        got = self.judge(self.all_passed())
+        self.assertEqual(got["ubsan", "c->c"].status, ktap.PASS)
+        self.assertEqual(got["ubsan", "rust->c"].status, ktap.SKIP)
+        self.assertIn("does not instrument Rust", got["ubsan", "rust->c"].log[0])
+        self.lane.blind["lockdep"] = "lockdep turns itself off"
+        self.assertEqual(self.judge(self.all_passed())["lockdep", "c->c"].status, ktap.ERROR)
+        self.lane.reports.append(console.Report("lockdep", "WARNING", at("spsc", "c->c"), []))
+        got = self.judge(self.all_passed())
+        self.assertEqual(got["lockdep", "c->c"].status, ktap.FAIL)
+        self.assertEqual(got["lockdep", "c->rust"].status, ktap.SKIP)
+        self.assertIn("spsc c->c", got["lockdep", "c->rust"].log[0])
+
+    def test_limit(self) -> None:
+        """A checker that the kernel keeps quiet after a report has not seen the other paths."""
+        self.lane.reports.append(
+            console.Report("sleep", "BUG: sleeping", at("spsc", "c->rust"), []))
+        got = self.judge(self.all_passed())
+        self.assertEqual(got["sleep", "c->rust"].status, ktap.FAIL)
+        self.assertEqual(got["sleep", "rust->rust"].status, ktap.SKIP)
+        self.assertIn("once a second: spsc c->rust", got["sleep", "rust->rust"].log[0])
+        self.assertEqual(got["odebug", "rust->rust"].status, ktap.PASS)
+
+
+class TestInvariants(unittest.TestCase):
+    """results.parse_invariants()"""
+
+    def test_columns(self) -> None:
+        """id, category, one number a path, cases."""
+        row = results.parse_invariants("full\terrors\t1\t2\t3\t4\tlockstep spsc \n")[0]
+        self.assertEqual((row.id, row.category), ("full", "errors"))
+        self.assertEqual(row.cases, ["lockstep", "spsc"])
+        self.assertEqual(row.judged, {"c->c": 1, "c->rust": 2, "rust->c": 3, "rust->rust": 4})
+
+
+if __name__ == "__main__":
+    unittest.main()
