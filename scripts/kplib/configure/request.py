@@ -13,10 +13,14 @@ from typing import Mapping
 
 from kplib.common import ui
 from kplib.common.errors import Refused
-from kplib.configure import archs, variants
+from kplib.configure import archs, lanes, variants
 
 TOP = Path(__file__).resolve().parents[3]
 
+#: Seconds of silence, in variant base, while a case of KUnit's speed "normal" runs, or
+#: anything else; variants multiply it by their patience. The longest silent case of ours
+#: takes 0.6 s emulated.
+SILENCE = 20.0
 #: Every variable of the command line, with what it means; `make help` prints this.
 VARIABLES = {
     "ARCH": "x86_64, arm64 or all; default: this machine's",
@@ -32,6 +36,7 @@ VARIABLES = {
     "ACCEL": "kvm or tcg for lane check; default: kvm where a trial boot works",
     "APPEND": "further words for the guest's kernel command line",
     "KEEP": "1: leave the guest of lane check up after a failure, with a shell and for gdb",
+    "SILENCE": "seconds without progress after which a guest is lost; default: 20",
     "OUT": "folder for results; default: out",
     "MIRROR": "Debian mirror; default: the one the host's apt uses",
     "V": "1: show the commands' output and every figure",
@@ -55,6 +60,7 @@ class Request:
     accel: str | None
     append: str
     keep: bool
+    silence: float
     mirror: str | None
     out: Path
     cache: Path
@@ -112,6 +118,14 @@ def _count(name: str, value: str | None, default: int) -> int:
     return int(value)
 
 
+def _seconds(name: str, value: str | None, default: float) -> float:
+    if not value:
+        return default
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", value) or not float(value):
+        raise Refused(f"{name}={value}: give a number of seconds above 0, such as 20 or 2.5")
+    return float(value)
+
+
 def check_paths(request: Request) -> None:
     """Refuse folders in which kbuild and make fail, with words that do not say why."""
     for name, path in (("the checkout", TOP), ("OUT", request.out),
@@ -150,7 +164,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         if pair not in every and not new:
             raise Refused(f"PAIR={pair}: no such pair; there are {', '.join(every)}")
 
-    lane = _choice("LANE", values.get("LANE"), ("check", "insn", "all")) or "all"
+    lane = _choice("LANE", values.get("LANE"), (*lanes.LANES, "all")) or "all"
     if lane not in ("all", *(name for kind in (kinds.values() if variant == "all" else
                                                (kinds[variant],)) for name in kind.lanes)):
         raise Refused(f"LANE={lane}: variant {variant} has lane "
@@ -171,7 +185,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         archs=tuple(known.values()) if arch == "all" else (known[arch],),
         variants=tuple(kinds.values()) if variant == "all" else (kinds[variant],),
         pairs=pairs,
-        lanes=("check", "insn") if lane == "all" else (lane,),
+        lanes=tuple(lanes.LANES) if lane == "all" else (lane,),
         seed=_seed(values.get("SEED")),
         programs=_count("PROGRAMS", values.get("PROGRAMS"), 64),
         kernel=kernel,
@@ -181,6 +195,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         accel=_choice("ACCEL", values.get("ACCEL"), ("kvm", "tcg")),
         append=_line("APPEND", values.get("APPEND") or ""),
         keep=values.get("KEEP", "0") not in ("", "0"),
+        silence=_seconds("SILENCE", values.get("SILENCE"), SILENCE),
         mirror=values.get("MIRROR") or None,
         out=Path(values.get("OUT") or TOP / "out").expanduser().resolve(),
         cache=Path(cache).expanduser().resolve(),
