@@ -258,7 +258,7 @@ class TestSurvival(LiveTest):
         for ended, why in (
                 (panicked, "^the guest panicked while booting: No working init found"),
                 (hung.end(40), "^the guest hung: nothing for 9 s while booting, after a panic: "
-                                "No working init found")):
+                               "No working init found")):
             self.assertEqual(ended.status, 3, ended.show())
             lane = ended.results()["lanes"]["check"]
             self.assertRegex(lane["lost"], why)
