@@ -4,8 +4,9 @@
 common      errors with their exit status, terminal output, child processes, the cache
 configure   request.parse() checks NAME=VALUE words; arches and variants are files in qemu/
 build       toolchain.choose(), kernel.get(), modules.build(): from the cache, or built
-boot        accel.choose(), qemu.boot() starts a guest; lanes.run() has it load the modules
-            and run their suites, and goes on in a fresh one where it is lost
+boot        accel.choose(); lanes.run() runs guests until all suites of a lane have run:
+            qemu.boot() starts one, session.py asks it to load modules and run suites,
+            agenda.py tells what is left for the next, laneresult.py keeps what they gave
 judge       results.gather() makes verdicts of what the lanes gave; ledger.build() the ledger
 report      terminal.show() for the terminal; terminal.save() writes results.json, junit.xml, KTAP
 matrix.py   the stages from build to report, for each arch and variant asked for

@@ -230,10 +230,10 @@ class TestDebug(unittest.TestCase):
         run = self.start("run", "KEEP=1", "LANE=check")
         run.expect("FAIL ring lockstep c->rust")
         run.expect("gdb from another terminal: ")
-        door = run.expect("\n").strip()
+        attach = run.expect("\n").strip()
         run.expect("~ # ")
         self.assertRegex(run.tell("cat /proc/modules", "~ # "), r"\nkparity_ring .*\nkparity ")
-        gdb = subprocess.run([door], input="lx-lsmod\ninfo symbol ring_push\n", timeout=DEADLINE,
+        gdb = subprocess.run([attach], input="lx-lsmod\ninfo symbol ring_push\n", timeout=DEADLINE,
                              check=True, text=True, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT).stdout
         self.assertRegex(gdb, r"kparity_ring +\d+")
@@ -255,10 +255,10 @@ class TestDebug(unittest.TestCase):
         run = self.start("run", "KEEP=1", "LANE=check", terminal=False)
         run.expect("panicked while running ring: planted")
         run.expect("gdb from another terminal: ")
-        door = run.expect("\n").strip()
+        attach = run.expect("\n").strip()
         run.expect("no shell any more")
         run.expect("standard input is closed")
-        gdb = subprocess.run([door], input="thread apply all bt\n", timeout=DEADLINE, check=True,
+        gdb = subprocess.run([attach], input="thread apply all bt\n", timeout=DEADLINE, check=True,
                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
         self.assertRegex(gdb, r"\sin panic\s(?s:.*)\sin ring_\w+\s")
         run.close_input()

@@ -194,7 +194,7 @@ class TestLanes(unittest.TestCase):
         self.assertEqual({key: v.status for key, v in rows.items()}, {("ring", "", ""): ktap.ERROR})
         log = "\n".join(rows["ring", "", ""].log)
         self.assertIn("panicked while running tlv: Fatal exception", log)
-        self.assertIn("tlv spsc c->c that ran then, which goes well in a guest of its own", log)
+        self.assertIn("tlv spsc c->c ran at that moment, and passes in a guest of its own", log)
         self.assertIn("ring ran last in that guest, and is the suspect", log)
         self.assertIn("VARIANT=debug", log)
         self.assertIn("kmalloc_noprof", log)

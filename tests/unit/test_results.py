@@ -139,13 +139,13 @@ class TestJudging(unittest.TestCase):
         self.lane.reports.append(console.Report("warn", "WARNING: x", at(), []))
         self.assertEqual(self.judge(self.all_passed())["", ""].status, ktap.FAIL)
 
-    def test_blind(self) -> None:
+    def test_disabled(self) -> None:
         """What a checker did not see is no pass."""
         got = self.judge(self.all_passed())
         self.assertEqual(got["ubsan", "c->c"].status, ktap.PASS)
         self.assertEqual(got["ubsan", "rust->c"].status, ktap.SKIP)
         self.assertIn("does not instrument Rust", got["ubsan", "rust->c"].log[0])
-        self.lane.blind["lockdep"] = "lockdep turns itself off"
+        self.lane.disabled["lockdep"] = "lockdep turns itself off"
         self.assertEqual(self.judge(self.all_passed())["lockdep", "c->c"].status, ktap.ERROR)
         self.lane.reports.append(console.Report("lockdep", "WARNING", at("spsc", "c->c"), []))
         got = self.judge(self.all_passed())

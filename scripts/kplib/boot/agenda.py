@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is left to run in a lane, and whom a lost guest is blamed on.
+"""The work left in a lane, and the case or pair that a lost guest is blamed on.
 
-A case answers for a guest that was lost in it only if no other pair had run in that
-guest: what one pair does to the kernel's memory, or leaves armed, kills a neighbour.
+A case is blamed for a guest that was lost in it only if no other pair had run in that
+guest: memory that one pair damages, or a timer that it leaves armed, kills a neighbour.
 Where others had run, the pair runs again in a guest of its own, with all its cases. If
-it goes well there, they are the suspects.
+the case that was lost passes there, the others are the suspects.
 
 Each pair has a budget of guests, so that one pair costs the others no result. It bounds
 the time as well: of n pairs at most n * (STUCK_MAX + 1) guests get stuck, each of which
@@ -32,10 +32,10 @@ ADVICE = "VARIANT=debug looks for damaged memory, and names who does it"
 
 @dataclass
 class Work:
-    """What is left to do for one pair. `skip` has what has been lost already.
+    """One pair's part of the work. `skip` has the cases in which a guest was lost.
 
-    `alone`: it gets a guest of its own. `between`: a guest was lost with it loaded, but
-    in no case of it.
+    `alone`: the pair gets a guest of its own. `between`: a guest was lost with the pair
+    loaded, but in no case of it. `lost` and `stuck` count guests.
     """
 
     pair: str
@@ -57,7 +57,7 @@ class Agenda:
         self._doubtful: list[tuple[Loss, str]] = []
 
     def next(self) -> list[Work]:
-        """What the next guest is to run; nothing if nothing is left, or all is given up."""
+        """The next guest's work; empty if nothing is left, or the lane is given up."""
         if self._result.lost:
             return []
         self.works = [work for work in self.works if work.pair not in self._result.answers]
@@ -86,9 +86,9 @@ class Agenda:
                               *self._advice)
 
     def _lose_outside(self, at: Position, ran: list[str], lost: GuestLost, loss: Loss) -> None:
-        """Nothing ran that was not done already."""
+        """A guest was lost while no pair ran, or one whose results are there already."""
         if at.pair:
-            # It had just run, or was being unloaded, and answers for it.
+            # The pair had just run, or was being unloaded: the blame is its own.
             loss.notes = () if lost.external else self._advice
             return
         if not ran:
@@ -106,7 +106,7 @@ class Agenda:
                       + (f"; before it ran {', '.join(rest)}" if rest else ""), *self._advice)
 
     def _blame(self, work: Work, at: Position, lost: GuestLost, loss: Loss) -> None:
-        """A pair answers for a guest."""
+        """The pair that ran is blamed, and its budget charged."""
         work.lost += 1
         work.stuck += lost.stuck
         why = ""
@@ -115,7 +115,7 @@ class Agenda:
         elif work.between:
             why = "two guests were lost with it loaded, in no case of it"
         else:
-            # Between two cases. The next guest may get further.
+            # Lost between two cases. The next guest may get further.
             work.between = work.alone = True
         if work.lost >= LOST_MAX or work.stuck >= STUCK_MAX:
             why = f"given up after it lost {work.lost} guests"
@@ -124,7 +124,10 @@ class Agenda:
             self.works.remove(work)
 
     def settle(self) -> None:
-        """Tell a neighbour's deed from one of the case that ran, now that all has been tried."""
+        """Decide on losses that are either the case's own fault or a neighbour's.
+
+        To be called once the pairs concerned have run alone.
+        """
         proven = [loss.at for loss in self._result.losses
                   if not any(loss is doubtful for doubtful, _ in self._doubtful)]
         for loss, pair in self._doubtful:
@@ -134,7 +137,7 @@ class Agenda:
             where = " ".join(filter(None, (loss.at.suite, loss.at.case, loss.at.path)))
             loss.at = CaseId()
             self._suspect(loss)
-            loss.notes = (f"it was {where} that ran then, which goes well in a guest of its own",
+            loss.notes = (f"{where} ran at that moment, and passes in a guest of its own",
                           *loss.notes)
         self._doubtful = []
 

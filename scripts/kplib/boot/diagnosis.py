@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Why a guest is gone, or says nothing any more."""
+"""The reason why a guest is gone, or silent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kplib.common.errors import GuestLost
 
 
 def dead(line: SerialLine, status: int, errors: Path, doing: str) -> GuestLost:
-    """The reason why QEMU has ended with a status, from its own words and the guest's.
+    """The reason why QEMU has ended with a status, from its own output and the guest's.
 
     `errors` has what QEMU complained of, `doing` says what the guest was busy with.
     """
@@ -52,7 +52,9 @@ def stuck(line: SerialLine, monitor: qmp.Monitor, pid: int, limit: float, doing:
     """The reason why nothing came for `limit` seconds, with the stacks of CPUs and tasks.
 
     The case that the guest was silent in stays the console's position, whatever the
-    guest prints from here on: it may go on at any moment, as nothing has stopped it.
+    guest prints from here on: it may go on at any moment, as nothing has stopped it. If
+    it does, the guest is lost all the same: the limit was exceeded, and whether a guest
+    goes on before the host has seen its stacks is luck.
     """
     console = line.console
     console.freeze()

@@ -58,9 +58,9 @@ class Pending:
         return self._ticket.status is not None
 
     def answer(self, silence: float | None = None) -> tuple[int, bytes]:
-        """Wait for the answer: errno and bytes.
+        """Wait for the answer: an errno, or a program's exit status, and bytes.
 
-        Fails after `silence` seconds without progress; without it, after as many as the
+        Raises GuestLost after `silence` seconds without progress; without it, after as many as the
         speed of the running case allows.
         """
         self._vm.wait_for(lambda: self.done, silence)
@@ -166,7 +166,7 @@ class Guest:
         """Move bytes until `done`; the guest is lost if it is silent for too long meanwhile."""
         self.console.progress = time.monotonic()
         while not done():
-            # First: what has come already may tell of progress.
+            # Before looking at the clock: output that has arrived already may be progress.
             self._pump()
             limit = silence or self.silence.limit(self.console.position)
             if not done() and self.silence.exceeds(self.console.progress, limit):
@@ -207,7 +207,7 @@ class Guest:
                 self._write()
             elif fd == wire:
                 self.line.listen()
-        # Last: the console tells what came before an answer, and why the guest ended.
+        # Behind the console, which has the position and the guest's last words.
         if self._out in ready:
             self._read()
         if self.console.flooded:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""All that the guests of a lane gave, before it is judged."""
+"""The results of a lane, as its guests gave them: not judged yet."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Loss:
 
 @dataclass(frozen=True)
 class Answers:
-    """All that one pair gave in a guest: KTAP of its suite, its table of figures, and by
-    side the status and the words of its user program."""
+    """One pair's results: KTAP of its suite, its table of figures, and by side the exit
+    status and the output of its user program."""
 
     ktap: str
     figures: str
@@ -49,13 +49,13 @@ class Answers:
 
 @dataclass
 class LaneResult:
-    """What a lane gave. Others read it; what changes it is below.
+    """The results of a lane. Fields are for reading; methods change them.
 
-    `planned` has the cases of each pair's suites, `blind` checkers that did not look
-    to the end, with the reason, `unasked` the same for one pair, `damaged` why what a
-    pair said of itself cannot be read, `not_run` why a pair was given up, `kernel` what
-    the kernel complains of without a part of ours in it. `lost` says why the lane was
-    given up, if it was, and `console` what its guest said last.
+    By pair: `planned` cases, `answers`, `damaged` (why the list of cases cannot be read)
+    and `not_run` (why the pair was given up). By checker: `disabled` (why it did not look
+    to the end), and by checker and pair `unasked` (why it was not asked about the pair).
+    `kernel` has complaints of the kernel without a part of ours in them. `lost` says why
+    the lane was given up, if it was, and `console` has the last lines of its guest then.
     """
 
     lane: Lane
@@ -65,7 +65,7 @@ class LaneResult:
     answers: dict[str, Answers] = field(default_factory=dict)
     reports: list[Report[CaseId]] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
-    blind: dict[str, str] = field(default_factory=dict)
+    disabled: dict[str, str] = field(default_factory=dict)
     unasked: dict[tuple[str, str], str] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)
     not_run: dict[str, str] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class LaneResult:
     console: str = ""
 
     def case_id(self, at: Position) -> CaseId:
-        """The name that results have for what the console names."""
+        """The case that the console names, as results name it."""
         suite = "" if not at.pair else user_suite(at.pair) if at.user else self.lane.suite(at.pair)
         return CaseId(suite, at.case, at.path)
 
@@ -83,7 +83,7 @@ class LaneResult:
         self.boots += 1
 
     def plan(self, pair: str, text: str) -> dict[str, str]:
-        """Note which cases a pair has, on which paths; the speed of each.
+        """Note the cases of a pair and their paths. Returns the speed of each case.
 
         `text` is the engine's list, one line a case: suite, case, speed, paths.
         """
@@ -102,11 +102,11 @@ class LaneResult:
         return speeds
 
     def take(self, pair: str, answers: Answers) -> None:
-        """Keep what a pair gave, all or nothing: what a lost guest gave in part is run again."""
+        """Keep a pair's results. They are whole: a suite that a guest was lost in runs again."""
         self.answers[pair] = answers
 
     def report(self, report: Report[Position]) -> None:
-        """Keep a complaint of the kernel; of one that concerns itself, that there was one."""
+        """Keep a complaint of the kernel; of one without a part of ours, the title alone."""
         if not report.at.pair or (report.checker == "kcsan" and console.foreign(report)):
             self.kernel.append(report.title)
             return
@@ -114,7 +114,7 @@ class LaneResult:
                                          report.lines, report.times))
 
     def fatal(self, at: CaseId) -> list[str]:
-        """The stack of the complaint that a guest died of; it is no further complaint then."""
+        """Take out the complaint that a guest died of, and return its lines."""
         found = [r for r in self.reports if r.checker in console.FATAL and r.at == at]
         self.reports = [r for r in self.reports if not any(r is f for f in found)]
         # An oops comes first, then the panic that it leads to.
@@ -135,14 +135,14 @@ class LaneResult:
 
     def turned_off(self, checker: str, why: str) -> None:
         """A checker did not look to the end."""
-        self.blind[checker] = why
+        self.disabled[checker] = why
 
     def not_asked(self, checker: str, pair: str, why: str) -> None:
         """A checker was not asked what it knows of a pair."""
         self.unasked[checker, pair] = why
 
     def so_far(self, running: Console) -> LaneResult:
-        """The same with what a guest that still runs has complained of."""
+        """A copy with the complaints of a guest that still runs."""
         found = replace(self, reports=[replace(report) for report in self.reports],
                         kernel=list(self.kernel))
         for report in running.reports:
@@ -158,5 +158,5 @@ class LaneResult:
             item.lines = lines
 
     def took(self, seconds: float) -> None:
-        """How long it all took."""
+        """Note how long the lane took."""
         self.seconds = seconds

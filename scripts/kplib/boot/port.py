@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Requests to a guest's init and their answers, as bytes; qemu/init.c has the protocol.
 
-Nothing here waits or touches a file: what is to be sent is taken from a Port, and what
-has come is given to it. Each request has a ticket, which takes the answer to it.
+Nothing here waits or does I/O: a Port hands out the bytes to send, and takes the bytes that
+have come. Each request has a ticket, which takes its own answer.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Nonsense(Exception):
 
 @dataclass(eq=False)
 class Ticket:
-    """A request's place in the queue. `what` says what it is for; `status` is None until
-    it is answered: an errno, or a program's exit status."""
+    """A request's place in the queue, and its answer. `what` is its purpose, for messages;
+    `status` is an errno or a program's exit status, None until there is an answer."""
 
     what: str
     status: int | None = None
@@ -51,7 +51,7 @@ class Port:
 
     @property
     def doing(self) -> str:
-        """What the guest is busy with, as far as the host knows."""
+        """The purpose of the first request without an answer, for messages."""
         return self._waiting[0].what if self._waiting else "waiting"
 
     def unsent(self, most: int = 65536) -> memoryview | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What one guest is asked for, pair after pair, and its answers.
+"""The requests to one guest, pair after pair, and their answers.
 
 Requests are queued ahead, so that the guest never waits for the host.
 """
@@ -65,11 +65,11 @@ class Session:
         self._options = {checker.option for checker in setup.kernel.variant.checkers}
 
     def _mark(self, word: str = "-", case: str = "-") -> Pending:
-        """Say on the console what the guest is about to do."""
+        """Name on the console the pair, or user program, that the next requests are for."""
         return self.vm.say(f"kparity[{self._token}]: at {word} {case} -")
 
     def load_engine(self) -> Pending:
-        """Queue the engine, which is told what to leave out."""
+        """Queue the engine, with the cases to leave out."""
         request = self._setup.request
         return self.vm.load(
             "loading the engine", in_guest(self._built.engine).read_bytes(),
@@ -98,7 +98,7 @@ class Session:
         return take
 
     def ask(self, work: Work) -> _Asked:
-        """Queue a pair's module, its suite, its user programs, and what they found."""
+        """Queue a pair's module, its suite, its user programs, and the reading of results."""
         vm, pair = self.vm, work.pair
         suite = self._lane.suite(pair)
         self._mark(pair)
@@ -146,7 +146,7 @@ class Session:
         self.ran.append(pair)
 
     def ask_end(self) -> Callable[[], None]:
-        """Queue what takes everything back and ends the guest; the result takes the answers."""
+        """Queue the unloading of all modules and the guest's end; the result takes the answers."""
         asked = []
         for work in self.works:
             asked += [self._mark(work.pair),
@@ -179,9 +179,9 @@ class Session:
         self._checkers_asked = True
 
     def ended(self) -> None:
-        """The guest is gone. Of pairs that checkers were not asked of, nothing is known."""
+        """The guest is gone. Note the pairs that checkers were not asked about."""
         for asked in self._asked:
-            # An answer can come with the news that the guest is lost.
+            # The last answers of a pair can come together with the guest's end.
             last = [asked.figures, *asked.programs.values()][-1]
             if last.done and asked.pair not in self.ran:
                 with contextlib.suppress(GuestLost):

@@ -92,7 +92,7 @@ class PairResult:
 
 
 class DamagedTable(ValueError):
-    """What the guest says of a pair cannot be read. Says which line is wrong."""
+    """A table from the guest cannot be read. The message names the line."""
 
 
 def percentile(counts: dict[int, int], share: float) -> int:
@@ -302,7 +302,7 @@ def _where(report: Report[CaseId]) -> str:
     return f"{report.at.case} {report.at.path} of {report.at.suite}"
 
 
-def _blind(lane: LaneResult, checker: str) -> tuple[str, str]:
+def _disabled(lane: LaneResult, checker: str) -> tuple[str, str]:
     """Status and reason of a checker that did not look to the end.
 
     A report of its own or one that taints the kernel, as KASAN's do, ends lockdep's
@@ -310,8 +310,8 @@ def _blind(lane: LaneResult, checker: str) -> tuple[str, str]:
     """
     first = _first(lane, checker, "kasan")
     if first is None:
-        return ktap.ERROR, f"{lane.blind[checker]}, but there is none"
-    return ktap.SKIP, f"{lane.blind[checker]}: {_where(first)}"
+        return ktap.ERROR, f"{lane.disabled[checker]}, but there is none"
+    return ktap.SKIP, f"{lane.disabled[checker]}: {_where(first)}"
 
 
 def _checkers(kernel: Kernel, lane: LaneResult, pair: str,
@@ -330,8 +330,8 @@ def _checkers(kernel: Kernel, lane: LaneResult, pair: str,
                     f"{hits[0].at.case}")
             elif why := lane.unasked.get((checker.name, pair), ""):
                 status = ktap.SKIP
-            elif checker.name in lane.blind:
-                status, why = _blind(lane, checker.name)
+            elif checker.name in lane.disabled:
+                status, why = _disabled(lane, checker.name)
             elif checker.limit and (first := _first(lane, checker.name)):
                 status, why = ktap.SKIP, f"{checker.limit}: {_where(first)}"
             elif path not in ran:
@@ -369,14 +369,14 @@ def _judge_pair(kernel: Kernel, lane: LaneResult, pair: str, result: PairResult)
         damaged.append(str(err))
     if damaged:
         mine = _error(mine, lane.lane.suite(pair),
-                      tuple(f"the guest's words cannot be read: {why}" for why in damaged))
+                      tuple(f"the guest's output cannot be read: {why}" for why in damaged))
     result.verdicts += mine
     if not lane.lane.counts:
         result.verdicts += _checkers(kernel, lane, pair, mine)
 
 
 def _not_judged(lane: LaneResult, pair: str, err: Exception) -> list[ktap.Verdict]:
-    """What is left to say of a pair that kparity itself stumbled over."""
+    """Verdicts of a pair that an exception has kept from being judged."""
     frame = traceback.extract_tb(err.__traceback__)[-1]
     why = (f"kparity could not judge it: {type(err).__name__}: {err}, in "
            f"{Path(frame.filename).name}:{frame.lineno}; this is a bug of kparity",)
@@ -395,7 +395,7 @@ def gather(kernel: Kernel, tools: Toolchain, seed: int, pairs: tuple[str, ...],
             try:
                 _judge_pair(kernel, lane, pair, found[pair])
             except Exception as err:  # pylint: disable=broad-except
-                # Whatever it is, the other pairs' results are none the worse for it.
+                # Whatever it is, the other pairs keep their results.
                 found[pair].verdicts = before + _not_judged(lane, pair, err)
     return ArchResult(kernel, tools, seed, lanes, found)
 
