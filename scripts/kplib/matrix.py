@@ -61,7 +61,7 @@ class Cell:
         self._running = [
             lanes.start(lambda lane=lane: lanes.run(  # type: ignore[misc]
                 setup, lane, self._built, self._folder, self._cancelled,
-                keeper(setup) if keeper and lane.name == "check" else None),
+                keeper(setup) if keeper and not lane.counts else None),
                 f"{self.kernel.name} {lane.name}")
             for lane in wanted]
         with self._stopping():
