@@ -41,10 +41,10 @@ class Tally:
             self.failed += 1
 
 
-def _host_tests(tree: Path, tally: Tally) -> None:
+def _host_tests(tree: Path, tally: Tally, folder: str = "") -> None:
     print("\ntests of the tooling", flush=True)
     os.environ["KPARITY_TREE"] = str(tree)
-    tests = unittest.defaultTestLoader.discover(str(TOP / "tests"),
+    tests = unittest.defaultTestLoader.discover(str(TOP / "tests" / folder),
                                                 top_level_dir=str(TOP / "tests"))
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=1).run(tests)
     for case, reason in result.skipped:
@@ -198,6 +198,22 @@ def test(req: Request) -> int:
         for arch in every:
             _suites(req, tools, arch, variant, tally)
     _mutants(req, host, tally)
+    skipped = f", {tally.skipped} skipped" if tally.skipped else ""
+    print(f"\n{tally.passed} passed, {tally.failed} failed{skipped}")
+    return FAILED if tally.failed else OK
+
+
+def check(req: Request) -> int:
+    """Static checks, unit tests, and the base suites on this machine's arch."""
+    tools = matrix.prepare(req)
+    host = archs.load_all(TOP / "qemu/arch")[archs.host_name(os.uname().machine)]
+    base = variants.load_all(TOP / "qemu/variant")[variants.BASE]
+    plain = kernel.get(req, tools, host, base)
+    tally = Tally()
+    for outcome in checks.run(tools, plain, req.out):
+        tally.add(outcome.passed)
+    _host_tests(plain.tree, tally, "unit")
+    _suites(req, tools, host, base, tally)
     skipped = f", {tally.skipped} skipped" if tally.skipped else ""
     print(f"\n{tally.passed} passed, {tally.failed} failed{skipped}")
     return FAILED if tally.failed else OK
