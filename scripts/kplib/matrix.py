@@ -7,14 +7,16 @@ import contextlib
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Iterator
+from typing import Callable, Iterator
 
 from kplib.boot import accel, lanes
 from kplib.build import kernel, modules, toolchain
+from kplib.build.setup import Setup
 from kplib.common import cache, ui
 from kplib.common.errors import EnvironmentFailed, Failed
 from kplib.configure import request
 from kplib.configure.archs import Arch
+from kplib.configure.lanes import LANES
 from kplib.configure.request import Request
 from kplib.configure.variants import Variant
 from kplib.judge import ledger, results
@@ -46,19 +48,20 @@ class Cell:
     """
 
     def __init__(self, req: Request, tools: toolchain.Toolchain, arch: Arch,
-                 variant: Variant) -> None:
+                 variant: Variant, keeper: Callable[[Setup], lanes.Keeper] | None = None) -> None:
         self._req = req
         self._tools = tools
         self.kernel = kernel.get(req, tools, arch, variant)
         self._built: Future[modules.Modules] = Future()
-        wanted = [accel.choose(req, tools, self.kernel) if name == "check" else accel.INSN_LANE
-                  for name in req.lanes if name in variant.lanes]
+        setup = Setup(req, tools, self.kernel)
+        wanted = [accel.choose(setup, LANES[name]) for name in req.lanes if name in variant.lanes]
         #: Set to have this cell's guests given up, and no other's.
         self._cancelled = threading.Event()
         self._folder = modules.results_folder(req, self.kernel)
         self._running = [
             lanes.start(lambda lane=lane: lanes.run(  # type: ignore[misc]
-                req, tools, self.kernel, lane, self._built, self._folder, self._cancelled),
+                setup, lane, self._built, self._folder, self._cancelled,
+                keeper(setup) if keeper and lane.name == "check" else None),
                 f"{self.kernel.name} {lane.name}")
             for lane in wanted]
         with self._stopping():
@@ -108,7 +111,8 @@ def run_cell(req: Request, tools: toolchain.Toolchain, arch: Arch, variant: Vari
     return Cell(req, tools, arch, variant).finish()
 
 
-def run_all(req: Request, tools: toolchain.Toolchain) -> list[terminal.Row]:
+def run_all(req: Request, tools: toolchain.Toolchain,
+            keeper: Callable[[Setup], lanes.Keeper] | None = None) -> list[terminal.Row]:
     """Every cell that was asked for; each one's report is printed as soon as it may be.
 
     Rows come in the order asked for. A cell that fails to build costs the others nothing.
@@ -126,7 +130,7 @@ def run_all(req: Request, tools: toolchain.Toolchain) -> list[terminal.Row]:
     try:
         for arch, variant in cells:
             try:
-                waiting.append(Cell(req, tools, arch, variant))
+                waiting.append(Cell(req, tools, arch, variant, keeper))
             except (Failed, EnvironmentFailed) as err:
                 if len(cells) == 1:
                     raise

@@ -27,7 +27,7 @@ def run(req: Request) -> int:
             raise Refused("KEEP=1 keeps the guest of lane check; leave LANE out")
         signal.signal(signal.SIGINT, keep.interrupted)
         signal.signal(signal.SIGTERM, keep.interrupted)
-    rows = matrix.run_all(req, matrix.prepare(req))
+    rows = matrix.run_all(req, matrix.prepare(req), keep.Keeper if req.keep else None)
     if len(rows) > 1:
         print(terminal.table(rows), flush=True)
     verdicts = {row.verdict for row in rows}

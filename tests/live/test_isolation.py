@@ -7,9 +7,11 @@ import unittest
 from pathlib import Path
 
 from kplib import matrix
-from kplib.boot import guest, qemu
+from kplib.boot import qemu
 from kplib.build import kernel
+from kplib.build.setup import Setup
 from kplib.configure import request
+from kplib.configure.lanes import CHECK
 
 from .live import below, needs_kernel
 
@@ -24,26 +26,26 @@ class TestIsolation(unittest.TestCase):
         self.folder = Path(folder.name)
         req = request.parse([f"OUT={folder.name}"], os.environ)
         self.tools = matrix.prepare(req)
-        self.kernel = kernel.get(req, self.tools, req.archs[0], req.variants[0])
+        self.setup = Setup(req, self.tools,
+                           kernel.get(req, self.tools, req.archs[0], req.variants[0]))
 
     def test_guest(self) -> None:
         """In the guest: one virtio device, the port; no network, no disk, no shared folder."""
-        lane = guest.Lane("check", "tcg", "a test")
-        with qemu.boot(self.tools, self.kernel, lane, self.folder / "c.console") as vm:
+        lane = CHECK.on("tcg", "a test")
+        with qemu.boot(self.setup, lane, self.folder / "c.console") as vm:
             for path, err in (("/proc/net/dev", 2), ("/sys/class/net/lo/mtu", 2),
                               ("/sys/bus/virtio/devices/virtio0/device", 0),
                               ("/sys/bus/virtio/devices/virtio1/device", 2),
                               ("/proc/filesystems", 0), ("/proc/devices", 0)):
-                vm.send(f"read {path}")
-                status, data = vm.answer(path)
+                status, data = vm.read(path, path).answer()
                 self.assertEqual(status, err, path)
                 for word in (b"9p", b"virtiofs", b"nfs", b"sd\n", b"virtblk"):
                     self.assertNotIn(word, data, path)
 
     def test_qemu(self) -> None:
         """QEMU: system calls are filtered, no file open for writing, no writable mount of ours."""
-        lane = guest.Lane("check", "tcg", "a test")
-        with qemu.boot(self.tools, self.kernel, lane, self.folder / "c.console"):
+        lane = CHECK.on("tcg", "a test")
+        with qemu.boot(self.setup, lane, self.folder / "c.console"):
             process = next(pid for pid in below(os.getpid()) if "qemu-system" in Path(
                 f"/proc/{pid}/comm").read_text())
             status = Path(f"/proc/{process}/status").read_text()

@@ -57,7 +57,7 @@ class TestConsole(unittest.TestCase):
         self.assertEqual(found.at(1), Position("ring", "lockstep", "c->c"))
         self.assertEqual(found.at(0), Position())
         found = self.read("[ 0.1] kparity[abcd]: at device_user c -\r\n")
-        self.assertEqual(found.position, Position("device_user", "c", ""))
+        self.assertEqual(found.position, Position("device", "c", "", user=True))
 
     def test_other_words_are_no_position(self) -> None:
         """A line with another word, or with more around it, says nothing."""

@@ -9,7 +9,7 @@ import time
 import unittest
 from pathlib import Path
 
-from kplib.boot import guest, qemu
+from kplib.boot import guest, qemu, serial
 from kplib.boot.console import Console
 from kplib.common import proc
 from kplib.common.errors import GuestLost
@@ -37,26 +37,27 @@ class TestGuest(unittest.TestCase):
         for end in (wire, self.far, monitor):
             stack.enter_context(end)
         far_monitor.close()  # a QEMU whose monitor does not answer
-        return guest.Guest(process, Console("token"), self.console, self.errors, wire, monitor)
+        return guest.Guest(process, Console("token"), self.console, self.errors, wire, monitor,
+                           silence=20.0)
 
     def lost(self, vm: guest.Guest, deadline: float = 5.0) -> str:
         """How the guest is said to be lost."""
         with self.assertRaises(GuestLost) as caught:
-            vm.ok("testing", deadline)
+            vm.expect("testing").ok(deadline)
         return str(caught.exception)
 
     def test_answers_in_order(self) -> None:
         """Answers of any size, in pieces, with an errno."""
         vm = self.play("printf '0 5\\nhel'; sleep 0.1; printf 'lo2 0\\n0 3\\na\\nb'")
-        self.assertEqual(vm.ok("one"), b"hello")
-        self.assertEqual(vm.answer("two"), (2, b""))
-        self.assertEqual(vm.ok("three"), b"a\nb")
+        one, two, three = (vm.expect(what) for what in ("one", "two", "three"))
+        self.assertEqual(one.ok(), b"hello")
+        self.assertEqual(two.answer(), (2, b""))
+        self.assertEqual(three.ok(), b"a\nb")
 
     def test_large_request(self) -> None:
         """A request larger than every pipe on the way, to a guest that is slow to read."""
         vm = self.play("sleep 0.3; n=$(head -c 3000006 | wc -c); printf '0 %d\\n%s' ${#n} $n")
-        vm.send("load!", b"x" * 3000000)
-        self.assertEqual(vm.ok("load"), b"3000006")
+        self.assertEqual(vm.send("load", "load!", b"x" * 3000000).ok(), b"3000006")
 
     def test_hang(self) -> None:
         """Silence ends at the deadline, soon after it and not before."""
@@ -69,14 +70,16 @@ class TestGuest(unittest.TestCase):
         vm, other = self.play("sleep 60"), self.play("sleep 0.2; printf '0 2\\nhi'")
         vm.cancelled.set()
         with self.assertRaises(guest.Cancelled):
-            vm.ok("testing")
-        self.assertEqual(other.ok("testing"), b"hi")
+            vm.expect("testing").ok()
+        self.assertEqual(other.expect("testing").ok(), b"hi")
 
     def test_hang_while_sending(self) -> None:
         """A guest that reads nothing must not block the host for ever."""
         vm = self.play("sleep 60")
-        vm.send("load", b"x" * 10000000)
-        self.assertIn("hung", self.lost(vm, 0.6))
+        load = vm.send("load", "load", b"x" * 10000000)
+        with self.assertRaises(GuestLost) as caught:
+            load.ok(0.6)
+        self.assertIn("hung: nothing for 0.6 s while load", str(caught.exception))
 
     def test_panic(self) -> None:
         """The console says why QEMU ended."""
@@ -132,7 +135,7 @@ class TestGuest(unittest.TestCase):
     def test_console_cannot_drive_a_terminal(self) -> None:
         """Escapes in a guest's console are not passed on."""
         self.console.write_bytes(b"\x1b[2Jgone\xff\n")
-        text = guest.tail(self.console)
+        text = serial.tail(self.console)
         self.assertNotIn("\x1b", text)
         self.assertIn("gone", text)
 

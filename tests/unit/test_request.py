@@ -147,7 +147,8 @@ class TestReplay(unittest.TestCase):
     def test_all_that_changes_a_run(self) -> None:
         """A variable that is left out of the line would have it run something else."""
         given = ("ARCH=x86_64", "VARIANT=kcsan", "SEED=7", "PROGRAMS=3", "LANE=check",
-                 "KERNEL=7.3", "TOOLCHAIN=root", "ACCEL=tcg", "APPEND=nosmp")
+                 "KERNEL=7.3", "TOOLCHAIN=root", "ACCEL=tcg", "APPEND=nosmp",
+                 "SILENCE=2.5")
         self.assertEqual(self.words(*given).split(), list(given))
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "Kconfig").touch()

@@ -5,9 +5,9 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from kplib.boot import console, guest
-from kplib.boot.console import Position
-from kplib.configure import request, variants
+from kplib.boot import console
+from kplib.boot.laneresult import Answers, CaseId, LaneResult, Loss
+from kplib.configure import lanes, request, variants
 from kplib.judge import ktap, results
 
 
@@ -69,9 +69,9 @@ rust->c push 90 100
         self.assertIsNone(results.parse_costs(table)["len"]["c->c"].ratio)
 
 
-def at(case: str = "", path: str = "", suite: str = "ring") -> Position:
-    """A position in a suite."""
-    return Position(suite, case, path)
+def at(case: str = "", path: str = "", suite: str = "ring") -> CaseId:
+    """A case of a suite on a path."""
+    return CaseId(suite, case, path)
 
 
 class TestJudging(unittest.TestCase):
@@ -80,10 +80,10 @@ class TestJudging(unittest.TestCase):
     def setUp(self) -> None:
         kinds = variants.load_all(request.TOP / "qemu/variant")
         self.kernel = mock.Mock(tree=Path("/nonexistent"), variant=kinds["debug"])
-        self.lane = results.LaneResult(guest.Lane("check", "tcg", "a test"))
+        self.lane = LaneResult(lanes.CHECK)
         self.lane.planned["ring"] = [at(case, path) for case in ("lockstep", "spsc")
                                      for path in results.PATHS]
-        self.lane.ktap["ring"] = "given"
+        self.lane.take("ring", Answers("given", "", {}))
 
     def judge(self, passed: dict[tuple[str, str], str]) -> dict[tuple[str, str], ktap.Verdict]:
         """Verdicts by case and path, where the guests gave `passed`."""
@@ -95,14 +95,14 @@ class TestJudging(unittest.TestCase):
         self.assertEqual(len(found), len({(v.case, v.path) for v in found}), "one verdict each")
         return {(v.case, v.path): v for v in found}
 
-    def all_passed(self, *but: Position) -> dict[tuple[str, str], str]:
+    def all_passed(self, *but: CaseId) -> dict[tuple[str, str], str]:
         """What guests gave that passed all but some."""
         return {(p.case, p.path): ktap.PASS for p in self.lane.planned["ring"] if p not in but}
 
     def test_lost(self) -> None:
         """The case that took its guest with it is an error that says how; others are kept."""
         lost = at("spsc", "c->rust")
-        self.lane.losses.append(results.Loss(lost, "the guest panicked", ["Kernel panic - x"]))
+        self.lane.losses.append(Loss(lost, "the guest panicked", ["Kernel panic - x"]))
         got = self.judge(self.all_passed(lost))
         self.assertEqual(got["spsc", "c->rust"].status, ktap.ERROR)
         self.assertIn("the guest panicked", got["spsc", "c->rust"].log)
@@ -111,7 +111,7 @@ class TestJudging(unittest.TestCase):
 
     def test_given_up(self) -> None:
         """Nothing planned is without a verdict when the lane is given up."""
-        del self.lane.ktap["ring"]
+        del self.lane.answers["ring"]
         self.lane.lost = "given up"
         got = self.judge({})
         self.assertEqual({v.status for key, v in got.items() if key[0] in ("lockstep", "spsc")},

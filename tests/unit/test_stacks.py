@@ -108,12 +108,12 @@ class TestStacks(unittest.TestCase):
 
     def test_not_decoded(self) -> None:
         """A decoder that fails hides nothing."""
-        tools = mock.Mock()
+        setup = mock.Mock(modules=Path("/m"))
+        setup.kernel = mock.Mock(tree=Path("/t"), build=Path("/b"))
         for argv in (["false"], ["true"], ["sh", "-c", "cat; echo 'kparity: next report'"]):
-            tools.argv.return_value = argv
-            kernel = mock.Mock(tree=Path("/t"), build=Path("/b"))
+            setup.tools.argv.return_value = argv
             said = [["BUG: x", " ring_push+0x1/0x2"], []]
-            self.assertEqual(stacks.decode(tools, kernel, Path("/m"), said), said)
+            self.assertEqual(stacks.decode(setup, said), said)
 
 
 if __name__ == "__main__":

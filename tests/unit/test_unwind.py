@@ -59,10 +59,10 @@ def walk(registers: str, words: dict[int, int]) -> unwind.Walks:
 
 def lines(walks: unwind.Walks) -> list[str]:
     """The stacks in the guest of this file."""
-    tools = mock.Mock()
-    tools.argv.side_effect = lambda *words: [
+    setup = mock.Mock(modules=Path("/m"), kernel=mock.Mock(build=Path("/v")))
+    setup.tools.argv.side_effect = lambda *words: [
         "printf", "%s", RING if words[-1] == Path("/m/kparity_ring.ko") else VMLINUX]
-    return unwind.lines(walks, MODULES, Path("/m"), Path("/v"), tools)
+    return unwind.lines(walks, MODULES, setup)
 
 
 class TestUnwind(unittest.TestCase):
@@ -128,10 +128,10 @@ class TestUnwind(unittest.TestCase):
 
     def test_no_table(self) -> None:
         """Without symbols the addresses are left."""
-        tools = mock.Mock()
-        tools.argv.return_value = ["false"]
-        self.assertEqual(unwind.lines((("RIP", (0xffff800080010004,)),), "", Path("/m"),
-                                      Path("/v"), tools)[1:], ["RIP: 0010:0xffff800080010004"])
+        setup = mock.Mock(modules=Path("/m"), kernel=mock.Mock(build=Path("/v")))
+        setup.tools.argv.return_value = ["false"]
+        self.assertEqual(unwind.lines((("RIP", (0xffff800080010004,)),), "", setup)[1:],
+                         ["RIP: 0010:0xffff800080010004"])
 
 
 if __name__ == "__main__":

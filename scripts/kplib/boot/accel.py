@@ -6,43 +6,47 @@ from __future__ import annotations
 import os
 import platform
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from kplib.boot import guest, qemu
-from kplib.build.kernel import Kernel
-from kplib.build.toolchain import Toolchain
+from kplib.boot import qemu
+from kplib.build.setup import Setup
 from kplib.common import cache, ui
 from kplib.common.errors import KparityError
-from kplib.configure.request import Request
+from kplib.configure.lanes import CHECK, Lane
 
 KVM = Path("/dev/kvm")
 #: A kernel under KVM is there in a second; one that crawls is of no use.
 TRIAL_DEADLINE = 6.0
 
 
-def _trial(request: Request, tools: Toolchain, kernel: Kernel) -> dict[str, str]:
-    lane = guest.Lane("trial", "kvm", "trial")
+def _trial(setup: Setup) -> dict[str, str]:
+    lane = CHECK.on("kvm", "trial")
+    setup = replace(setup, request=replace(setup.request, append=""))
     try:
         with ui.step("trying /dev/kvm with a short boot (once)"), \
-                tempfile.TemporaryDirectory(dir=request.cache) as scratch, \
-                qemu.boot(tools, kernel, lane, Path(scratch, "trial.console"),
+                tempfile.TemporaryDirectory(dir=setup.request.cache) as scratch, \
+                qemu.boot(setup, lane, Path(scratch, "trial.console"),
                           deadline=TRIAL_DEADLINE):
             return {"accel": "kvm", "why": "a trial boot worked"}
     except KparityError as err:
         return {"accel": "tcg", "why": f"/dev/kvm is of no use here: {err}"}
 
 
-def choose(request: Request, tools: Toolchain, kernel: Kernel) -> guest.Lane:
-    """Lane check with the best accelerator that works, and the reason."""
+def choose(setup: Setup, lane: Lane) -> Lane:
+    """The lane with the best accelerator that works for it, and the reason."""
+    if lane.counts:
+        return lane
+    request, tools, kernel = setup.request, setup.tools, setup.kernel
     if request.accel:
-        return guest.Lane("check", request.accel, f"ACCEL={request.accel}")
+        return lane.on(request.accel, f"ACCEL={request.accel}")
     machine = platform.machine()
     if machine not in kernel.arch.machines:
-        return guest.Lane("check", "tcg", f"{kernel.arch.name} on {machine} is emulated")
+        return lane.on("tcg", f"{kernel.arch.name} on {machine} is emulated")
     if not KVM.exists():
-        return guest.Lane("check", "tcg", "no /dev/kvm")
+        return lane.on("tcg", "no /dev/kvm")
     if not os.access(KVM, os.R_OK | os.W_OK):
-        return guest.Lane("check", "tcg", "no permission for /dev/kvm")
+        return lane.on("tcg", "no permission for /dev/kvm")
 
     cpu = Path("/proc/cpuinfo").read_text(errors="replace").partition("\n\n")[0]
     model = [line for line in cpu.splitlines() if not line.startswith(("cpu MHz", "bogomips"))]
@@ -52,9 +56,5 @@ def choose(request: Request, tools: Toolchain, kernel: Kernel) -> guest.Lane:
         known = cache.marker(entry)
         if known is None:
             entry.mkdir(parents=True, exist_ok=True)
-            known = cache.complete(entry, _trial(request, tools, kernel))
-    return guest.Lane("check", known["accel"], known["why"])
-
-
-#: Lane insn, which only emulation can count in.
-INSN_LANE = guest.Lane("insn", "tcg", "counting needs emulation")
+            known = cache.complete(entry, _trial(setup))
+    return lane.on(known["accel"], known["why"])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, field
-from typing import BinaryIO, Callable
+from typing import BinaryIO, Callable, Generic, TypeVar
 
 from kplib.common import ui
 from kplib.common.errors import EnvironmentFailed
@@ -28,15 +28,31 @@ _STAMP = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?")
 
 @dataclass(frozen=True)
 class Position:
-    """What runs: empty strings for what is not known or does not apply."""
+    """The pair, case and path that the console named last; empty strings for none.
 
-    suite: str = ""
+    `user`: it is the pair's user program that runs, and `case` the side that it runs on.
+    """
+
+    pair: str = ""
     case: str = ""
     path: str = ""
+    user: bool = False
+
+
+def position(word: str, case: str, path: str) -> Position:
+    """What the words of a marker mean; "-" is none. A pair's name has no underscore."""
+    def name(text: str) -> str:
+        return "" if text == "-" else text
+
+    pair, _, kind = word.partition("_")
+    return Position(name(pair), name(case), name(path), kind == "user")
+
+
+At = TypeVar("At")
 
 
 @dataclass
-class Report:
+class Report(Generic[At]):
     """One complaint of the kernel. `checker` says of what kind; `at` whom it concerns.
 
     `times` is how often it came; the lines are those of the first.
@@ -44,7 +60,7 @@ class Report:
 
     checker: str
     title: str
-    at: Position
+    at: At
     lines: list[str] = field(default_factory=list)
     times: int = 1
 
@@ -52,12 +68,12 @@ class Report:
         """The title, and how often it came."""
         return f"{self.title} ({self.times} times)" if self.times > 1 else self.title
 
-    def same(self, other: "Report") -> bool:
+    def same(self, other: Report[At]) -> bool:
         """Whether two are the same complaint about the same case and path."""
         return (self.checker, self.title, self.at) == (other.checker, other.title, other.at)
 
 
-def add(found: list[Report], report: Report) -> None:
+def add(found: list[Report[At]], report: Report[At]) -> None:
     """Keep a report, or count it where the same one is there."""
     for have in found:
         if have.same(report):
@@ -118,7 +134,7 @@ def kind_of(line: str) -> str | None:
     return next(name for name, pattern in _KINDS if pattern.match(line))
 
 
-def foreign(report: Report) -> bool:
+def foreign(report: Report[At]) -> bool:
     """Whether neither access of a race is in a module of ours; the title names both.
 
     The kernel races with itself on purpose here and there (workqueue.c, where work
@@ -136,9 +152,9 @@ class Console:
             rf"kparity\[{re.escape(token)}\]: (?:at (\S+) (\S+) (\S+)(?: (\d+))?|alive)$")
         self._file = file
         self._rest = b""
-        self._open: Report | None = None
+        self._open: Report[Position] | None = None
         self.position = Position()
-        self.reports: list[Report] = []
+        self.reports: list[Report[Position]] = []
         self.history: list[tuple[int, Position]] = []
         self.size = 0
         #: Whom to show it to as it comes.
@@ -147,8 +163,7 @@ class Console:
         self.panicked = False
         #: Why the kernel ("panic") or init gave up, once it said so.
         self.last_words: dict[str, str] = {}
-        #: Set once the host makes the guest dump its state: no report of its own.
-        self.dumping = False
+        self._frozen = False
         #: When the host last saw something that proves progress.
         self.progress = time.monotonic()
         self.last = self.progress
@@ -178,6 +193,15 @@ class Console:
         for raw in lines:
             self._line(ui.clean(raw[:_LINE_MAX].rstrip(b"\r").decode(errors="replace")))
 
+    def freeze(self) -> None:
+        """From now on the position stays as it is, and nothing is a report any more.
+
+        What a guest prints while the host has it dump its state says nothing of the
+        moment at which that became necessary.
+        """
+        self._frozen = True
+        self._open = None
+
     def close(self) -> None:
         """No more will come."""
         if self._rest:
@@ -187,16 +211,14 @@ class Console:
     def _line(self, text: str) -> None:
         line = plain(text)
         self.panicked = self.panicked or bool(_PANICKED.match(line))
+        if self._frozen:
+            return
         if marker := self._marker.match(line):
             self.progress = time.monotonic()
             if marker.group(1):
-                self.position = Position(*(word.strip("-") and word
-                                           for word in marker.groups()[:3]))
+                self.position = position(*marker.groups()[:3])
                 if marker.group(4):
                     self.history.append((int(marker.group(4)), self.position))
-            self._open = None
-            return
-        if self.dumping:
             self._open = None
             return
         if found := _LAST_WORDS.match(line):

@@ -21,11 +21,13 @@ from typing import Iterator
 
 from kplib.boot import qmp
 from kplib.boot.console import Console
-from kplib.boot.guest import Guest, Lane
+from kplib.boot.guest import Guest
 from kplib.build.kernel import Kernel
+from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
 from kplib.common import cache, proc, ui
 from kplib.common.errors import EnvironmentFailed, GuestLost
+from kplib.configure.lanes import Lane
 
 #: Suites run when the host says so. An oops or a panic ends the guest at once:
 #: what runs after one proves nothing. Notices are on the console, as those lines
@@ -72,8 +74,9 @@ def command(kernel: Kernel, lane: Lane, initrd: Path | None = None,
             append: str = "") -> list[str]:
     """The QEMU command line but for its channels. No network, no disk, no view of the host."""
     arch, variant = kernel.arch, kernel.variant
-    cpus = ["-smp", "1", "-icount", "shift=0,sleep=off"] if lane.name == "insn" else \
-        ["-smp", "2", "-accel", "kvm" if lane.accel == "kvm" else "tcg,thread=multi"]
+    cpus = ["-smp", str(lane.cpus), *(
+        ["-icount", "shift=0,sleep=off"] if lane.counts else
+        ["-accel", "kvm" if lane.accel == "kvm" else "tcg,thread=multi"])]
     words = " ".join((arch.cmdline["all"], arch.cmdline[lane.mode], CMDLINE, variant.cmdline,
                       append))
     return [
@@ -105,7 +108,7 @@ def _state_file(tools: Toolchain, kernel: Kernel, lane: Lane, words: list[str]) 
     Lane insn boots: its counts are to be those of a boot. Hardware virtualisation
     does too: it is fast, and its state depends on the machine.
     """
-    if lane.name != "check" or lane.accel != "tcg":
+    if lane.counts or lane.accel != "tcg":
         return None
     qemu = tools.versions.get(kernel.arch.qemu, "?")
     return kernel.entry / f"warm-{cache.digest(qemu, *words)}"
@@ -162,13 +165,11 @@ def _load(guest: Guest, state: Path) -> None:
     _until(guest, "loading", "query-status", ("paused", "postmigrate"))
     guest.monitor.ask("cont")
     # Anything that it answers will do.
-    guest.send("read /proc/version")
-    guest.ok("waking up")
+    guest.read("waking up", "/proc/version").ok()
 
 
 @contextlib.contextmanager
-def _start(tools: Toolchain, kernel: Kernel, words: list[str], path: Path,
-           token: str, read_only: bool,
+def _start(setup: Setup, words: list[str], path: Path, token: str, read_only: bool,
            cancelled: threading.Event | None) -> Iterator[Guest]:
     """Run QEMU with a guest's channels; it is gone when the body ends."""
     errors = path.with_suffix(".qemu")
@@ -182,19 +183,19 @@ def _start(tools: Toolchain, kernel: Kernel, words: list[str], path: Path,
             stderr = open(errors, "wb")
         except OSError as err:
             raise EnvironmentFailed(f"cannot write {path}: {err.strerror}") from err
-        with log, stderr, proc.child(
-                tools.argv(*words, *channels(*ends), read_only=read_only), stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE, stderr=stderr, pass_fds=ends) as process:
+        argv = setup.tools.argv(*words, *channels(*ends), read_only=read_only)
+        with log, stderr, proc.child(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     stderr=stderr, pass_fds=ends) as process:
             console_end.close()
             monitor_end.close()
             yield Guest(process, Console(token, log), path, errors, wire, monitor,
-                        kernel.variant.patience, cancelled)
+                        setup.silence, cancelled)
 
 
 @contextlib.contextmanager
-def boot(tools: Toolchain, kernel: Kernel, lane: Lane, path: Path, token: str = "",
-         append: str = "", deadline: float | None = None,
-         read_only: bool = True, cancelled: threading.Event | None = None) -> Iterator[Guest]:
+def boot(setup: Setup, lane: Lane, path: Path, token: str = "",
+         deadline: float | None = None, read_only: bool = True,
+         cancelled: threading.Event | None = None) -> Iterator[Guest]:
     """Start a guest and wait until it answers. It is gone when the body ends.
 
     QEMU can write to no file, but for one that lets gdb in, which makes a socket.
@@ -202,6 +203,7 @@ def boot(tools: Toolchain, kernel: Kernel, lane: Lane, path: Path, token: str = 
 
     Its console goes on at the end of the file `path`; QEMU's own words are beside it.
     """
+    tools, kernel, append = setup.tools, setup.kernel, setup.request.append
     words = command(kernel, lane, append=append)
     state = None if append else _state_file(tools, kernel, lane, words)
     known = cache.marker(state) if state else None
@@ -211,8 +213,8 @@ def boot(tools: Toolchain, kernel: Kernel, lane: Lane, path: Path, token: str = 
                 if known.get("sha256") != _digest(state / "state"):
                     raise qmp.MonitorError("its state in the cache is damaged")
                 guest = stack.enter_context(
-                    _start(tools, kernel, [*words, "-incoming", "defer"], path, token,
-                           read_only, cancelled))
+                    _start(setup, [*words, "-incoming", "defer"], path, token, read_only,
+                           cancelled))
                 _load(guest, state)
             except (qmp.MonitorError, GuestLost, OSError) as err:
                 ui.note(f"  booting the {kernel.name} guest from the start: {err}")
@@ -220,9 +222,9 @@ def boot(tools: Toolchain, kernel: Kernel, lane: Lane, path: Path, token: str = 
             else:
                 yield guest
                 return
-    with _start(tools, kernel, words, path, token, read_only, cancelled) as guest:
+    with _start(setup, words, path, token, read_only, cancelled) as guest:
         try:
-            guest.ok("booting", deadline or BOOT_DEADLINE * kernel.variant.patience)
+            guest.expect("booting").ok(deadline or BOOT_DEADLINE * kernel.variant.patience)
         except GuestLost as err:
             # The user's own words, kernel or deadline are a likelier cause.
             if not append and not deadline and kernel.entry in kernel.build.parents:

@@ -6,10 +6,8 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from pathlib import Path
 
-from kplib.build.kernel import Kernel
-from kplib.build.toolchain import Toolchain
+from kplib.build.setup import Setup
 from kplib.common import proc
 from kplib.common.errors import EnvironmentFailed
 from kplib.configure.request import TOP
@@ -49,13 +47,13 @@ def _as_return_address(line: str) -> str:
                       f"{int(found.group(2) or found.group(4), 16) + 1:x}", line)
 
 
-def decode(tools: Toolchain, kernel: Kernel, modules: Path,
-           said: list[list[str]]) -> list[list[str]]:
+def decode(setup: Setup, said: list[list[str]]) -> list[list[str]]:
     """The same reports with addresses turned into names and source lines.
 
     Whatever goes wrong, they come back as they were: a stack that is not
     decoded must not hide the verdict that it belongs to.
     """
+    tools, kernel, modules = setup.tools, setup.kernel, setup.modules
     # "Code:" lines become a page of disassembly; the console's file has them.
     text = "".join(f"{_as_return_address(line)}\n" for lines in said
                    for line in (*(x for x in lines if "Code: " not in x), _CUT))

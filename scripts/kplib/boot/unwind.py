@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 
 from kplib.boot import qmp
+from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
 from kplib.common import proc
 from kplib.common.errors import EnvironmentFailed
@@ -117,13 +118,12 @@ class _Images:
         return f"{name}+{address - begin:#x}/{size:#x}{where}", name
 
 
-def lines(walks: Walks, modules: str, folder: Path, vmlinux: Path,
-          tools: Toolchain) -> list[str]:
+def lines(walks: Walks, modules: str, setup: Setup) -> list[str]:
     """Stacks as the kernel would have printed them, of CPUs that have something to tell.
 
-    `modules` is the guest's /proc/modules, `folder` has its modules.
+    `modules` is the guest's /proc/modules.
     """
-    images = _Images(tools, vmlinux, folder, modules)
+    images = _Images(setup.tools, setup.kernel.build / "vmlinux", setup.modules, modules)
     said: list[str] = []
     for cpu, (register, stack) in enumerate(walks):
         found = [images.find(address) for address in stack]

@@ -40,16 +40,18 @@ class GuestLost(KparityError):
 
     `console` has what it said last, `stuck` tells that it still ran, `stacks` what
     it said that its CPUs and tasks did then; if it said nothing of CPUs, `walks` has
-    where QEMU saw them (kplib.unwind).
+    where QEMU saw them (kplib.boot.unwind). `external`: somebody else ended it.
     """
 
     status = BROKEN
 
     def __init__(self, what: str, console: str = "", stuck: bool = False,
                  stacks: tuple[str, ...] = (),
-                 walks: tuple[tuple[str, tuple[int, ...]], ...] = ()) -> None:
+                 walks: tuple[tuple[str, tuple[int, ...]], ...] = (),
+                 external: bool = False) -> None:
         super().__init__(what)
         self.console = console
         self.stuck = stuck
         self.stacks = stacks
         self.walks = walks
+        self.external = external

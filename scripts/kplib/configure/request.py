@@ -15,10 +15,14 @@ from typing import Mapping
 
 from kplib.common import ui
 from kplib.common.errors import Refused
-from kplib.configure import archs, variants
+from kplib.configure import archs, lanes, variants
 
 TOP = Path(__file__).resolve().parents[3]
 
+#: Seconds of silence, in variant base, while a case of KUnit's speed "normal" runs, or
+#: anything else; variants multiply it by their patience. The longest silent case of ours
+#: takes 0.6 s emulated.
+SILENCE = 20.0
 #: Every variable of the command line, with what it means; `make help` prints this.
 VARIABLES = {
     "ARCH": "x86_64, arm64 or all; default: this machine's",
@@ -34,6 +38,7 @@ VARIABLES = {
     "ACCEL": "kvm or tcg for lane check; default: kvm where a trial boot works",
     "APPEND": "further words for the guest's kernel command line",
     "KEEP": "1: leave the guest of lane check up after a failure, with a shell and for gdb",
+    "SILENCE": "seconds without progress after which a guest is lost; default: 20",
     "OUT": "folder for results; default: out",
     "MIRROR": "Debian mirror; default: the one the host's apt uses",
     "PART": "make test: the parts to run, e.g. PART=mutants; default: all",
@@ -58,6 +63,7 @@ class Request:
     accel: str | None
     append: str
     keep: bool
+    silence: float
     mirror: str | None
     out: Path
     cache: Path
@@ -137,6 +143,14 @@ def _count(name: str, value: str | None, default: int) -> int:
     return int(value)
 
 
+def _seconds(name: str, value: str | None, default: float) -> float:
+    if not value:
+        return default
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", value) or not float(value):
+        raise Refused(f"{name}={value}: give a number of seconds above 0, such as 20 or 2.5")
+    return float(value)
+
+
 def check_paths(request: Request) -> None:
     """Refuse folders in which kbuild and make fail, with words that do not say why."""
     for name, path in (("the checkout", TOP), ("OUT", request.out),
@@ -174,7 +188,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
 
     pairs = _pairs(values.get("PAIR"), all_pairs(), new)
 
-    lane = _choice("LANE", values.get("LANE"), ("check", "insn", "all")) or "all"
+    lane = _choice("LANE", values.get("LANE"), (*lanes.LANES, "all")) or "all"
     if lane not in ("all", *(name for kind in (kinds.values() if variant == "all" else
                                                (kinds[variant],)) for name in kind.lanes)):
         raise Refused(f"LANE={lane}: variant {variant} has lane "
@@ -195,7 +209,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         archs=tuple(known.values()) if arch == "all" else (known[arch],),
         variants=tuple(kinds.values()) if variant == "all" else (kinds[variant],),
         pairs=pairs,
-        lanes=("check", "insn") if lane == "all" else (lane,),
+        lanes=tuple(lanes.LANES) if lane == "all" else (lane,),
         seed=_seed(values.get("SEED")),
         programs=_count("PROGRAMS", values.get("PROGRAMS"), 64),
         kernel=kernel,
@@ -205,6 +219,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         accel=_choice("ACCEL", values.get("ACCEL"), ("kvm", "tcg")),
         append=_line("APPEND", values.get("APPEND") or ""),
         keep=_flag("KEEP", values.get("KEEP")),
+        silence=_seconds("SILENCE", values.get("SILENCE"), SILENCE),
         mirror=values.get("MIRROR") or None,
         out=Path(values.get("OUT") or TOP / "out").expanduser().resolve(),
         cache=Path(cache).expanduser().resolve(),
@@ -233,6 +248,7 @@ def replay(req: Request, arch: archs.Arch, variant: variants.Variant) -> str:
         "TOOLCHAIN": req.toolchain,
         "ACCEL": req.accel,
         "APPEND": req.append or None,
+        "SILENCE": f"{req.silence:g}" if req.silence != plain.silence else None,
     }
     # make expands what it is given, then the shell is done with it: $ is make's own.
     return " ".join(f"{name}={shlex.quote(str(value).replace('$', '$$'))}"

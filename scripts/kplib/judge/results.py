@@ -8,7 +8,8 @@ seed, verdict             verdict is "pass", "fail" or "error"
 kernel                    release, and the options that change figures
 tools                     version of each tool
 lanes                     for each lane: accelerator, why, seconds, boots, losses
-                          (suite, case, path and how a guest was lost there), kernel
+                          (each guest that was lost: suite, case and path, empty where
+                          no case answers for it, what, suspects: pairs, notes), kernel
                           (complaints of the kernel about itself), lost (why the
                           lane was given up, else null)
 pairs                     for each pair:
@@ -30,14 +31,18 @@ from __future__ import annotations
 
 import collections
 import math
+import re
+import traceback
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kplib.boot import guest, stacks
-from kplib.boot.console import Position, Report
+from kplib.boot import stacks
+from kplib.boot.console import Report
+from kplib.boot.laneresult import CaseId, LaneResult, Loss
 from kplib.build.kernel import Kernel
 from kplib.build.toolchain import Toolchain
+from kplib.configure.lanes import Lane, user_suite
 from kplib.configure.request import TOP
 from kplib.judge import ktap
 
@@ -86,36 +91,8 @@ class PairResult:
     costs: dict[str, dict[str, Cost]] = field(default_factory=dict)
 
 
-@dataclass
-class Loss:
-    """A guest that was lost: to what, how, and what it said then."""
-
-    at: Position
-    what: str
-    lines: list[str]
-
-
-@dataclass
-class LaneResult:
-    """All that the boots of a lane gave. `lost` says why it was given up, if it was.
-
-    `planned` has the cases of each pair's suite, `blind` checkers that did not look
-    to the end, with the reason, `kernel` what the kernel complains of without a part of ours in it.
-    """
-
-    lane: guest.Lane
-    seconds: float = 0.0
-    boots: int = 0
-    planned: dict[str, list[Position]] = field(default_factory=dict)
-    ktap: dict[str, str] = field(default_factory=dict)
-    cost: dict[str, str] = field(default_factory=dict)
-    invariants: dict[str, str] = field(default_factory=dict)
-    reports: list[Report] = field(default_factory=list)
-    losses: list[Loss] = field(default_factory=list)
-    blind: dict[str, str] = field(default_factory=dict)
-    kernel: list[str] = field(default_factory=list)
-    lost: str | None = None
-    console: str = ""
+class DamagedTable(ValueError):
+    """What the guest says of a pair cannot be read. Says which line is wrong."""
 
 
 def percentile(counts: dict[int, int], share: float) -> int:
@@ -128,12 +105,24 @@ def percentile(counts: dict[int, int], share: float) -> int:
     raise ValueError("no samples")
 
 
+def _cost_rows(text: str) -> dict[tuple[str, str], dict[int, int]]:
+    """How often an operation on a path cost how much."""
+    raw: dict[tuple[str, str], dict[int, int]] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        found = re.fullmatch(r"(\S+) (\S+) ([0-9]{1,19}) ([0-9]{1,19})", line)
+        if not found or found.group(1) not in PATHS or not int(found.group(4)):
+            raise DamagedTable(f"the table of costs, line {number}: {line[:100]!r}")
+        path, op, value, times = found.groups()
+        raw.setdefault((op, path), {})[int(value)] = int(times)
+    for op, path in raw:
+        if (NOOP, path) not in raw:
+            raise DamagedTable(f"the table of costs has {op} and no {NOOP} on {path}")
+    return raw
+
+
 def parse_costs(text: str) -> dict[str, dict[str, Cost]]:
     """Costs by operation and path, from the engine's cost table."""
-    raw: dict[tuple[str, str], dict[int, int]] = {}
-    for line in text.splitlines():
-        path, op, value, times = line.split()
-        raw.setdefault((op, path), {})[int(value)] = int(times)
+    raw = _cost_rows(text)
     table: dict[str, dict[str, Cost]] = {}
     for (op, path), counts in raw.items():
         own = percentile(raw[(NOOP, path)], 0.5) if op != NOOP else 0
@@ -160,8 +149,12 @@ def geometric_mean(table: dict[str, dict[str, Cost]], path: str) -> float | None
 def parse_invariants(text: str) -> list[Invariant]:
     """Invariants from the engine's table."""
     found = []
-    for line in text.splitlines():
-        ident, category, *judged, cases = line.split("\t")
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split("\t")
+        if len(words) != len(PATHS) + 3 or not all(words[:2]) or \
+                not all(re.fullmatch("[0-9]{1,20}", word) for word in words[2:-1]):
+            raise DamagedTable(f"the table of invariants, line {number}: {line[:100]!r}")
+        ident, category, *judged, cases = words
         found.append(Invariant(ident, category, dict(zip(PATHS, map(int, judged))),
                                cases.split()))
     return found
@@ -183,7 +176,7 @@ class ArchResult:
         statuses = {v.status for pair in self.pairs.values() for v in pair.verdicts}
         if ktap.FAIL in statuses:
             return "fail"
-        if ktap.ERROR in statuses or any(lane.lost for lane in self.lanes):
+        if ktap.ERROR in statuses or any(lane.lost or lane.losses for lane in self.lanes):
             return "error"
         return "pass" if statuses else "error"
 
@@ -204,7 +197,8 @@ class ArchResult:
             "lanes": {
                 lane.lane.name: {"accelerator": lane.lane.accel, "why": lane.lane.why,
                                  "seconds": round(lane.seconds, 3), "boots": lane.boots,
-                                 "losses": [{**asdict(loss.at), "what": loss.what}
+                                 "losses": [{**asdict(loss.at), "what": loss.what,
+                                             "suspects": loss.suspects, "notes": loss.notes}
                                             for loss in lane.losses],
                                  "kernel": lane.kernel, "lost": lane.lost}
                 for lane in self.lanes},
@@ -217,35 +211,68 @@ class ArchResult:
         }
 
 
+def _given(lane: LaneResult, pair: str) -> dict[str, str]:
+    """KTAP of each suite of a pair that a guest gave."""
+    if pair not in lane.answers:
+        return {}
+    answers = lane.answers[pair]
+    found = {lane.lane.suite(pair): answers.ktap}
+    if answers.programs:
+        name = user_suite(pair)
+        found[name] = ktap.wrap(name, answers.programs)
+    return found
+
+
+def _answers_for(lane: LaneResult, loss: Loss, pair: str, suite: str) -> CaseId | None:
+    """The row of a suite that a lost guest is an error of, if it is one of it.
+
+    A suspect answers for it if there is no other, or if it was lost right behind it.
+    """
+    if loss.at.suite:
+        return loss.at if loss.at.suite == suite else None
+    alone = len(loss.suspects) == 1 or loss.right_behind
+    if loss.suspects[:1] == (pair,) and alone and suite == lane.lane.suite(pair):
+        return CaseId(suite)
+    return None
+
+
+def untold(lane: LaneResult) -> list[Loss]:
+    """Lost guests that no row of a pair tells of."""
+    return [loss for loss in lane.losses if not loss.at.suite and not (
+        loss.suspects and (len(loss.suspects) == 1 or loss.right_behind))]
+
+
 def _judge(tree: Path, lane: LaneResult, pair: str, suite: str) -> list[ktap.Verdict]:
     """One verdict for each planned case and path of a suite, in their order."""
     planned = [at for at in lane.planned.get(pair, []) if at.suite == suite]
+    given = _given(lane, pair)
+    absent = lane.not_run.get(pair) or lane.lost or "its guests were lost"
     found: dict[tuple[str, str], ktap.Verdict] = {(at.case, at.path): ktap.Verdict(
         suite, at.case, at.path, ktap.ERROR,
-        ("its result is missing" if suite in lane.ktap else
-         f"not run: {lane.lost or 'its guests were lost'}",))
+        ("its result is missing" if suite in given else f"not run: {absent}",))
         for at in planned}
     cases = {at.case for at in planned}
-    if suite in lane.ktap:
-        text = ktap.settle(lane.ktap[suite], suite, [(at.case, at.path) for at in planned])
+    losses = [(loss, at) for loss in lane.losses if (at := _answers_for(lane, loss, pair, suite))]
+    if suite in given:
+        text = ktap.settle(given[suite], suite, [(at.case, at.path) for at in planned])
         for v in ktap.verdicts(tree, [suite], ktap.merge({suite: text})):
             # A case that was left out on all paths has a line, but no verdict.
             if v.path or v.status != ktap.SKIP or v.case not in cases:
                 found[v.case, v.path] = v
-    elif not planned and not any(loss.at.suite == suite for loss in lane.losses):
-        found["", ""] = ktap.Verdict(suite, "", "", ktap.ERROR,
-                                     (lane.lost or "the guest gave no results",))
-    for loss in lane.losses:
-        after = found.get(("invariants", loss.at.path))
-        if loss.at.suite == suite and after and after.status == ktap.FAIL:
-            found["invariants", loss.at.path] = ktap.Verdict(
-                suite, "invariants", loss.at.path, ktap.ERROR,
-                (f"it looks at what the cases before it have judged, and {loss.at.case} was lost",))
-    for loss in lane.losses:
-        if loss.at.suite == suite:
-            found[loss.at.case, loss.at.path] = ktap.Verdict(
-                suite, loss.at.case, loss.at.path, ktap.ERROR,
-                (loss.what, *stacks.summary(loss.lines)))
+    elif not planned and not losses:
+        found["", ""] = ktap.Verdict(
+            suite, "", "", ktap.ERROR,
+            (lane.not_run.get(pair) or lane.lost or "the guest gave no results",))
+    for _, at in losses:
+        after = found.get(("invariants", at.path))
+        if after and after.status == ktap.FAIL:
+            found["invariants", at.path] = ktap.Verdict(
+                suite, "invariants", at.path, ktap.ERROR,
+                (f"it looks at what the cases before it have judged, and {at.case} was lost",))
+    for loss, at in losses:
+        found[at.case, at.path] = ktap.Verdict(
+            suite, at.case, at.path, ktap.ERROR,
+            (loss.what, *loss.notes, *stacks.summary(loss.lines)))
     several: collections.Counter[tuple[str, str]] = collections.Counter()
     for report in lane.reports:
         key = report.at.case, report.at.path
@@ -266,12 +293,12 @@ def _judge(tree: Path, lane: LaneResult, pair: str, suite: str) -> list[ktap.Ver
     return list(found.values())
 
 
-def _first(lane: LaneResult, *checkers: str) -> Report | None:
+def _first(lane: LaneResult, *checkers: str) -> Report[CaseId] | None:
     """The first report of any of these checkers."""
     return next((r for r in lane.reports if r.checker in checkers), None)
 
 
-def _where(report: Report) -> str:
+def _where(report: Report[CaseId]) -> str:
     return f"{report.at.case} {report.at.path} of {report.at.suite}"
 
 
@@ -301,6 +328,8 @@ def _checkers(kernel: Kernel, lane: LaneResult, pair: str,
                 status, why = ktap.FAIL, (
                     f"{sum(r.times for r in hits)} of its reports, the first in "
                     f"{hits[0].at.case}")
+            elif why := lane.unasked.get((checker.name, pair), ""):
+                status = ktap.SKIP
             elif checker.name in lane.blind:
                 status, why = _blind(lane, checker.name)
             elif checker.limit and (first := _first(lane, checker.name)):
@@ -314,39 +343,66 @@ def _checkers(kernel: Kernel, lane: LaneResult, pair: str,
     return found
 
 
+def _error(mine: list[ktap.Verdict], suite: str, why: tuple[str, ...]) -> list[ktap.Verdict]:
+    """Verdicts with an error of the suite as a whole, which has one row at most."""
+    said = next((v.log for v in mine if (v.suite, v.case, v.path) == (suite, "", "")), ())
+    return [*(v for v in mine if (v.suite, v.case, v.path) != (suite, "", "")),
+            ktap.Verdict(suite, "", "", ktap.ERROR, (*said, *why))]
+
+
+def _judge_pair(kernel: Kernel, lane: LaneResult, pair: str, result: PairResult) -> None:
+    """Judge what one lane gave of a pair."""
+    mine: list[ktap.Verdict] = []
+    for suite in planned_suites(pair, lane.lane):
+        mine += _judge(kernel.tree, lane, pair, suite)
+    damaged = [lane.damaged[pair]] if pair in lane.damaged else []
+    passed = {v.path for v in mine if v.status == ktap.PASS}
+    figures = lane.answers[pair].figures if pair in lane.answers else ""
+    try:
+        if lane.lane.counts:
+            result.costs = parse_costs(figures)
+            if bare := passed - set(result.costs.get(NOOP, {})):
+                raise DamagedTable(f"the table of costs has nothing of {', '.join(sorted(bare))}")
+        else:
+            result.invariants = parse_invariants(figures)
+    except DamagedTable as err:
+        damaged.append(str(err))
+    if damaged:
+        mine = _error(mine, lane.lane.suite(pair),
+                      tuple(f"the guest's words cannot be read: {why}" for why in damaged))
+    result.verdicts += mine
+    if not lane.lane.counts:
+        result.verdicts += _checkers(kernel, lane, pair, mine)
+
+
+def _not_judged(lane: LaneResult, pair: str, err: Exception) -> list[ktap.Verdict]:
+    """What is left to say of a pair that kparity itself stumbled over."""
+    frame = traceback.extract_tb(err.__traceback__)[-1]
+    why = (f"kparity could not judge it: {type(err).__name__}: {err}, in "
+           f"{Path(frame.filename).name}:{frame.lineno}; this is a bug of kparity",)
+    return [*(ktap.Verdict(at.suite, at.case, at.path, ktap.ERROR, ("not judged",))
+              for at in dict.fromkeys(lane.planned.get(pair, []))),
+            ktap.Verdict(lane.lane.suite(pair), "", "", ktap.ERROR, why)]
+
+
 def gather(kernel: Kernel, tools: Toolchain, seed: int, pairs: tuple[str, ...],
            lanes: list[LaneResult]) -> ArchResult:
     """Judge what the lanes of one arch and variant gave."""
     found = {pair: PairResult() for pair in pairs}
     for lane in lanes:
         for pair in pairs:
-            result = found[pair]
-            mine: list[ktap.Verdict] = []
-            for suite in planned_suites(pair, lane.lane.name):
-                mine += _judge(kernel.tree, lane, pair, suite)
-            result.verdicts += mine
-            if lane.lane.name == "check":
-                result.verdicts += _checkers(kernel, lane, pair, mine)
-            if lane.cost.get(pair):
-                result.costs = parse_costs(lane.cost[pair])
-            if lane.lane.name == "check" and lane.invariants.get(pair):
-                result.invariants = parse_invariants(lane.invariants[pair])
+            before = list(found[pair].verdicts)
+            try:
+                _judge_pair(kernel, lane, pair, found[pair])
+            except Exception as err:  # pylint: disable=broad-except
+                # Whatever it is, the other pairs' results are none the worse for it.
+                found[pair].verdicts = before + _not_judged(lane, pair, err)
     return ArchResult(kernel, tools, seed, lanes, found)
 
 
-def user_suite(pair: str) -> str:
-    """Name under which the results of a pair's user program appear."""
-    return f"{pair}_user"
-
-
-def planned_suites(pair: str, lane: str) -> list[str]:
+def planned_suites(pair: str, lane: Lane) -> list[str]:
     """The suites of a pair in a lane."""
-    suites = [suite_name(pair, lane)]
-    if lane == "check" and (TOP / f"tests/user/{pair}.c").exists():
+    suites = [lane.suite(pair)]
+    if lane.programs and (TOP / f"tests/user/{pair}.c").exists():
         suites.append(user_suite(pair))
     return suites
-
-
-def suite_name(pair: str, lane: str) -> str:
-    """Name of the KUnit suite of a pair for a lane; see KP_SUITES() in engine.h."""
-    return f"{pair}_insn" if lane == "insn" else pair

@@ -14,7 +14,8 @@ from kplib.common import cache
 from kplib.common.errors import FAILED, KparityError
 from kplib.judge import ktap
 from kplib.judge.ledger import Ledger
-from kplib.judge.results import NOOP, PATHS, ArchResult, Cost, PairResult, geometric_mean
+from kplib.judge.results import (NOOP, PATHS, ArchResult, Cost, PairResult, geometric_mean,
+                                 untold)
 
 _COLOUR = {ktap.PASS: "32", ktap.FAIL: "31", ktap.ERROR: "31", ktap.SKIP: "33"}
 _WORD = {ktap.PASS: "ok", ktap.FAIL: "FAIL", ktap.ERROR: "ERROR", ktap.SKIP: "skip"}
@@ -141,6 +142,9 @@ def show(result: ArchResult, verbose: bool) -> str:
                       f"{len(lane.kernel)} times, with no part of ours in it:"]
             lines += [f"    {times} times: {title}" for title, times in
                       collections.Counter(lane.kernel).most_common(5)]
+        for loss in untold(lane):
+            lines += ["", f"  {_paint(_WORD[ktap.ERROR], ktap.ERROR)} lane {lane.lane.name}: "
+                      f"{loss.what}", *(f"    {note}" for note in loss.notes)]
         if lane.lost:
             lines += ["", f"  lane {lane.lane.name}: {lane.lost}"]
             if lane.console:

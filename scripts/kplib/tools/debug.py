@@ -4,21 +4,27 @@
 from __future__ import annotations
 
 import collections
-import math
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import Future
 from pathlib import Path
+from typing import Callable
 
-from kplib.boot import accel, guest, lanes, qemu
+from kplib.boot import accel, guest, qemu
+from kplib.boot.agenda import Agenda
+from kplib.boot.laneresult import LaneResult
+from kplib.boot.session import Session
 from kplib.build import busybox, kernel, modules
+from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
 from kplib.common import proc, ui
 from kplib.common.errors import BROKEN, OK, GuestLost, Refused
+from kplib.configure.lanes import CHECK
 from kplib.configure.request import Request
+from kplib.judge import results
 from kplib.tools import gdb
 
 #: Where make gdb stops: every pair's module_init calls it, and unlike that one it
@@ -50,45 +56,42 @@ def _ended() -> None:
 
 def gdb_(req: Request, tools: Toolchain) -> int:
     """gdb on a guest that stops where the pair's module is loaded, and then runs its suite."""
-    built_kernel = kernel.get(req, tools, req.archs[0], req.variants[0])
-    gdb.check(tools, built_kernel)
-    built: Future[modules.Modules] = Future()
-    built.set_result(modules.build(req, tools, built_kernel))
+    setup = Setup(req, tools, kernel.get(req, tools, req.archs[0], req.variants[0]))
+    gdb.check(setup)
+    built = modules.build(req, tools, setup.kernel)
     # Emulated unless asked otherwise: breakpoints then need nothing of the guest.
-    lane = guest.Lane("check", req.accel or "tcg", "for gdb")
-    console = modules.results_folder(req, built_kernel) / "gdb.console"
+    lane = CHECK.on(req.accel or "tcg", "for gdb")
+    console = modules.results_folder(req, setup.kernel) / "gdb.console"
     console.unlink(missing_ok=True)
-    run = lanes.LaneRun(req, tools, built_kernel, lane, built, console)
+    token = secrets.token_hex(4)
+    result = LaneResult(lane)
     try:
-        with guest.slot(), qemu.boot(tools, built_kernel, lane, console, run.token,
-                                     req.append, read_only=False) as vm:
+        with guest.slot(), qemu.boot(setup, lane, console, token, read_only=False) as vm:
             vm.stay()
-            run.ask_engine(vm)
-            run.collect_engine(vm)
+            session = Session(vm, setup, result, built, token, Agenda(req.pairs, result).next())
+            session.load_engine().ok()
             # From here on the guest stands still, until gdb lets it go on.
             vm.monitor.ask("stop")
-            run.ask_suites(vm)
-            folder = modules.folder(req, built_kernel)
-            with gdb.door(req, tools, built_kernel, vm, folder,
-                          _WITH_INIT.format(module=f"kparity_{req.pairs[0]}"),
-                          f"tbreak {FIRST_STOP}", "continue") as door:
-                return _session(door.argv, vm, run)
+            suites = session.ask_suites()
+            with gdb.server(setup, vm, _WITH_INIT.format(module=f"kparity_{req.pairs[0]}"),
+                            f"tbreak {FIRST_STOP}", "continue") as access:
+                return _session(access.argv, vm, lambda: _follow(setup, vm, result, suites))
     finally:
         if console.exists():
             ui.note(f"the guest's console: {console}")
 
 
-def _session(argv: list[str], vm: guest.Guest, run: lanes.LaneRun) -> int:
+def _session(argv: list[str], vm: guest.Guest, follow: Callable[[], None]) -> int:
     """gdb in the terminal's foreground, until it ends; the guest's answers meanwhile."""
     # Ctrl-C belongs to gdb. A handler, unlike SIG_IGN, is not inherited.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         with ui.terminal(), subprocess.Popen(argv, preexec_fn=proc.die_with_parent) as process:
             ended = os.pidfd_open(process.pid)
-            vm.taps[ended] = _ended
-            vm.patience = math.inf  # a guest that gdb has stopped is silent
+            vm.silence.lift()  # a guest that gdb has stopped is silent
             try:
-                _follow(vm, run)
+                with vm.watching(ended, _ended):
+                    follow()
             except _Ended:
                 pass
             except BaseException:
@@ -103,14 +106,16 @@ def _session(argv: list[str], vm: guest.Guest, run: lanes.LaneRun) -> int:
         signal.signal(signal.SIGINT, before)
 
 
-def _follow(vm: guest.Guest, run: lanes.LaneRun) -> None:
+def _follow(setup: Setup, vm: guest.Guest, result: LaneResult, suites: Callable[[], None]) -> None:
     """Take the answers as they come, and say how it ended."""
     try:
-        run.collect_suites(vm)
+        suites()
     except GuestLost as err:
         ui.note(f"kparity: {err}")
         return
-    for name, pair in run.judge(vm, run.request.pairs).items():
+    req = setup.request
+    for name, pair in results.gather(setup.kernel, setup.tools, req.seed, req.pairs,
+                                     [result.so_far(vm.console)]).pairs.items():
         count = collections.Counter(v.status for v in pair.verdicts)
         ui.note(f"kparity: the guest has ended; {name}: "
                 + ", ".join(f"{n} {status}" for status, n in sorted(count.items())))
@@ -137,7 +142,7 @@ def shell(req: Request, tools: Toolchain) -> int:
     built_kernel = kernel.get(req, tools, req.archs[0], req.variants[0])
     built = modules.build(req, tools, built_kernel)
     program = busybox.get(req, tools, req.archs[0])
-    lane = accel.choose(req, tools, built_kernel)
+    lane = accel.choose(Setup(req, tools, built_kernel), CHECK)
     with tempfile.TemporaryDirectory(dir=req.out) as scratch:
         initrd = _shell_initrd(tools, built_kernel, built, program, Path(scratch))
         # The console is the terminal here, and there is no port for a host to talk on.

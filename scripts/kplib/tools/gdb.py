@@ -19,11 +19,9 @@ from typing import Iterator
 
 from kplib.boot import qmp
 from kplib.boot.guest import Guest
-from kplib.build.kernel import Kernel
-from kplib.build.toolchain import Toolchain
+from kplib.build.setup import Setup
 from kplib.common import cache, proc, ui
 from kplib.common.errors import EnvironmentFailed, Refused
-from kplib.configure.request import Request
 
 PROGRAM = "gdb-multiarch"
 #: What fits into sockaddr_un, without the zero at its end.
@@ -41,20 +39,22 @@ lx-symbols
 """
 
 
-def check(tools: Toolchain, kernel: Kernel) -> None:
+def check(setup: Setup) -> None:
     """Refuse where there is no gdb, or nothing that it could show."""
+    tools, kernel = setup.tools, setup.kernel
     if tools.root is None and not shutil.which(PROGRAM):
         raise Refused(f"the host lacks {PROGRAM}; install it, or give TOOLCHAIN=root")
     if kernel.config.get("CONFIG_DEBUG_INFO") != "y" or not (kernel.build / "vmlinux").exists():
         raise Refused(f"{kernel.build}: gdb needs its vmlinux, with CONFIG_DEBUG_INFO=y")
 
 
-def _scripts(tools: Toolchain, kernel: Kernel) -> Path:
+def _scripts(setup: Setup) -> Path:
     """The tree's gdb commands for this kernel, in the cache: a KDIR is never written to.
 
     constants.py is the one file of them that depends on the kernel, and its own
     Makefile makes it anywhere. That one links the others as well, if they are there.
     """
+    tools, kernel = setup.tools, setup.kernel
     entry = kernel.entry / f"gdb-{cache.digest(kernel.ident)}"
     if cache.marker(entry) is None:
         with cache.locked(entry):
@@ -77,7 +77,7 @@ def _scripts(tools: Toolchain, kernel: Kernel) -> Path:
 
 
 @dataclass(frozen=True)
-class Door:
+class Access:
     """How to attach to a guest: `argv` does it here, `script` from anywhere."""
 
     argv: list[str]
@@ -85,10 +85,10 @@ class Door:
 
 
 @contextlib.contextmanager
-def door(req: Request, tools: Toolchain, kernel: Kernel, guest: Guest, modules: Path,
-         *commands: str) -> Iterator[Door]:
+def server(setup: Setup, guest: Guest, *commands: str) -> Iterator[Access]:
     """Let gdb in to a running guest. `commands` are for it to carry out once it is attached."""
-    scripts = _scripts(tools, kernel)
+    req, kernel = setup.request, setup.kernel
+    scripts = _scripts(setup)
     with contextlib.ExitStack() as stack:
         # OUT first: it is the user's own. Both are visible in a root.
         for parent in (req.out, req.cache):
@@ -107,10 +107,10 @@ def door(req: Request, tools: Toolchain, kernel: Kernel, guest: Guest, modules: 
         if not socket.exists():
             raise EnvironmentFailed(f"QEMU does not let gdb in: {ui.clean(said.strip())}")
         (folder / "commands").write_text("\n".join((_COMMANDS.format(
-            modules=modules, vmlinux=kernel.build / "vmlinux", sources=kernel.tree,
+            modules=setup.modules, vmlinux=kernel.build / "vmlinux", sources=kernel.tree,
             scripts=scripts, socket=socket), *commands, "")))
-        argv = tools.argv(PROGRAM, *OPTIONS, "-x", folder / "commands")
+        argv = setup.tools.argv(PROGRAM, *OPTIONS, "-x", folder / "commands")
         script = folder / "attach"
         script.write_text(f"#!/bin/sh\nexec {shlex.join(argv)}\n")
         script.chmod(0o700)
-        yield Door(argv, script)
+        yield Access(argv, script)

@@ -16,16 +16,15 @@ import shlex
 import sys
 import threading
 import tty
-from pathlib import Path
 from typing import Callable, Iterator
 
 from kplib.boot.guest import Guest
+from kplib.boot.laneresult import LaneResult
 from kplib.build import busybox
-from kplib.build.kernel import Kernel
-from kplib.build.toolchain import Toolchain
+from kplib.build.setup import Setup
 from kplib.common import ui
 from kplib.common.errors import GuestLost, KparityError
-from kplib.configure.request import Request
+from kplib.judge import ktap, results
 from kplib.tools import gdb
 
 #: Makes busybox's names, and gives the shell the console as its terminal.
@@ -45,55 +44,69 @@ def interrupted(*_: object) -> None:
     _let_go.set()
 
 
-def hold(req: Request, tools: Toolchain, kernel: Kernel, vm: Guest, modules: Path,
-         why: list[str], healthy: bool) -> None:
-    """Leave a guest up. `why` is shown; a guest that is not `healthy` gives no shell."""
-    _let_go.clear()
-    _holding.set()
-    try:
-        with ui.hushed(), contextlib.ExitStack() as stack:
-            for line in why:
-                ui.note(line)
-            try:
-                gdb.check(tools, kernel)
-                script = stack.enter_context(gdb.door(req, tools, kernel, vm, modules)).script
-                ui.note(f"the guest is kept; gdb from another terminal: {shlex.quote(str(script))}")
-            except KparityError as err:
-                ui.note(f"the guest is kept, but not for gdb: {err}")
-            _visit(req, tools, kernel, vm, healthy)
-    except GuestLost as err:
-        ui.note(f"the kept guest has ended: {err}")
-    finally:
-        _holding.clear()
+class Keeper:
+    """Keeps the guest of lane check at the first failure (boot.lanes.Keeper)."""
 
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        # Not at the failure, but now.
+        self._busybox = busybox.get(setup.request, setup.tools, setup.kernel.arch)
 
-def _visit(req: Request, tools: Toolchain, kernel: Kernel, vm: Guest, healthy: bool) -> None:
-    terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
-    if terminal and healthy:
-        program = busybox.get(req, tools, kernel.arch).read_bytes()
-        ui.note("a shell in it; leave with 'exit' or Ctrl-A x")
-        vm.send(f"shell {len(program)} {SHELL}", program)
-        with _relayed(vm):
-            vm.idle(math.inf, lambda: _let_go.is_set() or vm.owes_nothing())
-        ui.note("")
-        return
-    if not healthy:
-        ui.note("it gives no shell any more, only gdb can look")
-    ui.note("it ends with Ctrl-D or Ctrl-C" if terminal else
-            "it ends when standard input is closed, or with SIGINT or SIGTERM")
-    with _tapped(vm, lambda data: None):
-        vm.idle(math.inf, _let_go.is_set)
+    def failures(self, so_far: LaneResult, pairs: tuple[str, ...]) -> list[str]:
+        """What has failed of pairs that have run, a line each."""
+        found = results.gather(self._setup.kernel, self._setup.tools, self._setup.request.seed,
+                               pairs, [so_far]).pairs
+        return [f"{v.status.upper()} {pair} {v.case} {v.path}" for pair, result in found.items()
+                for v in result.verdicts if v.status in (ktap.FAIL, ktap.ERROR)]
+
+    def hold(self, vm: Guest, why: list[str], healthy: bool) -> None:
+        """Leave a guest up. `why` is shown; a guest that is not `healthy` gives no shell."""
+        _let_go.clear()
+        _holding.set()
+        try:
+            with ui.hushed(), contextlib.ExitStack() as stack:
+                for line in why:
+                    ui.note(line)
+                try:
+                    gdb.check(self._setup)
+                    script = shlex.quote(str(
+                        stack.enter_context(gdb.server(self._setup, vm)).script))
+                    ui.note(f"the guest is kept; gdb from another terminal: {script}")
+                except KparityError as err:
+                    ui.note(f"the guest is kept, but not for gdb: {err}")
+                self._visit(vm, healthy)
+        except GuestLost as err:
+            ui.note(f"the kept guest has ended: {err}")
+        finally:
+            _holding.clear()
+
+    def _visit(self, vm: Guest, healthy: bool) -> None:
+        terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+        if terminal and healthy:
+            program = self._busybox.read_bytes()
+            ui.note("a shell in it; leave with 'exit' or Ctrl-A x")
+            shell = vm.send("running a shell", f"shell {len(program)} {SHELL}", program)
+            with _relayed(vm):
+                vm.idle(math.inf, lambda: _let_go.is_set() or shell.done)
+            ui.note("")
+            return
+        if not healthy:
+            ui.note("it gives no shell any more, only gdb can look")
+        ui.note("it ends with Ctrl-D or Ctrl-C" if terminal else
+                "it ends when standard input is closed, or with SIGINT or SIGTERM")
+        with _input_to(vm, lambda data: None):
+            vm.idle(math.inf, _let_go.is_set)
 
 
 @contextlib.contextmanager
-def _tapped(vm: Guest, take: Callable[[bytes], None]) -> Iterator[None]:
+def _input_to(vm: Guest, take: Callable[[bytes], None]) -> Iterator[None]:
     """Hand over what comes from standard input; its end lets the guest go."""
     def read() -> None:
         data = os.read(0, 4096)
         if data:
             take(data)
         else:
-            vm.taps.pop(0, None)
+            vm.unwatch(0)
             _let_go.set()
 
     try:
@@ -103,11 +116,8 @@ def _tapped(vm: Guest, take: Callable[[bytes], None]) -> Iterator[None]:
         _let_go.set()
         yield
         return
-    vm.taps[0] = read
-    try:
+    with vm.watching(0, read):
         yield
-    finally:
-        vm.taps.pop(0, None)
 
 
 @contextlib.contextmanager
@@ -123,14 +133,14 @@ def _relayed(vm: Guest) -> Iterator[None]:
             elif prefixed and key == _LEAVE:
                 _let_go.set()
             else:
-                vm.type(key if not prefixed or key == _PREFIX else _PREFIX + key)
+                vm.line.type(key if not prefixed or key == _PREFIX else _PREFIX + key)
                 prefixed = False
 
     def show(data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
 
-    with ui.terminal(), _tapped(vm, keys):
+    with ui.terminal(), _input_to(vm, keys):
         tty.setraw(0)
         vm.console.show = show
         try:

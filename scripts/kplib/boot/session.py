@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What one guest is asked for, pair after pair, and its answers.
+
+Requests are queued ahead, so that the guest never waits for the host.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from dataclasses import dataclass
+from typing import Callable
+
+from kplib.boot import agenda
+from kplib.boot.agenda import Work
+from kplib.boot.console import Position, Report
+from kplib.boot.guest import Guest, Pending
+from kplib.boot.laneresult import Answers, LaneResult
+from kplib.build.modules import Modules, in_guest
+from kplib.build.setup import Setup
+from kplib.common.errors import GuestLost
+from kplib.configure.lanes import user_suite
+
+DEBUG = "/sys/kernel/debug"
+#: The implementations, as the device nodes of a pair with a user program name them.
+SIDES = ("c", "rust")
+#: kmemleak says nothing of objects younger than 5 s (MSECS_MIN_AGE in mm/kmemleak.c),
+#: nor of those whose content changed since the scan before.
+LEAK_AGE = 5.1
+#: Seconds for a guest to power off, in variant base.
+OFF_DEADLINE = 30.0
+_LEAK = re.compile(r"^unreferenced object 0x[0-9a-f]+ \(size (\d+)\):$")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The requests for one pair."""
+
+    pair: str
+    loaded: Pending
+    modules: Pending
+    cases: Pending
+    ran: Pending
+    results: Pending
+    figures: Pending
+    programs: dict[str, Pending]
+    end: Pending
+
+
+class Session:
+    """One guest's part of a lane's work."""
+
+    def __init__(self, vm: Guest, setup: Setup, result: LaneResult, built: Modules, token: str,
+                 works: list[Work]) -> None:
+        self.vm = vm
+        self.works = works
+        #: Pairs that have run to their end in this guest.
+        self.ran: list[str] = []
+        #: The guest's /proc/modules, once it has any.
+        self.modules = ""
+        self._setup, self._result, self._built, self._token = setup, result, built, token
+        self._lane = result.lane
+        self._asked: list[_Asked] = []
+        self._checkers_asked = False
+        self._options = {checker.option for checker in setup.kernel.variant.checkers}
+
+    def _mark(self, word: str = "-", case: str = "-") -> Pending:
+        """Say on the console what the guest is about to do."""
+        return self.vm.say(f"kparity[{self._token}]: at {word} {case} -")
+
+    def load_engine(self) -> Pending:
+        """Queue the engine, which is told what to leave out."""
+        request = self._setup.request
+        return self.vm.load(
+            "loading the engine", in_guest(self._built.engine).read_bytes(),
+            f"seed={request.seed} programs={request.programs} mark={self._token} "
+            f"skip={agenda.skipped(self.works)}")
+
+    def run(self) -> None:
+        """Run all, and end the guest."""
+        engine = self.load_engine()
+        suites = self.ask_suites()
+        engine.ok()
+        suites()
+
+    def ask_suites(self) -> Callable[[], None]:
+        """Queue everything behind the engine; the result takes the answers, to the guest's end."""
+        asked = [self.ask(work) for work in self.works]
+        # Checkers are asked at the end, and kmemleak wants to be waited for.
+        end = None if self._checked() else self.ask_end()
+
+        def take() -> None:
+            for one in asked:
+                self.take(one)
+            self.ask_checkers()
+            (end or self.ask_end())()
+
+        return take
+
+    def ask(self, work: Work) -> _Asked:
+        """Queue a pair's module, its suite, its user programs, and what they found."""
+        vm, pair = self.vm, work.pair
+        suite = self._lane.suite(pair)
+        self._mark(pair)
+        loaded = vm.load(f"loading {pair}", in_guest(self._built.pairs[pair]).read_bytes())
+        modules = vm.read("reading /proc/modules", "/proc/modules")
+        cases = vm.read(f"reading the plan of {pair}", f"{DEBUG}/kparity/{pair}/cases")
+        vm.write("clearing what was warned of once", f"{DEBUG}/clear_warn_once", b"1")
+        asked = _Asked(
+            pair, loaded, modules, cases,
+            vm.write(f"running {suite}", f"{DEBUG}/kunit/{suite}/run", b"1"),
+            vm.read(f"reading the results of {suite}", f"{DEBUG}/kunit/{suite}/results"),
+            vm.read(f"reading the figures of {pair}",
+                    f"{DEBUG}/kparity/{pair}/{self._lane.figures}"),
+            {side: self._ask_program(pair, side) for side in self._sides(work)},
+            self._mark())
+        self._asked.append(asked)
+        return asked
+
+    def _sides(self, work: Work) -> list[str]:
+        """The sides that a pair's user program is to run on."""
+        if not self._lane.programs or work.pair not in self._built.programs:
+            return []
+        return [side for side in SIDES if side not in agenda.skipped_sides(work)]
+
+    def _ask_program(self, pair: str, side: str) -> Pending:
+        program = self._built.programs[pair].read_bytes()
+        self._mark(user_suite(pair), side)
+        return self.vm.send(f"running the program of {pair} on {side}",
+                            f"exec {len(program)} /dev/kparity-{pair}-{side}", program)
+
+    def take(self, asked: _Asked) -> None:
+        """The answers to ask()."""
+        pair = asked.pair
+        asked.loaded.ok()
+        self.modules = asked.modules.text()
+        for case, speed in self._result.plan(pair, asked.cases.text()).items():
+            self.vm.silence.allow(pair, case, speed)
+        asked.ran.ok()
+        ktap, figures = asked.results.text(), asked.figures.text()
+        said = {}
+        for side, program in asked.programs.items():
+            status, out = program.answer()
+            said[side] = status, out.decode(errors="replace")
+        asked.end.ok()
+        self._result.take(pair, Answers(ktap, figures, said))
+        self.ran.append(pair)
+
+    def ask_end(self) -> Callable[[], None]:
+        """Queue what takes everything back and ends the guest; the result takes the answers."""
+        asked = []
+        for work in self.works:
+            asked += [self._mark(work.pair),
+                      self.vm.send(f"unloading {work.pair}", f"unload kparity_{work.pair}"),
+                      self._mark()]
+        asked += [self.vm.send("unloading the engine", "unload kparity"),
+                  self.vm.send("powering off", "off")]
+
+        def take() -> None:
+            for one in asked:
+                one.ok()
+            self.vm.wait_for_end(OFF_DEADLINE * self._setup.kernel.variant.patience)
+
+        return take
+
+    def _checked(self) -> list[str]:
+        """Checkers of this kernel that say nothing by themselves, by their rows' names."""
+        return [checker.name for checker in self._setup.kernel.variant.checkers
+                if checker.option in ("DEBUG_KMEMLEAK", "PROVE_LOCKING")]
+
+    def ask_checkers(self) -> None:
+        """Ask checkers that say nothing by themselves."""
+        if "DEBUG_KMEMLEAK" in self._options:
+            self._leaks()
+        if "PROVE_LOCKING" in self._options:
+            stats = self.vm.read("asking lockdep", "/proc/lockdep_stats").text()
+            found = re.search(r"debug_locks: +(\d)", stats)
+            if not found or found.group(1) != "1":
+                self._result.turned_off("lockdep", "lockdep turns itself off at a first report")
+        self._checkers_asked = True
+
+    def ended(self) -> None:
+        """The guest is gone. Of pairs that checkers were not asked of, nothing is known."""
+        for asked in self._asked:
+            # An answer can come with the news that the guest is lost.
+            if asked.end.done and asked.pair not in self.ran:
+                with contextlib.suppress(GuestLost):
+                    self.take(asked)
+        if not self._checkers_asked:
+            for checker in self._checked():
+                for pair in self.ran:
+                    self._result.not_asked(checker, pair,
+                                           "its guest was lost before it was asked")
+
+    def _scan(self) -> None:
+        self.vm.write("scanning for leaks", f"{DEBUG}/kmemleak", b"scan").ok()
+
+    def _leaks(self) -> None:
+        """Have the kernel look for memory that nothing points to."""
+        end = time.monotonic() + LEAK_AGE
+        self._scan()
+        self.vm.idle(end - time.monotonic())
+        self._scan()
+        text = self.vm.read("reading the leaks", f"{DEBUG}/kmemleak").text()
+        for report in leak_reports(text, self.vm.console.at):
+            self._result.report(report)
+
+
+def leak_reports(text: str, ran_at: Callable[[int], Position]) -> list[Report[Position]]:
+    """What kmemleak says, as reports; `ran_at` tells what ran at a tick of the guest's."""
+    # What was allocated in one place on one path is one leak, however often.
+    found: dict[tuple[Position, str], tuple[list[int], list[str]]] = {}
+    for block in re.split(r"(?m)^(?=unreferenced object)", text):
+        lines = block.splitlines()
+        when = re.search(r"jiffies (\d+)", block)
+        if not lines or not when or not (size := _LEAK.match(lines[0])):
+            continue
+        stack = block.partition("backtrace")[2].partition("\n")[2]
+        sizes, _ = found.setdefault((ran_at(int(when.group(1))), stack), ([], lines))
+        sizes.append(int(size.group(1)))
+    return [Report("kmemleak", f"kmemleak: nothing points to what was allocated here: "
+                   f"{sum(sizes)} bytes in {len(sizes)} object{'s' * (len(sizes) > 1)}", at, lines)
+            for (at, _), (sizes, lines) in found.items()]

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Everything that is settled before anything of a pair is built or run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kplib.build import modules
+from kplib.build.kernel import Kernel
+from kplib.build.toolchain import Toolchain
+from kplib.configure.request import Request
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A request, the tools chosen for it, and the kernel to run in."""
+
+    request: Request
+    tools: Toolchain
+    kernel: Kernel
+
+    @property
+    def silence(self) -> float:
+        """Seconds that a guest of this kernel may be silent while a case of normal speed runs."""
+        return self.request.silence * self.kernel.variant.patience
+
+    @property
+    def modules(self) -> Path:
+        """The folder that the modules are built in."""
+        return modules.folder(self.request, self.kernel)

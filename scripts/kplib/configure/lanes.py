@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The lanes: what a boot is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What a boot is for, and what executes its instructions.
+
+    `counts`: the guest's clock counts executed instructions. `suffix` ends the names of
+    the lane's suites (KP_SUITES() in engine.h), `figures` is the file in debugfs, in the
+    pair's folder, that is read after its suite. `programs`: pairs' user programs run in it.
+    `accel` is "tcg" or "kvm", `why` the reason for it.
+    """
+
+    name: str
+    cpus: int
+    counts: bool
+    suffix: str
+    figures: str
+    programs: bool
+    accel: str = "tcg"
+    why: str = ""
+
+    def on(self, accel: str, why: str) -> Lane:
+        """The same lane with an accelerator, and the reason for it."""
+        return replace(self, accel=accel, why=why)
+
+    @property
+    def mode(self) -> str:
+        """The entry of the arch's machine, cpu and cmdline to use."""
+        return "insn" if self.counts else self.accel
+
+    def describe(self) -> str:
+        """The accelerator, in words."""
+        how = "TCG, -icount shift=0" if self.counts else self.accel.upper()
+        return f"{how} ({self.why})"
+
+    def suite(self, pair: str) -> str:
+        """Name of a pair's KUnit suite."""
+        return f"{pair}{self.suffix}"
+
+
+CHECK = Lane("check", cpus=2, counts=False, suffix="", figures="invariants", programs=True)
+INSN = Lane("insn", cpus=1, counts=True, suffix="_insn", figures="cost", programs=False,
+            why="counting needs emulation")
+#: Every lane, by name.
+LANES = {lane.name: lane for lane in (CHECK, INSN)}
+
+
+def user_suite(pair: str) -> str:
+    """Name under which the results of a pair's user program appear."""
+    return f"{pair}_user"
