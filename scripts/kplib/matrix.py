@@ -20,14 +20,19 @@ from kplib.configure.lanes import LANES
 from kplib.configure.request import Request
 from kplib.configure.variants import Variant
 from kplib.judge import ledger, results
-from kplib.report import terminal
+from kplib.report import files, terminal
+
+
+def check_folders(req: Request) -> None:
+    """Refuse folders that nothing can be built in."""
+    request.check_paths(req)
+    cache.writable_folder("OUT", req.out)
+    cache.writable_folder("KPARITY_CACHE", req.cache)
 
 
 def prepare(req: Request) -> toolchain.Toolchain:
     """Check the folders and choose the tools."""
-    request.check_paths(req)
-    cache.writable_folder("OUT", req.out)
-    cache.writable_folder("KPARITY_CACHE", req.cache)
+    check_folders(req)
     return kernel.tools_for(req)
 
 
@@ -57,10 +62,10 @@ class Cell:
         wanted = [accel.choose(setup, LANES[name]) for name in req.lanes if name in variant.lanes]
         #: Set to have this cell's guests given up, and no other's.
         self._cancelled = threading.Event()
-        self._folder = modules.results_folder(req, self.kernel)
+        self.folder = modules.results_folder(req, self.kernel)
         self._running = [
             lanes.start(lambda lane=lane: lanes.run(  # type: ignore[misc]
-                setup, lane, self._built, self._folder, self._cancelled,
+                setup, lane, self._built, self.folder, self._cancelled,
                 keeper(setup) if keeper and lane.name == "check" else None),
                 f"{self.kernel.name} {lane.name}")
             for lane in wanted]
@@ -100,20 +105,26 @@ class Cell:
         with self._stopping(), ui.step(f"running {', '.join(req.pairs)} on {self.kernel.name}"):
             done = [future.result() for future in self._running]
         result = results.gather(self.kernel, self._tools, req.seed, req.pairs, done)
+        result.replay = request.replay(req, self.kernel.arch, self.kernel.variant)
         built = self._built.result()
-        found = CellRun(result, built, ledger.build(built, result.pairs))
-        terminal.save(result, found.book, self._folder)
-        return found
+        book = ledger.build(built, result.pairs)
+        for pair, verdict in book.verdicts():
+            result.pairs[pair].verdicts.append(verdict)
+        files.save(result, book, self.folder)
+        return CellRun(result, built, book)
 
 
 def run_cell(req: Request, tools: toolchain.Toolchain, arch: Arch, variant: Variant) -> CellRun:
     """One arch and variant, from start to saved results."""
-    return Cell(req, tools, arch, variant).finish()
+    with files.recorded(files.folder(req, arch.name, variant.name)):
+        return Cell(req, tools, arch, variant).finish()
 
 
 def run_all(req: Request, tools: toolchain.Toolchain,
             keeper: Callable[[Setup], lanes.Keeper] | None = None) -> list[terminal.Row]:
     """Every cell that was asked for; each one's report is printed as soon as it may be.
+
+    Within files.recorded_run(), which tells of a cell that ends without results.
 
     Rows come in the order asked for. A cell that fails to build costs the others nothing.
     """
@@ -121,9 +132,9 @@ def run_all(req: Request, tools: toolchain.Toolchain,
     rows: list[terminal.Row] = []
 
     def emit() -> None:
-        result = waiting[0].finish().result
+        result, folder = waiting[0].finish().result, waiting[0].folder
         del waiting[0]
-        print(terminal.show(result, req.verbose), flush=True)
+        print(terminal.show(result, req.verbose, folder), flush=True)
         rows.append(terminal.Row(result.kernel.arch.name, result.kernel.variant.name, result))
 
     cells = [(arch, variant) for arch in req.archs for variant in req.variants]
@@ -135,6 +146,7 @@ def run_all(req: Request, tools: toolchain.Toolchain,
                 if len(cells) == 1:
                     raise
                 ui.note(f"{arch.name} {variant.name}: {err}")
+                files.failed(files.folder(req, arch.name, variant.name), str(err))
                 rows.append(terminal.Row(arch.name, variant.name, err))
             while waiting and waiting[0].done():
                 emit()

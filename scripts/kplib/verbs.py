@@ -11,11 +11,11 @@ import sys
 from kplib import matrix
 from kplib.build import apt, kernel, modules, toolchain
 from kplib.common import cache, proc, ui
-from kplib.common.errors import BROKEN, FAILED, OK, Refused
+from kplib.common.errors import BROKEN, FAILED, OK, KparityError, Refused
 from kplib.configure import request
 from kplib.configure.request import TOP, Request
 from kplib.judge import compile_fail, ledger, unsafety
-from kplib.report import terminal
+from kplib.report import files, terminal
 from kplib.tools import debug, keep, scaffold
 
 
@@ -27,7 +27,9 @@ def run(req: Request) -> int:
             raise Refused("KEEP=1 keeps the guest of lane check; leave LANE out")
         signal.signal(signal.SIGINT, keep.interrupted)
         signal.signal(signal.SIGTERM, keep.interrupted)
-    rows = matrix.run_all(req, matrix.prepare(req), keep.Keeper if req.keep else None)
+    matrix.check_folders(req)
+    with files.recorded_run(req):
+        rows = matrix.run_all(req, kernel.tools_for(req), keep.Keeper if req.keep else None)
     if len(rows) > 1:
         print(terminal.table(rows), flush=True)
     verdicts = {row.verdict for row in rows}
@@ -131,18 +133,28 @@ def help_(req: Request) -> int:
     return OK
 
 
-def show_json(req: Request) -> int:
-    """Print the results of the last run."""
+def report(req: Request) -> int:
+    """Print the results of the last run, of all that it ran on or of what is named."""
     found = {}
-    for arch in req.archs:
-        for variant in req.variants:
-            path = req.out / arch.name / variant.name / "results.json"
-            if not path.exists():
-                raise Refused(f"{path} is not there; 'make run ARCH={arch.name} "
-                              f"VARIANT={variant.name}' writes it")
-            found[f"{arch.name}-{variant.name}"] = json.loads(path.read_text())
-    json.dump(found, sys.stdout, indent=1)
-    print()
+    missing: KparityError | None = None
+    for arch, variant in files.asked(req):
+        try:
+            found[arch, variant] = files.load(req, arch, variant)
+        except KparityError as err:
+            if missing is not None:
+                ui.note(f"kparity: {missing}")
+            missing = err
+    if req.machine_readable:
+        json.dump({f"{arch}-{variant}": results for (arch, variant), results in found.items()},
+                  sys.stdout, indent=1)
+        print()
+    else:
+        for cell, results in found.items():
+            print(terminal.text(results, req.verbose, True,
+                                terminal.shown(files.folder(req, *cell))))
+    if missing is not None:
+        sys.stdout.flush()
+        raise missing
     return OK
 
 
@@ -222,7 +234,7 @@ VERBS = {
     "new": (new, "make a new pair, PAIR=x, from idalloc; it runs at once"),
     "shell": (shell, "boot into a busybox shell with the modules in /modules"),
     "gdb": (gdb, "debug one pair: gdb on a guest that is stopped where its module is loaded"),
-    "report": (show_json, "print results.json of the last run"),
+    "report": (report, "print the results of the last run; FORMAT=json for a program"),
     "doctor": (doctor, "show each tool, its version, the minimum, and what would be used"),
     "update": (update, "look again which kernels Debian has"),
     "bench-self": (bench_self, "how fast kparity itself is (about 25 minutes)"),

@@ -41,6 +41,7 @@ VARIABLES = {
     "SILENCE": "seconds without progress after which a guest is lost; default: 20",
     "OUT": "folder for results; default: out",
     "MIRROR": "Debian mirror; default: the one the host's apt uses",
+    "FORMAT": "make report: text or json; default: text",
     "PART": "make test: the parts to run, e.g. PART=mutants; default: all",
     "V": "1: show the commands' output, every table and every figure",
 }
@@ -68,7 +69,12 @@ class Request:
     out: Path
     cache: Path
     verbose: bool
+    #: make report: JSON in place of tables.
+    machine_readable: bool = False
+    #: make test: the parts to run; all without any.
     parts: tuple[str, ...] = ()
+    #: Variables that were given, and not left to their default.
+    given: tuple[str, ...] = ()
 
 
 def all_pairs(top: Path = TOP) -> tuple[str, ...]:
@@ -225,6 +231,8 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         cache=Path(cache).expanduser().resolve(),
         verbose=_flag("V", values.get("V")),
         parts=tuple((values.get("PART") or "").replace(",", " ").split()),
+        given=tuple(name for name, value in values.items() if value),
+        machine_readable=_choice("FORMAT", values.get("FORMAT"), ("text", "json")) == "json",
     )
 
 

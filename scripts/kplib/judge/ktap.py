@@ -15,6 +15,8 @@ from typing import Any
 
 from kplib.common import ui
 
+#: What was said of a case on a path.
+Log = tuple[str, ...]
 #: Seconds by suite, case and path.
 Seconds = dict[tuple[str, ...], float]
 #: What the times in junit.xml are, for who reads them.
@@ -34,7 +36,7 @@ class Verdict:
     case: str
     path: str
     status: str
-    log: tuple[str, ...]
+    log: Log
 
 
 def _tool(tree: Path, name: str) -> Any:

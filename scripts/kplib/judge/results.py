@@ -5,16 +5,19 @@ results.json holds, with "schema": 1,
 
 arch, variant             what it ran on
 seed, verdict             verdict is "pass", "fail" or "error"
+replay                    the words of make run, but PAIR, that run it again
 kernel                    release, and the options that change figures
 tools                     version of each tool
 lanes                     for each lane: accelerator, why, seconds, boots, losses
                           (each guest that was lost: suite, case and path, empty where
-                          no case answers for it, what, suspects: pairs, notes), kernel
+                          no case answers for it, what, suspects: pairs, notes, told:
+                          whether a case below tells of it), kernel
                           (complaints of the kernel about itself), lost (why the
-                          lane was given up, else null)
+                          lane was given up, else null), console (its last lines then)
 pairs                     for each pair:
-  cases                   suite, case, path, status (pass fail skip error), log;
-                          a variant's checkers are cases as well
+  cases                   suite, case, path, status (pass fail skip error), log,
+                          seconds (of the guest's clock, see ktap.TIME_IS; null where
+                          there is no time); a variant's checkers are cases as well
   contract                one row an invariant: id, category, statement, c (how
                           C keeps it), when and then (its condition in C), rust
                           (id, how, text, where), compile_fail, judged (times
@@ -169,6 +172,7 @@ class ArchResult:
     seed: int
     lanes: list[LaneResult]
     pairs: dict[str, PairResult]
+    replay: str = ""
 
     @property
     def verdict(self) -> str:
@@ -192,15 +196,18 @@ class ArchResult:
             "variant": self.kernel.variant.name,
             "seed": self.seed,
             "verdict": self.verdict,
+            "replay": self.replay,
             "kernel": {"release": self.kernel.release, "config": self.facts()},
             "tools": self.tools.versions,
             "lanes": {
                 lane.lane.name: {"accelerator": lane.lane.accel, "why": lane.lane.why,
                                  "seconds": round(lane.seconds, 3), "boots": lane.boots,
                                  "losses": [{**asdict(loss.at), "what": loss.what,
-                                             "suspects": loss.suspects, "notes": loss.notes}
+                                             "suspects": loss.suspects, "notes": loss.notes,
+                                             "told": loss not in untold(lane)}
                                             for loss in lane.losses],
-                                 "kernel": lane.kernel, "lost": lane.lost}
+                                 "kernel": lane.kernel, "lost": lane.lost,
+                                 "console": lane.console.splitlines() if lane.lost else []}
                 for lane in self.lanes},
             "pairs": {
                 name: {
@@ -209,6 +216,12 @@ class ArchResult:
                                      for op, row in pair.costs.items()},
                 } for name, pair in self.pairs.items()},
         }
+
+
+def logs(result: ArchResult) -> dict[str, str]:
+    """All that each suite and user program said, by suite, as KTAP."""
+    return {suite: text for lane in result.lanes for pair in result.pairs
+            for suite, text in _given(lane, pair).items()}
 
 
 def _given(lane: LaneResult, pair: str) -> dict[str, str]:

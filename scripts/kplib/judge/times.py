@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from kplib.configure.lanes import LANES
 from kplib.judge.ktap import Seconds
 
 _MARK = re.compile(rb"^\[ *(\d+\.\d+)\](?:\[ *[TC]\d+\])? ?kparity\[([0-9a-f]+)\]: "
@@ -44,6 +45,5 @@ def of_lanes(folder: Path, lanes: list[str]) -> Seconds:
             console = (folder / f"{lane}.console").read_bytes()
         except OSError:
             continue
-        # A lane but check has suites of its own, see KP_SUITES() in kmod/engine/engine.h.
-        found |= parse(console, "" if lane == "check" else f"_{lane}")
+        found |= parse(console, LANES[lane].suffix)
     return found

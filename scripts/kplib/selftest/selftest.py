@@ -138,8 +138,8 @@ def _contracts(req: Request, tools: toolchain.Toolchain, found: matrix.CellRun,
     for row in found.book.rows:
         mine = row.holes()
         _line(not mine, f"{row.pair}.{row.promise.id} {'; '.join(mine)}", tally)
-    _line(not found.book.strays, "; ".join(found.book.strays) or
-          f"nothing stray among {len(found.book.rows)} invariants, {len(holes)} holes", tally)
+    _line(not found.book.dangling, "; ".join(d.text for d in found.book.dangling) or
+          f"nothing dangling among {len(found.book.rows)} invariants, {len(holes)} holes", tally)
     for use in unsafety.review(req.pairs):
         if not use.reason:
             _line(False, f"{use.where}: unsafe without a reason", tally)
