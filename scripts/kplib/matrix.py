@@ -12,7 +12,7 @@ from typing import Callable, Iterator
 from kplib.boot import accel, lanes
 from kplib.build import kernel, modules, toolchain
 from kplib.build.setup import Setup
-from kplib.common import cache, ui
+from kplib.common import cache, host, ui
 from kplib.common.errors import EnvironmentFailed, Failed
 from kplib.configure import request
 from kplib.configure.archs import Arch
@@ -33,7 +33,16 @@ def check_folders(req: Request) -> None:
 def prepare(req: Request) -> toolchain.Toolchain:
     """Check the folders and choose the tools."""
     check_folders(req)
-    return kernel.tools_for(req)
+    return choose_tools(req)
+
+
+def choose_tools(req: Request) -> toolchain.Toolchain:
+    """The tools, once this machine has what they need."""
+    host.need_memory()
+    tools = kernel.tools_for(req)
+    if tools.root is not None:
+        host.need_programs(*host.ENTER_ROOT)
+    return tools
 
 
 @dataclass(frozen=True)

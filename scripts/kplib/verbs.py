@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 import signal
 import sys
 
 from kplib import matrix
+from kplib.boot import accel
 from kplib.build import apt, kernel, modules, toolchain
 from kplib.common import cache, proc, ui
 from kplib.common.errors import BROKEN, FAILED, OK, KparityError, Refused
-from kplib.configure import request
+from kplib.configure import archs, request
 from kplib.configure.request import TOP, Request
 from kplib.judge import compile_fail, ledger, unsafety
 from kplib.report import files, terminal
@@ -29,7 +31,7 @@ def run(req: Request) -> int:
         signal.signal(signal.SIGTERM, keep.interrupted)
     matrix.check_folders(req)
     with files.recorded_run(req):
-        rows = matrix.run_all(req, kernel.tools_for(req), keep.Keeper if req.keep else None)
+        rows = matrix.run_all(req, matrix.choose_tools(req), keep.Keeper if req.keep else None)
     if len(rows) > 1:
         print(terminal.table(rows), flush=True)
     verdicts = {row.verdict for row in rows}
@@ -65,6 +67,11 @@ def doctor(req: Request) -> int:
             print("      needs mmdebstrap: sudo apt-get install --no-install-recommends mmdebstrap")
     else:
         print("used: the host's tools, if its Rust passes the kernel's 'make rustavailable'")
+    machine = archs.load_all(TOP / "qemu/arch").get(archs.host_name(platform.machine()))
+    if machine is not None:
+        versions = root["versions"] or host
+        print(f"accelerator of lane check: "
+              f"{accel.known(req.cache, versions.get(machine.qemu) or '?')}")
     print(f"cache: {req.cache}")
     return OK
 

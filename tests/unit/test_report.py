@@ -91,6 +91,16 @@ class TestTerminal(unittest.TestCase):
                 "    FAIL a layout c->c", "  logs and consoles: out/x86_64/base", "",
                 "x86_64 base: FAIL, 13 of 16 results passed"])
 
+    def test_program(self) -> None:
+        """A user program's rows are its suite's; a program that broke off says how far it came."""
+        found = pair()
+        found["cases"] += [
+            {"suite": "a_user", "case": "rust", "path": path, "status": status, "log": log}
+            for path, status, log in (("open", "pass", []), ("", "error", ["killed", "x"]))]
+        lines = shown({**document(a=found), "verdict": "error"}, tables=True)
+        self.assertIn("    a_user rust       1 ok  ERROR", lines)
+        self.assertEqual(lines[-5:-3], ["  what failed:", "    ERROR a_user rust"])
+
     def test_replay(self) -> None:
         """The command has all that the run had."""
         lines = shown(document(a=pair({("layout", "c->c"): ("x",)})))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kplib.common.errors import FAILED, KparityError
+from kplib.configure.lanes import user_suite
 from kplib.judge import ktap
 from kplib.judge.results import NOOP, PATHS, ArchResult, Cost, PairResult, geometric_mean
 from kplib.report import files
@@ -46,7 +47,9 @@ def _cases(pair: PairResult) -> list[str]:
         if others:
             good = sum(v.status == ktap.PASS for v in others)
             status = ktap.PASS if good == len(others) else ktap.FAIL
-            cells = ["  " + _paint(f"{good} of {len(others)} ok", status)]
+            # Where the program's own row is there too, not all its tests have one.
+            count = f"{good} ok" if "" in by_path else f"{good} of {len(others)} ok"
+            cells = ["  " + _paint(count, status)]
             case = f"{suite} {case}"
         line = f"    {case or suite:<16}" + "".join(cells)
         if "" in by_path:
@@ -65,8 +68,10 @@ def _groups(pair: PairResult, *statuses: str) -> dict[tuple[str, ktap.Log], list
 
 
 def _row(name: str, case: str, found: list[ktap.Verdict]) -> str:
-    status = found[0].status
+    status, suite = found[0].status, found[0].suite
     paths = ", ".join(v.path for v in found)
+    if suite == user_suite(name):
+        name = suite
     return f"  {_paint(_WORD[status], status)} {name} {case} {paths}".rstrip()
 
 
