@@ -67,8 +67,14 @@ class Cell:
         self._tools = tools
         self.kernel = kernel.get(req, tools, arch, variant)
         self._built: Future[modules.Modules] = Future()
-        setup = Setup(req, tools, self.kernel)
+        #: Suites that have given their results, and how many there are.
+        self._done, self._of, self._lock = 0, 0, threading.Lock()
+        #: Its place among the cells of a run, in words.
+        self.place = ""
+        self._step: ui.Step | None = None
+        setup = Setup(req, tools, self.kernel, self._advance)
         wanted = [accel.choose(setup, LANES[name]) for name in req.lanes if name in variant.lanes]
+        self._of = len(wanted) * len(req.pairs)
         #: Set to have this cell's guests given up, and no other's.
         self._cancelled = threading.Event()
         self.folder = modules.results_folder(req, self.kernel)
@@ -89,6 +95,18 @@ class Cell:
         except BaseException:
             self.stop()
             raise
+
+    def _doing(self) -> str:
+        """What this cell does, and how far it has come."""
+        return (f"running {', '.join(self._req.pairs)} on {self.kernel.name}{self.place}, "
+                f"{self._done} of {self._of} suites done")
+
+    def _advance(self) -> None:
+        """One suite more has given its results."""
+        with self._lock:
+            self._done += 1
+            if self._step is not None:
+                self._step.what = self._doing()
 
     def give_up(self) -> None:
         """Have the guests end, and none start."""
@@ -111,7 +129,7 @@ class Cell:
     def finish(self) -> CellRun:
         """Wait for the guests, judge, and save the results."""
         req = self._req
-        with self._stopping(), ui.step(f"running {', '.join(req.pairs)} on {self.kernel.name}"):
+        with self._stopping(), ui.step(self._doing()) as self._step:
             done = [future.result() for future in self._running]
         result = results.gather(self.kernel, self._tools, req.seed, req.pairs, done)
         result.replay = request.replay(req, self.kernel.arch, self.kernel.variant)
@@ -141,6 +159,7 @@ def run_all(req: Request, tools: toolchain.Toolchain,
     rows: list[terminal.Row] = []
 
     def emit() -> None:
+        waiting[0].place = f" ({len(rows) + 1} of {len(cells)})" if len(cells) > 1 else ""
         result, folder = waiting[0].finish().result, waiting[0].folder
         del waiting[0]
         print(terminal.show(result, req.verbose, folder), flush=True)

@@ -54,9 +54,18 @@ class TestCommandLine(unittest.TestCase):
         """Status 3, the mirror is to blame, and no half root stays."""
         if not shutil.which("mmdebstrap") and os.geteuid() != 0:
             self.skipTest("mmdebstrap is not installed")
+        out = self.folder / "out"
+        before = out / "arm64/base/results.json"
+        before.parent.mkdir(parents=True)
+        before.write_text("{}")
         said = self.one_line(3, "run", "MIRROR=http://127.0.0.1:9/debian", "TOOLCHAIN=root",
-                             f"OUT={self.folder / 'out'}")
+                             "ARCH=arm64", f"OUT={out}")
         self.assertIn("MIRROR=", said)
+        # The results of a run before are not taken for this one's.
+        self.assertFalse(before.exists())
+        for words in ((), ("ARCH=arm64",)):
+            told = self.one_line(3, "report", f"OUT={out}", *words)
+            self.assertIn(f"gave no results: {said.removeprefix('kparity: ')}", told)
         left = [p.name for p in self.cache.rglob("*") if p.is_dir()
                 and (p.name.endswith(".partial") or p.name == "usr")]
         self.assertEqual(left, [])

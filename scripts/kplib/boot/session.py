@@ -146,6 +146,7 @@ class Session:
         asked.end.ok()
         self._result.take(pair, Answers(ktap, figures, said))
         self.ran.append(pair)
+        self._setup.progress()
 
     def ask_end(self) -> Callable[[], None]:
         """Queue what takes everything back and ends the guest; the result takes the answers."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import platform
 import re
@@ -177,6 +176,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
     for word in words:
         name, eq, value = word.partition("=")
         if not eq or name not in VARIABLES:
+            import difflib  # pylint: disable=import-outside-toplevel
             near = difflib.get_close_matches(name, VARIABLES, 1)
             hint = f"is {near[0]}=... meant? " if near else ""
             raise Refused(f"'{ui.clean(name)}': not a variable; {hint}'make help' lists them")
