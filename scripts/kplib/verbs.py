@@ -167,8 +167,10 @@ def report(req: Request) -> int:
 
 def contract(req: Request) -> int:
     """Run the suites and print the ledger and the review list."""
-    tools = matrix.prepare(req)
-    found = matrix.run_cell(req, tools, req.archs[0], req.variants[0])
+    matrix.check_folders(req)
+    arch, variant = req.archs[0], req.variants[0]
+    with files.recorded(files.folder(req, arch.name, variant.name)):
+        found = matrix.run_cell(req, matrix.choose_tools(req), arch, variant)
     result, book = found.result, found.book
     print(ledger.show(book))
     print("\nunsafe, for review:")
@@ -177,11 +179,11 @@ def contract(req: Request) -> int:
         print(f"  {use.where}: {use.kind}: {use.code}\n    {use.reason or 'NO REASON'}"
               + (f"\n    leans on {', '.join(use.invariants)}" if use.invariants else ""))
         bare += not use.reason
-    holes = book.holes() + ([f"{bare} uses of unsafe give no reason"] if bare else [])
-    for hole in holes:
-        ui.note(f"incomplete: {hole}")
-    print(f"\nledger: {'INCOMPLETE, ' + str(len(holes)) + ' holes' if holes else 'complete'}")
-    return FAILED if holes or result.verdict == "fail" else \
+    gaps = book.gaps() + ([f"{bare} uses of unsafe give no reason"] if bare else [])
+    for gap in gaps:
+        ui.note(f"incomplete: {gap}")
+    print(f"\nledger: {'INCOMPLETE, ' + str(len(gaps)) + ' gaps' if gaps else 'complete'}")
+    return FAILED if gaps or result.verdict == "fail" else \
         BROKEN if result.verdict == "error" else OK
 
 

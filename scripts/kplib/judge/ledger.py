@@ -27,7 +27,7 @@ class Row:
     judged: dict[str, int]
     cases: tuple[str, ...]
 
-    def holes(self) -> list[str]:
+    def gaps(self) -> list[str]:
         """What is missing."""
         found = []
         if self.promise.category not in records.CATEGORIES:
@@ -67,10 +67,10 @@ class Ledger:
     dangling: tuple[Dangling, ...]
     operations: dict[str, tuple[records.Operation, ...]]
 
-    def holes(self) -> list[str]:
+    def gaps(self) -> list[str]:
         """Everything that keeps the ledger from being complete."""
-        return [f"{row.pair}.{row.promise.id}: {hole}" for row in self.rows
-                for hole in row.holes()] + [f"{d.pair}: {d.text}" for d in self.dangling]
+        return [f"{row.pair}.{row.promise.id}: {gap}" for row in self.rows
+                for gap in row.gaps()] + [f"{d.pair}: {d.text}" for d in self.dangling]
 
     def verdicts(self) -> list[tuple[str, ktap.Verdict]]:
         """Failures of pairs that no test can pass, for whatever ran: rows that do not exist."""

@@ -134,12 +134,12 @@ def _contracts(req: Request, tools: toolchain.Toolchain, found: matrix.CellRun,
     arch = found.result.kernel.arch.name
     out = modules.folder(req, found.result.kernel)
     print(f"\ncontracts, {arch}", flush=True)
-    holes = found.book.holes()
+    gaps = found.book.gaps()
     for row in found.book.rows:
-        mine = row.holes()
+        mine = row.gaps()
         _line(not mine, f"{row.pair}.{row.promise.id} {'; '.join(mine)}", tally)
     _line(not found.book.dangling, "; ".join(d.text for d in found.book.dangling) or
-          f"nothing dangling among {len(found.book.rows)} invariants, {len(holes)} holes", tally)
+          f"nothing dangling among {len(found.book.rows)} invariants, {len(gaps)} gaps", tally)
     for use in unsafety.review(req.pairs):
         if not use.reason:
             _line(False, f"{use.where}: unsafe without a reason", tally)
