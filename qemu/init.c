@@ -2,7 +2,7 @@
 /*
  * The test guest's init: carries out what the host asks for over a virtio
  * serial port. It decides nothing; which modules to load, with what, and what
- * to read back is the host's business (scripts/kplib/boot/guest.py), so that a
+ * to read back is the host's business (scripts/kplib/boot/session.py), so that a
  * verdict never rests on code that runs beside the code under test.
  *
  * A request is a line of words, in some cases with bytes behind it:
@@ -147,7 +147,7 @@ static char *get_bytes(size_t len)
 	return buf;
 }
 
-static void do_load(size_t len, const char *params)
+static void do_load(size_t len, char *params)
 {
 	char *image = get_bytes(len);
 	int err = syscall(__NR_init_module, image, len, params) ? errno : 0;
@@ -156,14 +156,14 @@ static void do_load(size_t len, const char *params)
 	answer(err, NULL, 0);
 }
 
-static void do_unload(const char *name)
+static void do_unload(char *name)
 {
 	int err = syscall(__NR_delete_module, name, O_NONBLOCK) ? errno : 0;
 
 	answer(err, NULL, 0);
 }
 
-static void do_write(size_t len, const char *path)
+static void do_write(size_t len, char *path)
 {
 	char *buf = get_bytes(len);
 	int fd = open(path, O_WRONLY);
@@ -177,7 +177,7 @@ static void do_write(size_t len, const char *path)
 	answer(err, NULL, 0);
 }
 
-static void do_read(const char *path)
+static void do_read(char *path)
 {
 	size_t size = READ_CHUNK, len = 0;
 	char *buf = malloc(size);
@@ -286,13 +286,47 @@ static void do_shell(size_t size, char *command)
 	answer(status_of(pid), NULL, 0);
 }
 
+static void do_off(char *unused)
+{
+	(void)unused;
+	answer(0, NULL, 0);
+	power_off();
+}
+
+/* Each verb is carried out with its argument; or with bytes, and how many they are. */
+static const struct verb {
+	const char *name;
+	void (*plain)(char *argument);
+	void (*with_bytes)(size_t len, char *argument);
+} verbs[] = {
+	{ "load", .with_bytes = do_load },
+	{ "unload", .plain = do_unload },
+	{ "write", .with_bytes = do_write },
+	{ "read", .plain = do_read },
+	{ "exec", .with_bytes = do_exec },
+	{ "shell", .with_bytes = do_shell },
+	{ "off", .plain = do_off },
+};
+
+static const struct verb *find_verb(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (!strcmp(verbs[i].name, name))
+			return &verbs[i];
+	die("unknown request");
+	return NULL;
+}
+
 static void serve(void)
 {
 	static char line[LINE_MAX];
 
 	for (;;) {
-		char *arg, *end;
+		const struct verb *verb;
 		size_t len;
+		char *arg;
 
 		get_line(line);
 		arg = strchr(line, ' ');
@@ -300,26 +334,15 @@ static void serve(void)
 			*arg++ = '\0';
 		else
 			arg = line + strlen(line);
-
-		len = strtoul(arg, &end, 10);
-		if (*end == ' ')
-			end++;
-		if (!strcmp(line, "off"))
-			break;
-		if (!strcmp(line, "load"))
-			do_load(len, end);
-		else if (!strcmp(line, "write"))
-			do_write(len, end);
-		else if (!strcmp(line, "exec"))
-			do_exec(len, end);
-		else if (!strcmp(line, "shell"))
-			do_shell(len, end);
-		else if (!strcmp(line, "unload"))
-			do_unload(arg);
-		else if (!strcmp(line, "read"))
-			do_read(arg);
-		else
-			die("unknown request");
+		verb = find_verb(line);
+		if (verb->plain) {
+			verb->plain(arg);
+			continue;
+		}
+		len = strtoul(arg, &arg, 10);
+		if (*arg == ' ')
+			arg++;
+		verb->with_bytes(len, arg);
 	}
 }
 
@@ -327,9 +350,8 @@ int main(void)
 {
 	mount_filesystems();
 	open_port();
+	/* The host takes this for the sign that the guest has booted. */
 	answer(0, NULL, 0);
 	serve();
-	answer(0, NULL, 0);
-	power_off();
 	return 0;
 }

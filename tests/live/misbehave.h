@@ -15,6 +15,7 @@
 #include <linux/reboot.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/workqueue.h>
 
 #define FLOOD_BYTES	(100u << 20)
 /* With so many ids test_survival.py has Rust's alloc look beyond an array. */
@@ -24,7 +25,7 @@ enum misdeed {
 	PANIC = 100, OOPS, SPIN, DEADLOCK, SLEEP, EXHAUST, REBOOT, FLOOD,
 	FAKE_KTAP, TRUNCATE, WARNING, HOSTILE_LOG, LOCK_ORDER, LEAK, USE_AFTER_FREE,
 	SHIFT, SLEEP_ATOMIC, ALIVE, OVERFLOW_STACK, RUST_PANIC, LOADED, UNLOADED,
-	STALL, HUNG, DELAY, DEADLOCK_IRQ, SPIN_CPU_1,
+	STALL, HUNG, DELAY, DEADLOCK_IRQ, SPIN_CPU_1, PAUSE, WHISPER, LATE_OOPS,
 };
 
 static DEFINE_SPINLOCK(misbehave_lock);
@@ -124,6 +125,13 @@ static noinline int overflow_stack(int depth)
 	return overflow_stack(depth + 1) + READ_ONCE(frame[depth % 512]);
 }
 
+static void late_oops(struct work_struct *unused)
+{
+	oops();
+}
+
+static DECLARE_DELAYED_WORK(late_work, late_oops);
+
 static void rust_panic(const struct kp_pair *pair)
 {
 	struct kp_path_param path = { pair, KP_C_RUST };
@@ -220,7 +228,7 @@ static void misbehave(struct kunit *test)
 		spin_unlock(&misbehave_lock);
 		break;
 	case ALIVE:
-		for (end = jiffies + 30 * HZ; time_before(jiffies, end); msleep(100))
+		for (end = jiffies + 7 * HZ; time_before(jiffies, end); msleep(100))
 			kp_alive();
 		break;
 	case STALL:
@@ -242,6 +250,19 @@ static void misbehave(struct kunit *test)
 		break;
 	case DELAY:
 		delay(test);
+		break;
+	/* Longer than SILENCE=3; then it goes on. */
+	case PAUSE:
+		msleep(5000);
+		break;
+	/* The same, with lines that the console's log level leaves out. */
+	case WHISPER:
+		for (end = jiffies + 5 * HZ; time_before(jiffies, end); msleep(300))
+			pr_info("whispering\n");
+		break;
+	/* When the suite has run: that of another pair runs then, or nothing. */
+	case LATE_OOPS:
+		schedule_delayed_work(&late_work, HZ / 2);
 		break;
 	case DEADLOCK_IRQ:
 		spin_lock_irq(&misbehave_lock);

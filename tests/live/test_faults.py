@@ -36,7 +36,7 @@ mount -o remount,bind,ro "$1"
 class TestDisturbed(LiveTest):
     """scripts/kparity run, disturbed"""
 
-    words = ("PAIR=ring",)
+    words = ("PAIR=ring", "SILENCE=3")
 
     def test_interrupted(self) -> None:
         """Ctrl-C in every stage: one line, status 3, no process left."""
@@ -107,7 +107,7 @@ class TestDisturbed(LiveTest):
         """A stopped QEMU is told from a guest that hangs."""
         ended = self.disturbed(signal.SIGSTOP, "check")
         self.assert_one_lost(ended, "check", "QEMU was stopped from outside")
-        self.assertLess(ended.seconds, 60)
+        self.assertLess(ended.seconds, 30)
 
     def test_two_at_once(self) -> None:
         """Two runs in one checkout, one cache and one folder for results."""

@@ -3,34 +3,33 @@
 
 import io
 import unittest
+from pathlib import Path
 
 from kplib.boot import console
 from kplib.boot.console import Console, Position
 
-KASAN = """\
-[    1.0] ==================================================================
-[    1.1] BUG: KASAN: slab-use-after-free in ring_destroy+0x1/0x2 [kparity_ring]
-[    1.1] Write of size 4 at addr ffff888005314181 by task kunit_try_catch/62
-[    1.1]  </TASK>
-[    1.1] Allocated by task 62:
-[    1.1]  kasan_save_track+0x1/0x2
-[    1.1] ==================================================================
-"""
-LOCKDEP = """\
-[    2.0] ======================================================
-[    2.0] WARNING: possible circular locking dependency detected
-[    2.0] 7.3.4 #1 Tainted: G           O     N
-[    2.0] ------------------------------------------------------
-[    2.0] kunit_try_catch/63 is trying to acquire lock:
-[    2.0]  </TASK>
-"""
-OOPS = """\
-[    3.0] BUG: kernel NULL pointer dereference, address: 0000000000000008
-[    3.0] #PF: supervisor write access in kernel mode
-[    3.0] Oops: Oops: 0002 [#1] SMP
-[    3.0] RIP: 0010:misbehave+0x32/0x380 [kparity_fault]
-[    3.0] ---[ end trace 0000000000000000 ]---
-"""
+SAVED = Path(__file__).with_name("data") / "console"
+
+
+def saved(path: Path) -> tuple[list[tuple[str, str]], str]:
+    """A saved log: its head, of lines "NAME: text" that say what must be found, and the rest."""
+    head, _, body = path.read_text().partition("\n\n")
+    found = []
+    for line in head.splitlines():
+        name, _, text = line.partition(": ")
+        found.append((name, text))
+    return found, body
+
+
+def report(name: str) -> str:
+    """What the kernel printed in a saved log, without the lines that say where."""
+    lines = saved(SAVED / f"{name}.log")[1].splitlines()
+    return "".join(f"{line}\n" for line in lines if "kparity[" not in line)
+
+
+KASAN = report("use-after-free")
+LOCKDEP = report("lock-order")
+OOPS = report("null-pointer").partition("Kernel panic")[0].rpartition("\n")[0] + "\n"
 
 
 def at(where: str, jiffies: int) -> str:
@@ -82,10 +81,45 @@ class TestConsole(unittest.TestCase):
                           + LOCKDEP + OOPS)
         self.assertEqual([(r.checker, r.at.path) for r in found.reports],
                          [("kasan", "c->rust"), ("lockdep", "rust->c"), ("oops", "rust->c")])
-        self.assertIn("Allocated by task 62:", found.reports[0].lines)
+        self.assertIn("Allocated by task 66:", found.reports[0].lines)
         self.assertNotIn("ring spsc", " ".join(found.reports[0].lines))
         self.assertEqual(found.reports[2].title,
                          "BUG: kernel NULL pointer dereference, address: 0000000000000008")
+
+    def test_saved(self) -> None:
+        """Each saved log holds the complaints that its head names, and no others.
+
+        A head has CHECKER for each complaint, in their order, followed by its TITLE, by
+        what its lines HAS and what it LACKS.
+        """
+        paths = sorted(SAVED.glob("*.log"))
+        self.assertGreater(len(paths), 3)
+        for path in paths:
+            with self.subTest(path.name):
+                head, body = saved(path)
+                reports = self.read(body).reports
+                self.assertEqual([r.checker for r in reports],
+                                 [text for name, text in head if name == "CHECKER"])
+                self.assertEqual({r.at for r in reports},
+                                 {Position("fault", "misbehave", "rust->c")})
+                number = -1
+                for name, text in head:
+                    number += name == "CHECKER"
+                    said = "\n".join(reports[number].lines)
+                    if name == "TITLE":
+                        self.assertEqual(reports[number].title, text)
+                    elif name == "HAS":
+                        self.assertIn(text, said)
+                    elif name == "LACKS":
+                        self.assertNotIn(text, said)
+
+    def test_frozen(self) -> None:
+        """Once the host looks at a silent guest, nothing that it says changes where it was."""
+        found = self.read(at("ring spsc c->rust", 1))
+        found.freeze()
+        found.feed((at("ring spsc rust->c", 2) + at("- - -", 3) + KASAN).encode())
+        self.assertEqual(found.position, Position("ring", "spsc", "c->rust"))
+        self.assertEqual((found.reports, found.at(3)), ([], found.position))
 
     def test_kinds(self) -> None:
         """The kernel's own words for each kind."""

@@ -6,6 +6,9 @@ from pathlib import Path
 from unittest import mock
 
 from kplib.boot import stacks
+from kplib.boot.console import plain
+
+from .test_console import SAVED, saved
 
 DUMP = """\
 sysrq: Show backtrace of all active CPUs
@@ -60,6 +63,25 @@ class TestStacks(unittest.TestCase):
             self.assertIn(there, got)
         for absent in ("default_idle_call", "debugfs_run", "worker_thread", "swapper"):
             self.assertNotIn(absent, got)
+
+    def test_saved(self) -> None:
+        """Each saved dump of a stuck guest gives what its head names.
+
+        TOLD: whether a CPU that is not idle has told where it is. HAS and LACKS are lines.
+        """
+        paths = sorted((SAVED / "stuck").glob("*.log"))
+        self.assertGreater(len(paths), 2)
+        for path in paths:
+            with self.subTest(path.name):
+                head, body = saved(path)
+                said, told = stacks.of_stuck([plain(line) for line in body.splitlines()])
+                got = "\n".join(said)
+                self.assertEqual(dict(head)["TOLD"], "yes" if told else "no")
+                for name, text in head:
+                    if name == "HAS":
+                        self.assertIn(text, got)
+                    elif name == "LACKS":
+                        self.assertNotIn(text, got)
 
     def test_told_once(self) -> None:
         """A task has its stack once; one that runs has that of its CPU."""

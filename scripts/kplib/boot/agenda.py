@@ -88,7 +88,9 @@ class Agenda:
     def _lose_outside(self, at: Position, ran: list[str], lost: GuestLost, loss: Loss) -> None:
         """Nothing ran that was not done already."""
         if at.pair:
-            return  # it was being unloaded, and answers for it
+            # It had just run, or was being unloaded, and answers for it.
+            loss.notes = () if lost.external else self._advice
+            return
         if not ran:
             self._unused += 1
             if self._unused >= UNUSED_MAX:

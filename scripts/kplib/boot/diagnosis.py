@@ -48,20 +48,21 @@ def _stopped(pid: int) -> bool:
     return False
 
 
-def stuck(line: SerialLine, monitor: qmp.Monitor, pid: int, what: str) -> GuestLost:
-    """The reason why nothing comes, with the stacks of the guest's CPUs and tasks.
+def stuck(line: SerialLine, monitor: qmp.Monitor, pid: int, limit: float, doing: str) -> GuestLost:
+    """The reason why nothing came for `limit` seconds, with the stacks of CPUs and tasks.
 
     The case that the guest was silent in stays the console's position, whatever the
     guest prints from here on: it may go on at any moment, as nothing has stopped it.
     """
     console = line.console
     console.freeze()
+    what = f"nothing for {limit:g} s while {doing}"
     if _stopped(pid):
         return GuestLost(f"the guest hung: QEMU was stopped from outside: {what}", line.tail(),
                          stuck=True, external=True)
     if "panic" in console.last_words:
         what += f", after a panic: {console.last_words['panic']}"
-    if time.monotonic() - console.last < 1.0:
+    if time.monotonic() - console.last < min(1.0, limit / 2):
         return GuestLost(f"the guest hung: {what}; it floods its console", line.tail(), stuck=True)
     before = line.offset()
     with contextlib.suppress(qmp.MonitorError, OSError):

@@ -171,7 +171,7 @@ class Guest:
             limit = silence or self.silence.limit(self.console.position)
             if not done() and self.silence.exceeds(self.console.progress, limit):
                 raise diagnosis.stuck(self.line, self.monitor, self._process.pid,
-                                      f"nothing for {limit:g} s while {self._port.doing}")
+                                      limit, self._port.doing)
 
     def wait_for_end(self, deadline: float) -> None:
         """Let a guest that was told to power off do so."""

@@ -33,9 +33,9 @@ from kplib.configure.lanes import Lane
 #: what runs after one proves nothing. Notices are on the console, as those lines
 #: are that tell where a run is.
 CMDLINE = "panic=-1 oops=panic loglevel=6 printk.devkmsg=on kunit.autorun=0"
-#: Seconds, in variant base; others multiply them by their patience. An emulated
-#: boot takes 1.5 s on an idle machine; CI machines are seldom idle.
-BOOT_DEADLINE = 60.0
+#: How much longer than any other guest one that boots may be silent. An emulated boot
+#: takes 1.5 s in variant base on an idle machine; CI machines are seldom idle.
+BOOT_SILENCE = 3
 #: How many states of a kernel are kept: 20 MB each for base, 95 MB for debug.
 STATES = 4
 #: Seconds for saving or loading a guest's state.
@@ -224,7 +224,7 @@ def boot(setup: Setup, lane: Lane, path: Path, token: str = "",
                 return
     with _start(setup, words, path, token, read_only, cancelled) as guest:
         try:
-            guest.expect("booting").ok(deadline or BOOT_DEADLINE * kernel.variant.patience)
+            guest.expect("booting").ok(deadline or BOOT_SILENCE * setup.silence)
         except GuestLost as err:
             if not deadline:
                 err.args = (f"{err}{advice.unbootable(setup, lane, err)}",)

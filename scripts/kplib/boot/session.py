@@ -45,7 +45,6 @@ class _Asked:
     results: Pending
     figures: Pending
     programs: dict[str, Pending]
-    end: Pending
 
 
 class Session:
@@ -113,8 +112,8 @@ class Session:
             vm.read(f"reading the results of {suite}", f"{DEBUG}/kunit/{suite}/results"),
             vm.read(f"reading the figures of {pair}",
                     f"{DEBUG}/kparity/{pair}/{self._lane.figures}"),
-            {side: self._ask_program(pair, side) for side in self._sides(work)},
-            self._mark())
+            {side: self._ask_program(pair, side) for side in self._sides(work)})
+        self._mark()
         self._asked.append(asked)
         return asked
 
@@ -143,7 +142,6 @@ class Session:
         for side, program in asked.programs.items():
             status, out = program.answer()
             said[side] = status, out.decode(errors="replace")
-        asked.end.ok()
         self._result.take(pair, Answers(ktap, figures, said))
         self.ran.append(pair)
         self._setup.progress()
@@ -185,7 +183,8 @@ class Session:
         """The guest is gone. Of pairs that checkers were not asked of, nothing is known."""
         for asked in self._asked:
             # An answer can come with the news that the guest is lost.
-            if asked.end.done and asked.pair not in self.ran:
+            last = [asked.figures, *asked.programs.values()][-1]
+            if last.done and asked.pair not in self.ran:
                 with contextlib.suppress(GuestLost):
                     self.take(asked)
         if not self._checkers_asked:

@@ -37,7 +37,7 @@ VARIABLES = {
     "ACCEL": "kvm or tcg for lane check; default: kvm where a trial boot works",
     "APPEND": "further words for the guest's kernel command line",
     "KEEP": "1: leave the guest of lane check up after a failure, with a shell and for gdb",
-    "SILENCE": "seconds without progress after which a guest is lost; default: 20",
+    "SILENCE": "seconds of silence after which a guest is lost, thrice that in a boot; default: 20",
     "OUT": "folder for results; default: out",
     "MIRROR": "Debian mirror; default: the one the host's apt uses",
     "FORMAT": "make report: text or json; default: text",

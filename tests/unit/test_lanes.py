@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Lanes with guests that are lost: what the others give, and whom it is blamed on.
+
+The guests are played by actor.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Iterator
+from unittest import mock
+
+from kplib.boot import agenda, guest, lanes, qemu, stacks
+from kplib.boot.console import Console
+from kplib.boot.laneresult import CaseId, LaneResult
+from kplib.build.modules import Modules
+from kplib.common import proc
+from kplib.configure import request, variants
+from kplib.configure.lanes import CHECK, INSN, Lane
+from kplib.judge import ktap, results
+
+#: Seconds. An actor says something each few milliseconds.
+SILENCE = 0.5
+CASES = ("lockstep", "spsc", "invariants")
+
+
+def read_ktap(_: Path, planned: list[str], text: str) -> tuple[ktap.Verdict, ...]:
+    """What the kernel tree's parser makes of an actor's KTAP."""
+    found, case = [], ""
+    for line in text.splitlines():
+        if head := re.fullmatch(r" +# Subtest: (\S+)", line):
+            case = head.group(1)
+        elif row := re.fullmatch(r" {8}ok \d+ (\S+)", line):
+            found.append(ktap.Verdict(planned[0], case, row.group(1), ktap.PASS, ()))
+    return tuple(found)
+
+
+def monitor(sock: socket.socket) -> None:
+    """QEMU's monitor: it does what it is asked for, and nothing comes of it."""
+    with contextlib.suppress(OSError), sock, sock.makefile("rwb") as file:
+        file.write(b'{"QMP": {}}\n')
+        file.flush()
+        while file.readline():
+            file.write(b'{"return": {}}\n')
+            file.flush()
+
+
+class TestLanes(unittest.TestCase):
+    """lanes.run() and results.gather()"""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.variant = variants.load_all(request.TOP / "qemu/variant")["base"]
+        self.script: dict[str, Any] = {}
+        self.lane = CHECK
+        #: Whether QEMU carries out what the host wants of it to look at a guest.
+        self.has_monitor = False
+        for target, stub in ((qemu, {"boot": self.boot}), (ktap, {"verdicts": read_ktap}),
+                             (stacks, {"decode": lambda _, said: said})):
+            patch = mock.patch.multiple(target, **stub)
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    @contextlib.contextmanager
+    def boot(self, _: Any, lane: Lane, path: Path, token: str, read_only: bool,
+             cancelled: threading.Event) -> Iterator[guest.Guest]:
+        """qemu.boot(), with an actor."""
+        del lane, read_only
+        wire, far = socket.socketpair()
+        near, far_monitor = socket.socketpair()
+        if self.has_monitor:
+            threading.Thread(target=monitor, args=(far_monitor,), daemon=True).start()
+        else:
+            far_monitor.close()
+        actor = [sys.executable, str(Path(__file__).with_name("actor.py")), str(far.fileno()),
+                 json.dumps(self.script)]
+        (self.folder / "errors").write_text("")
+        with wire, near, open(path, "ab", buffering=0) as log, proc.child(
+                actor, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                pass_fds=(far.fileno(),)) as process:
+            far.close()
+            yield guest.Guest(process, Console(token, log), path, self.folder / "errors", wire,
+                              near, SILENCE, cancelled)
+
+    def run_lane(self, *pairs: str, **script: Any) -> LaneResult:
+        """Run pairs in guests that follow a script."""
+        self.script = {"cases": dict.fromkeys(pairs, CASES), **script}
+        (self.folder / "guest").mkdir(exist_ok=True)
+        for name in ("engine", *pairs):
+            (self.folder / "guest" / name).write_text(name)
+        programs = script.get("programs", ())
+        for pair in programs:
+            (self.folder / pair).write_text("a program")
+        self.kernel = mock.Mock(variant=self.variant)
+        setup = mock.Mock(modules=self.folder, kernel=self.kernel)
+        setup.request = mock.Mock(pairs=pairs, seed=1, programs=1)
+        built: Future[Modules] = Future()
+        built.set_result(Modules(self.folder / "engine", {p: self.folder / p for p in pairs},
+                                 {p: self.folder / p for p in programs}))
+        return lanes.run(setup, self.lane, built, self.folder)
+
+    def judge(self, lane: LaneResult) -> dict[tuple[str, str, str], ktap.Verdict]:
+        """All verdicts that did not pass; every planned case must have one."""
+        pairs = tuple(self.script["cases"])
+        with mock.patch.object(results, "TOP", self.folder):  # no pair has a user program there
+            self.found = results.gather(self.kernel, mock.Mock(versions={}), 1, pairs, [lane])
+        rows = [v for pair in self.found.pairs.values() for v in pair.verdicts]
+        by_name = {(v.suite, v.case, v.path): v for v in rows}
+        self.assertEqual(len(by_name), len(rows), "one verdict each")
+        for planned in lane.planned.values():
+            for at in planned:
+                self.assertIn((at.suite, at.case, at.path), by_name)
+        return {key: v for key, v in by_name.items() if v.status != ktap.PASS}
+
+    def lost(self, lane: LaneResult) -> list[tuple[str, str, str]]:
+        """Where guests were lost."""
+        return [(loss.at.suite, loss.at.case, loss.at.path) for loss in lane.losses]
+
+    def only_lost(self, lane: LaneResult, *wanted: tuple[str, str, str]) -> None:
+        """These rows alone did not pass, and a guest was lost in each."""
+        self.assertEqual(self.lost(lane), list(wanted))
+        rows = self.judge(lane)
+        self.assertEqual({key: v.status for key, v in rows.items()},
+                         dict.fromkeys(wanted, ktap.ERROR))
+        self.assertEqual(self.found.verdict, "error")
+
+    def test_good(self) -> None:
+        """Nothing goes wrong: one guest, all results."""
+        lane = self.run_lane("ring", "tlv")
+        self.assertEqual((lane.boots, lane.losses, self.judge(lane)), (1, [], {}))
+        self.assertEqual(self.found.verdict, "pass")
+        self.assertEqual(self.found.pairs["tlv"].invariants[0].id, "full")
+
+    def test_hang(self) -> None:
+        """A case that hangs is an error, and the rest runs in another guest."""
+        lane = self.run_lane("ring", "tlv", deeds=[{"at": "ring spsc c->rust", "do": "hang"}])
+        self.only_lost(lane, ("ring", "spsc", "c->rust"))
+        self.assertEqual(lane.boots, 2)
+        self.assertIn(f"hung: nothing for {SILENCE:g} s while running ring", lane.losses[0].what)
+
+    def test_goes_on(self) -> None:
+        """A case that was silent for too long and goes on while the host looks at its guest."""
+        self.has_monitor = True
+        lane = self.run_lane("ring", "tlv", deeds=[
+            {"at": "ring spsc c->rust", "do": f"pause {SILENCE + 0.7}"}])
+        self.only_lost(lane, ("ring", "spsc", "c->rust"))
+        self.assertEqual(lane.boots, 2)
+
+    def test_goes_on_in_the_last(self) -> None:
+        """The same, and the guest has ended before the host has looked."""
+        self.has_monitor = True
+        lane = self.run_lane("ring", deeds=[
+            {"at": "ring invariants rust->rust", "do": f"pause {SILENCE + 0.7}"}])
+        self.only_lost(lane, ("ring", "invariants", "rust->rust"))
+
+    def test_budget(self) -> None:
+        """A pair that hangs wherever it can costs the others nothing, and no end of time."""
+        deeds = [{"at": f"ring {case} {path}", "do": "hang"} for case in CASES
+                 for path in ("c->rust", "rust->rust")]
+        lane = self.run_lane("ring", "tlv", "idalloc", deeds=deeds)
+        self.assertEqual((len(lane.losses), lane.boots), (agenda.STUCK_MAX, agenda.STUCK_MAX + 1))
+        self.assertIsNone(lane.lost)
+        rows = self.judge(lane)
+        self.assertEqual({suite for suite, _, _ in rows}, {"ring"})
+        self.assertRegex(rows["ring", "spsc", "c->c"].log[0],
+                         "^not run: given up after it lost 4 guests; the last one: .*hung")
+
+    def test_two_budgets(self) -> None:
+        """Two such pairs have a budget each."""
+        deeds = [{"at": f"{pair} {case} {path}", "do": "panic"} for case in CASES
+                 for path in ("c->c", "c->rust", "rust->c", "rust->rust")
+                 for pair in ("ring", "tlv")]
+        lane = self.run_lane("ring", "tlv", "idalloc", deeds=deeds)
+        self.assertEqual(len(lane.losses), 2 * agenda.LOST_MAX)
+        self.assertEqual({suite for suite, _, _ in self.judge(lane)}, {"ring", "tlv"})
+
+    def test_neighbour(self) -> None:
+        """An oops that another pair's deed leads to is no error of the case that it comes in."""
+        lane = self.run_lane("ring", "tlv", "idalloc", deeds=[
+            {"at": "tlv spsc c->c", "behind": "ring", "do": "oops"}])
+        rows = self.judge(lane)
+        self.assertEqual({key: v.status for key, v in rows.items()}, {("ring", "", ""): ktap.ERROR})
+        log = "\n".join(rows["ring", "", ""].log)
+        self.assertIn("panicked while running tlv: Fatal exception", log)
+        self.assertIn("tlv spsc c->c that ran then, which goes well in a guest of its own", log)
+        self.assertIn("ring ran last in that guest, and is the suspect", log)
+        self.assertIn("VARIANT=debug", log)
+        self.assertIn("kmalloc_noprof", log)
+        self.assertEqual(self.lost(lane), [("", "", "")])
+        self.assertEqual((lane.losses[0].suspects, lane.boots), (("ring",), 3))
+        self.assertEqual(self.found.verdict, "error")
+
+    def test_neighbours(self) -> None:
+        """Of several that had run none is accused alone; all are told."""
+        lane = self.run_lane("ring", "tlv", "idalloc", deeds=[
+            {"at": "idalloc spsc c->c", "behind": "ring", "do": "hang"}])
+        self.assertEqual(self.judge(lane), {})
+        self.assertEqual(self.found.verdict, "error")
+        self.assertEqual(lane.losses[0].suspects, ("tlv", "ring"))
+        self.assertEqual(results.untold(lane), lane.losses)
+        self.assertIn("before it ran ring", lane.losses[0].notes[1])
+
+    def test_own_deed(self) -> None:
+        """A case that kills its guest does so in one of its own as well, and answers for it."""
+        lane = self.run_lane("ring", "tlv", "idalloc", deeds=[
+            {"at": "tlv spsc c->c", "do": "oops"}])
+        rows = self.judge(lane)
+        self.assertEqual(set(rows), {("tlv", "spsc", "c->c")})
+        self.assertEqual(self.lost(lane), [("tlv", "spsc", "c->c")] * 2)
+        self.assertEqual([loss.suspects for loss in lane.losses], [(), ()])
+
+    def test_debug_needs_no_advice(self) -> None:
+        """Variant debug looks for damaged memory already."""
+        self.variant = variants.load_all(request.TOP / "qemu/variant")["debug"]
+        with mock.patch("kplib.boot.session.LEAK_AGE", 0.0):
+            lane = self.run_lane("ring", deeds=[{"at": "end ring", "do": "oops"}])
+        self.assertNotIn("VARIANT", " ".join(self.judge(lane)["ring", "", ""].log))
+
+    def test_behind_the_suite(self) -> None:
+        """Memory damaged so that the guest dies when the suite has run: who, and what to do."""
+        lane = self.run_lane("ring", "tlv", deeds=[{"at": "end ring", "do": "oops"}])
+        rows = self.judge(lane)
+        log = rows["ring", "", ""].log
+        self.assertIn("panicked while running ring: Fatal exception", log[0])
+        self.assertIn("ring ran last in that guest, and is the suspect", log)
+        self.assertIn(agenda.ADVICE, log)
+        self.assertEqual({suite for suite, _, _ in rows}, {"ring"})
+        self.assertRegex(rows["ring", "spsc", "c->c"].log[0], "not run: two guests were lost")
+
+    def test_behind_all(self) -> None:
+        """The same once its results are there: they stay, and it is the suspect."""
+        lane = self.run_lane("ring", "tlv", deeds=[{"at": "after ring", "do": "oops"}])
+        rows = self.judge(lane)
+        self.assertEqual(set(rows), {("ring", "", "")})
+        self.assertIn(agenda.ADVICE, rows["ring", "", ""].log)
+        self.assertEqual(lane.boots, 2)
+
+    def test_loading(self) -> None:
+        """A module that kills its guest when it is loaded; the others have their results."""
+        lane = self.run_lane("tlv", "ring", "idalloc", deeds=[{"at": "load ring", "do": "panic"}])
+        self.assertEqual(set(self.judge(lane)), {("ring", "", "")})
+
+    def test_unloading(self) -> None:
+        """One that does so when it is unloaded; nothing is run again."""
+        lane = self.run_lane("ring", "tlv", deeds=[{"at": "unload ring", "do": "panic"}])
+        self.only_lost(lane, ("ring", "", ""))
+        self.assertEqual(lane.boots, 1)
+
+    def test_killed(self) -> None:
+        """QEMU is killed from outside: in a case, between two, between pairs, before all."""
+        for moment, where in (("ring spsc c->c", ("ring", "spsc", "c->c")),
+                              ("behind ring lockstep", ("ring", "", "")),
+                              ("tlv spsc c->c", ("tlv", "spsc", "c->c")),
+                              ("after ring", ("", "", "")), ("start", ("", "", ""))):
+            with self.subTest(moment):
+                lane = self.run_lane("ring", "tlv", deeds=[
+                    {"at": moment, "do": "die",
+                     "once": str(self.folder / moment.replace(" ", "-"))}])
+                self.assertIn("killed from outside", lane.losses[0].what)
+                self.assertEqual(self.lost(lane), [where])
+                self.assertEqual(set(self.judge(lane)), {where} - {("", "", "")})
+                self.assertEqual(self.found.verdict, "error")
+                self.assertEqual((lane.lost, lane.losses[0].suspects), (None, ()))
+                told = self.found.to_json()["lanes"]["check"]["losses"]
+                self.assertIn("killed from outside", told[0]["what"])
+
+    def test_never_starts(self) -> None:
+        """A guest that does not get as far as a pair is not tried for ever."""
+        lane = self.run_lane("ring", deeds=[{"at": "start", "do": "die"}])
+        self.assertEqual(lane.boots, agenda.UNUSED_MAX)
+        self.assertIn("killed from outside", lane.lost or "")
+
+    def test_user_program(self) -> None:
+        """A user program that takes the guest with it, on one side."""
+        lane = self.run_lane("ring", programs=["ring"],
+                             deeds=[{"at": "ring_user rust", "do": "panic"}])
+        self.assertEqual(self.lost(lane), [("ring_user", "rust", "")])
+        self.assertEqual(set(lane.answers["ring"].programs), {"c"})
+
+    def test_not_asked(self) -> None:
+        """Checkers that were not asked about a pair, as its guest was lost, say no ok."""
+        self.variant = variants.load_all(request.TOP / "qemu/variant")["debug"]
+        with mock.patch("kplib.boot.session.LEAK_AGE", 0.0):
+            lane = self.run_lane("ring", "tlv", deeds=[
+                {"at": "tlv spsc c->c", "do": "die", "once": str(self.folder / "once")}])
+        rows = self.judge(lane)
+        self.assertEqual({(case, rows["ring", case, "c->c"].status)
+                          for suite, case, path in rows if suite == "ring" and path == "c->c"},
+                         {("kmemleak", ktap.SKIP), ("lockdep", ktap.SKIP)})
+        self.assertIn("lost before it was asked", rows["ring", "kmemleak", "c->c"].log[0])
+        self.assertNotIn(("tlv", "kmemleak", "c->c"), rows)
+
+    def test_damaged_tables(self) -> None:
+        """Nonsense in what a guest says of a pair is an error of that pair, in that lane."""
+        good = "c->c noop 10 5\nc->c push 30 5\n"
+        invariants = "full\terrors\t1\t2\t3\t4\tlockstep \n"
+        for lane, table, text in (
+                (CHECK, "cases", "ring\n"), (CHECK, "cases", ""), (CHECK, "cases", "\t\t\t\n"),
+                (CHECK, "cases", "ring\tlockstep\tnormal\tc->c\nri"),
+                (CHECK, "invariants", invariants + "empty\terr"),
+                (CHECK, "invariants", invariants + "empty\terrors\t1\t2\tx\t4\t\n"),
+                (CHECK, "invariants", "\ufffd\n"), (INSN, "cost", good), (INSN, "cost", ""),
+                (INSN, "cost", good + "c->rust push 30 5\n"), (INSN, "cost", good + "c->c po"),
+                (INSN, "cost", good + "c->c pop x 3\n"), (INSN, "cost", good + "c->c pop 3 0\n")):
+            with self.subTest(lane.name, table=table, text=text):
+                self.lane = lane
+                found = self.run_lane("ring", "tlv", tables={f"ring/{table}": text})
+                rows = self.judge(found)
+                suite = lane.suite("ring")
+                self.assertEqual(rows[suite, "", ""].status, ktap.ERROR)
+                self.assertRegex(rows[suite, "", ""].log[-1], "cannot be read: the (list|table)")
+                self.assertEqual({s for s, _, _ in rows}, {suite})
+                self.assertEqual(self.found.verdict, "error")
+
+    def test_unexpected(self) -> None:
+        """A bug of kparity's in judging one pair leaves the others their verdicts."""
+        lane = self.run_lane("ring", "tlv")
+        plain = results.parse_invariants
+        with mock.patch.object(results, "parse_invariants", side_effect=[
+                KeyError("oh"), plain(lane.answers["tlv"].figures)]):
+            rows = self.judge(lane)
+        self.assertEqual({suite for suite, _, _ in rows}, {"ring"})
+        self.assertRegex(rows["ring", "", ""].log[0], "could not judge it: KeyError: 'oh', in .*py")
+        self.assertEqual(rows["ring", "spsc", "c->c"].status, ktap.ERROR)
+
+    def test_insn(self) -> None:
+        """The suites and figures of the other lane."""
+        self.lane = INSN
+        lane = self.run_lane("ring", deeds=[{"at": "ring insn c->rust", "do": "hang"}],
+                             tables={"ring/cost": "".join(f"{p} noop 1 5\n{p} push 3 5\n" for p in
+                                                          results.PATHS if p != "c->rust")})
+        self.only_lost(lane, ("ring_insn", "insn", "c->rust"))
+        self.assertEqual(self.found.pairs["ring"].costs["push"]["rust->c"].mean, 2.0)
+
+    def test_plan(self) -> None:
+        """A case's speed gives it the time that KUnit gives it."""
+        lane = self.run_lane("ring", tables={
+            "ring/cases": "ring\tlockstep\tslow\tc->c\nring\tspsc\tnormal\tc->c\n"},
+            deeds=[{"at": "ring lockstep c->c", "do": f"pause {SILENCE * 2}"}])
+        self.assertEqual(lane.losses, [])
+        self.assertEqual(lane.planned["ring"], [CaseId("ring", "lockstep", "c->c"),
+                                                CaseId("ring", "spsc", "c->c")])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0
+"""How long a guest has been silent: wall time without that for which it waited for a CPU."""
+
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from kplib.boot.console import Position
+from kplib.boot.silence import Silence, cpu_waits, family
+from kplib.common import proc
+from kplib.common.errors import Refused
+from kplib.configure import request
+
+
+class TestSilence(unittest.TestCase):
+    """silence.Silence"""
+
+    def setUp(self) -> None:
+        self.now = 100.0
+        self.waits = {"1": 5.0, "2": 7.0}
+        self.silence = Silence(20.0, lambda: dict(self.waits), lambda: self.now)
+
+    def later(self, seconds: float, **waits: float) -> None:
+        """Time goes by, of which threads wait some."""
+        self.now += seconds
+        for thread, waited in waits.items():
+            self.waits[thread.strip("t")] = self.waits.get(thread.strip("t"), 0.0) + waited
+
+    def exceeds(self, since: float = 100.0) -> bool:
+        """Whether it is too long since then."""
+        return self.silence.exceeds(since, 20.0)
+
+    def test_wall_time(self) -> None:
+        """A guest that has its CPU is silent for as long as the clock says."""
+        for _ in range(99):
+            self.later(0.2)
+            self.assertFalse(self.exceeds())
+        self.later(0.3)
+        self.assertTrue(self.exceeds())
+
+    def test_waiting_does_not_count(self) -> None:
+        """What it waited before the silence says nothing, what it waited since does not count."""
+        self.later(0.2)
+        self.assertFalse(self.exceeds())
+        self.later(30.0, t1=12.0)
+        self.assertFalse(self.exceeds())
+        self.later(2.0)
+        self.assertTrue(self.exceeds())
+
+    def test_threads_are_not_added_up(self) -> None:
+        """Two CPUs that wait at the same time have waited once."""
+        self.later(0.2)
+        self.assertFalse(self.exceeds())
+        self.later(30.0, t1=9.0, t2=9.0)
+        self.assertTrue(self.exceeds())
+
+    def test_new_thread(self) -> None:
+        """A thread that is younger than the silence counts from its start."""
+        self.later(0.2)
+        self.assertFalse(self.exceeds())
+        self.later(30.0, t3=25.0)
+        self.assertFalse(self.exceeds())
+
+    def test_progress(self) -> None:
+        """With each sign of progress it begins anew."""
+        self.later(0.2)
+        self.assertFalse(self.exceeds())
+        self.later(19.0, t1=18.0)
+        self.assertFalse(self.exceeds(119.2))
+        self.later(0.2)
+        self.assertFalse(self.exceeds(119.2))
+        self.later(20.0)
+        self.assertTrue(self.exceeds(119.2))
+
+    def test_limits(self) -> None:
+        """A slow case may take longer, in KUnit's own terms; a lifted limit is none."""
+        for speed, wanted in (("slow", 60.0), ("very_slow", 240.0), ("normal", 20.0),
+                              ("unheard of", 20.0)):
+            self.silence.allow("ring", "spsc", speed)
+            self.assertEqual(self.silence.limit(Position("ring", "spsc", "c->c")), wanted)
+            self.assertEqual(self.silence.limit(Position("tlv", "spsc", "c->c")), 20.0)
+        self.silence.lift()
+        self.later(1e9)
+        self.assertFalse(self.silence.exceeds(0.0, self.silence.limit(Position())))
+
+
+class TestSetting(unittest.TestCase):
+    """The variable SILENCE"""
+
+    def test_values(self) -> None:
+        """A plain positive number of seconds, and nothing else."""
+        for text, wanted in (("3", 3.0), ("2.5", 2.5), ("", 20.0), ("0.5", 0.5)):
+            self.assertEqual(request.parse([f"SILENCE={text}"], {}).silence, wanted)
+        self.assertEqual(request.parse([], {"SILENCE": "7"}).silence, 7.0)
+        self.assertEqual(request.parse([], {}).silence, 20.0)
+        for text in ("0", "0.0", "-1", "1e3", "inf", "nan", "3s", " 3", "1_0", "\u0663", "0x3"):
+            with self.subTest(text), self.assertRaisesRegex(Refused, "^SILENCE=.*seconds"):
+                request.parse([f"SILENCE={text}"], {})
+
+
+class TestWaits(unittest.TestCase):
+    """silence.cpu_waits(), of real processes on one CPU"""
+
+    def test_busy(self) -> None:
+        """Of two loops on one CPU each waits; a process that sleeps does not.
+
+        They are below a shell, as QEMU is below enter-root.
+        """
+        cpu = min(os.sched_getaffinity(0))
+        script = "while :; do :; done & while :; do :; done & sleep 60 & wait"
+        with proc.child(["taskset", "-c", str(cpu), "sh", "-c", script],
+                        stdout=subprocess.DEVNULL) as process:
+            end = time.monotonic() + 30
+            waited: list[float] = []
+            while time.monotonic() < end and sum(w > 0.1 for w in waited) < 2:
+                time.sleep(0.05)
+                waited = sorted(cpu_waits(process.pid).values())
+            self.assertEqual(len(family(process.pid)), 4)
+            self.assertGreater(waited[-2], 0.1)
+            self.assertLess(waited[0], waited[-2])
+            os.killpg(process.pid, signal.SIGKILL)
+
+    def test_gone(self) -> None:
+        """Of a process that is gone there is nothing to say."""
+        done = subprocess.Popen(["true"])
+        done.wait()
+        self.assertEqual(cpu_waits(done.pid), {})
+
+
+if __name__ == "__main__":
+    unittest.main()
