@@ -259,6 +259,7 @@ def _judge(tree: Path, lane: LaneResult, pair: str, suite: str) -> list[ktap.Ver
     """One verdict for each planned case and path of a suite, in their order."""
     planned = [at for at in lane.planned.get(pair, []) if at.suite == suite]
     given = _given(lane, pair)
+    rest = f"{lane.lane.name}.console"  # beside results.json
     absent = lane.not_run.get(pair) or lane.lost or "its guests were lost"
     found: dict[tuple[str, str], ktap.Verdict] = {(at.case, at.path): ktap.Verdict(
         suite, at.case, at.path, ktap.ERROR,
@@ -285,20 +286,20 @@ def _judge(tree: Path, lane: LaneResult, pair: str, suite: str) -> list[ktap.Ver
     for loss, at in losses:
         found[at.case, at.path] = ktap.Verdict(
             suite, at.case, at.path, ktap.ERROR,
-            (loss.what, *loss.notes, *stacks.summary(loss.lines)))
+            (loss.what, *loss.notes, *stacks.summary(loss.lines, rest)))
     several: collections.Counter[tuple[str, str]] = collections.Counter()
     for report in lane.reports:
         key = report.at.case, report.at.path
         if report.at.suite != suite:
             continue
-        log = (report.heading(), *stacks.summary(report.lines[1:]))
+        log = (report.heading(), *stacks.summary(report.lines[1:], rest))
         have = found.get(key)
         several[key] += 1
         if several[key] > REPORTS:
             continue
         if several[key] == REPORTS:
             more = sum(r.at == report.at for r in lane.reports) - REPORTS + 1
-            log = (f"... {more} reports more, in the console's file",)
+            log = (f"... {more} reports more in {rest}",)
         if have is None or have.status in (ktap.PASS, ktap.SKIP):
             found[key] = ktap.Verdict(suite, *key, ktap.FAIL, log)
         elif log[0] not in have.log:
