@@ -3,15 +3,19 @@
 # The verbs. Each is carried out by scripts/kparity, whose exit status says
 # more than make's: CI calls the program itself.
 
-VARIABLES := ARCH VARIANT PAIR SEED PROGRAMS LANE KERNEL KERNEL_SRC KDIR TOOLCHAIN ACCEL APPEND KEEP SILENCE OUT MIRROR V
-VERBS := run test contract compile-fail new report shell gdb doctor update clean distclean help bench-self
+VARIABLES := ARCH VARIANT PAIR SEED PROGRAMS LANE KERNEL KERNEL_SRC KDIR TOOLCHAIN ACCEL APPEND KEEP SILENCE OUT MIRROR FORMAT PART V
+VERBS := run check test contract compile-fail new report shell gdb doctor update clean distclean help bench-self
 
 # What is given on the command line or in the environment, and nothing else.
 export $(foreach v,$(VARIABLES),$(if $(filter-out undefined default,$(origin $(v))),$(v)))
 MAKEFLAGS += --no-print-directory
 
+# A word that is no variable of ours is passed on as well, to be refused.
+UNKNOWN := $(filter-out $(VARIABLES),$(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $(v))),$(v))))
+quote = '$(subst ','\'',$(1))'
+
 .PHONY: $(VERBS)
 .DEFAULT_GOAL := help
 
 $(VERBS):
-	@scripts/kparity $@
+	@scripts/kparity $@ $(foreach v,$(UNKNOWN),$(call quote,$(v)=))

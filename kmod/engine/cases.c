@@ -40,8 +40,6 @@ static void report(struct kunit *test, const struct kp_program *prog,
 	if (got->broken)
 		kunit_err(test, "  broken at step %u on %s: %s",
 			  got->broken_at + 1, name, got->broken);
-	kunit_err(test, "replay: make run PAIR=%s SEED=%llu", pair->name,
-		  prog->seed);
 	KUNIT_FAIL(test, "%s: %s %s", pair->name, name,
 		   differ ? "differs from c->c" : "breaks its contract");
 }

@@ -12,7 +12,7 @@ from typing import Callable, Iterator
 from kplib.boot import accel, lanes
 from kplib.build import kernel, modules, toolchain
 from kplib.build.setup import Setup
-from kplib.common import cache, ui
+from kplib.common import cache, host, ui
 from kplib.common.errors import EnvironmentFailed, Failed
 from kplib.configure import request
 from kplib.configure.archs import Arch
@@ -20,15 +20,29 @@ from kplib.configure.lanes import LANES
 from kplib.configure.request import Request
 from kplib.configure.variants import Variant
 from kplib.judge import ledger, results
-from kplib.report import terminal
+from kplib.report import files, terminal
+
+
+def check_folders(req: Request) -> None:
+    """Refuse folders that nothing can be built in."""
+    request.check_paths(req)
+    cache.writable_folder("OUT", req.out)
+    cache.writable_folder("KPARITY_CACHE", req.cache)
 
 
 def prepare(req: Request) -> toolchain.Toolchain:
     """Check the folders and choose the tools."""
-    request.check_paths(req)
-    cache.writable_folder("OUT", req.out)
-    cache.writable_folder("KPARITY_CACHE", req.cache)
-    return kernel.tools_for(req)
+    check_folders(req)
+    return choose_tools(req)
+
+
+def choose_tools(req: Request) -> toolchain.Toolchain:
+    """The tools, once this machine has what they need."""
+    host.need_memory()
+    tools = kernel.tools_for(req)
+    if tools.root is not None:
+        host.need_programs(*host.ENTER_ROOT)
+    return tools
 
 
 @dataclass(frozen=True)
@@ -53,14 +67,20 @@ class Cell:
         self._tools = tools
         self.kernel = kernel.get(req, tools, arch, variant)
         self._built: Future[modules.Modules] = Future()
-        setup = Setup(req, tools, self.kernel)
+        #: Suites that have given their results, and how many there are.
+        self._done, self._of, self._lock = 0, 0, threading.Lock()
+        #: Its place among the cells of a run, in words.
+        self.place = ""
+        self._step: ui.Step | None = None
+        setup = Setup(req, tools, self.kernel, self._advance)
         wanted = [accel.choose(setup, LANES[name]) for name in req.lanes if name in variant.lanes]
+        self._of = len(wanted) * len(req.pairs)
         #: Set to have this cell's guests given up, and no other's.
         self._cancelled = threading.Event()
-        self._folder = modules.results_folder(req, self.kernel)
+        self.folder = modules.results_folder(req, self.kernel)
         self._running = [
             lanes.start(lambda lane=lane: lanes.run(  # type: ignore[misc]
-                setup, lane, self._built, self._folder, self._cancelled,
+                setup, lane, self._built, self.folder, self._cancelled,
                 keeper(setup) if keeper and not lane.counts else None),
                 f"{self.kernel.name} {lane.name}")
             for lane in wanted]
@@ -75,6 +95,18 @@ class Cell:
         except BaseException:
             self.stop()
             raise
+
+    def _doing(self) -> str:
+        """What this cell does, and how far it has come."""
+        return (f"running {', '.join(self._req.pairs)} on {self.kernel.name}{self.place}, "
+                f"{self._done} of {self._of} suites done")
+
+    def _advance(self) -> None:
+        """One suite more has given its results."""
+        with self._lock:
+            self._done += 1
+            if self._step is not None:
+                self._step.what = self._doing()
 
     def give_up(self) -> None:
         """Have the guests end, and none start."""
@@ -97,23 +129,29 @@ class Cell:
     def finish(self) -> CellRun:
         """Wait for the guests, judge, and save the results."""
         req = self._req
-        with self._stopping(), ui.step(f"running {', '.join(req.pairs)} on {self.kernel.name}"):
+        with self._stopping(), ui.step(self._doing()) as self._step:
             done = [future.result() for future in self._running]
         result = results.gather(self.kernel, self._tools, req.seed, req.pairs, done)
+        result.replay = request.replay(req, self.kernel.arch, self.kernel.variant)
         built = self._built.result()
-        found = CellRun(result, built, ledger.build(built, result.pairs))
-        terminal.save(result, found.book, self._folder)
-        return found
+        book = ledger.build(built, result.pairs)
+        for pair, verdict in book.verdicts():
+            result.pairs[pair].verdicts.append(verdict)
+        files.save(result, book, self.folder)
+        return CellRun(result, built, book)
 
 
 def run_cell(req: Request, tools: toolchain.Toolchain, arch: Arch, variant: Variant) -> CellRun:
     """One arch and variant, from start to saved results."""
-    return Cell(req, tools, arch, variant).finish()
+    with files.recorded(files.folder(req, arch.name, variant.name)):
+        return Cell(req, tools, arch, variant).finish()
 
 
 def run_all(req: Request, tools: toolchain.Toolchain,
             keeper: Callable[[Setup], lanes.Keeper] | None = None) -> list[terminal.Row]:
     """Every cell that was asked for; each one's report is printed as soon as it may be.
+
+    Within files.recorded_run(), which tells of a cell that ends without results.
 
     Rows come in the order asked for. A cell that fails to build costs the others nothing.
     """
@@ -121,9 +159,10 @@ def run_all(req: Request, tools: toolchain.Toolchain,
     rows: list[terminal.Row] = []
 
     def emit() -> None:
-        result = waiting[0].finish().result
+        waiting[0].place = f" ({len(rows) + 1} of {len(cells)})" if len(cells) > 1 else ""
+        result, folder = waiting[0].finish().result, waiting[0].folder
         del waiting[0]
-        print(terminal.show(result, req.verbose), flush=True)
+        print(terminal.show(result, req.verbose, folder), flush=True)
         rows.append(terminal.Row(result.kernel.arch.name, result.kernel.variant.name, result))
 
     cells = [(arch, variant) for arch in req.archs for variant in req.variants]
@@ -135,6 +174,7 @@ def run_all(req: Request, tools: toolchain.Toolchain,
                 if len(cells) == 1:
                     raise
                 ui.note(f"{arch.name} {variant.name}: {err}")
+                files.failed(files.folder(req, arch.name, variant.name), str(err))
                 rows.append(terminal.Row(arch.name, variant.name, err))
             while waiting and waiting[0].done():
                 emit()

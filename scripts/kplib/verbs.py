@@ -4,18 +4,20 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 import signal
 import sys
 
 from kplib import matrix
+from kplib.boot import accel
 from kplib.build import apt, kernel, modules, toolchain
 from kplib.common import cache, proc, ui
-from kplib.common.errors import BROKEN, FAILED, OK, Refused
-from kplib.configure import request
+from kplib.common.errors import BROKEN, FAILED, OK, KparityError, Refused
+from kplib.configure import archs, request
 from kplib.configure.request import TOP, Request
 from kplib.judge import compile_fail, ledger, unsafety
-from kplib.report import terminal
+from kplib.report import files, terminal
 from kplib.tools import debug, keep, scaffold
 
 
@@ -27,7 +29,9 @@ def run(req: Request) -> int:
             raise Refused("KEEP=1 keeps the guest of lane check; leave LANE out")
         signal.signal(signal.SIGINT, keep.interrupted)
         signal.signal(signal.SIGTERM, keep.interrupted)
-    rows = matrix.run_all(req, matrix.prepare(req), keep.Keeper if req.keep else None)
+    matrix.check_folders(req)
+    with files.recorded_run(req):
+        rows = matrix.run_all(req, matrix.choose_tools(req), keep.Keeper if req.keep else None)
     if len(rows) > 1:
         print(terminal.table(rows), flush=True)
     verdicts = {row.verdict for row in rows}
@@ -63,6 +67,11 @@ def doctor(req: Request) -> int:
             print("      needs mmdebstrap: sudo apt-get install --no-install-recommends mmdebstrap")
     else:
         print("used: the host's tools, if its Rust passes the kernel's 'make rustavailable'")
+    machine = archs.load_all(TOP / "qemu/arch").get(archs.host_name(platform.machine()))
+    if machine is not None:
+        versions = root["versions"] or host
+        print(f"accelerator of lane check: "
+              f"{accel.known(req.cache, versions.get(machine.qemu) or '?')}")
     print(f"cache: {req.cache}")
     return OK
 
@@ -131,25 +140,37 @@ def help_(req: Request) -> int:
     return OK
 
 
-def show_json(req: Request) -> int:
-    """Print the results of the last run."""
+def report(req: Request) -> int:
+    """Print the results of the last run, of all that it ran on or of what is named."""
     found = {}
-    for arch in req.archs:
-        for variant in req.variants:
-            path = req.out / arch.name / variant.name / "results.json"
-            if not path.exists():
-                raise Refused(f"{path} is not there; 'make run ARCH={arch.name} "
-                              f"VARIANT={variant.name}' writes it")
-            found[f"{arch.name}-{variant.name}"] = json.loads(path.read_text())
-    json.dump(found, sys.stdout, indent=1)
-    print()
+    missing: KparityError | None = None
+    for arch, variant in files.asked(req):
+        try:
+            found[arch, variant] = files.load(req, arch, variant)
+        except KparityError as err:
+            if missing is not None:
+                ui.note(f"kparity: {missing}")
+            missing = err
+    if req.machine_readable:
+        json.dump({f"{arch}-{variant}": results for (arch, variant), results in found.items()},
+                  sys.stdout, indent=1)
+        print()
+    else:
+        for cell, results in found.items():
+            print(terminal.text(results, req.verbose, True,
+                                terminal.shown(files.folder(req, *cell))))
+    if missing is not None:
+        sys.stdout.flush()
+        raise missing
     return OK
 
 
 def contract(req: Request) -> int:
     """Run the suites and print the ledger and the review list."""
-    tools = matrix.prepare(req)
-    found = matrix.run_cell(req, tools, req.archs[0], req.variants[0])
+    matrix.check_folders(req)
+    arch, variant = req.archs[0], req.variants[0]
+    with files.recorded(files.folder(req, arch.name, variant.name)):
+        found = matrix.run_cell(req, matrix.choose_tools(req), arch, variant)
     result, book = found.result, found.book
     print(ledger.show(book))
     print("\nunsafe, for review:")
@@ -158,11 +179,11 @@ def contract(req: Request) -> int:
         print(f"  {use.where}: {use.kind}: {use.code}\n    {use.reason or 'NO REASON'}"
               + (f"\n    leans on {', '.join(use.invariants)}" if use.invariants else ""))
         bare += not use.reason
-    holes = book.holes() + ([f"{bare} uses of unsafe give no reason"] if bare else [])
-    for hole in holes:
-        ui.note(f"incomplete: {hole}")
-    print(f"\nledger: {'INCOMPLETE, ' + str(len(holes)) + ' holes' if holes else 'complete'}")
-    return FAILED if holes or result.verdict == "fail" else \
+    gaps = book.gaps() + ([f"{bare} uses of unsafe give no reason"] if bare else [])
+    for gap in gaps:
+        ui.note(f"incomplete: {gap}")
+    print(f"\nledger: {'INCOMPLETE, ' + str(len(gaps)) + ' gaps' if gaps else 'complete'}")
+    return FAILED if gaps or result.verdict == "fail" else \
         BROKEN if result.verdict == "error" else OK
 
 
@@ -199,6 +220,12 @@ def test(req: Request) -> int:
     return selftest.test(req)
 
 
+def check(req: Request) -> int:
+    """What is worth running after each edit."""
+    from kplib.selftest import selftest  # pylint: disable=import-outside-toplevel
+    return selftest.check(req)
+
+
 def bench_self(req: Request) -> int:
     """How fast kparity itself is."""
     from kplib.selftest import bench  # pylint: disable=import-outside-toplevel
@@ -209,13 +236,14 @@ def bench_self(req: Request) -> int:
 #: Every verb: what carries it out, and what it does.
 VERBS = {
     "run": (run, "build what is missing, boot, compare C and Rust, print the verdict"),
-    "test": (test, "the whole test suite, on both arches"),
+    "check": (check, "static checks, unit tests, the base suites on this machine's arch"),
+    "test": (test, "the whole test suite, on both arches; PART= runs parts of it"),
     "contract": (contract, "print the ledger of invariants and the review list of unsafe code"),
     "compile-fail": (misuse, "compile the Rust that must not compile"),
     "new": (new, "make a new pair, PAIR=x, from idalloc; it runs at once"),
     "shell": (shell, "boot into a busybox shell with the modules in /modules"),
     "gdb": (gdb, "debug one pair: gdb on a guest that is stopped where its module is loaded"),
-    "report": (show_json, "print results.json of the last run"),
+    "report": (report, "print the results of the last run; FORMAT=json for a program"),
     "doctor": (doctor, "show each tool, its version, the minimum, and what would be used"),
     "update": (update, "look again which kernels Debian has"),
     "bench-self": (bench_self, "how fast kparity itself is (about 25 minutes)"),

@@ -138,7 +138,8 @@ class TestStorage(LiveTest):
         """OUT on a full disk: one line that says so, whatever could not be written."""
         for name, left, why in (("modules", 100, "cannot write .*build.log: No space left"),
                                 ("console", 0, "cannot write a guest.s console: No space left"),
-                                ("results", 20, r"cannot write .*results\.\w+: No space left")):
+                                ("results", 20,
+                                 r"cannot write .*(results|junit|ring)\.\w+: No space left")):
             with self.subTest(name):
                 out, whence = self.folder / f"{name}-full", self.folder / f"{name}-from"
                 out.mkdir()

@@ -43,7 +43,8 @@ class TestCommandLine(unittest.TestCase):
     def test_wrong_words(self) -> None:
         """Status 2, and nothing was made."""
         for word in ("ARCH=mips", "PAIR=nope", "SEED=x", "KERNEL_SRC=/nowhere", "KDIR=/nowhere",
-                     "TOOLCHAIN=none", "KERNEL=x", "NOSUCH=1"):
+                     "TOOLCHAIN=none", "KERNEL=x", "NOSUCH=1", "KEEP=no", "SEED=1_0", "PAIR= ",
+                     "PAIR=ring,ring"):
             with self.subTest(word):
                 self.assertIn(word.partition("=")[0], self.one_line(2, "run", word))
         self.assertIn("no such verb", self.one_line(2, "runn"))
@@ -53,9 +54,18 @@ class TestCommandLine(unittest.TestCase):
         """Status 3, the mirror is to blame, and no half root stays."""
         if not shutil.which("mmdebstrap") and os.geteuid() != 0:
             self.skipTest("mmdebstrap is not installed")
+        out = self.folder / "out"
+        before = out / "arm64/base/results.json"
+        before.parent.mkdir(parents=True)
+        before.write_text("{}")
         said = self.one_line(3, "run", "MIRROR=http://127.0.0.1:9/debian", "TOOLCHAIN=root",
-                             f"OUT={self.folder / 'out'}")
+                             "ARCH=arm64", f"OUT={out}")
         self.assertIn("MIRROR=", said)
+        # The results of a run before are not taken for this one's.
+        self.assertFalse(before.exists())
+        for words in ((), ("ARCH=arm64",)):
+            told = self.one_line(3, "report", f"OUT={out}", *words)
+            self.assertIn(f"gave no results: {said.removeprefix('kparity: ')}", told)
         left = [p.name for p in self.cache.rglob("*") if p.is_dir()
                 and (p.name.endswith(".partial") or p.name == "usr")]
         self.assertEqual(left, [])
@@ -100,6 +110,66 @@ class TestCommandLine(unittest.TestCase):
             stderr=subprocess.STDOUT, env={"PATH": os.environ["PATH"], "HOME": str(self.folder)})
         self.assertEqual(done.returncode, 2)
         self.assertIn("ARCH=mips: choose one of", done.stdout.decode())
+
+    def test_make_refuses_unknown_variables(self) -> None:
+        """A misspelt variable on make's command line runs nothing."""
+        for word in ("FOO=1", "PAIRS=ring", "x;y='1"):
+            done = subprocess.run(
+                ["make", "-C", str(TOP), "run", word, "ARCH=mips"], check=False,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                env={"PATH": os.environ["PATH"], "HOME": str(self.folder)})
+            self.assertEqual(done.returncode, 2)
+            name = word.partition("=")[0]
+            self.assertIn(f"kparity: '{name}': not a variable", done.stdout.decode())
+
+    def test_help_words(self) -> None:
+        """-h and --help, with a verb and without."""
+        for words in (["--help"], ["-h"], ["run", "--help"]):
+            status, said = self.kparity(*words)
+            self.assertEqual(status, 0)
+            self.assertIn("make run", said)
+
+    def run_shell(self, line: str) -> tuple[int, str]:
+        """Exit status and output of a shell's line, in which "$0" is kparity."""
+        done = subprocess.run(
+            ["sh", "-c", line, str(TOP / "scripts/kparity")], check=False, timeout=60,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.folder),
+                 "KPARITY_CACHE": str(self.cache)})
+        return done.returncode, done.stdout.decode()
+
+    def test_closed_files(self) -> None:
+        """A standard stream that is closed or full is no failed comparison, which 1 says."""
+        for line, status, said in (
+                ('"$0" help 2>&1 >&-', 3, "kparity: standard output is closed"),
+                ('"$0" help 2>&-', 0, "make run"),
+                ('"$0" help <&-', 0, "make run"),
+                ('"$0" nope 2>&-', 2, ""),
+                ('"$0" nope >&- 2>&-', 3, ""),
+                ('"$0" help 2>&1 >/dev/full', 3, "No space left")):
+            with self.subTest(line):
+                got, text = self.run_shell(line)
+                self.assertEqual(got, status, text)
+                self.assertIn(said, text)
+                self.assertNotIn("Traceback", text)
+
+    def test_own_error(self) -> None:
+        """An exception that nobody foresaw: status 3, one line, its traceback in a file."""
+        shutil.copytree(TOP / "scripts", self.folder / "scripts")
+        verbs = self.folder / "scripts/kplib/verbs.py"
+        verbs.write_text(verbs.read_text().replace(
+            "def help_(req: Request) -> int:", "def help_(req: Request) -> int:\n    1 / 0"))
+        for name in ("Kbuild", "qemu"):
+            os.symlink(TOP / name, self.folder / name)
+        line = f'TMPDIR={self.folder} {self.folder}/scripts/kparity help'
+        status, said = self.run_shell(line)
+        self.assertEqual(status, 3, said)
+        self.assertEqual(len(said.splitlines()), 1, said)
+        self.assertIn("kparity: an error of kparity's own: ZeroDivisionError", said)
+        self.assertIn("help_", Path(said.split()[-1]).read_text())
+        status, said = self.run_shell(line + " V=1")
+        self.assertEqual(status, 3, said)
+        self.assertIn("Traceback", said)
 
     def test_help_is_complete(self) -> None:
         """Every verb of the Makefile and every variable is listed."""

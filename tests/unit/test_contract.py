@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The ledger: records, holes, and the review list."""
+"""The ledger: records, gaps, and the review list."""
 
 import struct
 import tempfile
@@ -59,7 +59,7 @@ class TestRecords(unittest.TestCase):
 
 
 class TestLedger(unittest.TestCase):
-    """ledger.Row.holes()"""
+    """ledger.Row.gaps()"""
 
     @staticmethod
     def row(**change: object) -> ledger.Row:
@@ -72,21 +72,21 @@ class TestLedger(unittest.TestCase):
 
     def test_complete(self) -> None:
         """Nothing is missing."""
-        self.assertEqual(self.row().holes(), [])
+        self.assertEqual(self.row().gaps(), [])
 
-    def test_each_hole(self) -> None:
+    def test_each_gap(self) -> None:
         """Each cell that can be empty is missed."""
-        self.assertIn("no case judged it", self.row(cases=()).holes())
+        self.assertIn("no case judged it", self.row(cases=()).gaps())
         self.assertIn("never judged on rust->c",
-                      self.row(judged={p: int(p != "rust->c") for p in PATHS}).holes())
-        self.assertIn("not said how Rust encodes it", self.row(encodings=()).holes())
+                      self.row(judged={p: int(p != "rust->c") for p in PATHS}).gaps())
+        self.assertIn("not said how Rust encodes it", self.row(encodings=()).gaps())
         as_type = records.Encoding("full", "type", "cannot be written", "ring.rs:1")
-        self.assertIn("compile-fail", " ".join(self.row(encodings=(as_type,)).holes()))
-        self.assertEqual(self.row(encodings=(as_type,), misuse=("x",)).holes(), [])
+        self.assertIn("compile-fail", " ".join(self.row(encodings=(as_type,)).gaps()))
+        self.assertEqual(self.row(encodings=(as_type,), misuse=("x",)).gaps(), [])
         odd = records.Encoding("full", "magic", "", "ring.rs:1")
-        self.assertEqual(len(self.row(encodings=(odd,)).holes()), 2)
+        self.assertEqual(len(self.row(encodings=(odd,)).gaps()), 2)
         empty = records.Promise("full", "odd", "", "", "", "")
-        self.assertEqual(len(self.row(promise=empty).holes()), 3)
+        self.assertEqual(len(self.row(promise=empty).gaps()), 3)
 
 
 class TestUnsafety(unittest.TestCase):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Verdicts from saved KTAP logs, through the kernel tree's own parser.
 
-Each log in data/ is what debugfs gave for one suite, or what was left of it.
+Each log in data/ktap/ is what debugfs gave for one suite, or what was left of it;
+program*.ktap are what a user program printed.
 """
 
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from kplib.judge import ktap
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent / "data/ktap"
 TREE = os.environ.get("KPARITY_TREE")
 
 
@@ -109,19 +110,66 @@ class TestVerdicts(unittest.TestCase):
         # Where the cases' own lines are in doubt, nothing is mended.
         self.assertNotEqual(judged("    ok 2 b\n" + good), passed)
 
-    def test_user_programs(self) -> None:
-        """Programs in the guest: each line a result, and the exit status counts."""
-        good = "KTAP version 1\n1..2\nok 1 open\nok 2 close\n"
+    def program(self, status: int, log: str, other: str = "program.ktap") -> \
+            dict[str, ktap.Verdict]:
+        """Verdicts on a program that ended like that on side rust, and well on side c."""
+        said = {"c": (0, (DATA / other).read_text()), "rust": (status, (DATA / log).read_text())}
+        doc = ktap.merge({"dev": ktap.wrap("dev", said)})
+        found = ktap.verdicts(self.tree, ["dev"], doc)
+        self.assertEqual(len(found), len({(v.case, v.path) for v in found}), "one verdict each")
+        self.assertFalse([v for v in found if "more than one result" in v.log], found)
+        return {v.path: v for v in found if v.case == "rust"}
 
-        def judge(status: int, text: str) -> set[str]:
-            doc = ktap.merge({"dev": ktap.wrap("dev", {"c": (0, good), "rust": (status, text)})})
-            return {v.status for v in ktap.verdicts(self.tree, ["dev"], doc)}
+    def test_program(self) -> None:
+        """Each line a result, and the exit status counts."""
+        got = self.program(0, "program.ktap")
+        self.assertEqual({path: v.status for path, v in got.items()},
+                         {"open": ktap.PASS, "ioctl": ktap.PASS, "close": ktap.PASS})
+        got = self.program(1, "program-fail.ktap")
+        self.assertEqual({path: v.status for path, v in got.items()},
+                         {"open": ktap.PASS, "ioctl": ktap.FAIL, "close": ktap.PASS})
+        self.assertEqual(got["ioctl"].log, ("line 57: ioctl(fd) == 0 (errno 22)",))
+        got = self.program(1, "program.ktap")
+        self.assertEqual((got[""].status, got[""].log),
+                         (ktap.FAIL, ("exit status 1, 3 of 3 results",)))
 
-        self.assertEqual(judge(0, good), {ktap.PASS})
-        self.assertIn(ktap.FAIL, judge(1, good.replace("ok 2", "not ok 2")))
-        self.assertNotEqual(judge(139, good), {ktap.PASS})
-        for bad in ("", "nonsense\n", good.replace("ok 2 close\n", "")):
-            self.assertIn(ktap.ERROR, judge(0, bad))
+    def test_program_incomplete(self) -> None:
+        """How it ended, and how many results it should have had, as the other side had them."""
+        for status, log, why in (
+                (139, "program-cut.ktap", "killed by signal 11 (SIGSEGV), 1 of 3 results"),
+                (0, "program-cut.ktap", "exit status 0, 1 of 3 results"),
+                (139, "program-empty.ktap",
+                 "killed by signal 11 (SIGSEGV), 0 of 3 results (as c announced)"),
+                (0, "program-empty.ktap", "exit status 0, 0 of 3 results (as c announced)"),
+                (7, "program-noise.ktap", "exit status 7, 0 of 3 results (as c announced)"),
+                (0, "program-short.ktap", "exit status 0, 1 of 3 results (as c announced)")):
+            with self.subTest(log, status=status):
+                got = self.program(status, log)[""]
+                self.assertEqual(got.status, ktap.ERROR)
+                self.assertIn(why, got.log)
+        self.assertIn("Segmentation fault", self.program(7, "program-noise.ktap")[""].log)
+
+    def test_programs_all_silent(self) -> None:
+        """Nobody knows then how many results there should be."""
+        got = self.program(139, "program-empty.ktap", other="program-empty.ktap")[""]
+        self.assertIn("killed by signal 11 (SIGSEGV), it announced no results", got.log)
+        self.assertEqual(ktap.ended(200), "killed by signal 72 (unknown)")
+
+    def test_headers(self) -> None:
+        """What KUnit begins a case with is none of its words; a copy of it is."""
+        text = ktap.settle((DATA / "headers.ktap").read_text(), "ring", [
+            (case, path) for case in ("lockstep", "invariants")
+            for path in ("c->c", "c->rust", "rust->c", "rust->rust")])
+        got = {(v.case, v.path): v for v in
+               ktap.verdicts(self.tree, ["ring"], ktap.merge({"ring": text}))}
+        self.assertEqual(got["lockstep", "c->c"].log,
+                         ("EXPECTATION FAILED at kmod/engine/cases.c:60",
+                          "    ring: c->c differs from itself"))
+        self.assertEqual(got["lockstep", "rust->c"].log[0], "KTAP version 1")
+        self.assertEqual(got["invariants", "c->c"].log, ())
+        xml = ktap.junit(self.tree, ktap.render(list(got.values())))
+        self.assertEqual(xml.count("KTAP version"), 1)
+        self.assertNotIn("Subtest", xml)
 
     def test_forged(self) -> None:
         """A case that prints a result of its own cannot replace the real one."""
@@ -154,6 +202,8 @@ class TestVerdicts(unittest.TestCase):
         log = (DATA / "fail.ktap").read_text().replace(first, lines + first, 1)
         got = ktap.verdicts(self.tree, ["ring"], ktap.merge({"ring": log}))
         self.assertLess(sum(len(line) for v in got for line in v.log), 100000)
+        more = [v.log[-1] for v in got if v.log and v.log[-1].startswith("...")]
+        self.assertEqual(more, ["... 4961 lines more in logs/ring.ktap"])
 
     def test_render(self) -> None:
         """Verdicts written as KTAP read back the same, and make valid XML."""
@@ -175,11 +225,30 @@ class TestVerdicts(unittest.TestCase):
         self.assertEqual(len(root.findall(".//failure")), 4)
 
     def test_junit(self) -> None:
-        """JUnit counts what KTAP says."""
+        """JUnit counts what KTAP says, and names class and time of each result."""
         text = ktap.merge({"ring": (DATA / "fail.ktap").read_text()})
-        root = ET.fromstring(ktap.junit(self.tree, text))
+        times: ktap.Seconds = {("ring", "lockstep", "c->c"): 0.25,
+                               ("ring", "lockstep", "c->rust"): 0.5}
+        root = ET.fromstring(ktap.junit(self.tree, text, "x86_64.base", times))
         self.assertEqual(len(root.findall(".//failure")), 2)
-        self.assertGreaterEqual(len(root.findall(".//testcase")), 8)
+        cases = root.findall(".//testcase")
+        self.assertEqual(len(cases), 8)
+        self.assertEqual((cases[1].get("name"), cases[1].get("classname"), cases[1].get("time")),
+                         ("c->rust", "x86_64.base.ring.lockstep", "0.500000"))
+        self.assertEqual(cases[2].get("time"), "0.000000")
+        self.assertEqual([root.get("name"), root.get("time")], ["x86_64.base", "0.750000"])
+        self.assertIn("guest's clock", root.findall(".//property")[0].get("value") or "")
+        self.assertNotIn("# c->rust:", ET.tostring(root, encoding="unicode"))
+
+    def test_junit_of_programs(self) -> None:
+        """Tests of a program have its class, and it has their time."""
+        good = (DATA / "program.ktap").read_text()
+        text = ktap.merge({"dev_user": ktap.wrap("dev_user", {"c": (0, good)})})
+        root = ET.fromstring(ktap.junit(self.tree, text, "p", {("dev_user", "c", ""): 0.5}))
+        self.assertEqual({case.get("classname") for case in root.iter("testcase")},
+                         {"p.dev_user.c"})
+        self.assertEqual([s.get("time") for s in root.iter("testsuite") if s.get("name") == "c"],
+                         ["0.500000"])
 
 
 if __name__ == "__main__":

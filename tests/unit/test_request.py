@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """What is refused, and that the line says what to do."""
 
+import os
+import shutil
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -68,10 +71,16 @@ class TestRequest(unittest.TestCase):
         self.assertIn("ring", self.refused("PAIR=nope"))
         self.refused("PAIR=ring nope")
         self.assertEqual(request.parse(["PAIR=ring,idalloc"], {}).pairs, ("ring", "idalloc"))
+        for none in ("PAIR=", "PAIR= ", "PAIR=,"):
+            self.assertIn("names no pair", self.refused(none))
+        # What make exports for PAIR=' '.
+        self.assertIn("names no pair", self.refused(env={"PAIR": ""}))
+        for twice in ("ring,ring", "ring idalloc ring"):
+            self.assertIn("ring is named twice", self.refused(f"PAIR={twice}"))
 
     def test_seed(self) -> None:
         """A seed is a 64-bit number in any base, or random."""
-        for bad in ("x", "-1", str(2**64), "1.5"):
+        for bad in ("x", "-1", str(2**64), "1.5", "1_0", " 1", "+1", "\u0663"):
             self.assertIn("SEED", self.refused(f"SEED={bad}"))
         self.assertEqual(request.parse(["SEED=0x10"], {}).seed, 16)
         drawn = {request.parse(["SEED=random"], {}).seed for _ in range(4)}
@@ -95,10 +104,72 @@ class TestRequest(unittest.TestCase):
         for word in ("LANE=fast", "TOOLCHAIN=docker", "ACCEL=hax"):
             self.assertIn("choose one of", self.refused(word))
 
+    def test_flags(self) -> None:
+        """KEEP and V are 0 or 1."""
+        for name in ("KEEP", "V"):
+            for bad in ("no", "yes", "2", "on"):
+                self.assertIn("give 0 or 1", self.refused(f"{name}={bad}"))
+        self.assertEqual([request.parse([f"KEEP={v}"], {}).keep for v in ("", "0", "1")],
+                         [False, False, True])
+
+    def test_programs(self) -> None:
+        """A count is a plain number."""
+        for bad in ("0", "x", "1_0", "1000001", "\u0663"):
+            self.assertIn("PROGRAMS", self.refused(f"PROGRAMS={bad}"))
+        self.assertEqual(request.parse(["PROGRAMS=3"], {}).programs, 3)
+
+    def test_parts(self) -> None:
+        """Words for make test, which knows its parts itself."""
+        self.assertEqual(request.parse(["PART=static,unit mutants"], {}).parts,
+                         ("static", "unit", "mutants"))
+
     def test_unknown_variable(self) -> None:
         """A misspelt variable must not be passed over in silence."""
         self.assertIn("make help", self.refused("PAIRS=ring"))
+        self.assertIn("is PAIR=... meant?", self.refused("PAIRS=ring"))
         self.assertIn("make help", self.refused("ring"))
+
+
+class TestReplay(unittest.TestCase):
+    """request.replay()"""
+
+    def words(self, *words: str) -> str:
+        """The words that replay the first arch and variant of a request."""
+        asked = request.parse(list(words), {})
+        return request.replay(asked, asked.archs[0], asked.variants[0])
+
+    def test_defaults(self) -> None:
+        """Arch and seed are always said, as defaults of another machine differ."""
+        self.assertEqual(self.words("ARCH=arm64", "PAIR=ring", "V=1", "OUT=/x"),
+                         "ARCH=arm64 SEED=1")
+        self.assertRegex(self.words("SEED=random", "ARCH=arm64"), r"^ARCH=arm64 SEED=\d+$")
+
+    def test_all_that_changes_a_run(self) -> None:
+        """A variable that is left out of the line would have it run something else."""
+        given = ("ARCH=x86_64", "VARIANT=kcsan", "SEED=7", "PROGRAMS=3", "LANE=check",
+                 "KERNEL=7.3", "TOOLCHAIN=root", "ACCEL=tcg", "APPEND=nosmp",
+                 "SILENCE=2.5")
+        self.assertEqual(self.words(*given).split(), list(given))
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "Kconfig").touch()
+            Path(folder, ".config").touch()
+            self.assertIn(f"KERNEL_SRC={folder}", self.words(f"KERNEL_SRC={folder}"))
+            self.assertIn(f"KDIR={folder}", self.words(f"KDIR={folder}"))
+
+    def test_through_make(self) -> None:
+        """The line, given to a shell and make, gives the request that it was made from."""
+        for append in ("a=b c", "x=\"1\" y='2'", "$HOME ${PATH} $$ `id` #no \\n; & %s"):
+            with self.subTest(append), tempfile.TemporaryDirectory() as folder:
+                top = Path(folder)
+                shutil.copy(request.TOP / "Makefile", top)
+                program = top / "scripts/kparity"
+                program.parent.mkdir()
+                program.write_text('#!/bin/sh\nprintf "%s" "$APPEND"\n')
+                program.chmod(0o755)
+                line = f"make -s -C {top} run PAIR=ring {self.words('APPEND=' + append)}"
+                done = subprocess.run(["sh", "-c", line], check=True, stdout=subprocess.PIPE,
+                                      env={"PATH": os.environ["PATH"]})
+                self.assertEqual(done.stdout.decode(), append)
 
 
 if __name__ == "__main__":

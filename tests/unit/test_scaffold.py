@@ -41,7 +41,8 @@ class TestScaffold(unittest.TestCase):
     def test_refused(self) -> None:
         """Names that exist, cannot be identifiers, or would overwrite something."""
         pairs = request.all_pairs(self.top)
-        for name in ("idalloc", "Lru", "a-b", "x", "", "../x"):
+        for name in ("idalloc", "Lru", "a-b", "x", "", "../x", "if", "fn", "int", "core",
+                     "current", "linux", "kparity", "x\n"):
             with self.assertRaises(Refused):
                 scaffold.create(self.top, name, pairs)
         (self.top / "kmod/lru.c").write_text("mine")

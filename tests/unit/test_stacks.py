@@ -118,15 +118,17 @@ class TestStacks(unittest.TestCase):
             "? kthread_unuse_mm (kernel/kthread.c:1)",
             " <kparity_ring::RustQueue as Queue>::push (rust-stub/ring.rs:5 rust-stub/ring.rs:9) k",
             "kunit_try_run_case (lib/kunit/test.c:457)",
-            "kthread (kernel/kthread.c:1)"])
+            "kthread (kernel/kthread.c:1)"], "check.console")
         self.assertEqual([line.split()[0] for line in got],
                          ["BUG:", "ring_push", "<kparity_ring::RustQueue"])
 
     def test_summary_is_bounded(self) -> None:
         """A stack without end is cut, and says so."""
-        got = stacks.summary([f"f{n} (a.c:{n})" for n in range(1000)])
-        self.assertLessEqual(len(got), stacks.SUMMARY_LINES + 1)
-        self.assertIn("more", got[-1])
+        for lines in ([f"f{n} (a.c:{n})" for n in range(1000)], [str(n) for n in range(1000)]):
+            got = stacks.summary(lines, "check.console")
+            self.assertEqual(len(got), stacks.SUMMARY_LINES + 1)
+            self.assertEqual(got[-1], f"... {1000 - stacks.SUMMARY_LINES} lines more in "
+                             "check.console")
 
     def test_not_decoded(self) -> None:
         """A decoder that fails hides nothing."""

@@ -48,13 +48,27 @@ def choose(setup: Setup, lane: Lane) -> Lane:
     if not os.access(KVM, os.R_OK | os.W_OK):
         return lane.on("tcg", "no permission for /dev/kvm")
 
-    cpu = Path("/proc/cpuinfo").read_text(errors="replace").partition("\n\n")[0]
-    model = [line for line in cpu.splitlines() if not line.startswith(("cpu MHz", "bogomips"))]
-    qemu = tools.versions.get(kernel.arch.qemu, "?")
-    entry = request.cache / "accel" / cache.digest(platform.release(), qemu, *model)
+    entry = _entry(request.cache, tools.versions.get(kernel.arch.qemu, "?"))
     with cache.locked(entry):
         known = cache.marker(entry)
         if known is None:
             entry.mkdir(parents=True, exist_ok=True)
             known = cache.complete(entry, _trial(setup))
+            # Said once; reports only name the accelerator.
+            ui.note(f"  {known['why']}")
     return lane.on(known["accel"], known["why"])
+
+
+def _entry(folder: Path, qemu_version: str) -> Path:
+    """Where the answer for this machine, its kernel and this QEMU is kept."""
+    cpu = Path("/proc/cpuinfo").read_text(errors="replace").partition("\n\n")[0]
+    model = [line for line in cpu.splitlines() if not line.startswith(("cpu MHz", "bogomips"))]
+    return folder / "accel" / cache.digest(platform.release(), qemu_version, *model)
+
+
+def known(folder: Path, qemu_version: str) -> str:
+    """What a trial boot has shown, in one line."""
+    found = cache.marker(_entry(folder, qemu_version))
+    if found is None:
+        return "not tried yet; the first run on this machine's arch tries /dev/kvm"
+    return f"{found['accel']}: {found['why']}"

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Iterator
 
-from kplib.boot import qmp
+from kplib.boot import advice, qmp
 from kplib.boot.console import Console
 from kplib.boot.guest import Guest
 from kplib.build.kernel import Kernel
@@ -226,10 +226,8 @@ def boot(setup: Setup, lane: Lane, path: Path, token: str = "",
         try:
             guest.expect("booting").ok(deadline or BOOT_SILENCE * setup.silence)
         except GuestLost as err:
-            # The user's own words, kernel or deadline are a likelier cause.
-            if not append and not deadline and kernel.entry in kernel.build.parents:
-                err.args = (f"{err}; if the kernel in the cache is damaged, "
-                            f"remove {kernel.entry} to have it built again",)
+            if not deadline:
+                err.args = (f"{err}{advice.unbootable(setup, lane, err)}",)
             raise
         if state:
             with contextlib.suppress(qmp.MonitorError):

@@ -144,6 +144,7 @@ class Session:
             said[side] = status, out.decode(errors="replace")
         self._result.take(pair, Answers(ktap, figures, said))
         self.ran.append(pair)
+        self._setup.progress()
 
     def ask_end(self) -> Callable[[], None]:
         """Queue the unloading of all modules and the guest's end; the result takes the answers."""

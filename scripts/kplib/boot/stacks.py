@@ -84,14 +84,18 @@ def _shorten(line: str) -> str:
     return f"{found.group(1)}({' '.join(ours or places[-1:])}){found.group(3)}"
 
 
-def summary(lines: list[str]) -> tuple[str, ...]:
-    """What a reader needs of a decoded report: what it says, and the frames."""
+def summary(lines: list[str], console: str) -> tuple[str, ...]:
+    """What a reader needs of a decoded report: what it says, and the frames.
+
+    `console` names the file with the rest.
+    """
     kept = [_shorten(line.rstrip()) for line in lines
             if _TELLS.match(line.strip()) or (_FRAME.match(line) and not _FRAMEWORK.search(line))]
+    kept = kept or [line.rstrip() for line in lines]
     dropped = len(kept) - SUMMARY_LINES
     if dropped > 0:
-        kept = kept[:SUMMARY_LINES] + [f"... {dropped} lines more in the console's file"]
-    return tuple(kept or [line.rstrip() for line in lines[:SUMMARY_LINES]])
+        kept = kept[:SUMMARY_LINES] + [f"... {dropped} lines more in {console}"]
+    return tuple(kept)
 
 
 def of_stuck(dump: list[str]) -> tuple[list[str], bool]:

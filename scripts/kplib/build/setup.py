@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Callable
 
 from kplib.build import modules
 from kplib.build.kernel import Kernel
@@ -19,6 +20,8 @@ class Setup:
     request: Request
     tools: Toolchain
     kernel: Kernel
+    #: Called whenever a suite has given its results; from the lanes' own threads.
+    progress: Callable[[], None] = field(default=lambda: None, compare=False)
 
     @property
     def silence(self) -> float:

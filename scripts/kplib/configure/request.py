@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import secrets
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping
@@ -39,7 +40,9 @@ VARIABLES = {
     "SILENCE": "seconds of silence after which a guest is lost, thrice that in a boot; default: 20",
     "OUT": "folder for results; default: out",
     "MIRROR": "Debian mirror; default: the one the host's apt uses",
-    "V": "1: show the commands' output and every figure",
+    "FORMAT": "make report: text or json; default: text",
+    "PART": "make test: the parts to run, e.g. PART=mutants; default: all",
+    "V": "1: show the commands' output, every table and every figure",
 }
 
 
@@ -65,6 +68,12 @@ class Request:
     out: Path
     cache: Path
     verbose: bool
+    #: make report: JSON in place of tables.
+    machine_readable: bool = False
+    #: make test: the parts to run; all without any.
+    parts: tuple[str, ...] = ()
+    #: Variables that were given, and not left to their default.
+    given: tuple[str, ...] = ()
 
 
 def all_pairs(top: Path = TOP) -> tuple[str, ...]:
@@ -95,13 +104,34 @@ def _choice(name: str, value: str | None, choices: tuple[str, ...]) -> str | Non
 def _seed(value: str | None) -> int:
     if value == "random":
         return secrets.randbits(32)
-    try:
-        seed = int(value or "1", 0)
-    except ValueError:
-        seed = -1
+    # int() takes more than a number as C writes it: underscores, spaces, other scripts' digits.
+    number = re.fullmatch(r"0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|0|[1-9][0-9]*", value or "1")
+    seed = int(number.group(), 0) if number else -1
     if not 0 <= seed < 2**64:
         raise Refused(f"SEED={value}: give a number from 0 to 2^64-1, or random")
     return seed
+
+
+def _flag(name: str, value: str | None) -> bool:
+    if value not in (None, "", "0", "1"):
+        raise Refused(f"{name}={value}: give 0 or 1")
+    return value == "1"
+
+
+def _pairs(value: str | None, every: tuple[str, ...], new: bool) -> tuple[str, ...]:
+    """The pairs asked for. `new` is for the verb that makes one: it need not be there yet."""
+    if value is None:
+        return every
+    pairs = tuple(value.replace(",", " ").split())
+    if not pairs:
+        raise Refused("PAIR names no pair; leave it out for all of them, or name some of "
+                      f"{', '.join(every)}")
+    for pair in pairs:
+        if pair not in every and not new:
+            raise Refused(f"PAIR={ui.clean(pair)}: no such pair; there are {', '.join(every)}")
+        if pairs.count(pair) > 1:
+            raise Refused(f"PAIR={value}: {pair} is named twice; name it once")
+    return pairs
 
 
 def _line(name: str, value: str) -> str:
@@ -111,9 +141,9 @@ def _line(name: str, value: str) -> str:
 
 
 def _count(name: str, value: str | None, default: int) -> int:
-    if value is None:
+    if not value:
         return default
-    if not value.isdecimal() or not 1 <= int(value) <= 1000000:
+    if not re.fullmatch("[0-9]{1,7}", value) or not 1 <= int(value) <= 1000000:
         raise Refused(f"{name}={value}: give a number from 1 to 1000000")
     return int(value)
 
@@ -141,11 +171,15 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
 
     `new` is for the verb that makes a pair: PAIR then names one that is not there.
     """
-    values = {name: env[name] for name in VARIABLES if env.get(name)}
+    # make hands on PAIR=' ' as an empty word; to run all pairs then is not what was meant.
+    values = {name: env[name] for name in VARIABLES if env.get(name) or name == "PAIR" in env}
     for word in words:
         name, eq, value = word.partition("=")
         if not eq or name not in VARIABLES:
-            raise Refused(f"'{word}': not a variable; 'make help' lists them")
+            import difflib  # pylint: disable=import-outside-toplevel
+            near = difflib.get_close_matches(name, VARIABLES, 1)
+            hint = f"is {near[0]}=... meant? " if near else ""
+            raise Refused(f"'{ui.clean(name)}': not a variable; {hint}'make help' lists them")
         values[name] = value
 
     known = archs.load_all(TOP / "qemu" / "arch")
@@ -158,11 +192,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
     if variant != "all" and variant not in kinds:
         raise Refused(f"VARIANT={variant}: choose one of {', '.join(kinds)} or all")
 
-    every = all_pairs()
-    pairs = tuple((values.get("PAIR") or " ".join(every)).replace(",", " ").split())
-    for pair in pairs:
-        if pair not in every and not new:
-            raise Refused(f"PAIR={pair}: no such pair; there are {', '.join(every)}")
+    pairs = _pairs(values.get("PAIR"), all_pairs(), new)
 
     lane = _choice("LANE", values.get("LANE"), (*lanes.LANES, "all")) or "all"
     if lane not in ("all", *(name for kind in (kinds.values() if variant == "all" else
@@ -194,10 +224,40 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         toolchain=_choice("TOOLCHAIN", values.get("TOOLCHAIN"), ("host", "root")),
         accel=_choice("ACCEL", values.get("ACCEL"), ("kvm", "tcg")),
         append=_line("APPEND", values.get("APPEND") or ""),
-        keep=values.get("KEEP", "0") not in ("", "0"),
+        keep=_flag("KEEP", values.get("KEEP")),
         silence=_seconds("SILENCE", values.get("SILENCE"), SILENCE),
         mirror=values.get("MIRROR") or None,
         out=Path(values.get("OUT") or TOP / "out").expanduser().resolve(),
         cache=Path(cache).expanduser().resolve(),
-        verbose=values.get("V", "0") not in ("", "0"),
+        verbose=_flag("V", values.get("V")),
+        parts=tuple((values.get("PART") or "").replace(",", " ").split()),
+        given=tuple(name for name, value in values.items() if value),
+        machine_readable=_choice("FORMAT", values.get("FORMAT"), ("text", "json")) == "json",
     )
+
+
+def replay(req: Request, arch: archs.Arch, variant: variants.Variant) -> str:
+    """The words of `make run` that run one arch and variant of a request again, but for PAIR.
+
+    Everything that changes what runs is in them where it is not the default; what
+    says where things are kept or shown is not. The seed is there as a number, as
+    SEED=random would draw another.
+    """
+    plain = parse([], {})
+    words = {
+        "ARCH": arch.name,
+        "VARIANT": variant.name if variant.name != variants.BASE else None,
+        "SEED": str(req.seed),
+        "PROGRAMS": str(req.programs) if req.programs != plain.programs else None,
+        "LANE": req.lanes[0] if req.lanes != plain.lanes else None,
+        "KERNEL": req.kernel,
+        "KERNEL_SRC": req.kernel_src,
+        "KDIR": req.kdir,
+        "TOOLCHAIN": req.toolchain,
+        "ACCEL": req.accel,
+        "APPEND": req.append or None,
+        "SILENCE": f"{req.silence:g}" if req.silence != plain.silence else None,
+    }
+    # make expands what it is given, then the shell is done with it: $ is make's own.
+    return " ".join(f"{name}={shlex.quote(str(value).replace('$', '$$'))}"
+                    for name, value in words.items() if value is not None)

@@ -6,13 +6,24 @@ from __future__ import annotations
 import collections
 import importlib
 import re
+import signal
 import sys
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kplib.common import ui
 
+#: What was said of a case on a path.
+Log = tuple[str, ...]
+#: Seconds by suite, case and path.
+Seconds = dict[tuple[str, ...], float]
+#: What the times in junit.xml are, for who reads them.
+TIME_IS = ("seconds of the guest's clock from a case's line on its console to the next line; "
+           "in a suite NAME_insn that clock counts instructions, 1 ns each. 0 where a result has "
+           "no time of its own: checkers, and the tests of a user program, whose time is its "
+           "testsuite's.")
 #: Verdicts of a case on a path.
 PASS, FAIL, SKIP, ERROR = "pass", "fail", "skip", "error"
 
@@ -25,7 +36,7 @@ class Verdict:
     case: str
     path: str
     status: str
-    log: tuple[str, ...]
+    log: Log
 
 
 def _tool(tree: Path, name: str) -> Any:
@@ -86,8 +97,22 @@ def settle(text: str, suite: str, planned: list[tuple[str, str]]) -> str:
     return "\n".join([*out, *_quoted(lines[start:last[0][0]]), lines[last[0][0]]]) + "\n"
 
 
+def _without_header(lines: list[str], name: str) -> list[str]:
+    """A case's lines without the three that KUnit itself begins them with.
+
+    Further lines that look like them are somebody's words, and stay.
+    """
+    lines = list(lines)
+    for head in ("KTAP version 1", f"# Subtest: {re.escape(name)}", r"1\.\.\d+"):
+        at = next((n for n, line in enumerate(lines) if re.fullmatch(rf" {{8}}{head}", line)), None)
+        if at is not None:
+            del lines[at]
+    return lines
+
+
 def _settle_case(lines: list[str], name: str, paths: list[str]) -> list[str]:
     """The same for what stands before a case's own line."""
+    lines = _without_header(lines, name)
     found = _results(lines, " {8}", paths)
     times = collections.Counter(path for _, path in found)
     last = {path: at for at, path in found}
@@ -104,22 +129,58 @@ def _settle_case(lines: list[str], name: str, paths: list[str]) -> list[str]:
     return (out if last else []) + _quoted(lines[start:])
 
 
+def ended(status: int) -> str:
+    """How a program of the guest ended; init answers as a shell does."""
+    if status <= 128:
+        return f"exit status {status}"
+    try:
+        name = signal.Signals(status - 128).name
+    except ValueError:
+        name = "unknown"
+    return f"killed by signal {status - 128} ({name})"
+
+
+def _planned(text: str) -> int | None:
+    """How many results a program's output announces; None if it is no KTAP document."""
+    found = re.match(r"KTAP version 1\n1\.\.(\d{1,6})(\n|$)", text)
+    return int(found.group(1)) if found else None
+
+
+_RESULT = re.compile(r"(not )?ok \d+\b")
+
+
 def wrap(suite: str, programs: dict[str, tuple[int, str]]) -> str:
     """What programs printed, as one suite with a case a program.
 
     `programs` gives each program's exit status and its output, which must be a
-    KTAP document of its own.
+    KTAP document of its own. All are the same program, on another side each: what
+    one announces, the others owe as well.
     """
+    plans = {name: _planned(text) for name, (_, text) in programs.items()}
+    most = max((plan or 0 for plan in plans.values()), default=0)
     lines = ["KTAP version 1", "1..1", "    KTAP version 1", f"    # Subtest: {suite}",
              f"    1..{len(programs)}"]
+    good = True
     for number, (name, (status, text)) in enumerate(programs.items(), 1):
-        body = text.splitlines()
-        if body[:1] != ["KTAP version 1"]:
-            body = ["KTAP version 1", "1..1"]  # a plan that nothing fills: an error
-        body.insert(1, f"# Subtest: {name}")
-        lines += [" " * 8 + line for line in body]
-        lines.append(f"    {'not ok' if status else 'ok'} {number} {name}")
-    good = all(status == 0 for status, _ in programs.values())
+        plan = plans[name]
+        body = text.splitlines()[2 if plan is not None else 0:]
+        results = [line for line in body if _RESULT.match(line)]
+        body = [line if _RESULT.match(line) or line.startswith("# ") and
+                not _STRUCTURE.match(line) else f"# said: {line}" for line in body]
+        whole = plan == most == len(results) > 0
+        # A plan that is not filled is an error, also where nobody knows how long it is.
+        lines += [" " * 8 + line for line in
+                  ("KTAP version 1", f"# Subtest: {name}", f"1..{most or 1}", *body)]
+        if not whole:
+            known = f"{len(results)} of {most} results" if most else "it announced no results"
+            who = next((n for n, other in plans.items() if other == most), "")
+            lines.append(f"    # {name}: {ended(status)}, {known}"
+                         + (f" (as {who} announced)" if most and plan != most else ""))
+        elif status:
+            lines.append(f"    # {name}: {ended(status)}, {len(results)} of {most} results")
+        passed = whole and status == 0
+        good = good and passed
+        lines.append(f"    {'ok' if passed else 'not ok'} {number} {name}")
     return "\n".join([*lines, f"{'ok' if good else 'not ok'} 1 {suite}"]) + "\n"
 
 
@@ -179,15 +240,22 @@ def _status(test: Any) -> str:
     return {"SUCCESS": PASS, "FAILURE": FAIL, "SKIPPED": SKIP}.get(test.status.name, ERROR)
 
 
-#: What a report shows of a log; the rest is in the console's file.
+#: What a report shows of a log.
 LOG_LINES = 60
 LOG_WIDTH = 300
 
 
-def _log(test: Any) -> tuple[str, ...]:
+def _log(test: Any, suite: str) -> tuple[str, ...]:
+    """What a report shows of a log, and where the rest is."""
     found = _all_log(test)
-    more = (f"... {len(found) - LOG_LINES} lines more",) if len(found) > LOG_LINES else ()
+    more = (f"... {len(found) - LOG_LINES} lines more in {log_file(suite)}",) \
+        if len(found) > LOG_LINES else ()
     return tuple(line[:LOG_WIDTH] for line in found[:LOG_LINES]) + more
+
+
+def log_file(suite: str) -> str:
+    """Where all that a suite said is kept, below the folder of the results."""
+    return f"logs/{suite}.ktap"
 
 
 def _all_log(test: Any) -> tuple[str, ...]:
@@ -195,12 +263,31 @@ def _all_log(test: Any) -> tuple[str, ...]:
         return (ui.clean(test.skip_reason) or "no reason given",)
     drop = re.compile(r"^\s*(# (Subtest|module|Totals)|KTAP version|\d+\.\.\d+)|"
                       r"^\s*# [\w.>-]+: pass:\d+ fail:\d+ skip:\d+ total:\d+$")
-    return tuple(re.sub(r"^\s*# [\w.]+: ", "", ui.clean(line)) for line in test.log
+    return tuple(re.sub(r"^\s*# ([\w.>-]+: )?", "", ui.clean(line)) for line in test.log
                  if not drop.match(line))
 
 
 def _complete(test: Any) -> bool:
     return not test.counts.errors and len(test.subtests) == (test.expected_count or 0)
+
+
+def _case(name: str, case: Any) -> list[Verdict]:
+    """One verdict for each path of a case, and one more where the case itself is in doubt."""
+    # The parser makes a nameless result of each that is missing; what was said before
+    # it is the case's.
+    paths = [path for path in case.subtests if path.name]
+    log = _log(case, name) + tuple(line for path in case.subtests if not path.name
+                                   for line in _log(path, name))
+    if not case.subtests:
+        return [Verdict(name, case.name, "", _status(case), log)]
+    found = [Verdict(name, case.name, path.name, _status(path),
+                     _log(path, name) or (log if _status(path) != PASS else ()))
+             for path in paths]
+    if not _complete(case):
+        found.append(Verdict(name, case.name, "", ERROR, log + ("results are incomplete",)))
+    elif _status(case) not in (PASS, SKIP) and all(v.status in (PASS, SKIP) for v in found):
+        found.append(Verdict(name, case.name, "", FAIL, log or ("the case failed",)))
+    return found
 
 
 def verdicts(tree: Path, planned: list[str], text: str) -> tuple[Verdict, ...]:
@@ -215,24 +302,15 @@ def verdicts(tree: Path, planned: list[str], text: str) -> tuple[Verdict, ...]:
         if suite is None or not suite.subtests:
             found.append(Verdict(name, "", "", ERROR, ("no results",)))
             continue
-        before = len(found)
-        for case in suite.subtests:
-            log = _log(case)
-            if not case.subtests:
-                found.append(Verdict(name, case.name, "", _status(case), log))
-            for path in case.subtests:
-                found.append(Verdict(name, case.name, path.name, _status(path),
-                                     _log(path) or (log if _status(path) != PASS else ())))
-            if case.subtests and _status(case) not in (PASS, SKIP) and \
-                    all(_status(path) in (PASS, SKIP) for path in case.subtests):
-                found.append(Verdict(name, case.name, "", FAIL, log or ("the case failed",)))
-            if case.subtests and not _complete(case):
-                found.append(Verdict(name, case.name, "", ERROR, log + ("results are incomplete",)))
-        if not _complete(suite):
+        mine = [verdict for case in suite.subtests for verdict in _case(name, case)]
+        found += mine
+        statuses = {v.status for v in mine}
+        # What is missing in a case is said there.
+        if len(suite.subtests) != (suite.expected_count or 0) or \
+                (not _complete(suite) and ERROR not in statuses):
             found.append(Verdict(name, "", "", ERROR, ("results are incomplete",)))
-        if _status(suite) not in (PASS, SKIP) and \
-                all(v.status in (PASS, SKIP) for v in found[before:]):
-            found.append(Verdict(name, "", "", FAIL, _log(suite) or ("the suite failed",)))
+        elif _status(suite) not in (PASS, SKIP) and statuses <= {PASS, SKIP}:
+            found.append(Verdict(name, "", "", FAIL, _log(suite, name) or ("the suite failed",)))
     # What is printed by the code under test can look like a result, but not replace
     # the real one: of two, neither is believed.
     times = collections.Counter((v.suite, v.case, v.path) for v in found)
@@ -241,6 +319,39 @@ def verdicts(tree: Path, planned: list[str], text: str) -> tuple[Verdict, ...]:
                  for v in found)
 
 
-def junit(tree: Path, text: str) -> str:
-    """The document as JUnit XML."""
-    return str(_tool(tree, "kunit_junit").get_junit_result(parse(tree, text)))
+def junit(tree: Path, text: str, package: str = "", seconds: Seconds | None = None) -> str:
+    """The document as JUnit XML.
+
+    The tree's own writer names neither class nor time. A testcase's class is its
+    suite and case, below `package`. `seconds` has times by suite, case and path; a
+    time of a case without paths is that of all its results together, which have none.
+    """
+    seconds = seconds or {}
+    root = ET.fromstring(_tool(tree, "kunit_junit").get_junit_result(parse(tree, text)))
+    root.set("name", package or root.get("name", ""))
+    _classes(root, package, (), seconds)
+    if seconds:
+        properties = ET.Element("properties")
+        ET.SubElement(properties, "property", {"name": "time", "value": TIME_IS})
+        root.insert(0, properties)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _classes(node: ET.Element, package: str, where: tuple[str, ...], seconds: Seconds) -> float:
+    """Give the testcases below a testsuite their class and time; the suite's own time."""
+    total = 0.0
+    for child in node:
+        name = child.get("name", "")
+        if child.tag == "testsuite":
+            total += _classes(child, package, (*where, name), seconds)
+        elif child.tag == "testcase":
+            own = seconds.get((*where, name) if len(where) > 1 else (*where, name, ""), 0.0)
+            child.set("classname", ".".join(filter(None, (package, *where))))
+            child.set("time", f"{own:.6f}")
+            total += own
+            for said in child.iter("system-out"):
+                said.text = re.sub(rf"(?m)^\s*# {re.escape(name)}: ?", "", said.text or "")
+    total = total or seconds.get((*where, ""), 0.0)
+    node.set("time", f"{total:.6f}")
+    return total

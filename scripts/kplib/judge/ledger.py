@@ -8,11 +8,12 @@ and cases that put it to the test on each path.
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from kplib.build import modules
-from kplib.judge import compile_fail, records, results
+from kplib.judge import compile_fail, ktap, records, results
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Row:
     judged: dict[str, int]
     cases: tuple[str, ...]
 
-    def holes(self) -> list[str]:
+    def gaps(self) -> list[str]:
         """What is missing."""
         found = []
         if self.promise.category not in records.CATEGORIES:
@@ -51,17 +52,33 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Dangling:
+    """Something that names an invariant which its pair's contract does not have."""
+
+    pair: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Ledger:
-    """All rows, and what belongs to no row."""
+    """All rows, and the references that lead to none."""
 
     rows: tuple[Row, ...]
-    strays: tuple[str, ...]
+    dangling: tuple[Dangling, ...]
     operations: dict[str, tuple[records.Operation, ...]]
 
-    def holes(self) -> list[str]:
+    def gaps(self) -> list[str]:
         """Everything that keeps the ledger from being complete."""
-        return [f"{row.pair}.{row.promise.id}: {hole}" for row in self.rows
-                for hole in row.holes()] + list(self.strays)
+        return [f"{row.pair}.{row.promise.id}: {gap}" for row in self.rows
+                for gap in row.gaps()] + [f"{d.pair}: {d.text}" for d in self.dangling]
+
+    def verdicts(self) -> list[tuple[str, ktap.Verdict]]:
+        """Failures of pairs that no test can pass, for whatever ran: rows that do not exist."""
+        found: dict[str, list[str]] = {}
+        for reference in self.dangling:
+            found.setdefault(reference.pair, []).append(reference.text)
+        return [(pair, ktap.Verdict(pair, "contract", "", ktap.FAIL, tuple(texts)))
+                for pair, texts in found.items()]
 
     def to_json(self, pair: str) -> list[dict[str, Any]]:
         """A pair's rows for results.json."""
@@ -75,9 +92,17 @@ class Ledger:
         } for row in self.rows if row.pair == pair]
 
 
+def _lost(contract: records.Contract, pair: str, where: str, verb: str, ident: str) -> str:
+    """One line on a name that is no invariant of a contract."""
+    known = [promise.id for promise in contract.promises]
+    near = difflib.get_close_matches(ident, known, 1)
+    return (f"{where} {verb} '{ident}', which is no invariant of kmod/contract/{pair}.h"
+            + (f"; is {near[0]} meant?" if near else f"; there are {', '.join(known)}"))
+
+
 def build(built: modules.Modules, found: dict[str, results.PairResult]) -> Ledger:
     """Put together what the modules say, the tests that exist, and what ran."""
-    rows, strays = [], []
+    rows, dangling = [], []
     operations = {}
     for pair, path in built.pairs.items():
         contract = records.read(path)
@@ -92,13 +117,15 @@ def build(built: modules.Modules, found: dict[str, results.PairResult]) -> Ledge
                 tuple(e for e in contract.encodings if e.id == promise.id),
                 tuple(t.name for t in tests if promise.id in t.invariants),
                 ran.judged if ran else {}, tuple(ran.cases) if ran else ()))
-        strays += [f"{pair}: {e.where} encodes {e.id}, which the contract does not have"
-                   for e in contract.encodings if e.id not in known]
-        strays += [f"{pair}: compile-fail/{pair}/{t.name}.rs proves {i}, which the contract "
-                   "does not have" for t in tests for i in t.invariants if i not in known]
         if not contract.promises:
-            strays.append(f"{pair}: the module has no contract")
-    return Ledger(tuple(rows), tuple(strays), operations)
+            dangling.append(Dangling(pair, f"kmod/contract/{pair}.h has no invariants"))
+            continue
+        dangling += [Dangling(pair, _lost(contract, pair, e.where, "encodes", e.id))
+                     for e in contract.encodings if e.id not in known]
+        dangling += [Dangling(pair, _lost(contract, pair, f"tests/compile-fail/{pair}/{t.name}.rs",
+                                          "is about", i))
+                     for t in tests for i in t.invariants if i not in known]
+    return Ledger(tuple(rows), tuple(dangling), operations)
 
 
 def show(ledger: Ledger) -> str:

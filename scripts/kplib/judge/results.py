@@ -5,16 +5,19 @@ results.json holds, with "schema": 1,
 
 arch, variant             what it ran on
 seed, verdict             verdict is "pass", "fail" or "error"
+replay                    the words of make run, but PAIR, that run it again
 kernel                    release, and the options that change figures
 tools                     version of each tool
 lanes                     for each lane: accelerator, why, seconds, boots, losses
                           (each guest that was lost: suite, case and path, empty where
-                          no case answers for it, what, suspects: pairs, notes), kernel
+                          no case answers for it, what, suspects: pairs, notes, told:
+                          whether a case below tells of it), kernel
                           (complaints of the kernel about itself), lost (why the
-                          lane was given up, else null)
+                          lane was given up, else null), console (its last lines then)
 pairs                     for each pair:
-  cases                   suite, case, path, status (pass fail skip error), log;
-                          a variant's checkers are cases as well
+  cases                   suite, case, path, status (pass fail skip error), log,
+                          seconds (of the guest's clock, see ktap.TIME_IS; null where
+                          there is no time); a variant's checkers are cases as well
   contract                one row an invariant: id, category, statement, c (how
                           C keeps it), when and then (its condition in C), rust
                           (id, how, text, where), compile_fail, judged (times
@@ -169,6 +172,7 @@ class ArchResult:
     seed: int
     lanes: list[LaneResult]
     pairs: dict[str, PairResult]
+    replay: str = ""
 
     @property
     def verdict(self) -> str:
@@ -192,15 +196,18 @@ class ArchResult:
             "variant": self.kernel.variant.name,
             "seed": self.seed,
             "verdict": self.verdict,
+            "replay": self.replay,
             "kernel": {"release": self.kernel.release, "config": self.facts()},
             "tools": self.tools.versions,
             "lanes": {
                 lane.lane.name: {"accelerator": lane.lane.accel, "why": lane.lane.why,
                                  "seconds": round(lane.seconds, 3), "boots": lane.boots,
                                  "losses": [{**asdict(loss.at), "what": loss.what,
-                                             "suspects": loss.suspects, "notes": loss.notes}
+                                             "suspects": loss.suspects, "notes": loss.notes,
+                                             "told": loss not in untold(lane)}
                                             for loss in lane.losses],
-                                 "kernel": lane.kernel, "lost": lane.lost}
+                                 "kernel": lane.kernel, "lost": lane.lost,
+                                 "console": lane.console.splitlines() if lane.lost else []}
                 for lane in self.lanes},
             "pairs": {
                 name: {
@@ -209,6 +216,12 @@ class ArchResult:
                                      for op, row in pair.costs.items()},
                 } for name, pair in self.pairs.items()},
         }
+
+
+def logs(result: ArchResult) -> dict[str, str]:
+    """All that each suite and user program said, by suite, as KTAP."""
+    return {suite: text for lane in result.lanes for pair in result.pairs
+            for suite, text in _given(lane, pair).items()}
 
 
 def _given(lane: LaneResult, pair: str) -> dict[str, str]:
@@ -246,6 +259,7 @@ def _judge(tree: Path, lane: LaneResult, pair: str, suite: str) -> list[ktap.Ver
     """One verdict for each planned case and path of a suite, in their order."""
     planned = [at for at in lane.planned.get(pair, []) if at.suite == suite]
     given = _given(lane, pair)
+    rest = f"{lane.lane.name}.console"  # beside results.json
     absent = lane.not_run.get(pair) or lane.lost or "its guests were lost"
     found: dict[tuple[str, str], ktap.Verdict] = {(at.case, at.path): ktap.Verdict(
         suite, at.case, at.path, ktap.ERROR,
@@ -272,20 +286,20 @@ def _judge(tree: Path, lane: LaneResult, pair: str, suite: str) -> list[ktap.Ver
     for loss, at in losses:
         found[at.case, at.path] = ktap.Verdict(
             suite, at.case, at.path, ktap.ERROR,
-            (loss.what, *loss.notes, *stacks.summary(loss.lines)))
+            (loss.what, *loss.notes, *stacks.summary(loss.lines, rest)))
     several: collections.Counter[tuple[str, str]] = collections.Counter()
     for report in lane.reports:
         key = report.at.case, report.at.path
         if report.at.suite != suite:
             continue
-        log = (report.heading(), *stacks.summary(report.lines[1:]))
+        log = (report.heading(), *stacks.summary(report.lines[1:], rest))
         have = found.get(key)
         several[key] += 1
         if several[key] > REPORTS:
             continue
         if several[key] == REPORTS:
             more = sum(r.at == report.at for r in lane.reports) - REPORTS + 1
-            log = (f"... {more} reports more, in the console's file",)
+            log = (f"... {more} reports more in {rest}",)
         if have is None or have.status in (ktap.PASS, ktap.SKIP):
             found[key] = ktap.Verdict(suite, *key, ktap.FAIL, log)
         elif log[0] not in have.log:

@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The report on the terminal, and the files of a run."""
+"""The report on the terminal, made of what results.json holds.
+
+One pair has tables of its cases and instructions; of several there is a line each, and
+the tables with V=1 or `make report`. What failed is always told in full.
+"""
 
 from __future__ import annotations
 
 import collections
-import json
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from kplib.common import cache
 from kplib.common.errors import FAILED, KparityError
+from kplib.configure.lanes import user_suite
 from kplib.judge import ktap
-from kplib.judge.ledger import Ledger
-from kplib.judge.results import (NOOP, PATHS, ArchResult, Cost, PairResult, geometric_mean,
-                                 untold)
+from kplib.judge.results import NOOP, PATHS, ArchResult, Cost, PairResult, geometric_mean
+from kplib.report import files
 
 _COLOUR = {ktap.PASS: "32", ktap.FAIL: "31", ktap.ERROR: "31", ktap.SKIP: "33"}
 _WORD = {ktap.PASS: "ok", ktap.FAIL: "FAIL", ktap.ERROR: "ERROR", ktap.SKIP: "skip"}
@@ -44,7 +47,9 @@ def _cases(pair: PairResult) -> list[str]:
         if others:
             good = sum(v.status == ktap.PASS for v in others)
             status = ktap.PASS if good == len(others) else ktap.FAIL
-            cells = ["  " + _paint(f"{good} of {len(others)} ok", status)]
+            # Where the program's own row is there too, not all its tests have one.
+            count = f"{good} ok" if "" in by_path else f"{good} of {len(others)} ok"
+            cells = ["  " + _paint(count, status)]
             case = f"{suite} {case}"
         line = f"    {case or suite:<16}" + "".join(cells)
         if "" in by_path:
@@ -53,26 +58,38 @@ def _cases(pair: PairResult) -> list[str]:
     return lines
 
 
-def _failures(name: str, pair: PairResult, again: str) -> list[str]:
-    """What did not pass, and why; paths that say the same are named together."""
-    same: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+def _groups(pair: PairResult, *statuses: str) -> dict[tuple[str, ktap.Log], list[ktap.Verdict]]:
+    """Verdicts of some statuses by case and log: paths that say the same are named together."""
+    same: dict[tuple[str, ktap.Log], list[ktap.Verdict]] = {}
     for verdict in pair.verdicts:
-        if verdict.status != ktap.PASS:
-            key = (verdict.status, verdict.case or verdict.suite, verdict.log)
-            same.setdefault(key, []).append(verdict.path)
+        if verdict.status in statuses:
+            same.setdefault((verdict.case or verdict.suite, verdict.log), []).append(verdict)
+    return same
+
+
+def _row(name: str, case: str, found: list[ktap.Verdict]) -> str:
+    status, suite = found[0].status, found[0].suite
+    paths = ", ".join(v.path for v in found)
+    if suite == user_suite(name):
+        name = suite
+    return f"  {_paint(_WORD[status], status)} {name} {case} {paths}".rstrip()
+
+
+def _failures(name: str, pair: PairResult, replay: str) -> list[str]:
+    """What failed, and why."""
     lines: list[str] = []
-    failed = False
-    for (status, case, log), paths in same.items():
-        what = f"{name} {case} {', '.join(paths)}".strip()
-        if status == ktap.SKIP:
-            lines.append(f"  {_paint(_WORD[status], status)} {what}: {' '.join(log)}")
-            continue
-        lines.append(f"  {_paint(_WORD[status], status)} {what}")
-        lines += [f"    {line}" for line in log]
-        failed = True
-    if failed:
-        lines.append(f"  again: make run PAIR={name} {again}")
+    for status in (ktap.FAIL, ktap.ERROR):
+        for (case, log), found in _groups(pair, status).items():
+            lines += [_row(name, case, found), *(f"    {line}" for line in log)]
+    if lines:
+        lines.append(f"  again: make run PAIR={name} {replay}")
     return lines
+
+
+def _skips(name: str, pair: PairResult) -> list[str]:
+    """What was not run, and why."""
+    return [f"{_row(name, case, found)}: {' '.join(log)}"
+            for (case, log), found in _groups(pair, ktap.SKIP).items()]
 
 
 def _cell(cost: Cost | None) -> str:
@@ -96,72 +113,159 @@ def _costs(pair: PairResult, verbose: bool) -> list[str]:
     return lines
 
 
-def _overall(result: ArchResult) -> str:
-    """The geometric mean of all ratios of all pairs, by path."""
-    table = {f"{name} {op}": row for name, pair in result.pairs.items()
+def _means(costs: dict[str, dict[str, Cost]]) -> dict[str, float | None]:
+    """The geometric mean of all ratios to c->c, by path."""
+    return {path: geometric_mean(costs, path) for path in PATHS[1:]}
+
+
+def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
+    """A pair's cases and instructions."""
+    lines = ["", f"  {name}", "    " + f"{'case':<16}" + "".join(f"{p:>12}" for p in PATHS),
+             *_cases(pair)]
+    if pair.costs:
+        lines.append(f"    {'instructions':<16}" + "".join(f"{p:>16}" for p in PATHS))
+        lines += _costs(pair, verbose)
+    return lines
+
+
+def _summary(pairs: dict[str, PairResult]) -> list[str]:
+    """A line a pair."""
+    counted = any(pair.costs for pair in pairs.values())
+    lines = ["", f"  {'pair':<16}{'passed':>8}{'failed':>8}{'error':>7}{'skipped':>9}"
+             + ("".join(f"{path:>12}" for path in PATHS[1:]) if counted else "")]
+    for name, pair in pairs.items():
+        statuses = [v.status for v in pair.verdicts]
+        line = f"  {name:<16}" + "".join(
+            _paint(f"{statuses.count(status):>{width}}", status)
+            if status in (ktap.FAIL, ktap.ERROR) and status in statuses else
+            f"{statuses.count(status):>{width}}"
+            for status, width in ((ktap.PASS, 8), (ktap.FAIL, 8), (ktap.ERROR, 7), (ktap.SKIP, 9)))
+        if counted:
+            line += "".join(f"{mean:>12.2f}" if mean is not None else f"{'-':>12}"
+                            for mean in _means(pair.costs).values())
+        lines.append(line)
+    return lines
+
+
+def _legend(pairs: dict[str, PairResult], tables: bool) -> list[str]:
+    """Meaning and mean of the figures."""
+    costs = {f"{name} {op}": row for name, pair in pairs.items()
              for op, row in pair.costs.items()}
-    means = [f"{path} {mean:.2f}" for path in PATHS[1:]
-             if (mean := geometric_mean(table, path)) is not None]
-    return "  geometric mean over all operations: " + ", ".join(means)
+    if not costs:
+        return []
+    means = [f"{path} {mean:.2f}" for path, mean in _means(costs).items() if mean is not None]
+    meaning = ["  instructions: mean of one operation, the driver's no-op subtracted; "
+               "in brackets the ratio to c->c",
+               "  (V=1 and results.json: min, p50, p99, max)"] if tables else \
+        ["  under a path: instructions, the ratio to c->c, geometric mean over operations"]
+    return ["", *meaning, "  geometric mean over all operations: " + ", ".join(means)]
 
 
-def show(result: ArchResult, verbose: bool) -> str:
-    """The report of one arch."""
-    kernel = result.kernel
-    facts = ", ".join(f"{name.lower()}={value}" for name, value in result.facts().items())
-    lines = ["", f"{kernel.name}, linux {kernel.release}, clang "
-             f"{result.tools.versions.get('clang', '?')}, rustc "
-             f"{result.tools.versions.get('rustc', '?')}, seed {result.seed}"]
-    for lane in result.lanes:
-        lines.append(f"  lane {lane.lane.name}: {lane.lane.describe()}, {lane.seconds:.1f} s"
-                     + (f", {lane.boots} boots" if lane.boots > 1 else ""))
-    if any(pair.costs for pair in result.pairs.values()):
-        lines.append(f"  built with {facts}")
-    for name, pair in result.pairs.items():
-        lines += ["", f"  {name}"]
-        lines.append("    " + f"{'case':<16}" + "".join(f"{p:>12}" for p in PATHS))
-        lines += _cases(pair)
-        if pair.costs:
-            lines.append(f"    {'instructions':<16}" + "".join(f"{p:>16}" for p in PATHS))
-            lines += _costs(pair, verbose)
-    if any(pair.costs for pair in result.pairs.values()):
-        lines += ["", "  instructions: mean of one operation, the driver's no-op subtracted; "
-                  "in brackets the ratio to c->c",
-                  "  (V=1 and results.json: min, p50, p99, max)"]
-        lines.append(_overall(result))
-    again = " ".join([f"ARCH={kernel.arch.name}",
-                      *([f"VARIANT={kernel.variant.name}"] if kernel.variant.checkers else []),
-                      f"SEED={result.seed}",
-                      *([f"LANE={result.lanes[0].lane.name}"] if len(result.lanes) == 1 else [])])
-    for name, pair in result.pairs.items():
-        if failures := _failures(name, pair, again):
+def _lane(name: str, lane: dict[str, Any]) -> str:
+    """How a lane ran. Why it has this accelerator is in results.json and make doctor."""
+    how = "TCG, -icount shift=0" if name == "insn" else lane["accelerator"].upper()
+    return (f"  lane {name}: {how}, {lane['seconds']:.1f} s"
+            + (f", {lane['boots']} boots" if lane["boots"] > 1 else ""))
+
+
+def _lane_trouble(name: str, lane: dict[str, Any]) -> list[str]:
+    """What a lane has to say that is no pair's."""
+    lines = []
+    if lane["kernel"]:
+        lines += ["", f"  lane {name}: the kernel complained of itself "
+                  f"{len(lane['kernel'])} times, with no part of ours in it:"]
+        lines += [f"    {times} times: {title}" for title, times in
+                  collections.Counter(lane["kernel"]).most_common(5)]
+    for loss in lane["losses"]:
+        if not loss["told"]:
+            lines += ["", f"  {_paint(_WORD[ktap.ERROR], ktap.ERROR)} lane {name}: "
+                      f"{loss['what']}", *(f"    {note}" for note in loss["notes"])]
+    if lane["lost"]:
+        lines += ["", f"  lane {name}: {lane['lost']}"]
+        if lane["console"]:
+            lines.append("  the console's last lines:")
+        lines += [f"    {line}" for line in lane["console"]]
+    return lines
+
+
+def _pair(found: dict[str, Any]) -> PairResult:
+    """A pair of results.json."""
+    return PairResult(
+        verdicts=[ktap.Verdict(case["suite"], case["case"], case["path"], case["status"],
+                               tuple(case["log"])) for case in found["cases"]],
+        costs={op: {path: Cost(**cost) for path, cost in row.items()}
+               for op, row in found["instructions"].items()})
+
+
+#: Rows of the list before the verdict; more than that nobody reads at once.
+LISTED = 40
+
+
+def text(document: dict[str, Any], verbose: bool, tables: bool, where: str) -> str:
+    """The report on results.json, which is in the folder `where`.
+
+    With `tables` each pair has its own, and each skip its reason.
+    """
+    pairs = {name: _pair(pair) for name, pair in document["pairs"].items()}
+    name = f"{document['arch']} {document['variant']}"
+    tools = document["tools"]
+    lines = ["", f"{name}, linux {document['kernel']['release']}, clang "
+             f"{tools.get('clang', '?')}, rustc {tools.get('rustc', '?')}, "
+             f"seed {document['seed']}",
+             *(_lane(lane, found) for lane, found in document["lanes"].items())]
+    if any(pair.costs for pair in pairs.values()):
+        lines.append("  built with " + ", ".join(
+            f"{option.lower()}={value}" for option, value in document["kernel"]["config"].items()))
+    if tables:
+        for pair_name, pair in pairs.items():
+            lines += _tables(pair_name, pair, verbose)
+    else:
+        lines += _summary(pairs)
+    lines += _legend(pairs, tables)
+    for pair_name, pair in pairs.items():
+        if failures := _failures(pair_name, pair, document["replay"]):
             lines += ["", *failures]
-    for lane in result.lanes:
-        if lane.kernel:
-            lines += ["", f"  lane {lane.lane.name}: the kernel complained of itself "
-                      f"{len(lane.kernel)} times, with no part of ours in it:"]
-            lines += [f"    {times} times: {title}" for title, times in
-                      collections.Counter(lane.kernel).most_common(5)]
-        for loss in untold(lane):
-            lines += ["", f"  {_paint(_WORD[ktap.ERROR], ktap.ERROR)} lane {lane.lane.name}: "
-                      f"{loss.what}", *(f"    {note}" for note in loss.notes)]
-        if lane.lost:
-            lines += ["", f"  lane {lane.lane.name}: {lane.lost}"]
-            if lane.console:
-                lines.append("  the console's last lines:")
-            lines += [f"    {line}" for line in lane.console.splitlines()]
-    statuses = [v.status for p in result.pairs.values() for v in p.verdicts]
+    skips = [line for pair_name, pair in pairs.items() for line in _skips(pair_name, pair)]
+    if skips and tables:
+        lines += ["", *skips]
+    for lane, found in document["lanes"].items():
+        lines += _lane_trouble(lane, found)
+    failed = [_row(pair_name, case, found) for pair_name, pair in pairs.items()
+              for status in (ktap.FAIL, ktap.ERROR)
+              for (case, _), found in _groups(pair, status).items()]
+    if failed:
+        lines += ["", "  what failed:", *(f"  {line}" for line in failed[:LISTED])]
+        if len(failed) > LISTED:
+            lines.append(f"    ... {len(failed) - LISTED} rows more, each told above")
+        lines.append(f"  logs and consoles: {where}")
+    elif not tables:
+        lines += ["", "  the tables" + (", and why something was skipped" if skips else "")
+                  + ": make report, or V=1"]
+    statuses = [v.status for p in pairs.values() for v in p.verdicts]
     passed, skipped = statuses.count(ktap.PASS), statuses.count(ktap.SKIP)
-    word = {"pass": ktap.PASS, "fail": ktap.FAIL, "error": ktap.ERROR}[result.verdict]
-    lines += ["", f"{kernel.name}: " + _paint(result.verdict.upper(), word)
+    word = {"pass": ktap.PASS, "fail": ktap.FAIL, "error": ktap.ERROR}[document["verdict"]]
+    lines += ["", f"{name}: " + _paint(document["verdict"].upper(), word)
               + f", {passed} of {len(statuses)} results passed"
               + (f", {skipped} skipped" if skipped else "")]
     return "\n".join(lines)
 
 
+def shown(path: Path) -> str:
+    """A path as one types it: from the current folder, where it is below that."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def show(result: ArchResult, verbose: bool, folder: Path | None = None) -> str:
+    """The report at the end of a run on one arch and variant."""
+    kernel = result.kernel
+    where = shown(folder) if folder else f"{kernel.arch.name}/{kernel.variant.name}"
+    return text(files.document(result), verbose, verbose or len(result.pairs) == 1, where)
+
+
 @dataclass(frozen=True)
 class Row:
-    """One line of the table over a matrix; without a result, what came in its place."""
+    """One line of the table over a matrix; without a result, the error in its place."""
 
     arch: str
     variant: str
@@ -194,14 +298,3 @@ def table(rows: list[Row]) -> str:
             f"{sum(n.boots for n in row.result.lanes):>7}"
             f"{max((n.seconds for n in row.result.lanes), default=0.0):>7.1f} s  {word}")
     return "\n".join(lines)
-
-
-def save(result: ArchResult, book: Ledger, folder: Path) -> None:
-    """Write results.json, junit.xml and the KTAP of every lane."""
-    document = ktap.render([v for pair in result.pairs.values() for v in pair.verdicts])
-    found = result.to_json()
-    for name, pair in found["pairs"].items():
-        pair["contract"] = book.to_json(name)
-    cache.write(folder / "results.json", json.dumps(found, indent=1) + "\n")
-    cache.write(folder / "results.ktap", document)
-    cache.write(folder / "junit.xml", ktap.junit(result.kernel.tree, document))

@@ -41,10 +41,10 @@ class Tally:
             self.failed += 1
 
 
-def _host_tests(tree: Path, tally: Tally) -> None:
+def _host_tests(tree: Path, tally: Tally, folder: str = "") -> None:
     print("\ntests of the tooling", flush=True)
     os.environ["KPARITY_TREE"] = str(tree)
-    tests = unittest.defaultTestLoader.discover(str(TOP / "tests"),
+    tests = unittest.defaultTestLoader.discover(str(TOP / "tests" / folder),
                                                 top_level_dir=str(TOP / "tests"))
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=1).run(tests)
     for case, reason in result.skipped:
@@ -134,12 +134,12 @@ def _contracts(req: Request, tools: toolchain.Toolchain, found: matrix.CellRun,
     arch = found.result.kernel.arch.name
     out = modules.folder(req, found.result.kernel)
     print(f"\ncontracts, {arch}", flush=True)
-    holes = found.book.holes()
+    gaps = found.book.gaps()
     for row in found.book.rows:
-        mine = row.holes()
+        mine = row.gaps()
         _line(not mine, f"{row.pair}.{row.promise.id} {'; '.join(mine)}", tally)
-    _line(not found.book.strays, "; ".join(found.book.strays) or
-          f"nothing stray among {len(found.book.rows)} invariants, {len(holes)} holes", tally)
+    _line(not found.book.dangling, "; ".join(d.text for d in found.book.dangling) or
+          f"nothing dangling among {len(found.book.rows)} invariants, {len(gaps)} gaps", tally)
     for use in unsafety.review(req.pairs):
         if not use.reason:
             _line(False, f"{use.where}: unsafe without a reason", tally)
@@ -198,6 +198,22 @@ def test(req: Request) -> int:
         for arch in every:
             _suites(req, tools, arch, variant, tally)
     _mutants(req, host, tally)
+    skipped = f", {tally.skipped} skipped" if tally.skipped else ""
+    print(f"\n{tally.passed} passed, {tally.failed} failed{skipped}")
+    return FAILED if tally.failed else OK
+
+
+def check(req: Request) -> int:
+    """Static checks, unit tests, and the base suites on this machine's arch."""
+    tools = matrix.prepare(req)
+    host = archs.load_all(TOP / "qemu/arch")[archs.host_name(os.uname().machine)]
+    base = variants.load_all(TOP / "qemu/variant")[variants.BASE]
+    plain = kernel.get(req, tools, host, base)
+    tally = Tally()
+    for outcome in checks.run(tools, plain, req.out):
+        tally.add(outcome.passed)
+    _host_tests(plain.tree, tally, "unit")
+    _suites(req, tools, host, base, tally)
     skipped = f", {tally.skipped} skipped" if tally.skipped else ""
     print(f"\n{tally.passed} passed, {tally.failed} failed{skipped}")
     return FAILED if tally.failed else OK

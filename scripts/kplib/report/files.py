@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The files of a run: out/<arch>/<variant>/results.json and those beside it.
+
+They are of the last run, or absent. A run removes those of the one before it as its
+first act; run.json says in their place that it has begun, and in the end why it gave
+none. out/last-run.json says which arches and variants the last `make run` was for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any, Iterator
+
+from kplib.common import cache
+from kplib.common.errors import EnvironmentFailed, KparityError, Refused
+from kplib.configure.request import Request
+from kplib.judge import ktap, results, times
+from kplib.judge.ledger import Ledger
+from kplib.judge.results import ArchResult
+
+RESULTS = "results.json"
+STATE = "run.json"
+LAST = "last-run.json"
+#: All that a run leaves for its reader; consoles are the guests' own.
+_OF_A_RUN = (RESULTS, "results.ktap", "junit.xml")
+
+
+def folder(req: Request, arch: str, variant: str) -> Path:
+    """Where the results of an arch and variant go."""
+    return req.out / arch / variant
+
+
+def begin(where: Path) -> None:
+    """Remove the results of the run before, and say that one has begun."""
+    for name in _OF_A_RUN:
+        (where / name).unlink(missing_ok=True)
+    shutil.rmtree(where / "logs", ignore_errors=True)
+    _state(where, "running", "")
+
+
+def failed(where: Path, why: str) -> None:
+    """Say why a run gives no results."""
+    if not (where / RESULTS).exists():
+        _state(where, "failed", why)
+
+
+def _state(where: Path, state: str, why: str) -> None:
+    # A disk that is full is told of by whoever needs it next.
+    with contextlib.suppress(EnvironmentFailed):
+        cache.write(where / STATE, json.dumps(
+            {"state": state, "why": why, "at": time.strftime("%Y-%m-%d %H:%M:%S")}) + "\n")
+
+
+@contextlib.contextmanager
+def recorded(*folders: Path) -> Iterator[None]:
+    """A run that leaves its results in some folders, or the reason why there are none."""
+    for where in folders:
+        begin(where)
+    try:
+        yield
+    except BaseException as err:
+        why = str(err) if isinstance(err, KparityError) else \
+            "it was interrupted" if isinstance(err, KeyboardInterrupt) else \
+            f"{type(err).__name__}: {err}"
+        for where in folders:
+            failed(where, why)
+        raise
+
+
+@contextlib.contextmanager
+def recorded_run(req: Request) -> Iterator[None]:
+    """The same for all arches and variants of a request, of which `make report` tells then."""
+    cells = [(arch.name, variant.name) for arch in req.archs for variant in req.variants]
+    with contextlib.suppress(EnvironmentFailed):
+        cache.write(req.out / LAST, json.dumps({"cells": cells}) + "\n")
+    with recorded(*(folder(req, *cell) for cell in cells)):
+        yield
+
+
+def document(result: ArchResult) -> dict[str, Any]:
+    """What results.json holds, but for contracts and times."""
+    # Through text and back: what is shown now is what is read from the file later.
+    found: dict[str, Any] = json.loads(json.dumps(result.to_json()))
+    return found
+
+
+def save(result: ArchResult, book: Ledger, where: Path) -> dict[str, Any]:
+    """Write results.json, junit.xml, the KTAP of all verdicts and the log of each suite.
+
+    results.json comes last: where it is, all is.
+    """
+    seconds = times.of_lanes(where, [lane.lane.name for lane in result.lanes])
+    found = document(result)
+    for name, pair in found["pairs"].items():
+        pair["contract"] = book.to_json(name)
+        for case in pair["cases"]:
+            case["seconds"] = seconds.get((case["suite"], case["case"], case["path"]))
+    for suite, text in results.logs(result).items():
+        cache.write(where / ktap.log_file(suite), text)
+    text = ktap.render([v for pair in result.pairs.values() for v in pair.verdicts])
+    package = f"{result.kernel.arch.name}.{result.kernel.variant.name}"
+    cache.write(where / "results.ktap", text)
+    cache.write(where / "junit.xml", ktap.junit(result.kernel.tree, text, package, seconds))
+    cache.write(where / RESULTS, json.dumps(found, indent=1) + "\n")
+    (where / STATE).unlink(missing_ok=True)
+    return found
+
+
+def asked(req: Request) -> list[tuple[str, str]]:
+    """Arches and variants that a report is wanted of: those named, else the last run's."""
+    named = [(arch.name, variant.name) for arch in req.archs for variant in req.variants]
+    if {"ARCH", "VARIANT"} & set(req.given):
+        return named
+    try:
+        return [(str(arch), str(variant))
+                for arch, variant in json.loads((req.out / LAST).read_text())["cells"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return named
+
+
+def load(req: Request, arch: str, variant: str) -> dict[str, Any]:
+    """The results of the last run on an arch and variant."""
+    where = folder(req, arch, variant)
+    again = f"'make run ARCH={arch} VARIANT={variant}'"
+    try:
+        found: dict[str, Any] = json.loads((where / RESULTS).read_text())
+        return found
+    except ValueError as err:
+        raise EnvironmentFailed(f"{where / RESULTS} is damaged: {err}; {again} writes it") from err
+    except OSError:
+        pass
+    try:
+        state = json.loads((where / STATE).read_text())
+        began, why = state["at"], state["why"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise Refused(f"{where / RESULTS} is not there; {again} writes it") from None
+    if state["state"] == "running":
+        raise EnvironmentFailed(f"the last run on {arch} {variant}, begun {began}, has given no "
+                                "results: it still runs, or was killed")
+    raise EnvironmentFailed(f"the last run on {arch} {variant} gave no results: {why}")

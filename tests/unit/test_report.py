@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The report, its files, and what is left of those of the run before."""
+
+import os
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from kplib.common.errors import EnvironmentFailed, Failed, KparityError, Refused
+from kplib.configure import lanes, request, variants
+from kplib.judge import compile_fail, ktap, ledger, records, results
+from kplib.boot.laneresult import Answers, CaseId, LaneResult
+from kplib.report import files, terminal
+
+KVM = "/dev/kvm is of no use here: the guest hung: nothing for 6 s while booting"
+TREE = os.environ.get("KPARITY_TREE")
+
+
+def lane(**change: Any) -> dict[str, Any]:
+    """A lane of results.json."""
+    return {"accelerator": "tcg", "why": KVM, "seconds": 1.5, "boots": 1, "losses": [],
+            "kernel": [], "lost": None, "console": [], **change}
+
+
+def pair(failed: dict[tuple[str, str], tuple[str, ...]] | None = None,
+         skipped: str = "") -> dict[str, Any]:
+    """A pair of results.json with two cases, in which some paths failed."""
+    costs = {path: {"n": 1, "min": 1, "p50": 1, "p99": 1, "max": 1, "total": 1, "mean": mean,
+                    "ratio": mean / 10} for path, mean in zip(results.PATHS, (10, 12, 15, 11))}
+    rows = []
+    for case in ("lockstep", "layout"):
+        for path in results.PATHS:
+            log = (failed or {}).get((case, path))
+            status = "skip" if skipped == case else "fail" if log else "pass"
+            rows.append({"suite": "x", "case": case, "path": path, "status": status,
+                         "log": list(log or (["a reason"] if skipped == case else [])),
+                         "seconds": 0.1})
+    return {"cases": rows, "instructions": {"push": costs}, "contract": []}
+
+
+def document(**pairs: dict[str, Any]) -> dict[str, Any]:
+    """What results.json holds."""
+    failed = any(c["status"] == "fail" for p in pairs.values() for c in p["cases"])
+    return {"schema": 1, "arch": "x86_64", "variant": "base", "seed": 1,
+            "verdict": "fail" if failed else "pass", "replay": "ARCH=x86_64 SEED=1 PROGRAMS=3",
+            "kernel": {"release": "7.3.4", "config": {"SMP": "y"}},
+            "tools": {"clang": "19", "rustc": "1.85"},
+            "lanes": {"check": lane(), "insn": lane()}, "pairs": pairs}
+
+
+def shown(found: dict[str, Any], tables: bool = False) -> list[str]:
+    """The lines of a report."""
+    return terminal.text(found, False, tables, "out/x86_64/base").splitlines()
+
+
+class TestTerminal(unittest.TestCase):
+    """terminal.text()"""
+
+    def test_several(self) -> None:
+        """A line a pair: counts and ratios; the tables are one command away."""
+        lines = shown(document(a=pair(), b=pair(skipped="layout")))
+        self.assertIn("  a                      8       0      0        0        1.20"
+                      "        1.50        1.10", lines)
+        self.assertIn("  b                      4       0      0        4        1.20"
+                      "        1.50        1.10", lines)
+        self.assertFalse([line for line in lines if "lockstep" in line or "a reason" in line])
+        self.assertIn("  the tables, and why something was skipped: make report, or V=1", lines)
+        self.assertEqual(lines[-1], "x86_64 base: PASS, 12 of 16 results passed, 4 skipped")
+
+    def test_tables(self) -> None:
+        """With tables each case has a row, and each skip its reason."""
+        lines = shown(document(a=pair(skipped="layout")), tables=True)
+        self.assertIn("    lockstep                  ok          ok          ok          ok", lines)
+        self.assertIn("    push                 10.0 (1.00)     12.0 (1.20)     15.0 (1.50)"
+                      "     11.0 (1.10)", lines)
+        self.assertTrue([line for line in lines if "a reason" in line])
+
+    def test_failed(self) -> None:
+        """What failed is told in full, and listed right before the verdict."""
+        log = ("ring: seed 1", "  1 push()")
+        found = document(a=pair({("lockstep", "c->rust"): log, ("lockstep", "rust->rust"): log,
+                                 ("layout", "c->c"): ("want->nr == 2",)}), b=pair())
+        for tables in (False, True):
+            lines = shown(found, tables)
+            at = lines.index("  FAIL a lockstep c->rust, rust->rust")
+            self.assertEqual(lines[at + 1:at + 3], ["    ring: seed 1", "      1 push()"])
+            self.assertEqual(lines[-6:], [
+                "  what failed:", "    FAIL a lockstep c->rust, rust->rust",
+                "    FAIL a layout c->c", "  logs and consoles: out/x86_64/base", "",
+                "x86_64 base: FAIL, 13 of 16 results passed"])
+
+    def test_program(self) -> None:
+        """A user program's rows are its suite's; a program that broke off says how far it came."""
+        found = pair()
+        found["cases"] += [
+            {"suite": "a_user", "case": "rust", "path": path, "status": status, "log": log}
+            for path, status, log in (("open", "pass", []), ("", "error", ["killed", "x"]))]
+        lines = shown({**document(a=found), "verdict": "error"}, tables=True)
+        self.assertIn("    a_user rust       1 ok  ERROR", lines)
+        self.assertEqual(lines[-5:-3], ["  what failed:", "    ERROR a_user rust"])
+
+    def test_replay(self) -> None:
+        """The command has all that the run had."""
+        lines = shown(document(a=pair({("layout", "c->c"): ("x",)})))
+        self.assertIn("  again: make run PAIR=a ARCH=x86_64 SEED=1 PROGRAMS=3", lines)
+
+    def test_lanes(self) -> None:
+        """A lane names its accelerator, not why it was chosen."""
+        lines = shown(document(a=pair()))
+        self.assertIn("  lane check: TCG, 1.5 s", lines)
+        self.assertIn("  lane insn: TCG, -icount shift=0, 1.5 s", lines)
+        self.assertNotIn("/dev/kvm", "\n".join(lines))
+
+    def test_trouble(self) -> None:
+        """A lost guest that no row tells of, and a lane that was given up."""
+        found = document(a=pair())
+        found["lanes"]["check"] = lane(
+            lost="given up", console=["last words"], kernel=["BUG: x", "BUG: x"],
+            losses=[{"told": False, "what": "the guest panicked", "notes": ["suspects: a"]},
+                    {"told": True, "what": "told elsewhere", "notes": []}])
+        lines = shown(found)
+        for line in ("  ERROR lane check: the guest panicked", "    suspects: a",
+                     "  lane check: given up", "    last words", "    2 times: BUG: x"):
+            self.assertIn(line, lines)
+        self.assertNotIn("told elsewhere", "\n".join(lines))
+
+
+class TestFiles(unittest.TestCase):
+    """Results of an earlier run are never taken for this one's."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.out = Path(folder.name)
+        self.req = request.parse([f"OUT={self.out}", "ARCH=x86_64", "VARIANT=base"], {})
+        self.where = files.folder(self.req, "x86_64", "base")
+
+    def leave_results(self) -> None:
+        """What an earlier run left."""
+        (self.where / "logs").mkdir(parents=True)
+        for name in ("results.json", "junit.xml", "results.ktap", "logs/ring.ktap"):
+            (self.where / name).write_text("{}")
+
+    def why(self) -> KparityError:
+        """What make report says."""
+        with self.assertRaises(KparityError) as caught:
+            files.load(self.req, "x86_64", "base")
+        return caught.exception
+
+    def test_never_run(self) -> None:
+        """The line says how to get them."""
+        self.assertIsInstance(self.why(), Refused)
+        self.assertIn("'make run ARCH=x86_64 VARIANT=base' writes it", str(self.why()))
+
+    def test_removed_first(self) -> None:
+        """A run's first act; while it runs there are none, nor once it was killed."""
+        self.leave_results()
+        with files.recorded_run(self.req):
+            self.assertEqual([p.name for p in self.where.iterdir()], ["run.json"])
+            self.assertIn("it still runs, or was killed", str(self.why()))
+
+    def test_reason(self) -> None:
+        """However a run ends without results, the reason is kept."""
+        for err, why in ((Failed("the modules do not build"), "the modules do not build"),
+                         (KeyboardInterrupt(), "it was interrupted"),
+                         (ZeroDivisionError("x"), "ZeroDivisionError: x")):
+            with self.subTest(why):
+                with self.assertRaises(type(err)), files.recorded_run(self.req):
+                    raise err
+                self.assertIsInstance(self.why(), EnvironmentFailed)
+                self.assertIn(f"gave no results: {why}", str(self.why()))
+
+    def test_one_cell_fails(self) -> None:
+        """Of several arches and variants one may have results, and the others reasons."""
+        req = request.parse([f"OUT={self.out}", "ARCH=all", "VARIANT=base"], {})
+        with self.assertRaises(Failed), files.recorded_run(req):
+            (self.where / "results.json").write_text('{"schema": 1}')
+            raise Failed("late")
+        self.assertEqual(files.load(req, "x86_64", "base"), {"schema": 1})
+        with self.assertRaisesRegex(EnvironmentFailed, "gave no results: late"):
+            files.load(req, "arm64", "base")
+
+    def test_asked(self) -> None:
+        """A report is of what ran last, unless something is named."""
+        with files.recorded_run(request.parse([f"OUT={self.out}", "ARCH=arm64",
+                                               "VARIANT=all"], {})):
+            pass
+        kinds = list(variants.load_all(request.TOP / "qemu/variant"))
+        self.assertEqual(files.asked(request.parse([f"OUT={self.out}"], {})),
+                         [("arm64", kind) for kind in kinds])
+        self.assertEqual(files.asked(self.req), [("x86_64", "base")])
+        (self.out / "last-run.json").write_text("{")
+        self.assertEqual(len(files.asked(request.parse([f"OUT={self.out}"], {}))), 1)
+
+    def test_damaged(self) -> None:
+        """Half a file is said to be so."""
+        self.leave_results()
+        (self.where / "results.json").write_text('{"schema"')
+        self.assertIn("is damaged", str(self.why()))
+
+    @unittest.skipUnless(TREE, "KPARITY_TREE names no kernel tree; 'make test' sets it")
+    def test_saved(self) -> None:
+        """What is saved is what is shown: logs in full, times, and the same text."""
+        kernel = mock.Mock(tree=Path(TREE or ""), release="7.3.4", config={},
+                           variant=variants.load_all(request.TOP / "qemu/variant")["base"])
+        kernel.arch = self.req.archs[0]
+        data = Path(__file__).parent / "data/ktap"
+        given = LaneResult(lanes.CHECK.on("tcg", KVM))
+        given.planned["ring"] = [CaseId("ring", case, path) for case in ("lockstep", "invariants")
+                                 for path in results.PATHS]
+        invariants = "full\terrors\t1\t1\t1\t1\tlockstep\n"
+        given.take("ring", Answers((data / "fail.ktap").read_text(), invariants, {}))
+        found = results.gather(kernel, mock.Mock(versions={}), 1, ("ring",), [given])
+        found.replay = "ARCH=x86_64 SEED=1"
+        self.where.mkdir(parents=True)
+        (self.where / "check.console").write_bytes((data / "check.console").read_bytes())
+        files.begin(self.where)
+        files.save(found, ledger.Ledger((), (), {}), self.where)
+        self.assertFalse((self.where / "run.json").exists())
+        loaded = files.load(self.req, "x86_64", "base")
+        rows = {(c["case"], c["path"]): c for c in loaded["pairs"]["ring"]["cases"]}
+        self.assertEqual(rows["lockstep", "c->c"]["seconds"], 0.053106)
+        self.assertIsNone(rows["invariants", "c->c"]["seconds"])
+        self.assertEqual(loaded["lanes"]["check"]["why"], KVM)
+        self.assertIn("EXPECTATION FAILED", (self.where / "logs/ring.ktap").read_text())
+        self.assertIn('time="0.053106"', (self.where / "junit.xml").read_text())
+        self.assertEqual(terminal.text(loaded, False, True, "x"),
+                         terminal.show(found, False, Path("x")))
+        self.assertEqual(loaded["verdict"], "fail")
+
+
+class TestDangling(unittest.TestCase):
+    """ledger.build(): names that lead to no invariant fail a run"""
+
+    def build(self, *encoded: str, proved: str = "full") -> ledger.Ledger:
+        """The ledger of a contract with an invariant full."""
+        raw = "invariant=full\x1ferrors\x1fa\x1fb\x1f\x1f\x1fring\0" + "".join(
+            f"rust={name}\x1fchecked\x1fc\x1frust-stub/ring.rs:7\0" for name in encoded)
+        test = mock.Mock(invariants=(proved,))
+        test.name = "misuse"
+        with mock.patch.object(records, "read", return_value=records.parse(raw.encode())), \
+                mock.patch.object(compile_fail, "find", return_value=[test]):
+            return ledger.build(mock.Mock(pairs={"ring": Path("x")}), {})
+
+    def test_good(self) -> None:
+        """Nothing to say."""
+        self.assertEqual(self.build("full").verdicts(), [])
+
+    def test_unknown(self) -> None:
+        """One line that names row and file, for Rust's text and for a compile-fail test."""
+        (name, verdict), = self.build("full", "ful").verdicts()
+        self.assertEqual((name, verdict.case, verdict.status), ("ring", "contract", ktap.FAIL))
+        self.assertEqual(verdict.log, (
+            "rust-stub/ring.rs:7 encodes 'ful', which is no invariant of kmod/contract/ring.h; "
+            "is full meant?",))
+        (_, verdict), = self.build(proved="wholly").verdicts()
+        self.assertEqual(verdict.log, (
+            "tests/compile-fail/ring/misuse.rs is about 'wholly', which is no invariant of "
+            "kmod/contract/ring.h; there are full",))
+
+
+if __name__ == "__main__":
+    unittest.main()
