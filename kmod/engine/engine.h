@@ -135,6 +135,20 @@ struct kp_path_param {
 #define KP_MAX_CASES		32
 
 /**
+ * struct kp_cost - how often an operation cost so much on a path
+ * @value: what it cost, in units of kp_clock()
+ * @times: how often
+ * @op: number of the operation
+ * @path: the path
+ */
+struct kp_cost {
+	u64 value;
+	u32 times;
+	u16 op;
+	u16 path;
+};
+
+/**
  * struct kp_stats - what running a pair has gathered since the module loaded
  * @dir: debugfs directory of the pair
  * @suites: the pair's suites, NULL at the end
@@ -143,7 +157,9 @@ struct kp_path_param {
  * @judged_in: the cases that did so, as bits
  * @case_name: name of each case's bit
  * @now: bit of the case that runs
- * @cost: text of the cost table, NULL until the insn suite ran
+ * @cost: the cost table, NULL until the insn suite ran
+ * @nr_costs: elements of @cost in use
+ * @max_costs: room in @cost
  */
 struct kp_stats {
 	struct dentry *dir;
@@ -153,7 +169,9 @@ struct kp_stats {
 	u32 judged_in[KP_MAX_INVARIANTS];
 	const char *case_name[KP_MAX_CASES];
 	u32 now;
-	char *cost;
+	struct kp_cost *cost;
+	u32 nr_costs;
+	u32 max_costs;
 };
 
 /**
@@ -415,6 +433,7 @@ void kp_judge(struct kunit *test, u32 invariant);
 
 /* cases.c, insn.c: the KUnit cases every pair has */
 bool kp_never_sleeps(const struct kp_pair *pair);
+int kp_stats_cost(const struct kp_pair *pair, const struct kp_cost *cost);
 void kp_case_lockstep(struct kunit *test);
 void kp_case_atomic(struct kunit *test);
 void kp_case_layout(struct kunit *test);
