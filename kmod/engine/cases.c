@@ -8,7 +8,7 @@
 
 /* Print the smallest failing program beside what both paths made of it. */
 static void report(struct kunit *test, const struct kp_program *prog,
-		   u32 was_steps, const struct kp_trace *ref,
+		   u32 was_steps, bool smallest, const struct kp_trace *ref,
 		   const struct kp_trace *got)
 {
 	const struct kp_pair *pair = got->pair;
@@ -19,9 +19,10 @@ static void report(struct kunit *test, const struct kp_program *prog,
 
 	if (!differ && got->broken)
 		at = got->broken_at;
-	kunit_err(test, "%s: seed %llu, program %u, step %u of %u (shrunk from %u)",
+	kunit_err(test, "%s: seed %llu, program %u, step %u of %u (shrunk from %u%s)",
 		  pair->name, prog->seed, prog->index,
-		  min(at + 1, prog->nr_steps), prog->nr_steps, was_steps);
+		  min(at + 1, prog->nr_steps), prog->nr_steps, was_steps,
+		  smallest ? "" : ", and given up: it takes too long");
 	kp_format_params(pair, prog->param, call, sizeof(call));
 	kunit_err(test, "  %s  c->c: %d  %s: %d", call, ref->err,
 		  name, got->err);
@@ -55,6 +56,7 @@ static void lockstep(struct kunit *test, const struct kp_pair *pair,
 		     enum kp_path_id path, struct kp_program *prog,
 		     struct kp_trace *ref, struct kp_trace *got)
 {
+	bool smallest;
 	u32 i, at;
 
 	for (i = 0; i < kp_programs; i++) {
@@ -64,8 +66,8 @@ static void lockstep(struct kunit *test, const struct kp_pair *pair,
 		kp_trace_run(got, pair, path, prog);
 		if (!got->broken && !kp_trace_differ(ref, got, &at))
 			continue;
-		kp_shrink(pair, path, prog, ref, got);
-		report(test, prog, kp_steps, ref, got);
+		smallest = kp_shrink(pair, path, prog, ref, got);
+		report(test, prog, kp_steps, smallest, ref, got);
 		return;
 	}
 }

@@ -231,6 +231,8 @@ struct kp_step_trace {
  * @broken: what broke, or NULL
  * @view: the last view, to judge the next operation by
  * @step_max: room in @step
+ * @alive: tell the host of each operation: a program can take longer than the
+ *         host waits for a case that says nothing
  */
 struct kp_trace {
 	const struct kp_pair *pair;
@@ -244,6 +246,7 @@ struct kp_trace {
 	const char *broken;
 	u8 view[KP_VIEW_MAX] __aligned(8);
 	u32 step_max;
+	bool alive;
 };
 
 /**
@@ -421,7 +424,7 @@ bool kp_trace_differ(const struct kp_trace *a, const struct kp_trace *b,
 		     u32 *at);
 
 /* shrink.c */
-void kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
+bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
 	       struct kp_program *prog, struct kp_trace *ref,
 	       struct kp_trace *got);
 
@@ -445,6 +448,13 @@ void kp_pair_enter(const struct kp_pair *pair);
 void kp_case_enter(const struct kp_pair *pair, struct kunit *test);
 void kp_case_exit(struct kunit *test);
 void kp_alive(void);
+
+/* threads.c */
+struct completion;
+struct task_struct;
+unsigned long kp_asleep(struct task_struct *task, unsigned int state);
+bool kp_done_or_asleep(struct completion *done, struct task_struct *task,
+		       unsigned int state);
 
 /* main.c */
 extern unsigned long kp_seed;
