@@ -6,6 +6,23 @@
 #include <linux/seq_buf.h>
 #include "engine.h"
 
+/* Print one operation beside what both paths made of it. */
+static void report_step(struct kunit *test, const struct kp_program *prog,
+			u32 i, const struct kp_trace *ref,
+			const struct kp_trace *got, const char *mark)
+{
+	char call[128], a[80] = "not run", b[80] = "not run";
+
+	kp_format_step(got->pair, &prog->step[i], call, sizeof(call));
+	if (i < ref->nr)
+		kp_format_result(&ref->step[i], a, sizeof(a));
+	if (i < got->nr)
+		kp_format_result(&got->step[i], b, sizeof(b));
+	kunit_err(test, "  %u %s", i + 1, call);
+	kunit_err(test, "      c->c: %s", a);
+	kunit_err(test, "      %s: %s%s", kp_path_name[got->path], b, mark);
+}
+
 /* Print the smallest failing program beside what both paths made of it. */
 static void report(struct kunit *test, const struct kp_program *prog,
 		   u32 was_steps, bool smallest, const struct kp_trace *ref,
@@ -13,7 +30,7 @@ static void report(struct kunit *test, const struct kp_program *prog,
 {
 	const struct kp_pair *pair = got->pair;
 	const char *name = kp_path_name[got->path];
-	char call[128], a[80], b[80];
+	char call[128];
 	u32 at, i;
 	bool differ = kp_trace_differ(ref, got, &at);
 
@@ -26,19 +43,9 @@ static void report(struct kunit *test, const struct kp_program *prog,
 	kp_format_params(pair, prog->param, call, sizeof(call));
 	kunit_err(test, "  %s  c->c: %d  %s: %d", call, ref->err,
 		  name, got->err);
-	for (i = 0; i < prog->nr_steps; i++) {
-		kp_format_step(pair, &prog->step[i], call, sizeof(call));
-		strscpy(a, "not run");
-		strscpy(b, "not run");
-		if (i < ref->nr)
-			kp_format_result(&ref->step[i], a, sizeof(a));
-		if (i < got->nr)
-			kp_format_result(&got->step[i], b, sizeof(b));
-		kunit_err(test, "  %u %s", i + 1, call);
-		kunit_err(test, "      c->c: %s", a);
-		kunit_err(test, "      %s: %s%s", name, b,
-			  differ && i == at ? "   <-- differs" : "");
-	}
+	for (i = 0; i < prog->nr_steps; i++)
+		report_step(test, prog, i, ref, got,
+			    differ && i == at ? "   <-- differs" : "");
 	if (got->broken)
 		kunit_err(test, "  broken at step %u on %s: %s",
 			  got->broken_at + 1, name, got->broken);
@@ -125,19 +132,39 @@ bool kp_never_sleeps(const struct kp_pair *pair)
 	return true;
 }
 
+/* What a program gave with preemption off is what C over C gives anywhere. */
+static void judge_atomic(struct kunit *test, const struct kp_program *prog,
+			 const struct kp_trace *ref, const struct kp_trace *got)
+{
+	u32 at;
+
+	KUNIT_EXPECT_PTR_EQ_MSG(test, got->broken, NULL,
+				"broken at step %u: %s", got->broken_at + 1,
+				got->broken);
+	if (!kp_trace_differ(ref, got, &at))
+		return;
+	if (at < prog->nr_steps)
+		report_step(test, prog, at, ref, got, "   <-- differs");
+	KUNIT_FAIL(test, "%s: %s differs from c->c, in program %u of seed %llu",
+		   got->pair->name, kp_path_name[got->path], prog->index,
+		   prog->seed);
+}
+
 /**
  * kp_case_atomic() - operations that must not sleep do not
  * @test: its parameter is the path
  *
- * Runs a program with preemption off. The scheduler itself tells of a sleep
- * (it taints the kernel), a debug kernel also of one that was only possible.
+ * Runs a program with preemption off. A sleep counts as a switch of this
+ * thread; a debug kernel also tells of one that was only possible. The trace is
+ * compared with that of C over C, as in lockstep: calls that gave up early have
+ * shown nothing.
  */
 void kp_case_atomic(struct kunit *test)
 {
 	const struct kp_path_param *p = test->param_value;
 	const struct kp_driver *driver = p->pair->path[p->id];
+	struct kp_trace *trace, *ref;
 	struct kp_program *prog;
-	struct kp_trace *trace;
 	unsigned long switches;
 	void *obj;
 
@@ -148,12 +175,14 @@ void kp_case_atomic(struct kunit *test)
 	}
 	prog = kp_program_alloc(kp_steps);
 	trace = kp_trace_alloc(kp_steps);
-	if (!prog || !trace) {
+	ref = kp_trace_alloc(kp_steps);
+	if (!prog || !trace || !ref) {
 		KUNIT_FAIL(test, "no memory for a program of %u steps", kp_steps);
 		goto out;
 	}
 	kp_program_valid(p->pair, prog, kp_steps);
 	prog->observe = true;
+	kp_trace_run(ref, p->pair, KP_C_C, prog);
 	kp_trace_start(trace, p->pair, p->id, prog);
 	obj = driver->create(prog->param);
 	if (IS_ERR(obj)) {
@@ -168,10 +197,9 @@ void kp_case_atomic(struct kunit *test)
 	driver->destroy(obj);
 	judge_id(test, "never_sleeps");
 	KUNIT_EXPECT_EQ_MSG(test, switches, 0UL, "an operation slept");
-	KUNIT_EXPECT_EQ(test, trace->nr, prog->nr_steps);
-	KUNIT_EXPECT_PTR_EQ_MSG(test, trace->broken, NULL, "broken: %s",
-				trace->broken);
+	judge_atomic(test, prog, ref, trace);
 out:
+	kp_trace_free(ref);
 	kp_trace_free(trace);
 	kp_program_free(prog);
 }
