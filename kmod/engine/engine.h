@@ -433,10 +433,10 @@ void kp_stats_enter(const struct kp_pair *pair, const char *name);
 void kp_stats_count(const struct kp_pair *pair, enum kp_path_id path,
 		    u32 invariant);
 void kp_judge(struct kunit *test, u32 invariant);
+int kp_stats_cost(const struct kp_pair *pair, const struct kp_cost *cost);
 
 /* cases.c, insn.c: the KUnit cases every pair has */
 bool kp_never_sleeps(const struct kp_pair *pair);
-int kp_stats_cost(const struct kp_pair *pair, const struct kp_cost *cost);
 void kp_case_lockstep(struct kunit *test);
 void kp_case_atomic(struct kunit *test);
 void kp_case_layout(struct kunit *test);
