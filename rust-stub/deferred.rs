@@ -763,7 +763,7 @@ encodes!(
     checked,
     "sizes and offsets are compared with those of C"
 );
-const LAYOUT: [u32; 8] = layout!(deferred_view {
+const LAYOUT: [bindings::kp_field; 8] = layout!(deferred_view {
     armed,
     left,
     arms,

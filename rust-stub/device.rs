@@ -868,7 +868,7 @@ encodes!(
     checked,
     "sizes and offsets are compared with those of C"
 );
-const LAYOUT: [u32; 21] = layout!(
+const LAYOUT: [bindings::kp_field; 21] = layout!(
     device_config {
         capacity,
         reserved,

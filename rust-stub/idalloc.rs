@@ -408,7 +408,7 @@ encodes!(
     checked,
     "sizes and offsets are compared with those of C"
 );
-const LAYOUT: [u32; 5] = layout!(idalloc_view {
+const LAYOUT: [bindings::kp_field; 5] = layout!(idalloc_view {
     limit,
     used,
     lowest,

@@ -278,10 +278,10 @@ pub(crate) unsafe extern "C" fn destroy<S: Subject>(obj: *mut c_void) {
 }
 
 /// The engine's form of a layout.
-pub(crate) const fn layout_of(values: &'static [u32]) -> bindings::kp_layout {
+pub(crate) const fn layout_of(fields: &'static [bindings::kp_field]) -> bindings::kp_layout {
     bindings::kp_layout {
-        nr: values.len() as u32,
-        value: values.as_ptr(),
+        nr: fields.len() as u32,
+        field: fields.as_ptr(),
     }
 }
 
@@ -346,8 +346,14 @@ macro_rules! driver {
 macro_rules! layout {
     ($($type:ident { $($member:ident),* $(,)? })*) => {
         [$(
-            ::core::mem::size_of::<bindings::$type>() as u32,
-            $(::core::mem::offset_of!(bindings::$type, $member) as u32,)*
+            bindings::kp_field {
+                name: concat!("struct ", stringify!($type), "\0").as_ptr(),
+                at: ::core::mem::size_of::<bindings::$type>() as u32,
+            },
+            $(bindings::kp_field {
+                name: concat!("struct ", stringify!($type), ".", stringify!($member), "\0").as_ptr(),
+                at: ::core::mem::offset_of!(bindings::$type, $member) as u32,
+            },)*
         )*]
     };
 }

@@ -748,7 +748,7 @@ encodes!(
     checked,
     "sizes and offsets are compared with those of C"
 );
-const LAYOUT: [u32; 15] = layout!(
+const LAYOUT: [bindings::kp_field; 15] = layout!(
     registry_state {
         limit,
         registered,

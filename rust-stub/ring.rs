@@ -496,7 +496,7 @@ encodes!(
     checked,
     "sizes and offsets are compared with those of C"
 );
-const LAYOUT: [u32; 6] = layout!(ring_view {
+const LAYOUT: [bindings::kp_field; 6] = layout!(ring_view {
     capacity,
     pushed,
     popped,

@@ -636,7 +636,7 @@ encodes!(
     checked,
     "sizes and offsets are compared with those of C"
 );
-const LAYOUT: [u32; 15] = layout!(
+const LAYOUT: [bindings::kp_field; 15] = layout!(
     tlv_attr { len, type_ }
     tlv_view { limit, count, present, len, digest }
     tlv_span { addr, len, kind, longest, type_ }

@@ -69,14 +69,23 @@ struct kp_program {
 struct kp_trace;
 
 /**
+ * struct kp_field - where a language has a shared type or a member of one
+ * @name: as in C
+ * @at: the type's size, or the member's offset
+ */
+struct kp_field {
+	const char *name;
+	u32 at;
+};
+
+/**
  * struct kp_layout - what a language makes of the contract's shared types
- * @nr: number of elements in @value
- * @value: the size of each type and the offset of each of its members, in the
- *         order of the contract
+ * @nr: number of elements in @field
+ * @field: each type and each of its members, in the order of the contract
  */
 struct kp_layout {
 	u32 nr;
-	const u32 *value;
+	const struct kp_field *field;
 };
 
 /**

@@ -108,9 +108,9 @@ static const struct kp_operation KP_PASTE(KP_PAIR, _operations)[] = {
 #define KP_OPERATION(...)
 #define KP_PROMISE(...)
 #define KP_INVARIANT(...)
-#define KP_TYPE(type)		sizeof(type),
-#define KP_MEMBER(type, member)	offsetof(type, member),
-static const u32 KP_PASTE(KP_PAIR, _layout)[] = {
+#define KP_TYPE(type)		{ #type, sizeof(type) },
+#define KP_MEMBER(type, member)	{ #type "." #member, offsetof(type, member) },
+static const struct kp_field KP_PASTE(KP_PAIR, _layout)[] = {
 #include KP_CONTRACT
 };
 

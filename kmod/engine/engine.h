@@ -135,6 +135,20 @@ struct kp_path_param {
 #define KP_MAX_CASES		32
 
 /**
+ * struct kp_cost - how often an operation cost so much on a path
+ * @value: what it cost, in units of kp_clock()
+ * @times: how often
+ * @op: number of the operation
+ * @path: the path
+ */
+struct kp_cost {
+	u64 value;
+	u32 times;
+	u16 op;
+	u16 path;
+};
+
+/**
  * struct kp_stats - what running a pair has gathered since the module loaded
  * @dir: debugfs directory of the pair
  * @suites: the pair's suites, NULL at the end
@@ -143,7 +157,9 @@ struct kp_path_param {
  * @judged_in: the cases that did so, as bits
  * @case_name: name of each case's bit
  * @now: bit of the case that runs
- * @cost: text of the cost table, NULL until the insn suite ran
+ * @cost: the cost table, NULL until the insn suite ran
+ * @nr_costs: elements of @cost in use
+ * @max_costs: room in @cost
  */
 struct kp_stats {
 	struct dentry *dir;
@@ -153,7 +169,9 @@ struct kp_stats {
 	u32 judged_in[KP_MAX_INVARIANTS];
 	const char *case_name[KP_MAX_CASES];
 	u32 now;
-	char *cost;
+	struct kp_cost *cost;
+	u32 nr_costs;
+	u32 max_costs;
 };
 
 /**
@@ -213,6 +231,8 @@ struct kp_step_trace {
  * @broken: what broke, or NULL
  * @view: the last view, to judge the next operation by
  * @step_max: room in @step
+ * @alive: tell the host of each operation: a program can take longer than the
+ *         host waits for a case that says nothing
  */
 struct kp_trace {
 	const struct kp_pair *pair;
@@ -226,6 +246,7 @@ struct kp_trace {
 	const char *broken;
 	u8 view[KP_VIEW_MAX] __aligned(8);
 	u32 step_max;
+	bool alive;
 };
 
 /**
@@ -403,7 +424,7 @@ bool kp_trace_differ(const struct kp_trace *a, const struct kp_trace *b,
 		     u32 *at);
 
 /* shrink.c */
-void kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
+bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
 	       struct kp_program *prog, struct kp_trace *ref,
 	       struct kp_trace *got);
 
@@ -412,6 +433,7 @@ void kp_stats_enter(const struct kp_pair *pair, const char *name);
 void kp_stats_count(const struct kp_pair *pair, enum kp_path_id path,
 		    u32 invariant);
 void kp_judge(struct kunit *test, u32 invariant);
+int kp_stats_cost(const struct kp_pair *pair, const struct kp_cost *cost);
 
 /* cases.c, insn.c: the KUnit cases every pair has */
 bool kp_never_sleeps(const struct kp_pair *pair);
@@ -426,6 +448,13 @@ void kp_pair_enter(const struct kp_pair *pair);
 void kp_case_enter(const struct kp_pair *pair, struct kunit *test);
 void kp_case_exit(struct kunit *test);
 void kp_alive(void);
+
+/* threads.c */
+struct completion;
+struct task_struct;
+unsigned long kp_asleep(struct task_struct *task, unsigned int state);
+bool kp_done_or_asleep(struct completion *done, struct task_struct *task,
+		       unsigned int state);
 
 /* main.c */
 extern unsigned long kp_seed;

@@ -18,7 +18,6 @@
 
 /* Enough for a hundred samples of an operation that is one in forty. */
 #define INSN_STEPS	4096
-#define INSN_TEXT	(64 * 1024)
 #define NOPS		1000
 /* Runs that are counted where interrupts stay on. */
 #define INSN_RUNS	3
@@ -48,12 +47,11 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* One line for each distinct cost: path, operation, instructions, times. */
-static size_t distribution(const struct kp_trace *t, u32 op, u64 *cost,
-			   char *buf, size_t size)
+/* Add what one operation has cost to the pair's table. */
+static int distribution(const struct kp_trace *t, u32 op, u64 *cost)
 {
-	size_t len = 0;
 	u32 i, n = 0, from = 0;
+	int err;
 
 	for (i = 0; i < t->nr; i++)
 		if (t->prog->step[i].op == op)
@@ -62,33 +60,27 @@ static size_t distribution(const struct kp_trace *t, u32 op, u64 *cost,
 	for (i = 1; i <= n; i++) {
 		if (i < n && cost[i] == cost[from])
 			continue;
-		len += scnprintf(buf + len, size - len, "%s %s %llu %u\n",
-				 kp_path_name[t->path], t->pair->operation[op].name,
-				 cost[from], i - from);
+		err = kp_stats_cost(t->pair, &(struct kp_cost){
+			.value = cost[from], .times = i - from,
+			.op = op, .path = t->path,
+		});
+		if (err)
+			return err;
 		from = i;
 	}
-	return len;
+	return 0;
 }
 
 static void store_costs(struct kunit *test, const struct kp_trace *t)
 {
-	struct kp_stats *stats = t->pair->stats;
 	u64 *cost = kvcalloc(t->nr, sizeof(*cost), GFP_KERNEL);
-	size_t len;
+	int err = cost ? 0 : -ENOMEM;
 	u32 op;
 
-	if (!stats->cost)
-		stats->cost = kvzalloc(INSN_TEXT, GFP_KERNEL);
-	if (cost && stats->cost) {
-		len = strlen(stats->cost);
-		for (op = 0; op < t->pair->nr_ops; op++)
-			len += distribution(t, op, cost, stats->cost + len,
-					    INSN_TEXT - len);
-		KUNIT_EXPECT_LT_MSG(test, len + 1, (size_t)INSN_TEXT,
-				    "cost table is full");
-	} else {
+	for (op = 0; !err && op < t->pair->nr_ops; op++)
+		err = distribution(t, op, cost);
+	if (err)
 		KUNIT_FAIL(test, "no memory for the cost table");
-	}
 	kvfree(cost);
 }
 

@@ -48,12 +48,20 @@ static int invariants_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(invariants);
 
+/* One line for each distinct cost: path, operation, instructions, times. */
 static int cost_show(struct seq_file *seq, void *unused)
 {
 	const struct kp_pair *pair = seq->private;
+	const struct kp_stats *stats = pair->stats;
+	u32 i;
 
-	if (pair->stats->cost)
-		seq_puts(seq, pair->stats->cost);
+	for (i = 0; i < stats->nr_costs; i++) {
+		const struct kp_cost *cost = &stats->cost[i];
+
+		seq_printf(seq, "%s %s %llu %u\n", kp_path_name[cost->path],
+			   pair->operation[cost->op].name, cost->value,
+			   cost->times);
+	}
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(cost);

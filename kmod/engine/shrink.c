@@ -5,8 +5,15 @@
  * debugging does (Zeller and Hildebrandt, "Simplifying and Isolating
  * Failure-Inducing Input", IEEE TSE 28(2), 2002), in complement order only.
  */
+#include <linux/jiffies.h>
 #include <linux/slab.h>
 #include "engine.h"
+
+/*
+ * A program whose operations wait for what a bug keeps from them can take
+ * seconds. What is left after this time is small enough to be read.
+ */
+#define SHRINK_FOR	(20 * HZ)
 
 /*
  * A program counts as failing while the paths differ or a promise breaks. How
@@ -43,18 +50,22 @@ static void delete_steps(struct kp_program *prog, const struct kp_step *from,
  * Without memory for a copy the program stays as it is.
  *
  * Context: may sleep.
+ * Return: whether nothing more can be deleted; false if that was given up
  */
-void kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
+bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
 	       struct kp_program *prog, struct kp_trace *ref,
 	       struct kp_trace *got)
 {
+	unsigned long end = jiffies + SHRINK_FOR;
 	struct kp_step *keep;
 	u32 nr = prog->nr_steps;
+	bool late = false;
 	u32 len, at;
 
 	keep = kvmemdup(prog->step, nr * sizeof(*keep), GFP_KERNEL);
-	for (len = nr / 2; keep && len; len /= 2) {
-		for (at = 0; at + len <= nr;) {
+	for (len = nr / 2; keep && len && !late; len /= 2) {
+		for (at = 0; at + len <= nr && !late;) {
+			late = time_after(jiffies, end);
 			delete_steps(prog, keep, nr, at, len);
 			if (fails(pair, path, prog, ref, got)) {
 				nr -= len;
@@ -68,6 +79,8 @@ void kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
 		memcpy(prog->step, keep, nr * sizeof(*keep));
 		prog->nr_steps = nr;
 	}
-	kvfree(keep);
 	fails(pair, path, prog, ref, got);
+	late |= !keep;
+	kvfree(keep);
+	return !late;
 }

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which invariant was put to the test where and how often.
+ * Which invariant was put to the test where and how often, and what operations
+ * have cost.
  */
 #include <linux/module.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
 #include "engine.h"
+
+/* Room for most pairs. */
+#define COSTS_AT_FIRST	4096
 
 /**
  * kp_stats_enter() - a case begins
@@ -47,3 +53,30 @@ void kp_judge(struct kunit *test, u32 invariant)
 	kp_stats_count(p->pair, p->id, invariant);
 }
 EXPORT_SYMBOL_GPL(kp_judge);
+
+/**
+ * kp_stats_cost() - add a line to the cost table
+ * @pair: the pair
+ * @cost: what to add; copied
+ *
+ * Context: may sleep.
+ * Return: 0, or -ENOMEM
+ */
+int kp_stats_cost(const struct kp_pair *pair, const struct kp_cost *cost)
+{
+	struct kp_stats *stats = pair->stats;
+	struct kp_cost *more;
+	u32 max;
+
+	if (stats->nr_costs == stats->max_costs) {
+		max = stats->max_costs ? 2 * stats->max_costs : COSTS_AT_FIRST;
+		more = kvrealloc(stats->cost, array_size(max, sizeof(*more)),
+				 GFP_KERNEL);
+		if (!more)
+			return -ENOMEM;
+		stats->cost = more;
+		stats->max_costs = max;
+	}
+	stats->cost[stats->nr_costs++] = *cost;
+	return 0;
+}

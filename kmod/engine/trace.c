@@ -107,6 +107,8 @@ void kp_trace_step(struct kp_trace *trace, u32 step,
 	if (WARN_ON_ONCE(step != trace->nr || step >= trace->step_max))
 		return;
 	trace->nr = step + 1;
+	if (trace->alive)
+		kp_alive();
 	t->res = *res;
 	t->cost = cost;
 	t->view = 0;
@@ -196,6 +198,7 @@ void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
 	trace->nr = 0;
 	trace->start = 0;
 	trace->broken = NULL;
+	trace->alive = false;
 }
 EXPORT_SYMBOL_GPL(kp_trace_start);
 
@@ -206,6 +209,8 @@ EXPORT_SYMBOL_GPL(kp_trace_start);
  * @path: the path
  * @prog: the program
  *
+ * Tells the host that the case makes progress, at each operation.
+ *
  * Context: may sleep.
  */
 void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
@@ -215,6 +220,7 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 	void *obj;
 
 	kp_trace_start(trace, pair, path, prog);
+	trace->alive = true;
 	obj = driver->create(prog->param);
 	if (IS_ERR(obj)) {
 		trace->err = PTR_ERR(obj);

@@ -3,14 +3,16 @@
  * deferred: table of operations, C callers, and the suite.
  */
 #include <linux/completion.h>
+#include <linux/cpu.h>
 #include <linux/delay.h>
-#include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include "contract/deferred.h"
 #include "engine/engine.h"
 
@@ -28,16 +30,38 @@ struct probe {
 	atomic_t twice;		/* runs that began while another one ran */
 	atomic_t late;		/* runs after a release */
 	bool linger;		/* take a while, for others to get in the way */
+	bool hold;		/* run until told to go on */
+	struct completion go_on;
 	pid_t run_by;
 };
 
 static struct probe probes[DEFERRED_PROBES];
 static DECLARE_WAIT_QUEUE_HEAD(released);
+static DECLARE_WAIT_QUEUE_HEAD(held);
 
 /* Probes of programs come first; the last one is for cases of the suite. */
 #define PROGRAM_PROBES	DEFERRED_DETACHED
 #define SUITE_PROBE	(DEFERRED_PROBES - 1)
 #define LINGER_US	50
+
+/*
+ * The worker's CPU is the one that armed: unless the callback sleeps now and
+ * then, that one rarely gets to see it running. Where it must not sleep,
+ * bad_context tells; a hang would tell less.
+ */
+static void linger(struct probe *p)
+{
+	bool may_sleep = deferred_in_worker();
+
+	if (p->hold && may_sleep) {
+		wake_up(&held);
+		wait_for_completion(&p->go_on);
+	} else if (may_sleep && atomic_read(&p->runs) % 32 == 0) {
+		usleep_range(LINGER_US, 2 * LINGER_US);
+	} else {
+		udelay(LINGER_US);
+	}
+}
 
 void deferred_saw_run(u32 probe)
 {
@@ -50,16 +74,8 @@ void deferred_saw_run(u32 probe)
 	WRITE_ONCE(p->run_by, current->pid);
 	might_sleep();
 	cond_resched();
-	/*
-	 * The worker's CPU is the one that armed: unless the callback sleeps
-	 * now and then, that one rarely gets to see it running. Where it must
-	 * not sleep, bad_context tells; a hang would tell less.
-	 */
-	if (p->linger && atomic_read(&p->runs) % 32 == 0 &&
-	    deferred_in_worker())
-		usleep_range(LINGER_US, 2 * LINGER_US);
-	else if (p->linger)
-		udelay(LINGER_US);
+	if (p->linger)
+		linger(p);
 	atomic_inc(&p->runs);
 	atomic_dec(&p->inside);
 }
@@ -70,12 +86,45 @@ void deferred_saw_release(u32 probe)
 	wake_up(&released);
 }
 
+/* Work that is queued behind an object's. */
+static long nothing(void *unused)
+{
+	return 0;
+}
+
+#define QUIET_ROUNDS	25
+
+/*
+ * Wait for what work on an object must bring about. Work of ours that is queued
+ * behind it on the same CPU has run when that has begun. A worker that was
+ * preempted then, or sleeps, has had its turn some rounds later: rounds count
+ * and not time, so that a slow machine is not taken for an object that is lost.
+ */
+static bool work_brings(const struct probe *p, const atomic_t *what,
+			struct wait_queue_head *wq)
+{
+	int round, cpu, runs;
+
+	for (round = 0; round < QUIET_ROUNDS; round++) {
+		runs = atomic_read(&p->runs);
+		if (wait_event_timeout(*wq, atomic_read(what), 1))
+			return true;
+		cpus_read_lock();
+		for_each_online_cpu(cpu)
+			work_on_cpu(cpu, nothing, NULL);
+		cpus_read_unlock();
+		if (atomic_read(&p->runs) != runs)
+			round = 0;
+	}
+	return false;
+}
+
 int deferred_wait_release(u32 probe)
 {
 	struct probe *p = &probes[probe];
 	int runs, releases;
 
-	if (!wait_event_timeout(released, atomic_read(&p->releases), 10 * HZ))
+	if (!work_brings(p, &p->releases, &released))
 		return -ETIMEDOUT;
 	runs = atomic_xchg(&p->runs, 0);
 	releases = atomic_xchg(&p->releases, 0);
@@ -216,6 +265,7 @@ static void *suite_object(const struct kp_path_param *path)
 
 	memset(&probes[SUITE_PROBE], 0, sizeof(probes[SUITE_PROBE]));
 	probes[SUITE_PROBE].linger = true;
+	init_completion(&probes[SUITE_PROBE].go_on);
 	return path->pair->path[path->id]->create(param);
 }
 
@@ -245,18 +295,53 @@ static s64 suite_arm(const struct kp_path_param *path, void *obj, u32 repeats,
 	return got.res.ret;
 }
 
-/* Wait until the callback has begun; false if it does not. */
-static bool suite_callback_runs(void)
-{
-	const struct probe *p = &probes[SUITE_PROBE];
-	unsigned long end = jiffies + 10 * HZ;
+/* An object that a thread destroys. */
+struct doomed {
+	const struct kp_path_param *path;
+	void *obj;
+	struct completion done;
+};
 
-	while (!atomic_read(&p->inside) && !atomic_read(&p->runs)) {
-		if (time_after(jiffies, end))
-			return false;
-		cond_resched();
+static int doomed_destroy(void *data)
+{
+	struct doomed *d = data;
+
+	d->path->pair->path[d->path->id]->destroy(d->obj);
+	complete(&d->done);
+	return 0;
+}
+
+/*
+ * Destroy an object whose callback runs, and goes on only when the thread that
+ * destroys it sleeps, as it should, or has ended. Returns whether that ended
+ * with the callback still running.
+ */
+static bool destroy_running(struct kunit *test, const struct kp_path_param *path,
+			    void *obj)
+{
+	struct probe *p = &probes[SUITE_PROBE];
+	struct doomed d = { path, obj };
+	struct task_struct *task;
+	bool stray;
+
+	init_completion(&d.done);
+	task = kthread_create(doomed_destroy, &d, "kparity-destroy");
+	if (IS_ERR(task)) {
+		KUNIT_FAIL(test, "kthread_create: %pe", task);
+		complete_all(&p->go_on);
+		path->pair->path[path->id]->destroy(obj);
+		return false;
 	}
-	return true;
+	get_task_struct(task);
+	wake_up_process(task);
+	stray = kp_done_or_asleep(&d.done, task, TASK_NORMAL) &&
+		atomic_read(&p->inside);
+	complete_all(&p->go_on);
+	wait_for_completion(&d.done);
+	kthread_stop_put(task);
+	while (atomic_read(&p->inside) > 0)
+		usleep_range(LINGER_US, 2 * LINGER_US);
+	return stray;
 }
 
 #define DESTROY_ROUNDS	90
@@ -265,18 +350,23 @@ static bool suite_callback_runs(void)
 static void destroy(struct kunit *test)
 {
 	const struct kp_path_param *path = test->param_value;
-	const struct probe *p = &probes[SUITE_PROBE];
+	struct probe *p = &probes[SUITE_PROBE];
 	u32 i, bad = 0, strays = 0;
 	void *obj;
 	int runs;
 
-	for (i = 0; i < DESTROY_ROUNDS; i++) {
+	for (i = 0; i < DESTROY_ROUNDS && !bad && !strays; i++) {
+		kp_alive();
 		obj = suite_object(path);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, obj);
+		p->hold = i % 3 == 2;
 		bad += suite_arm(path, obj, i % 4, i % 3 ? 0 : 60000) != 0;
-		if (i % 3 == 2)
-			bad += !suite_callback_runs();
-		path->pair->path[path->id]->destroy(obj);
+		if (p->hold) {
+			bad += !work_brings(p, &p->inside, &held);
+			strays += destroy_running(test, path, obj);
+		} else {
+			path->pair->path[path->id]->destroy(obj);
+		}
 
 		strays += atomic_read(&p->inside);
 		runs = atomic_read(&p->runs);
@@ -287,6 +377,9 @@ static void destroy(struct kunit *test)
 		udelay(LINGER_US);
 		strays += atomic_read(&p->runs) != runs || atomic_read(&p->late);
 	}
+	/* What still runs on an object that was destroyed uses the probe. */
+	if (strays)
+		work_brings(p, &p->releases, &released);
 	KP_EXPECT(test, destroy_final, !bad && !strays);
 }
 
@@ -298,6 +391,7 @@ struct race {
 	void *obj;
 	struct mutex arming;	/* held around each arm */
 	struct completion done;
+	bool seen;		/* callbacks that ran, and arms taken back */
 	u32 may_run;
 	u32 wrong;
 };
@@ -309,7 +403,10 @@ static int race_arm(void *data)
 	s64 ret;
 	int i;
 
-	for (i = 0; i < RACE_ARMS; i++) {
+	/* Rounds in which nothing ran, or was taken back, show nothing. */
+	for (i = 0; i < RACE_ARMS || !READ_ONCE(r->seen); i++) {
+		if (i < RACE_ARMS)
+			kp_alive();
 		mutex_lock(&r->arming);
 		ret = suite_arm(r->path, r->obj, i % 4, i % 3 == 0);
 		mutex_unlock(&r->arming);
@@ -339,6 +436,18 @@ static bool race_runs_after_cancel(struct race *r)
 		 kp_once(r->path, r->obj, DEFERRED_ARMED, 0).ret;
 	mutex_unlock(&r->arming);
 	return after;
+}
+
+/* Whether what the threads will do in each other's way works without that. */
+static bool race_works(struct race *r)
+{
+	const struct probe *p = &probes[SUITE_PROBE];
+
+	r->may_run = 1;
+	return !suite_arm(r->path, r->obj, 0, 60000) &&
+	       kp_once(r->path, r->obj, DEFERRED_CANCEL, 0).ret == 1 &&
+	       !suite_arm(r->path, r->obj, 0, 0) &&
+	       work_brings(p, &p->runs, &released);
 }
 
 /* Judge the state that the race ended in: a program of one operation. */
@@ -376,7 +485,7 @@ static void cancel(struct kunit *test)
 	struct race *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
 	const struct probe *p = &probes[SUITE_PROBE];
 	struct task_struct *task;
-	u32 after = 0, round = 0;
+	u32 after = 0, round = 0, taken = 0;
 
 	KUNIT_ASSERT_NOT_NULL(test, r);
 	r->path = path;
@@ -384,14 +493,18 @@ static void cancel(struct kunit *test)
 	init_completion(&r->done);
 	r->obj = suite_object(path);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r->obj);
-	task = kthread_run(race_arm, r, "kparity-arm");
+	task = race_works(r) ? kthread_run(race_arm, r, "kparity-arm") :
+			       ERR_PTR(-EPROTO);
 	if (IS_ERR(task)) {
-		KUNIT_FAIL(test, "kthread_run: %pe", task);
+		KUNIT_FAIL(test, "no thread that arms: %pe", task);
 	} else {
 		while (!try_wait_for_completion(&r->done)) {
-			kp_once(path, r->obj, round++ % 2 ? DEFERRED_CANCEL :
-				DEFERRED_CANCEL_SYNC, 0);
+			taken += kp_once(path, r->obj, round++ % 2 ?
+					 DEFERRED_CANCEL : DEFERRED_CANCEL_SYNC,
+					 0).ret == 1;
 			after += race_runs_after_cancel(r);
+			if (taken && atomic_read(&p->runs) > 1)
+				WRITE_ONCE(r->seen, true);
 			usleep_range(10, 50);
 		}
 		race_end(test, r);

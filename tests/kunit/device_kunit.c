@@ -7,7 +7,6 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
-#include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/poll.h>
@@ -170,8 +169,6 @@ static const struct kp_pair device_pair = {
 #define FEEDS		2000
 #define CAPACITY	8
 #define BIAS		1000
-#define ASLEEP		(HZ / 20)
-#define PATIENCE	(4 * HZ)
 
 /* A unit that threads share, and what they made of it. */
 struct shared {
@@ -181,6 +178,7 @@ struct shared {
 	s64 ret;
 	u32 wrong;
 	struct completion done;
+	bool alone;	/* the reader is the only thread that uses the unit */
 	bool stop;
 };
 
@@ -246,10 +244,11 @@ static int reader(void *data)
 	allow_signal(SIGTERM);
 	for (i = 0; i < s->reads; i++) {
 		res = once(s, DEVICE_READ, 0);
-		s->ret = res.ret;
+		WRITE_ONCE(s->ret, res.ret);
 		if (res.ret)
 			break;
-		s->wrong += res.out != BIAS + i;
+		if (res.out != BIAS + i)
+			WRITE_ONCE(s->wrong, s->wrong + 1);
 	}
 	complete(&s->done);
 	return 0;
@@ -284,23 +283,42 @@ static struct task_struct *spawn(struct kunit *test, int (*fn)(void *),
 	return task;
 }
 
+/*
+ * Wait until a reader is done; false if it sleeps, and no one will wake it. A
+ * reader that is alone with the unit sleeps for a sample, in whatever state;
+ * one that is not sleeps for a lock as well, but not so that signals wake it.
+ */
+static bool reads_on(struct shared *s, struct task_struct *task)
+{
+	return kp_done_or_asleep(&s->done, task,
+				 s->alone ? TASK_NORMAL : TASK_INTERRUPTIBLE);
+}
+
+/* End a reader, by a signal or, where it heeds none, by a sample. */
+static void end_reader(struct shared *s, struct task_struct *task)
+{
+	send_sig(SIGTERM, task, 1);
+	if (!reads_on(s, task))
+		once(s, DEVICE_FEED, 0);
+	kthread_stop_put(task);
+}
+
 /* A reader that sleeps is woken by a sample. */
 static void blocking(struct kunit *test)
 {
 	struct shared *s = share(test);
 	struct task_struct *task;
-	unsigned long left;
+	bool done;
 
 	s->reads = 1;
+	s->alone = true;
 	task = spawn(test, reader, s);
 	if (task) {
-		left = wait_for_completion_timeout(&s->done, ASLEEP);
-		KP_EXPECT(test, blocks, !left);
+		KP_EXPECT(test, blocks, !reads_on(s, task));
 		KUNIT_EXPECT_EQ(test, once(s, DEVICE_FEED, 0).ret, 0LL);
-		left = wait_for_completion_timeout(&s->done, PATIENCE);
-		KP_EXPECT(test, blocks, left && !s->ret && !s->wrong);
-		send_sig(SIGTERM, task, 1);
-		kthread_stop_put(task);
+		done = reads_on(s, task);
+		KP_EXPECT(test, blocks, done && !s->ret && !s->wrong);
+		end_reader(s, task);
 	}
 	unshare(test, s);
 }
@@ -311,15 +329,18 @@ static void interrupted(struct kunit *test)
 	struct shared *s = share(test);
 	struct task_struct *task;
 	struct kp_result res;
+	bool done;
 
 	s->reads = 1;
+	s->alone = true;
 	task = spawn(test, reader, s);
 	if (task) {
-		wait_for_completion_timeout(&s->done, ASLEEP);
+		/* It sleeps, and so has allowed the signal before. */
+		KP_EXPECT(test, interruptible, !reads_on(s, task));
 		send_sig(SIGTERM, task, 1);
-		wait_for_completion_timeout(&s->done, PATIENCE);
-		KP_EXPECT(test, interruptible, s->ret == -ERESTARTSYS);
-		kthread_stop_put(task);
+		done = reads_on(s, task);
+		KP_EXPECT(test, interruptible, done && s->ret == -ERESTARTSYS);
+		end_reader(s, task);
 		KUNIT_EXPECT_EQ(test, once(s, DEVICE_FEED, 5).ret, 0LL);
 		res = once(s, DEVICE_READ, 1);
 		KP_EXPECT(test, interruptible, !res.ret && res.out == BIAS + 5);
@@ -329,35 +350,40 @@ static void interrupted(struct kunit *test)
 
 /*
  * This thread feeds consecutive values, one reads them, one gets in the way. A
- * value that is lost, repeated or out of order shows at once.
+ * value that is lost, repeated or out of order shows at once. So does a reader
+ * that was not told of one: it sleeps while the queue is full.
  */
 static void threads(struct kunit *test)
 {
 	struct shared *s = share(test);
-	unsigned long end = jiffies + PATIENCE;
 	struct task_struct *read, *meddle;
-	unsigned long left = 0;
+	unsigned long asleep;
+	bool done = false;
 	u64 value = 0;
 	s64 ret;
 
 	s->reads = FEEDS;
 	read = spawn(test, reader, s);
 	meddle = spawn(test, meddler, s);
-	while (read && meddle && value < FEEDS && time_before(jiffies, end)) {
+	while (read && meddle && value < FEEDS && !completion_done(&s->done)) {
+		asleep = kp_asleep(read, TASK_INTERRUPTIBLE);
 		ret = once(s, DEVICE_FEED, value).ret;
-		if (!ret)
+		if (!ret) {
 			value++;
-		else if (ret == -ENOSPC || ret == -EBUSY)
-			cond_resched();
-		else
+			kp_alive();
+		} else if (ret != -ENOSPC && ret != -EBUSY) {
 			break;
+		} else if (ret == -ENOSPC && asleep &&
+			   asleep == kp_asleep(read, TASK_INTERRUPTIBLE)) {
+			break; /* it has slept all the while */
+		}
+		cond_resched();
 	}
 	if (read) {
 		if (value == FEEDS)
-			left = wait_for_completion_timeout(&s->done, PATIENCE);
-		KP_EXPECT(test, in_order, left && !s->ret && !s->wrong);
-		send_sig(SIGTERM, read, 1);
-		kthread_stop_put(read);
+			done = reads_on(s, read);
+		KP_EXPECT(test, in_order, done && !s->ret && !s->wrong);
+		end_reader(s, read);
 	}
 	WRITE_ONCE(s->stop, true);
 	if (meddle)

@@ -108,6 +108,7 @@ static int unique_thread(void *data)
 	int i;
 
 	for (i = 0; i < UNIQUE_ROUNDS; i++) {
+		kp_alive();
 		id = kp_once(u->path, u->obj, IDALLOC_ALLOC, 0).ret;
 		if (id < 0 || id >= UNIQUE_LIMIT ||
 		    atomic_inc_return(&u->owned[id]) != 1) {

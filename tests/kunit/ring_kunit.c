@@ -86,8 +86,6 @@ static const struct kp_pair ring_pair = {
 };
 
 #define SPSC_VALUES	5000
-/* Looks at an empty ring, in all; a ring that loses values would be for ever. */
-#define SPSC_PATIENCE	10000000
 
 /* A ring that is shared between a producer and a consumer. */
 struct spsc {
@@ -95,7 +93,9 @@ struct spsc {
 	void *obj;
 	struct completion done;
 	bool stop;
-	u32 failed;
+	atomic_t pushed;	/* values */
+	atomic_t refused;	/* pushes */
+	u32 failed;		/* values */
 };
 
 static int spsc_produce(void *data)
@@ -107,13 +107,43 @@ static int spsc_produce(void *data)
 	for (value = 0; value < SPSC_VALUES && !READ_ONCE(s->stop); value++) {
 		do {
 			ret = kp_once(s->path, s->obj, RING_PUSH, value).ret;
+			if (ret == -ENOSPC)
+				atomic_inc_return_release(&s->refused);
 			cond_resched();
 		} while (ret == -ENOSPC && !READ_ONCE(s->stop));
 		if (ret)
 			s->failed++;
+		atomic_inc_return_release(&s->pushed);
 	}
 	complete(&s->done);
 	return 0;
+}
+
+/*
+ * Take a value, once there is one. A ring that is empty although all values have
+ * been pushed has lost one; so has one that is empty and, although nothing is
+ * pushed or popped, full. The second refusal of a push since then is of one that
+ * began since then.
+ */
+static struct kp_result spsc_pop(struct spsc *s)
+{
+	int pushed, was_pushed = -1, was_refused = 0;
+	struct kp_result res;
+
+	for (;;) {
+		pushed = atomic_read_acquire(&s->pushed);
+		res = kp_once(s->path, s->obj, RING_POP, 0);
+		if (res.ret != -ENODATA || pushed == SPSC_VALUES)
+			return res;
+		if (pushed != was_pushed) {
+			was_pushed = pushed;
+			was_refused = atomic_read_acquire(&s->refused);
+		} else if (atomic_read_acquire(&s->refused) - was_refused >= 2 &&
+			   atomic_read_acquire(&s->pushed) == pushed) {
+			return res;
+		}
+		cond_resched();
+	}
 }
 
 /*
@@ -128,8 +158,8 @@ static void spsc(struct kunit *test)
 	u64 param[KP_NR_ARGS] = { 16 };
 	struct task_struct *task;
 	struct kp_result res;
-	u64 value, empty = 0;
 	bool wrong = false;
+	u64 value;
 
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	s->path = path;
@@ -141,11 +171,9 @@ static void spsc(struct kunit *test)
 		KUNIT_FAIL(test, "kthread_run: %pe", task);
 	} else {
 		for (value = 0; value < SPSC_VALUES && !wrong; value++) {
-			do {
-				res = kp_once(path, s->obj, RING_POP, 0);
-				cond_resched();
-			} while (res.ret == -ENODATA && ++empty < SPSC_PATIENCE);
+			res = spsc_pop(s);
 			wrong = res.ret || res.out != value;
+			kp_alive();
 		}
 		/* A consumer that has given up must not leave the producer to wait. */
 		WRITE_ONCE(s->stop, true);

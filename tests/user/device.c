@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,12 +23,14 @@
 #define CAPACITY	4
 #define BIAS		100
 #define STREAM		500
-#define SOON		50000	/* us: long enough for another process to sleep */
-#define PATIENCE	5000	/* ms; a test that takes longer hangs */
+#define LOOK_EVERY	5000	/* us */
+#define STILL		400	/* looks at processes that do nothing: a hang */
 #define REFCNT		"/sys/module/" MODULE "/refcnt"
+#define STATUS_SIZE	4096
 
 static const char *node;
 static int failed;	/* checks of the test that this process runs */
+static pid_t *helper;	/* the process that it has forked; all see this */
 
 #define CHECK(cond)							\
 do {									\
@@ -113,6 +116,77 @@ static bool exits_well(pid_t pid)
 
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
 	       !WEXITSTATUS(status);
+}
+
+/*
+ * What the kernel says of a process, which is something else once that has run:
+ * it counts how often a process was switched to. Empty if there is none.
+ */
+static void status_of(pid_t pid, char *text)
+{
+	char path[32];
+	ssize_t len = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	fd = pid ? open(path, O_RDONLY) : -1;
+	if (fd >= 0) {
+		len = read(fd, text, STATUS_SIZE - 1);
+		close(fd);
+	}
+	text[len > 0 ? len : 0] = '\0';
+}
+
+static bool sleeps(const char *status)
+{
+	return strstr(status, "State:\tS") || strstr(status, "State:\tD");
+}
+
+static bool gone(const char *status)
+{
+	return !*status || strstr(status, "State:\tZ");
+}
+
+/* Wait until a process sleeps, or is gone; its status then. */
+static void await_sleep(pid_t pid, char *status)
+{
+	for (;;) {
+		status_of(pid, status);
+		if (sleeps(status) || gone(status))
+			return;
+		usleep(1000);
+	}
+}
+
+/*
+ * Whether a process has slept all the while since its status was this. A sample
+ * wakes a reader before the call that feeds it returns: one that has slept on
+ * was not woken, and never will be.
+ */
+static bool sleeps_on(pid_t pid, const char *since)
+{
+	char now[STATUS_SIZE];
+
+	status_of(pid, now);
+	return sleeps(now) && !strcmp(now, since);
+}
+
+/* End a test whose process waits for what will not come. */
+static void give_up(pid_t pid)
+{
+	printf("# a process that sleeps was not woken by a sample\n");
+	kill(pid, SIGKILL);
+	_exit(1);
+}
+
+/* A process of its own for a part of a test. */
+static pid_t fork_helper(void)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		*helper = pid;
+	return pid;
 }
 
 /* Numbers and sizes that programs have been built with. */
@@ -257,14 +331,20 @@ static void poll_exact(void)
 	close(fd);
 }
 
-/* Another process that feeds a sample when this one is likely to sleep. */
-static pid_t feed_soon(int fd)
+/* Another process, which feeds a sample when this one sleeps. */
+static pid_t feed_asleep(int fd)
 {
-	pid_t pid = fork();
+	char status[STATUS_SIZE];
+	pid_t parent = getpid();
+	pid_t pid = fork_helper();
 
 	if (!pid) {
-		usleep(SOON);
-		_exit(feed(fd, 1, 0) ? 1 : 0);
+		await_sleep(parent, status);
+		if (feed(fd, 1, 0))
+			_exit(1);
+		if (sleeps_on(parent, status))
+			give_up(parent);
+		_exit(0);
 	}
 	return pid;
 }
@@ -272,9 +352,9 @@ static pid_t feed_soon(int fd)
 static void poll_wakes(void)
 {
 	int fd = open_running(0);
-	pid_t pid = feed_soon(fd);
+	pid_t pid = feed_asleep(fd);
 
-	CHECK(polls(fd, PATIENCE) == READABLE);
+	CHECK(polls(fd, -1) == READABLE);
 	CHECK(exits_well(pid));
 	close(fd);
 }
@@ -282,7 +362,7 @@ static void poll_wakes(void)
 static void read_blocks(void)
 {
 	int fd = open_running(0);
-	pid_t pid = feed_soon(fd);
+	pid_t pid = feed_asleep(fd);
 
 	CHECK(gives(fd, 1));
 	CHECK(exits_well(pid));
@@ -293,12 +373,13 @@ static void read_blocks(void)
 static void read_interrupted(void)
 {
 	int fd = open_running(0);
-	pid_t pid = fork();
+	pid_t pid = fork_helper();
+	char asleep[STATUS_SIZE];
 	int status = 0;
 
 	if (!pid)
 		_exit(gives(fd, 1));
-	usleep(SOON);
+	await_sleep(pid, asleep);
 	CHECK(!kill(pid, SIGKILL));
 	CHECK(waitpid(pid, &status, 0) == pid);
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
@@ -307,20 +388,34 @@ static void read_interrupted(void)
 	close(fd);
 }
 
+/* Feed a sample, once there is room; the reader must not sleep while there is none. */
+static void feed_until(int fd, unsigned int value, pid_t reader)
+{
+	char status[STATUS_SIZE];
+
+	for (;;) {
+		status_of(reader, status);
+		if (!feed(fd, value, 0))
+			return;
+		if (errno != ENOSPC)
+			_exit(1);
+		if (sleeps_on(reader, status))
+			give_up(reader);
+		usleep(100);
+	}
+}
+
 /* More samples than fit, between two processes. */
 static void stream(void)
 {
 	int fd = open_running(0);
-	pid_t pid = fork();
+	pid_t parent = getpid();
+	pid_t pid = fork_helper();
 	unsigned int i;
 
 	if (!pid) {
 		for (i = 0; i < STREAM; i++)
-			while (feed(fd, i, 0)) {
-				if (errno != ENOSPC)
-					_exit(1);
-				usleep(100);
-			}
+			feed_until(fd, i, parent);
 		_exit(0);
 	}
 	for (i = 0; i < STREAM; i++)
@@ -390,23 +485,46 @@ static const struct {
 
 #define NR_TESTS	(sizeof(tests) / sizeof(tests[0]))
 
-/* A process of its own for each test, so that one that hangs can be ended. */
+/* Whether a process has done nothing since the last look, which this replaces. */
+static bool still(pid_t pid, char *last)
+{
+	char now[STATUS_SIZE];
+	bool same;
+
+	status_of(pid, now);
+	same = (sleeps(now) || gone(now)) && !strcmp(now, last);
+	memcpy(last, now, sizeof(now));
+	return same;
+}
+
+/*
+ * A process of its own for each test, so that one that hangs can be ended. It
+ * hangs when it and its helper sleep and are not woken; as long as one of them
+ * runs, or waits for a CPU, there is no hurry.
+ */
 static bool passes(void (*test)(void))
 {
-	int status, waited;
-	pid_t pid = fork();
+	static char last[2][STATUS_SIZE];
+	int status, looks = 0;
+	pid_t pid;
 
+	*helper = 0;
+	pid = fork();
 	if (!pid) {
 		setpgid(0, 0);
 		test();
 		_exit(failed ? 1 : 0);
 	}
-	for (waited = 0; waited < PATIENCE; waited += 5) {
+	while (looks < STILL) {
+		bool quiet = still(pid, last[0]);
+
+		quiet = still(*helper, last[1]) && quiet;
+		looks = quiet ? looks + 1 : 0;
 		if (waitpid(pid, &status, WNOHANG) == pid)
 			return WIFEXITED(status) && !WEXITSTATUS(status);
-		usleep(5000);
+		usleep(LOOK_EVERY);
 	}
-	printf("# still running after %d ms\n", PATIENCE);
+	printf("# hangs: its processes sleep, and nothing wakes them\n");
 	kill(-pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	return false;
@@ -419,6 +537,10 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		return 2;
 	node = argv[1];
+	helper = mmap(NULL, sizeof(*helper), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (helper == MAP_FAILED)
+		return 2;
 	printf("KTAP version 1\n1..%u\n", (unsigned int)NR_TESTS);
 	for (i = 0; i < NR_TESTS; i++) {
 		bool passed = passes(tests[i].run);

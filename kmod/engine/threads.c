@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Threads of a case. Whether one has done something, or waits for it, is read
+ * from the thread and not from a clock: a bound in time is either too short on
+ * a machine that has other work, or too long on every other one.
+ */
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include "engine.h"
+
+/**
+ * kp_asleep() - whether a thread sleeps
+ * @task: the thread; the caller holds a reference
+ * @state: in which state, as TASK_INTERRUPTIBLE or TASK_NORMAL
+ *
+ * A wake-up takes effect before the function that gives it returns: a thread
+ * that sleeps after it should have been woken has not been woken.
+ *
+ * Context: any.
+ * Return: 0 if the thread does not sleep; else a number that stays the same for
+ *         as long as it does not run
+ */
+unsigned long kp_asleep(struct task_struct *task, unsigned int state)
+{
+	unsigned long switches = READ_ONCE(task->nvcsw);
+	bool there;
+
+	smp_rmb(); /* What follows is not older than the number of switches, */
+	there = READ_ONCE(task->__state) & state;
+	/* A race with the scheduler: what it changes meanwhile is seen below. */
+	there = there && !data_race(task_is_runnable(task));
+	smp_rmb(); /* and if that has not changed, it is all of the same time. */
+	there = there && (READ_ONCE(task->__state) & state) &&
+		READ_ONCE(task->nvcsw) == switches;
+	return there ? switches + 1 : 0;
+}
+EXPORT_SYMBOL_GPL(kp_asleep);
+
+/**
+ * kp_done_or_asleep() - wait until a thread has done something, or sleeps
+ * @done: what the thread completes; stays completed
+ * @task: the thread; it has been woken up once, and the caller holds a reference
+ * @state: the state in which it sleeps if it does not get that far
+ *
+ * Without a bound: a thread that runs can still get there, however slow the
+ * machine is, and one that runs for ever is silent, which the host notices.
+ *
+ * Context: may sleep.
+ * Return: true if it is done, false if the thread sleeps
+ */
+bool kp_done_or_asleep(struct completion *done, struct task_struct *task,
+		       unsigned int state)
+{
+	bool asleep;
+
+	for (;;) {
+		/* In this order: after it is done a thread may sleep for anything. */
+		asleep = kp_asleep(task, state);
+		if (completion_done(done))
+			return true;
+		if (asleep)
+			return false;
+		usleep_range(50, 100);
+	}
+}
+EXPORT_SYMBOL_GPL(kp_done_or_asleep);
