@@ -34,6 +34,7 @@ VARIABLES = {
     "KEEP": "1: leave the guest of lane check up after a failure, with a shell and for gdb",
     "OUT": "folder for results; default: out",
     "MIRROR": "Debian mirror; default: the one the host's apt uses",
+    "PART": "parts of make test: static, unit, live, suites, contracts, mutants; default: all",
     "V": "1: show the commands' output and every figure",
 }
 
@@ -55,6 +56,7 @@ class Request:
     accel: str | None
     append: str
     keep: bool
+    parts: tuple[str, ...]
     mirror: str | None
     out: Path
     cache: Path
@@ -181,6 +183,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         accel=_choice("ACCEL", values.get("ACCEL"), ("kvm", "tcg")),
         append=_line("APPEND", values.get("APPEND") or ""),
         keep=values.get("KEEP", "0") not in ("", "0"),
+        parts=tuple((values.get("PART") or "").replace(",", " ").split()),
         mirror=values.get("MIRROR") or None,
         out=Path(values.get("OUT") or TOP / "out").expanduser().resolve(),
         cache=Path(cache).expanduser().resolve(),
