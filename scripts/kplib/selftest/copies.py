@@ -11,7 +11,7 @@ from pathlib import Path
 from kplib.configure.request import TOP, VARIABLES, Request
 
 #: Variables that hold for all that a test runs; the others are each test's to choose.
-KEPT = ("KERNEL", "KERNEL_SRC", "KDIR", "TOOLCHAIN", "MIRROR", "ACCEL")
+KEPT = ("KERNEL", "KERNEL_SRC", "KDIR", "TOOLCHAIN", "MIRROR")
 
 
 def environment() -> dict[str, str]:
@@ -37,6 +37,8 @@ def run_in(copy: Path, req: Request, *words: str,
     env = {**environment(), "KPARITY_CACHE": str(req.cache), "OUT": str(out or copy / "out")}
     if req.toolchain:
         env["TOOLCHAIN"] = req.toolchain
+    if req.accel:
+        env["ACCEL"] = req.accel
     return subprocess.run([str(copy / "scripts/kparity"), *words], env=env, check=False,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT)
