@@ -88,13 +88,14 @@ def _kbuild(tools: Toolchain, kernel: Kernel, out: Path, *words: str) -> str | N
     kernel and tools: kbuild then makes those alone whose sources changed.
     """
     passed = out / ".kparity-passed"
-    made_with = cache.digest(kernel.ident, tools.name(), str(TOP), *words)
+    command = modules.command(tools, kernel, out, *words)
+    made_with = cache.digest(kernel.ident, tools.name(), *command)
     if not passed.exists() or passed.read_text() != made_with:
         shutil.rmtree(out, ignore_errors=True)
     passed.unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(modules.command(tools, kernel, out, *words), stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False, cwd=TOP)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          stdin=subprocess.DEVNULL, check=False, cwd=TOP)
     said = "\n".join(line for line in done.stdout.decode(errors="replace").splitlines()
                      if not line.startswith(("make", "  ")))
     if done.returncode or any(word in said for word in ("warning", "error")):
@@ -134,7 +135,7 @@ def checks(req: Request, tools: Toolchain, tree: Path, arch: Arch, base: Variant
 
         def reads() -> Iterator[str | bytes]:
             yield built().ident
-            yield from words
+            yield from modules.command(tools, built(), out / folder, *words)
             yield from _content(_files(*modules.INPUTS))
         return Check(f"{name}, {arch.name}", reads,
                      lambda: _kbuild(tools, built(), out / folder, *words),

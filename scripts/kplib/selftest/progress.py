@@ -132,10 +132,11 @@ class Progress:
         lines.append(f"  {word} {one.job.name}"
                      f" ({', '.join([*counts, *filter(None, [report.aside]), span(one.seconds)])})")
         for outcome in report.outcomes:
-            if outcome.status == FAILED or outcome.status == SKIPPED and not report.text:
+            if outcome.status == FAILED:
                 lines += self._bad(outcome, one)
-            elif self._verbose and len(report.outcomes) > 1 and not report.text:
+            elif outcome.status == PASSED and self._verbose and len(report.outcomes) > 1:
                 lines.append(f"       ok {outcome.name}")
+        lines += self._skipped(report.outcomes)
         if not one.good and one.said.strip():
             said = one.said.strip().splitlines()
             lines.append("       its output" + (f", the last {SAID_MAX} of {len(said)} lines"
@@ -144,11 +145,21 @@ class Progress:
         return lines
 
     @staticmethod
+    def _skipped(outcomes: Sequence[Outcome]) -> list[str]:
+        """Why tests were skipped; those with the same reason are told together."""
+        by_why: dict[str, list[str]] = {}
+        for outcome in outcomes:
+            if outcome.status == SKIPPED:
+                by_why.setdefault(ui.clean(outcome.why), []).append(outcome.name)
+        return [f"       skip {names[0]}"
+                f"{f' and {len(names) - 1} more' if len(names) > 1 else ''}: "
+                + (why or "no reason given") for why, names in by_why.items()]
+
+    @staticmethod
     def _bad(outcome: Outcome, one: Ended) -> list[str]:
         why = [ui.clean(line) for line in outcome.why.splitlines()]
-        word = "FAIL" if outcome.status == FAILED else "skip"
         name = "" if outcome.name == one.job.name else f"{outcome.name}: "
-        lines = [f"       {word} {name}{why[0] if why else ''}"]
+        lines = [f"       FAIL {name}{why[0] if why else ''}"]
         lines += [f"            {line}" for line in why[1:WHY_MAX]]
         if len(why) > WHY_MAX:
             lines.append(f"            ... {len(why) - WHY_MAX} lines more; run it alone to "
