@@ -56,12 +56,14 @@ class Cell:
         #: Set to have this cell's guests given up, and no other's.
         self._cancelled = threading.Event()
         self._folder = modules.results_folder(req, self.kernel)
-        self._running = [
-            lanes.start(lambda lane=lane: lanes.run(  # type: ignore[misc]
-                req, tools, self.kernel, lane, self._built, self._folder, self._cancelled),
-                f"{self.kernel.name} {lane.name}")
-            for lane in wanted]
+        self._running: list[Future[results.LaneResult]] = []
         with self._stopping():
+            for lane in wanted:
+                self._running.append(lanes.start(
+                    lambda lane=lane: lanes.run(  # type: ignore[misc]
+                        req, tools, self.kernel, lane, self._built, self._folder,
+                        self._cancelled),
+                    f"{self.kernel.name} {lane.name}"))
             self._built.set_result(modules.build(req, tools, self.kernel))
 
     @contextlib.contextmanager
