@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
+from kplib.common import proc
 from kplib.configure.request import VARIABLES
 from kplib.selftest.copies import KEPT, environment
 from kplib.selftest.processes import descendants as below
@@ -119,7 +120,7 @@ class Run:
         self._process = subprocess.Popen(
             [*before, "env", "--default-signal=INT", str(top / "scripts/kparity"), verb, *usual,
              *words, f"OUT={out}"], env=environment(), stdin=subprocess.DEVNULL, stdout=self._said,
-            stderr=self._noted)
+            stderr=self._noted, preexec_fn=proc.die_with_parent)
 
     @staticmethod
     def _text(file: Any) -> str:

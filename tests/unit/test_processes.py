@@ -80,6 +80,12 @@ def hangs(folder: Path) -> Report:
     raise AssertionError
 
 
+def sleeps(folder: Path) -> Report:
+    """Takes for ever on its own."""
+    time.sleep(1000)
+    raise AssertionError
+
+
 def leaves(folder: Path) -> Report:
     """Leaves a process."""
     with open(os.devnull, "wb") as nothing:
@@ -125,6 +131,12 @@ def interrupted() -> None:
         ended_of(hangs, hangs, leaves)
     except KeyboardInterrupt:
         print("interrupted")
+
+
+def killed() -> None:
+    """Jobs that run when SIGKILL arrives."""
+    print("ready", flush=True)
+    ended_of(sleeps, sleeps)
 
 
 class TestProcesses(unittest.TestCase):
@@ -175,6 +187,22 @@ class TestProcesses(unittest.TestCase):
         self.end(process, "interrupted")
         self.assertLess(time.monotonic() - begin, 30)
         self.assertEqual([pid for pid in started if "sleep" in self.name(pid)], [])
+
+    def test_killed(self) -> None:
+        """After SIGKILL no job runs on."""
+        process = self.start("killed")
+        assert process.stdout
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        end = time.monotonic() + 30
+        started: list[int] = []
+        while len(started) < 2 and time.monotonic() < end:
+            started = self.below(process.pid)
+            time.sleep(0.02)
+        process.kill()
+        process.communicate(timeout=60)
+        while any(map(self.name, started)) and time.monotonic() < end:
+            time.sleep(0.02)
+        self.assertEqual([self.name(pid) for pid in started], ["", ""])
 
     @staticmethod
     def below(pid: int) -> list[int]:

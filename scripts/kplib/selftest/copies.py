@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from kplib.common import proc
 from kplib.configure.request import TOP, VARIABLES, Request
 
 #: Variables that hold for all that a test runs; the others are each test's to choose.
@@ -41,4 +42,4 @@ def run_in(copy: Path, req: Request, *words: str,
         env["ACCEL"] = req.accel
     return subprocess.run([str(copy / "scripts/kparity"), *words], env=env, check=False,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT)
+                          stderr=subprocess.STDOUT, preexec_fn=proc.die_with_parent)
