@@ -78,13 +78,14 @@ class Cell:
         #: Set to have this cell's guests given up, and no other's.
         self._cancelled = threading.Event()
         self.folder = modules.results_folder(req, self.kernel)
-        self._running = [
-            lanes.start(lambda lane=lane: lanes.run(  # type: ignore[misc]
-                setup, lane, self._built, self.folder, self._cancelled,
-                keeper(setup) if keeper and not lane.counts else None),
-                f"{self.kernel.name} {lane.name}")
-            for lane in wanted]
+        self._running: list[Future[results.LaneResult]] = []
         with self._stopping():
+            for lane in wanted:
+                self._running.append(lanes.start(
+                    lambda lane=lane: lanes.run(  # type: ignore[misc]
+                        setup, lane, self._built, self.folder, self._cancelled,
+                        keeper(setup) if keeper and not lane.counts else None),
+                    f"{self.kernel.name} {lane.name}"))
             self._built.set_result(modules.build(req, tools, self.kernel))
 
     @contextlib.contextmanager

@@ -6,7 +6,6 @@ names the run. What was seen there is remembered, so that a process is missed
 neither when its parent dies first nor when its number is used again.
 """
 
-import contextlib
 import json
 import os
 import shutil
@@ -19,13 +18,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
+from kplib.common import proc
 from kplib.configure.request import VARIABLES
+from kplib.selftest.copies import KEPT, environment
+from kplib.selftest.processes import descendants as below
+from kplib.selftest.pytests import needs
+
+__all__ = ["BOUND", "KEPT", "SILENCE", "TOP", "Ended", "LiveTest", "Run", "Stopwatch", "below",
+           "cases", "needs", "needs_kernel", "privately"]
 
 TOP = Path(__file__).resolve().parents[2]
 #: A run takes seconds. A test names its own bound where that is part of what it tests.
 BOUND = 90.0
-#: What a user may give for all of `make test`; the rest is each test's to choose.
-KEPT = ("KERNEL", "KERNEL_SRC", "KDIR", "TOOLCHAIN", "MIRROR")
+#: Seconds that a guest may be silent in a test, unless it chooses otherwise; users have 20.
+SILENCE = 3
+#: A bound is this many times as long at most, however busy the machine is.
+STRETCH = 4.0
 needs_kernel = unittest.skipUnless("KPARITY_TREE" in os.environ, "no kernel; 'make test' has one")
 
 
@@ -46,21 +54,35 @@ def _words(pid: int) -> list[str]:
         return []
 
 
-def below(pid: int) -> list[int]:
-    """All processes that descend from one."""
-    found = []
-    # A child hangs below the thread that made it; all of them come and go.
-    with contextlib.suppress(OSError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with contextlib.suppress(OSError):
-                for child in Path(f"/proc/{pid}/task/{thread}/children").read_text().split():
-                    found += [int(child), *below(int(child))]
-    return found
+class Stopwatch:
+    """Seconds that a run had the machine for; bounds are of these.
+
+    Where more tasks want to run than there are cores, each second counts as the part of
+    it that a task gets. It has to be read often.
+    """
+
+    def __init__(self) -> None:
+        self._cores = os.cpu_count() or 1
+        self._start = self._last = time.monotonic()
+        self._seconds = 0.0
+
+    @staticmethod
+    def _wanting() -> int:
+        """How many tasks run or want to."""
+        return int(Path("/proc/loadavg").read_text().split()[3].partition("/")[0])
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start, each as long as it was."""
+        now = time.monotonic()
+        self._seconds += (now - self._last) * min(1.0, self._cores / max(1, self._wanting()))
+        self._last = now
+        return max(self._seconds, (now - self._start) / STRETCH)
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended."""
+    """How a run ended. `seconds` are those of a Stopwatch."""
 
     status: int
     said: str
@@ -91,13 +113,14 @@ class Run:
         self._said = tempfile.TemporaryFile()
         self._noted = tempfile.TemporaryFile()
         self._seen: dict[int, str] = {}
-        self._start = time.monotonic()
-        env = {k: v for k, v in os.environ.items() if k not in VARIABLES or k in KEPT}
+        self._watch = Stopwatch()
+        # One place for what all runs of tests have; a test's own word for it wins.
+        usual = [f"SILENCE={SILENCE}"] if "SILENCE" in VARIABLES else []
         # A shell in the background ignores SIGINT, and so would all that it starts.
         self._process = subprocess.Popen(
-            [*before, "env", "--default-signal=INT", str(top / "scripts/kparity"), verb, *words,
-             f"OUT={out}"], env=env, stdin=subprocess.DEVNULL, stdout=self._said,
-            stderr=self._noted)
+            [*before, "env", "--default-signal=INT", str(top / "scripts/kparity"), verb, *usual,
+             *words, f"OUT={out}"], env=environment(), stdin=subprocess.DEVNULL, stdout=self._said,
+            stderr=self._noted, preexec_fn=proc.die_with_parent)
 
     @staticmethod
     def _text(file: Any) -> str:
@@ -139,7 +162,7 @@ class Run:
             self.look()
             if self._process.poll() is not None:
                 raise AssertionError(f"ended before: {what}\n{self.end().show()}")
-            if time.monotonic() > self._start + bound:
+            if self._watch.seconds > bound:
                 self.end(0)
             time.sleep(0.01)
         return found
@@ -164,13 +187,13 @@ class Run:
         late = False
         while self._process.poll() is None:
             self.look()
-            if time.monotonic() > self._start + bound:
+            if self._watch.seconds > bound:
                 late = True
                 self._process.kill()
                 self._process.wait()
             time.sleep(0.02)
         ended = Ended(self._process.returncode, self._text(self._said), self.noted,
-                      time.monotonic() - self._start, self.out)
+                      self._watch.seconds, self.out)
         self._said.close()
         self._noted.close()
         if late:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from kplib.selftest import selftest
 
-from .live import TOP, below, needs_kernel
+from .live import TOP, below, needs, needs_kernel
 
 PROMPT = "(gdb) "
 #: On a busy machine everything takes its time; nothing may take for ever.
@@ -115,6 +115,7 @@ class Run:
 
 
 @needs_kernel
+@needs("base", seconds=90)
 class TestDebug(unittest.TestCase):
     """make gdb, make shell, make run KEEP=1"""
 
@@ -173,6 +174,7 @@ class TestDebug(unittest.TestCase):
                       (self.copy / "out/x86_64/base/gdb.console").read_text())
         self.no_folder()
 
+    @needs("arm64 base", seconds=40)
     def test_gdb_arm64_from_a_pipe(self) -> None:
         """The same on arm64, commands from a pipe; the suite runs to its end under gdb."""
         run = self.start("gdb", "ARCH=arm64", terminal=False)

@@ -16,7 +16,7 @@ from pathlib import Path
 from kplib.judge import ktap
 from kplib.selftest import selftest
 
-from .live import TOP, Ended, LiveTest, cases, needs_kernel
+from .live import TOP, Ended, LiveTest, cases, needs, needs_kernel
 
 SOURCE = (TOP / "tests/live/misbehave.h").read_text()
 VICTIM = ("fault", "misbehave", "rust->c")
@@ -154,6 +154,7 @@ IN_DEBUG = (
 
 
 @needs_kernel
+@needs("base", seconds=150)
 class TestSurvival(LiveTest):
     """scripts/kparity run PAIR=fault, which misbehaves"""
 
@@ -230,10 +231,12 @@ class TestSurvival(LiveTest):
         """What hangs, and what only seems to."""
         self.check(SLOW, len(SLOW))
 
+    @needs("base", "arm64 base", seconds=60)
     def test_arm64(self) -> None:
         """The same on the other arch."""
         self.check(ON_ARM64, len(ON_ARM64), *ARM64)
 
+    @needs("base", "debug", seconds=120)
     def test_debug(self) -> None:
         """What the checkers of variant debug are for."""
         self.check(IN_DEBUG, 2, *DEBUG)
@@ -277,6 +280,7 @@ class TestSurvival(LiveTest):
         self.assertIn("qemu-system-nothing", ended.said + ended.noted)
         self.assertNotIn("Traceback", ended.said + ended.noted)
 
+    @needs("base", "debug", "kcsan", seconds=60)
     def test_one_cell(self) -> None:
         """Modules that do not build for one variant cost the others nothing."""
         suite_ = self.top / "tests/kunit/fault_kunit.c"

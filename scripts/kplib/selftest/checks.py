@@ -1,18 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Static checks, each with the field's own tool."""
+"""Static checks, each with the field's own tool.
+
+A check that passed is not run again while nothing that it reads has changed: neither
+the files, nor the tools, nor the kernel, nor the check itself. That it passed is kept
+in the cache under a digest of all of these; that it failed never is.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterator
 
+from kplib.build import kernel as kernels
 from kplib.build import modules
 from kplib.build.kernel import Kernel
 from kplib.build.toolchain import Toolchain
-from kplib.common import ui
-from kplib.configure.request import TOP
+from kplib.common import cache
+from kplib.configure.archs import Arch
+from kplib.configure.request import TOP, Request
+from kplib.configure.variants import Variant
+from kplib.selftest.jobs import Report, one
+
+#: Checks that passed which the cache remembers, at most.
+REMEMBERED = 500
 
 #: What checkpatch says that does not hold for code outside the kernel tree.
 CHECKPATCH_IGNORE = (
@@ -28,12 +43,18 @@ CHECKPATCH_IGNORE = (
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One check: what it was, whether it passed, and what the tool said."""
+class Check:
+    """One check. `run` returns what is wrong, or None; `reads` has all that it depends on.
+
+    `kernel` tells that it needs a built kernel, and `cores` how many cores it keeps busy.
+    """
 
     name: str
-    passed: bool
-    said: str
+    reads: Callable[[], Iterator[str | bytes]]
+    run: Callable[[], str | None]
+    kernel: bool = False
+    cores: float = 1.0
+    seconds: float = 3.0
 
 
 def _files(*globs: str) -> list[Path]:
@@ -44,80 +65,134 @@ def _python() -> list[Path]:
     return [TOP / "scripts/kparity", *_files("scripts/kplib/**/*.py", "tests/**/*.py")]
 
 
-def _tool(name: str, argv: list[str], silent: bool = False) -> Outcome:
+def _content(files: list[Path]) -> Iterator[str | bytes]:
+    for path in files:
+        yield str(path)
+        yield path.read_bytes()
+
+
+def _tool(argv: list[str], silent: bool = False) -> str | None:
+    """Run a tool; what it says if it fails, or, if it is to be silent, if it says anything."""
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           stdin=subprocess.DEVNULL, check=False, cwd=TOP)
     said = done.stdout.decode(errors="replace").strip()
-    return Outcome(name, done.returncode == 0 and not (silent and said), said)
+    if done.returncode == 0 and not (silent and said):
+        return None
+    return said or f"{argv[0]}: exit status {done.returncode}"
 
 
-def _checkpatch(tools: Toolchain, kernel: Kernel) -> Outcome:
-    files = _files("kmod/**/*.[ch]", "tests/**/*.[ch]", "qemu/*.c")
-    return _tool("checkpatch --strict", tools.argv(
-        "env", "LC_ALL=C", "perl", kernel.tree / "scripts/checkpatch.pl",
-        f"--root={kernel.tree}", "--strict", "--terse", "--quiet", "--no-summary", "--show-types",
-        f"--ignore={','.join(CHECKPATCH_IGNORE)}", "-f", *files), silent=True)
+def _kbuild(tools: Toolchain, kernel: Kernel, out: Path, *words: str) -> str | None:
+    """A build of all modules in a folder of its own; a warning fails it.
 
-
-def _rustfmt(tools: Toolchain, kernel: Kernel) -> Outcome:
-    return _tool("rustfmt", tools.argv(
-        "rustfmt", "--check", "--edition=2021", "--config-path",
-        kernel.tree / ".rustfmt.toml", *_files("rust-stub/*.rs", "tests/**/*.rs")))
-
-
-def _kbuild(name: str, tools: Toolchain, kernel: Kernel, out: Path, *words: str) -> Outcome:
-    """A whole build in a folder of its own; a warning fails it."""
+    Objects are kept only while all of them were built without a warning, with the same
+    kernel and tools: kbuild then makes those alone whose sources changed.
+    """
+    passed = out / ".kparity-passed"
+    command = modules.command(tools, kernel, out, *words)
+    made_with = cache.digest(kernel.ident, tools.name(), *command)
+    if not passed.exists() or passed.read_text() != made_with:
+        shutil.rmtree(out, ignore_errors=True)
+    passed.unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    for path in out.rglob("*.o"):
-        path.unlink()
-    done = _tool(name, modules.command(tools, kernel, out, *words))
-    said = "\n".join(line for line in done.said.splitlines()
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          stdin=subprocess.DEVNULL, check=False, cwd=TOP)
+    said = "\n".join(line for line in done.stdout.decode(errors="replace").splitlines()
                      if not line.startswith(("make", "  ")))
-    bad = any(word in said for word in ("warning", "error"))
-    return Outcome(name, done.passed and not bad, said)
+    if done.returncode or any(word in said for word in ("warning", "error")):
+        return said or f"make: exit status {done.returncode}"
+    cache.write(passed, made_with)
+    return None
 
 
-def _spdx() -> Outcome:
+def _listed() -> list[Path]:
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=TOP, check=True,
-                            stdout=subprocess.PIPE).stdout.decode().split()
-    missing = [name for name in listed
-               if (TOP / name).is_file() and name != "COPYING"
-               and not name.startswith("tests/unit/data/")
+                            stdout=subprocess.PIPE).stdout.decode().splitlines()
+    return [TOP / name for name in listed if (TOP / name).is_file()]
+
+
+def _spdx() -> str | None:
+    missing = [str(path.relative_to(TOP)) for path in _listed()
+               if path != TOP / "COPYING"
+               and not path.is_relative_to(TOP / "tests/unit/data")
                and "SPDX-License-Identifier: GPL-2.0" not in
-               "\n".join((TOP / name).read_text(errors="replace").splitlines()[:3])]
-    return Outcome("SPDX lines", not missing, "\n".join(missing))
+               "\n".join(path.read_text(errors="replace").splitlines()[:3])]
+    return "\n".join(missing) or None
 
 
-def checks(tools: Toolchain, kernel: Kernel, out: Path) -> Iterator[Callable[[], Outcome]]:
-    """Every check, as something to call."""
-    arch = kernel.arch.name
-    python = [str(path) for path in _python()]
-    shell = [str(path) for path in (TOP / "scripts/enter-root", TOP / ".ci/run")]
-    yield lambda: _checkpatch(tools, kernel)
-    yield lambda: _rustfmt(tools, kernel)
-    yield lambda: _kbuild(f"clippy, {arch}", tools, kernel, out / arch / "clippy", "CLIPPY=1")
-    yield lambda: _kbuild(f"sparse, {arch}", tools, kernel, out / arch / "sparse", "C=2",
-                          "CHECK=sparse")
-    yield lambda: _kbuild(f"W=1 build, {arch}", tools, kernel, out / arch / "w1", "W=1")
-    yield lambda: _tool("shellcheck", tools.argv("shellcheck", *shell))
-    yield lambda: _tool("pyflakes", tools.argv("python3", "-m", "pyflakes", *python))
-    yield lambda: _tool("pycodestyle", tools.argv(
-        "pycodestyle", "--max-line-length=100", "--ignore=E101,W191,W503,W504", *python))
-    yield lambda: _tool("mypy --strict", tools.argv(
-        "env", f"MYPYPATH={TOP}/scripts", f"MYPY_CACHE_DIR={out}/mypy", "mypy", "--strict",
-        "--no-error-summary", "--scripts-are-modules", "--explicit-package-bases",
-        *(p for p in python)))
-    yield _spdx
+def checks(req: Request, tools: Toolchain, tree: Path, arch: Arch, base: Variant) -> list[Check]:
+    """Every check. `tree` is the kernel's source, `arch` and `base` the kernel to build for."""
+    python = _python()
+    shell = [TOP / "scripts/enter-root", TOP / ".ci/run"]
+    c_files = _files("kmod/**/*.[ch]", "tests/**/*.[ch]", "qemu/*.c")
+    rust = _files("rust-stub/*.rs", "tests/**/*.rs")
+    out = req.out / arch.name
+    checkpatch = tree / "scripts/checkpatch.pl"
+
+    def kbuild(name: str, folder: str, *words: str) -> Check:
+        # Each job asks for the kernel itself: it is there by then.
+        def built() -> Kernel:
+            return kernels.get(req, tools, arch, base)
+
+        def reads() -> Iterator[str | bytes]:
+            yield built().ident
+            yield from modules.command(tools, built(), out / folder, *words)
+            yield from _content(_files(*modules.INPUTS))
+        return Check(f"{name}, {arch.name}", reads,
+                     lambda: _kbuild(tools, built(), out / folder, *words),
+                     kernel=True, cores=2, seconds=36)
+
+    return [
+        Check("checkpatch --strict",
+              lambda: _content([checkpatch, *_files_of(checkpatch), *c_files]),
+              lambda: _tool(tools.argv(
+                  "env", "LC_ALL=C", "perl", checkpatch, f"--root={tree}", "--strict", "--terse",
+                  "--quiet", "--no-summary", "--show-types",
+                  f"--ignore={','.join(CHECKPATCH_IGNORE)}", "-f", *c_files), silent=True),
+              seconds=8),
+        Check("rustfmt", lambda: _content([tree / ".rustfmt.toml", *rust]),
+              lambda: _tool(tools.argv("rustfmt", "--check", "--edition=2021", "--config-path",
+                                       tree / ".rustfmt.toml", *rust))),
+        kbuild("clippy", "clippy", "CLIPPY=1"),
+        # An object that need not be built again was checked when it was.
+        kbuild("sparse", "sparse", "C=1", "CHECK=sparse"),
+        kbuild("W=1 build", "w1", "W=1"),
+        Check("shellcheck", lambda: _content(shell),
+              lambda: _tool(tools.argv("shellcheck", *shell))),
+        Check("pyflakes", lambda: _content(python),
+              lambda: _tool(tools.argv("python3", "-m", "pyflakes", *python))),
+        Check("pycodestyle", lambda: _content(python),
+              lambda: _tool(tools.argv("pycodestyle", "--max-line-length=100",
+                                       "--ignore=E101,W191,W503,W504", *python))),
+        Check("mypy --strict", lambda: _content(python),
+              lambda: _tool(tools.argv(
+                  "env", f"MYPYPATH={TOP}/scripts", f"MYPY_CACHE_DIR={out.parent}/mypy", "mypy",
+                  "--strict", "--no-error-summary", "--scripts-are-modules",
+                  "--explicit-package-bases", *python)), seconds=20),
+        Check("SPDX lines", lambda: _content(_listed()), _spdx),
+    ]
 
 
-def run(tools: Toolchain, kernel: Kernel, out: Path) -> list[Outcome]:
-    """Run every check, printing each as it ends."""
-    found = []
-    for check in checks(tools, kernel, out):
-        with ui.step("static checks"):
-            outcome = check()
-        print(f"  {'ok  ' if outcome.passed else 'FAIL'} {outcome.name}", flush=True)
-        if not outcome.passed:
-            print("\n".join(f"       {ui.clean(line)}" for line in outcome.said.splitlines()[:40]))
-        found.append(outcome)
-    return found
+def _files_of(checkpatch: Path) -> list[Path]:
+    """The word lists that checkpatch reads."""
+    return sorted(path for name in ("spelling.txt", "const_structs.checkpatch")
+                  if (path := checkpatch.parent / name).exists())
+
+
+def run(req: Request, tools: Toolchain, check: Check) -> Report:
+    """Run a check, or find that it passed with all that it reads as it is now."""
+    if tools.root is None:
+        # Nothing tells when one of the host's tools has become another.
+        return one(check.name, check.run())
+    folder = req.cache / "passed"
+    key = cache.digest(check.name, str(tools.root), tools.name(), Path(__file__).read_bytes(),
+                       *check.reads())
+    if (folder / key).exists():
+        os.utime(folder / key)
+        return one(check.name, None, aside="unchanged since it passed")
+    why = check.run()
+    if why is None:
+        cache.write(folder / key, f"{check.name} {time.strftime('%F %T')}\n")
+        kept = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        for path in kept[:-REMEMBERED]:
+            path.unlink(missing_ok=True)
+    return one(check.name, why)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Planted bugs: tests/mutants/*.patch, each of which must be caught as its head says.
+
+Each one is a job: a copy of the project and of its modules is mounted over the
+checkout and the folder for results, seen by that job alone. kbuild then finds what
+it has built, under the names that it built it with, and makes anew what the patch
+changes. No two bugs share a build or a guest, so none can hide another.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from kplib.common.errors import BROKEN, FAILED, EnvironmentFailed
+from kplib.configure import variants
+from kplib.configure.archs import Arch
+from kplib.configure.request import TOP, Request
+from kplib.judge import ktap
+from kplib.selftest import processes
+from kplib.selftest.copies import run_in
+
+FOLDER = TOP / "tests/mutants"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A patch and its head: the pair, and the verdict, case, path and kernel that catch it."""
+
+    patch: Path
+    pair: str
+    case: str
+    path: str
+    variant: str
+    verdict: str
+
+    @property
+    def name(self) -> str:
+        """The patch's name."""
+        return self.patch.stem
+
+    @property
+    def status(self) -> int:
+        """The exit status of a run that catches it."""
+        return FAILED if self.verdict == ktap.FAIL else BROKEN
+
+
+def load(patch: Path) -> Mutant:
+    """Read a patch's head."""
+    head = dict(re.findall(r"^(Pair|Caught-by|Variant|Verdict): (.*)$", patch.read_text(), re.M))
+    try:
+        pair, (case, path) = head["Pair"], head["Caught-by"].split()
+    except (KeyError, ValueError) as err:
+        raise EnvironmentFailed(f"{patch}: needs the lines 'Pair: <pair>' and "
+                                "'Caught-by: <case> <path>'") from err
+    return Mutant(patch, pair, case, path, head.get("Variant", variants.BASE),
+                  head.get("Verdict", ktap.FAIL))
+
+
+def load_all(pairs: tuple[str, ...], folder: Path = FOLDER) -> list[Mutant]:
+    """The planted bugs of some pairs."""
+    found = [load(path) for path in sorted(folder.glob("*.patch"))]
+    return [mutant for mutant in found if mutant.pair in pairs]
+
+
+def seed(built: Path, folder: Path) -> None:
+    """Keep a copy of built modules as they are now, with the times that kbuild goes by."""
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.copytree(built, partial, symlinks=True)
+    os.replace(partial, folder)
+
+
+def judge(mutant: Mutant, arch: str, status: int, said: str, results: Path) -> str | None:
+    """Why a run did not catch a bug as its patch says, or None if it did."""
+    if status != mutant.status:
+        return f"exit status {status}, not {mutant.status}:\n{said}"
+    if not results.exists():
+        return f"no results:\n{said}"
+    cases = json.loads(results.read_text())["pairs"][mutant.pair]["cases"]
+    if not any(c["case"] == mutant.case and mutant.path in ("any", c["path"])
+               and c["status"] == mutant.verdict for c in cases):
+        return f"no {mutant.verdict} in {mutant.case} on {mutant.path}:\n{said}"
+    if not re.search(rf"again: make run PAIR={mutant.pair} ARCH={arch} .*SEED=", said):
+        return f"no command to run it again:\n{said}"
+    return None
+
+
+def plant(req: Request, arch: Arch, mutant: Mutant, copy: Path, built: Path,
+          folder: Path) -> str | None:
+    """Plant a bug in a copy of the project and run its pair; why it was not caught, or None.
+
+    `built` has the modules of `copy` as they were built in the checkout.
+    """
+    if os.geteuid() != 0:
+        processes.own_mounts()
+    mine, out = folder / "project", folder / "out"
+    shutil.copytree(copy, mine, symlinks=True)
+    shutil.copytree(built, out / arch.name / mutant.variant / "build", symlinks=True)
+    inside = req.out.relative_to(TOP) if req.out.is_relative_to(TOP) else None
+    if inside is not None:
+        (mine / inside).mkdir(parents=True, exist_ok=True)
+    processes.bind(mine, TOP)
+    processes.bind(out, req.out)
+    os.chdir(TOP)  # where it was is below the mount
+    # git must take the copy for what it is, not for a part of a checkout around it.
+    applied = subprocess.run(
+        ["git", "apply", "-p1", str(mutant.patch)], cwd=TOP, check=False, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        env={**os.environ, "GIT_CEILING_DIRECTORIES": str(TOP.parent)})
+    if applied.returncode:
+        return f"does not apply: {applied.stdout.decode(errors='replace').strip()}"
+    done = run_in(TOP, req, "run", f"PAIR={mutant.pair}", "LANE=check", f"ARCH={arch.name}",
+                  f"VARIANT={mutant.variant}", out=req.out)
+    return judge(mutant, arch.name, done.returncode, done.stdout.decode(errors="replace"),
+                 req.out / arch.name / mutant.variant / "results.json")

@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The test suite's own parts: tests as jobs, planted bugs, checks that are remembered, reports."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any, Iterator
+
+from kplib.build.toolchain import Toolchain
+from kplib.common.errors import EnvironmentFailed, Refused
+from kplib.configure import request
+from kplib.selftest import checks, mutants, parts, progress, pytests, selftest
+from kplib.selftest.jobs import FAILED, PASSED, SKIPPED, Ended, Job, Outcome, Report, one
+
+TOP = Path(__file__).resolve().parents[2]
+TESTS = '''
+import unittest
+from kplib.selftest.pytests import needs
+
+class TestMany(unittest.TestCase):
+    def test_good(self): pass
+    def test_bad(self): self.assertEqual(1, 2)
+    def test_error(self): raise ValueError("unheard of")
+    def test_parts(self):
+        for n in range(3):
+            with self.subTest(n): self.assertNotEqual(n, 1)
+    @unittest.skip("no network")
+    def test_skipped(self): pass
+    @unittest.expectedFailure
+    def test_surprise(self): pass
+    @needs("arm64 base", cores=0.2, seconds=9)
+    def test_other(self): pass
+
+@needs("debug", seconds=3)
+class TestSetUp(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls): raise OSError("no disk")
+    def test_a(self): pass
+    def test_b(self): pass
+
+class TestSkips(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls): raise unittest.SkipTest("no kernel")
+    def test_a(self): pass
+'''
+
+
+class TestPytests(unittest.TestCase):
+    """kplib.selftest.pytests"""
+
+    groups: dict[str, pytests.Group]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        """Tests in a package of their own, with a module that cannot be imported."""
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        package = Path(folder.name) / "kparity_made_up"
+        package.mkdir()
+        (package / "__init__.py").write_text("")
+        (package / "test_made_up.py").write_text(TESTS)
+        (package / "test_broken.py").write_text("import nothing_of_that_name")
+        groups = pytests.discover(package, pytests.Needs(("base",)), Path(folder.name))
+        cls.groups = {group.name: group for group in groups}
+
+    def run_group(self, name: str) -> dict[str, Outcome]:
+        """The outcomes of a group by the methods' names."""
+        report = pytests.run(self.groups[name].tests)
+        found = {outcome.name.rpartition(".")[2]: outcome for outcome in report.outcomes}
+        self.assertEqual(len(found), len(report.outcomes))
+        return found
+
+    def test_groups(self) -> None:
+        """A class is a group, and so is what in it needs something else."""
+        self.assertEqual(
+            {name: (group.needs, len(group.tests)) for name, group in self.groups.items()
+             if "broken" not in name},
+            {"test_made_up.TestMany": (pytests.Needs(("base",)), 6),
+             "test_made_up.TestMany.test_other": (pytests.Needs(("arm64 base",), 0.2, 9), 1),
+             "test_made_up.TestSetUp": (pytests.Needs(("debug",), seconds=3), 2),
+             "test_made_up.TestSkips": (pytests.Needs(("base",)), 1)})
+
+    def test_outcomes(self) -> None:
+        """Each test has one outcome, which has all that went wrong in it."""
+        found = self.run_group("test_made_up.TestMany")
+        self.assertEqual({name: outcome.status for name, outcome in found.items()},
+                         {"test_good": PASSED, "test_bad": FAILED, "test_error": FAILED,
+                          "test_parts": FAILED, "test_skipped": SKIPPED,
+                          "test_surprise": FAILED})
+        self.assertIn("1 != 2", found["test_bad"].why)
+        self.assertIn("unheard of", found["test_error"].why)
+        self.assertIn("1 == 1", found["test_parts"].why)
+        self.assertEqual(found["test_skipped"].why, "no network")
+        self.assertIsNotNone(found["test_good"].seconds)
+
+    def test_set_up_fails(self) -> None:
+        """A class's set-up that fails is a failure of each of its tests, and says why."""
+        found = self.run_group("test_made_up.TestSetUp")
+        self.assertEqual({found[name].status for name in ("test_a", "test_b")}, {FAILED})
+        self.assertTrue(any("no disk" in outcome.why for outcome in found.values()))
+        self.assertEqual({o.status for o in found.values()}, {FAILED})
+
+    def test_set_up_skips(self) -> None:
+        """One that skips has its tests skipped."""
+        (outcome,) = self.run_group("test_made_up.TestSkips").values()
+        self.assertEqual((outcome.status, outcome.why), (SKIPPED, "no kernel"))
+
+    def test_broken_module(self) -> None:
+        """A module that cannot be imported is a failure, not silence."""
+        (name,) = (name for name in self.groups if "broken" in name)
+        (outcome,) = self.run_group(name).values()
+        self.assertEqual(outcome.status, FAILED)
+        self.assertIn("nothing_of_that_name", outcome.why)
+
+
+HEAD = "SPDX-License-Identifier: GPL-2.0\nPair: ring\nCaught-by: lockstep c->rust\n"
+AGAIN = "  again: make run PAIR=ring ARCH=x86_64 SEED=1 LANE=check\n"
+
+
+class TestMutants(unittest.TestCase):
+    """kplib.selftest.mutants"""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.results = self.folder / "results.json"
+
+    def load(self, text: str) -> mutants.Mutant:
+        """A patch's head."""
+        patch = self.folder / "ring-x.patch"
+        patch.write_text(text)
+        return mutants.load(patch)
+
+    def judge(self, mutant: mutants.Mutant, exits: int, said: str = AGAIN,
+              **case: str) -> str | None:
+        """The judgement of a run with one verdict."""
+        row = {"case": "lockstep", "path": "c->rust", "status": "fail", **case}
+        self.results.write_text(json.dumps({"pairs": {"ring": {"cases": [row]}}}))
+        return mutants.judge(mutant, "x86_64", exits, said, self.results)
+
+    def test_heads(self) -> None:
+        """All of ours can be read, and a head that lacks something is refused."""
+        every = mutants.load_all(request.all_pairs())
+        self.assertEqual(len(every), len(list((TOP / "tests/mutants").glob("*.patch"))))
+        self.assertEqual({m.pair for m in mutants.load_all(("ring",))}, {"ring"})
+        found = self.load(HEAD + "Variant: debug\nVerdict: error\n")
+        self.assertEqual((found.variant, found.verdict, found.status), ("debug", "error", 3))
+        for text in (HEAD.replace("Pair", "Pear"), HEAD.replace(" c->rust", "")):
+            with self.assertRaises(EnvironmentFailed):
+                self.load(text)
+
+    def test_caught(self) -> None:
+        """The verdict in that case on that path, the exit status and the replay line."""
+        mutant = self.load(HEAD)
+        self.assertIsNone(self.judge(mutant, 1))
+        self.assertIsNone(self.judge(self.load(HEAD.replace("c->rust", "any")), 1, path="c->c"))
+        self.assertIsNone(self.judge(self.load(HEAD + "Verdict: error\n"), 3, status="error"))
+
+    def test_not_caught(self) -> None:
+        """Anything else is not as the patch says."""
+        mutant = self.load(HEAD)
+        for why, status, change in (("exit status 0", 0, {}), ("exit status 3", 3, {}),
+                                    ("no fail in lockstep", 1, {"path": "c->c"}),
+                                    ("no fail in lockstep", 1, {"case": "atomic"}),
+                                    ("no fail in lockstep", 1, {"status": "error"}),
+                                    ("no command to run it again", 1, {"said": "FAIL"})):
+            with self.subTest(why, change=change):
+                self.assertRegex(self.judge(mutant, status, **change) or "caught", why)
+        self.results.unlink()
+        self.assertRegex(mutants.judge(mutant, "x86_64", 1, AGAIN, self.results) or "",
+                         "no results")
+
+
+class TestChecks(unittest.TestCase):
+    """What passed is remembered, and nothing else"""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.req = request.parse([], {"KPARITY_CACHE": folder.name})
+        self.tools = Toolchain(Path("/root-of-tools"), {"clang": "19"}, "a test", ())
+        self.reads = "content"
+        self.why: str | None = None
+        self.runs = 0
+
+    def check(self, tools: Toolchain | None = None) -> tuple[int, Report]:
+        """Run a check; how often it has run by now, and its report."""
+        def run() -> str | None:
+            self.runs += 1
+            return self.why
+
+        def reads() -> Iterator[str | bytes]:
+            yield self.reads
+        return self.runs, checks.run(self.req, tools or self.tools,
+                                     checks.Check("a check", reads, run))
+
+    def test_passed(self) -> None:
+        """It runs once, and again when what it reads or what it is run with changes."""
+        self.assertEqual(self.check()[1], one("a check", None))
+        self.assertEqual(self.check()[1].aside, "unchanged since it passed")
+        self.assertEqual(self.runs, 1)
+        self.reads = "changed"
+        self.assertEqual(self.check()[1].aside, "")
+        self.assertEqual(self.runs, 2)
+        self.check(Toolchain(Path("/root-of-tools"), {"clang": "20"}, "a test", ()))
+        self.assertEqual(self.runs, 3)
+
+    def test_failed(self) -> None:
+        """A failure is found each time."""
+        self.why = "a warning"
+        for runs in (1, 2):
+            self.assertEqual(self.check()[1].outcomes, (Outcome("a check", FAILED, "a warning"),))
+            self.assertEqual(self.runs, runs)
+
+    def test_host_tools(self) -> None:
+        """Tools of the host may have changed."""
+        host = Toolchain(None, {"clang": "19"}, "a test", ())
+        self.check(host)
+        self.check(host)
+        self.assertEqual(self.runs, 2)
+
+    def test_forgotten(self) -> None:
+        """The cache does not grow for ever."""
+        folder = self.req.cache / "passed"
+        folder.mkdir(parents=True)
+        for number in range(checks.REMEMBERED + 9):
+            (folder / f"{number}").write_text("")
+            os.utime(folder / f"{number}", (number, number))
+        self.check()
+        kept = {path.name for path in folder.iterdir()}
+        self.assertEqual(len(kept), checks.REMEMBERED)
+        self.assertNotIn("0", kept)
+
+
+def job(name: str, part: str = "unit", seconds: float = 5.0) -> Job:
+    """A job that is never run."""
+    return Job(name, part, lambda folder: Report(), seconds)
+
+
+class TestProgress(unittest.TestCase):
+    """kplib.selftest.progress"""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def shown(self, *ended: Ended) -> tuple[progress.Progress, str]:
+        """Jobs that have ended, and what was said of them."""
+        found = progress.Progress([e.job for e in ended], 9.0)
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            for each in ended:
+                found.end(each)
+        return found, said.getvalue()
+
+    def test_lines(self) -> None:
+        """Failures are shown whole with the job's output, skips with their reason."""
+        _, said = self.shown(
+            Ended(job("good"), one("good", None), 0, 2),
+            Ended(job("many"), Report((Outcome("a", PASSED), Outcome("b", FAILED, "one\ntwo"),
+                                       Outcome("c", SKIPPED, "no disk"),
+                                       Outcome("d", SKIPPED, "no disk"))), 0, 3, said="output"),
+            Ended(job("none"), Report((Outcome("none", SKIPPED, "no kernel"),)), 0, 1))
+        self.assertEqual(said, """\
+  ok   good (2.0 s)
+  FAIL many (1 passed, 1 failed, 2 skipped, 3.0 s)
+       FAIL b: one
+            two
+       skip c and 1 more: no disk
+       its output:
+       | output
+  skip none (1.0 s)
+       skip none: no kernel
+""")
+
+    def test_sums(self) -> None:
+        """A part's wall time is from its first start to its last end."""
+        found, _ = self.shown(
+            Ended(job("a"), one("a", None), 0, 4, 4, 3.5), Ended(job("b"), one("b", None), 2, 9, 7),
+            Ended(job("c", "live"), Report((Outcome("c.x", PASSED, "", 50.0),
+                                            Outcome("c.y", PASSED, "", 1.0))), 5, 99, 9, 1.0))
+        self.assertRegex(found.times()[1], r"unit +2 +9\.0 s +11\.0 s +3\.5$")
+        self.assertRegex(found.times()[2], r"live +1 +94\.0 s +94\.0 s +1\.0$")
+        self.assertEqual([line.split()[-1] for line in found.slowest()], ["c.x", "b", "a", "c.y"])
+
+    def test_history(self) -> None:
+        """What was measured is expected; what was damaged is forgotten."""
+        kernel = job("kernel x86_64 base", parts.BUILDS, 400)
+        there = job("kernel x86_64 base", parts.BUILDS, 0.5)
+        history = progress.History(self.folder)
+        self.assertEqual(history.expected([job("a"), kernel])["a"], 5)
+        history.save([Ended(job("a"), one("a", None), 0, 9, 7.5, 3),
+                      Ended(job("b"), one("b", "bad"), 0, 9, 7.5, 3),
+                      Ended(kernel, Report(aside=parts.BUILT), 0, 400, 300, 500)])
+        again = progress.History(self.folder)
+        self.assertEqual(again.expected([job("a"), job("b"), kernel]),
+                         {"a": 7.5, "b": 5, "kernel x86_64 base": 300})
+        self.assertEqual(again.expected([there]), {"kernel x86_64 base": 0.5})
+        (self.folder / "test-times.json").write_text('{"a": {"work": "x"}}')
+        self.assertEqual(progress.History(self.folder).expected([job("a")]), {"a": 5})
+
+    def test_one_kernel_more(self) -> None:
+        """From this run's builds, or from what an earlier run has measured."""
+        kernel = job("kernel x86_64 base", parts.BUILDS, 400)
+        suites = Ended(job("suites x86_64 base", "suites"), one("s", None), 0, 9, 7, 20)
+        history = progress.History(self.folder)
+        built = Ended(kernel, Report(aside=parts.BUILT), 0, 400, 300, 500)
+        found, _ = self.shown(suites, built)
+        said = found.one_kernel_more(history, 2)
+        self.assertIn("20 core-seconds for its suites, about 10.0 s of each run", said)
+        self.assertIn("500 core-seconds to build, about 4 min 10 s (mean of 1)", said)
+        history.save([built])
+        found, _ = self.shown(suites, Ended(kernel, Report(), 0, 1, 1, 1))
+        self.assertIn("500 core-seconds to build", found.one_kernel_more(history, 2))
+        self.assertIn("measured in an earlier run", found.one_kernel_more(history, 2))
+
+
+class TestParts(unittest.TestCase):
+    """Parts, as PART= names them"""
+
+    def test_names(self) -> None:
+        """Those that there are, or a line that lists them."""
+        self.assertEqual(selftest.chosen(()), parts.NAMES)
+        self.assertEqual(selftest.chosen(("live", "unit")), ("live", "unit"))
+        with self.assertRaisesRegex(Refused, "PART=units: no such part; there are static, unit"):
+            selftest.chosen(("live", "units"))
+        self.assertEqual(request.parse(["PART=unit, live"], {}).parts, ("unit", "live"))
+        self.assertEqual(request.parse([], {}).parts, ())
+
+    def test_close(self) -> None:
+        """The counts stand alone in the last line, and decide on the exit status."""
+        for outcomes, left, status in (
+                ([Outcome("a", PASSED), Outcome("b", SKIPPED)], [], 0),
+                ([Outcome("a", PASSED), Outcome("b", FAILED)], [], 1),
+                ([Outcome("a", FAILED, environment=True)], [], 3),
+                ([Outcome("a", FAILED, environment=True), Outcome("b", FAILED)], [], 1),
+                ([Outcome("a", PASSED)], ["sleep 99"], 1)):
+            with self.subTest(outcomes), tempfile.TemporaryDirectory() as folder:
+                found: Any = progress.Progress([], 1.0)
+                found.ended.append(Ended(job("j"), Report(tuple(outcomes)), 0, 1))
+                with contextlib.redirect_stdout(io.StringIO()) as said:
+                    got = selftest._close(  # pylint: disable=protected-access
+                        found, progress.History(Path(folder)), left, 2)
+                self.assertEqual(got, status)
+                bad = sum(o.status == FAILED for o in outcomes) + len(left)
+                self.assertRegex(said.getvalue().splitlines()[-1],
+                                 rf"^\d passed, {bad} failed, \d skipped$")
+                self.assertTrue(re.search(r"\n\n\d passed.*\n$", said.getvalue()))
+
+
+if __name__ == "__main__":
+    unittest.main()
