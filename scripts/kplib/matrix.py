@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Callable, Iterator
 
 from kplib.boot import accel, lanes
+from kplib.boot.laneresult import LaneResult
 from kplib.build import kernel, modules, toolchain
 from kplib.build.setup import Setup
 from kplib.common import cache, host, ui
@@ -78,7 +79,7 @@ class Cell:
         #: Set to have this cell's guests given up, and no other's.
         self._cancelled = threading.Event()
         self.folder = modules.results_folder(req, self.kernel)
-        self._running: list[Future[results.LaneResult]] = []
+        self._running: list[Future[LaneResult]] = []
         with self._stopping():
             for lane in wanted:
                 self._running.append(lanes.start(

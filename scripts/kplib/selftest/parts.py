@@ -234,10 +234,10 @@ def _contracts(setup: Setup, arch: Arch) -> Report:
     found: matrix.CellRun = pickle.loads(_cell(setup, arch).read_bytes())
     out = modules.folder(setup.req, found.result.kernel)
     book = found.book
-    rows = [_row(f"{row.pair}.{row.promise.id}", "; ".join(row.holes()) or None)
+    rows = [_row(f"{row.pair}.{row.promise.id}", "; ".join(row.gaps()) or None)
             for row in book.rows]
-    rows.append(_row(f"nothing stray among {len(book.rows)} invariants",
-                     "; ".join(book.strays) or None))
+    rows.append(_row(f"nothing dangling among {len(book.rows)} invariants",
+                     "; ".join(d.text for d in book.dangling) or None))
     rows += [Outcome(use.where, FAILED, "unsafe without a reason")
              for use in unsafety.review(setup.req.pairs) if not use.reason]
     for pair, module in found.built.pairs.items():
