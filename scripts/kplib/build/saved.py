@@ -91,15 +91,15 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", r"'\''").replace("$", "$$") + "'"
 
 
-def _says(target: str, reads: Iterable[str]) -> str:
+def _says(command: Command) -> str:
     """kbuild's word for what is done, in its own columns."""
-    if target.endswith("_bindings.rs"):
-        what = "BINDGEN "
-    elif any(path.endswith(".rs") for path in reads):
+    if command.target.endswith("_bindings.rs"):
+        what = "BINDGEN"
+    elif command.reads[0].endswith(".rs"):
         what = "RUSTC [M]"
     else:
         what = "CC [M] "
-    return f"@echo '  {what} {target}'"
+    return f"@echo '  {what} {command.target}'"
 
 
 def _recipe(*lines: str) -> str:
@@ -109,7 +109,7 @@ def _recipe(*lines: str) -> str:
 def _compile(command: Command, fixdep: Path) -> tuple[str, ...]:
     """Lines that make a target and its .cmd file, as kbuild's own do."""
     cmd = beside(command.target, ".cmd")
-    return (_says(command.target, command.reads),
+    return (_says(command),
             f"@set -e; {command.text}; {fixdep} {command.depfile} {command.target} "
             f"{_quoted(command.text)} >{cmd}; rm -f {command.depfile}")
 
