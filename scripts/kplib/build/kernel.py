@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from kplib.build import apt, kconfig, nolibc, toolchain
+from kplib.build import apt, jobserver, kconfig, nolibc, toolchain
 from kplib.build.toolchain import Toolchain
 from kplib.common import cache, proc, ui
 from kplib.common.errors import EnvironmentFailed, Refused
@@ -148,9 +148,38 @@ def _unpack(request: Request, tools: Toolchain, entry: Path, package: str, versi
         cache.complete(partial, {"package": package, "version": version})
 
 
-def _make(tools: Toolchain, tree: Path, build: Path, arch: Arch, *targets: str) -> list[str]:
-    return tools.argv("make", "-C", tree, f"O={build}", f"ARCH={arch.kernel_arch}", "LLVM=1",
-                      f"-j{os.cpu_count() or 1}", *targets)
+def _make(tools: Toolchain, tree: Path, build: Path, arch: Arch, *words: str) -> list[str]:
+    """The kernel's own make; it takes its jobs from the pool, whose pipe it must inherit."""
+    return tools.argv("env", jobserver.environment(), "make", "-C", tree, f"O={build}",
+                      f"ARCH={arch.kernel_arch}", "LLVM=1", *words)
+
+
+def _tiny(request: Request, tools: Toolchain, src: Source, arch: Arch, build: Path,
+          log: Path, step: ui.Step) -> str:
+    """tinyconfig's .config for an arch, made once for all its variants.
+
+    Kconfig asks the compilers 150 questions and takes 10 s each time that it is run. An own
+    tree may change in any way, and is asked each time.
+    """
+    ident = cache.digest(RECIPE, src.ident, tools.name())
+    kept = request.cache / "kernel" / f"{arch.name}-tiny-{ident}.config"
+    with cache.locked(kept):
+        if request.kernel_src is None and kept.exists():
+            return kept.read_text()
+        status, tail = proc.logged(_make(tools, src.tree, build, arch, "tinyconfig"), log, step,
+                                   pass_fds=jobserver.pipe())
+        if status:
+            raise _not_configured(tail, log)
+        text = (build / ".config").read_text()
+        if request.kernel_src is None:
+            cache.write(kept, text)
+        return text
+
+
+def _not_configured(tail: list[str], log: Path) -> EnvironmentFailed:
+    said = [line for line in tail if "***" in line or "error" in line.lower()] or tail
+    return EnvironmentFailed(f"the kernel cannot be configured: {said[0] if said else '?'} "
+                             f"(log: {log})")
 
 
 def rust_refused(tools: Toolchain, src: Source) -> str | None:
@@ -178,19 +207,17 @@ def _options(arch: Arch, variant: Variant) -> str:
                      sorted(kconfig.parse(fragments(arch, variant)).items()))
 
 
-def _configure(tools: Toolchain, src: Source, build: Path, arch: Arch, variant: Variant,
-               step: ui.Step) -> None:
+def _configure(request: Request, tools: Toolchain, src: Source, build: Path, arch: Arch,
+               variant: Variant, step: ui.Step) -> None:
     asked = fragments(arch, variant)
     log = build / "kparity-config.log"
-    status, tail = proc.logged(_make(tools, src.tree, build, arch, "tinyconfig"), log, step)
-    if status == 0:
-        with open(build / ".config", "a", encoding="utf-8") as config:
-            config.write(asked)
-        status, tail = proc.logged(_make(tools, src.tree, build, arch, "olddefconfig"), log, step)
+    cache.write(build / ".config", _tiny(request, tools, src, arch, build, log, step) + asked)
+    # Without it Kconfig writes it here, and the build need not run Kconfig once more.
+    (build / "include/config/auto.conf").unlink(missing_ok=True)
+    status, tail = proc.logged(_make(tools, src.tree, build, arch, "olddefconfig"), log, step,
+                               pass_fds=jobserver.pipe())
     if status:
-        said = [line for line in tail if "***" in line or "error" in line.lower()] or tail
-        raise EnvironmentFailed(f"the kernel cannot be configured: {said[0] if said else '?'} "
-                                f"(log: {log})")
+        raise _not_configured(tail, log)
     have = kconfig.parse((build / ".config").read_text())
     want = kconfig.parse(asked)
     for name in (lost := kconfig.dropped(want, have)):
@@ -207,7 +234,7 @@ def _compile(request: Request, tools: Toolchain, src: Source, build: Path, what:
     with ui.step(f"building {what} (4 to 8 minutes on 2 CPUs)") as step:
         status, tail = proc.logged(
             _make(tools, src.tree, build, arch, image, "modules", "headers"), log, step,
-            request.verbose)
+            request.verbose, pass_fds=jobserver.pipe())
     if status:
         said = [line for line in tail if re.search(r"error|\*\*\*", line)] or tail
         raise EnvironmentFailed(f"{what} does not build: "
@@ -233,7 +260,7 @@ def build(request: Request, tools: Toolchain, src: Source, arch: Arch,
                 tree.mkdir(parents=True, exist_ok=True)
                 try:
                     with ui.step(f"configuring {what}") as step:
-                        _configure(tools, src, tree, arch, variant, step)
+                        _configure(request, tools, src, tree, arch, variant, step)
                 except EnvironmentFailed:
                     shutil.rmtree(entry)  # nothing in it is worth going on from
                     raise
@@ -262,7 +289,8 @@ def adopt(request: Request, tools: Toolchain, arch: Arch, variant: Variant) -> K
     if not (headers / "usr/include").is_dir():
         headers.mkdir(parents=True, exist_ok=True)
         with ui.step("making the kernel's headers for the guest's init"):
-            proc.output(_make(tools, tree, headers, arch, "headers"))
+            proc.output(_make(tools, tree, headers, arch, "headers"),
+                        pass_fds=jobserver.pipe())
     return _finish(tools, tree, kdir, headers, arch, variant, entry, ident)
 
 

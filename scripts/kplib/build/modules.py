@@ -7,22 +7,21 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from kplib.build import nolibc
+from kplib.build import nolibc, objects, saved
 from kplib.build.kernel import Kernel
 from kplib.build.toolchain import Toolchain
 from kplib.common import cache, proc, ui
 from kplib.common.errors import Failed
 from kplib.configure.request import TOP, Request
 
-#: Everything that kbuild reads.
+#: Everything of the checkout that is built from.
 INPUTS = ("Kbuild", "kmod/**/*.[ch]", "rust-stub/*.rs", "tests/kunit/*.[ch]", "tests/user/*.c")
 
-
-#: Strips modules into the folder guest/ beside them, those that changed alone.
+#: Strips modules into the folder guest/ beside them, and notes what modpost made of each.
 STRIP = """
 for ko; do
-	new=${ko%/*}/guest/${ko##*/}
-	[ "$new" -nt "$ko" ] || llvm-strip --strip-debug -o "$new" "$ko"
+	llvm-strip --strip-debug -o "${ko%/*}/guest/${ko##*/}" "$ko"
+	cp "${ko%.ko}.mod.c" "${ko%/*}/.$(basename "$ko" .ko).mod.c.built"
 done
 """
 
@@ -65,43 +64,144 @@ def command(tools: Toolchain, kernel: Kernel, out: Path, *words: str) -> list[st
                       f"-j{os.cpu_count() or 1}", f"M={TOP}", f"MO={out}", *words, "modules")
 
 
-def _stamp(kernel: Kernel, pairs: tuple[str, ...]) -> str:
-    files = sorted(path for glob in INPUTS for path in TOP.glob(glob))
-    return cache.digest(kernel.ident, str(TOP), *pairs, *(
-        part for path in files for part in (str(path.relative_to(TOP)), path.read_bytes())))
+class _Build:
+    """One build of some pairs' modules, in a folder that this process has locked."""
+
+    def __init__(self, request: Request, tools: Toolchain, kernel: Kernel, built: Modules) -> None:
+        self.request, self.tools, self.kernel, self.built = request, tools, kernel, built
+        self.out = built.engine.parent
+        self.now = objects.Digests(TOP)
+        self.path = self.out / ".kparity-state"
+        self.state = objects.State.read(self.path)
+        self.recipe = cache.digest(kernel.ident, str(TOP), (TOP / "Kbuild").read_bytes())
+        self.store = objects.Store(self.out.parent / "objects",
+                                   cache.digest(self.recipe, str(self.out)))
+        self.modules = tuple(ko.stem for ko in built.files())
+        self.stale = self.state.stale(self.out, self.modules, self.now) | {
+            ko.name for ko in built.files() if not in_guest(ko).exists()}
+
+    def nothing_to_do(self) -> bool:
+        """Whether all modules and programs are as the checkout's files want them.
+
+        In a kernel tree of the user's own anything may have changed: kbuild is asked.
+        """
+        return (self.request.kernel_src is None and self.recipe == self.state.recipe
+                and not self.stale and not self._stale_programs())
+
+    def run(self, step: ui.Step) -> tuple[int, list[str]]:
+        """Make what is to be made: exit status and last lines of what the tools said."""
+        for path in (path for glob in INPUTS for path in TOP.glob(glob)):
+            self.now.of(str(path.relative_to(TOP)))
+        replayed = self._replayable()
+        self.state.forget(self.stale)
+        if not replayed:
+            # Until kbuild has ended well, nobody knows what the saved commands are for.
+            self.state.recipe = ""
+        self.state.write(self.path)
+        (self.out / "guest").mkdir(exist_ok=True)
+        missing = self._fetch()
+        commands: list[saved.Command] = []
+        try:
+            commands = self._prepare(missing) if replayed else []
+        except saved.NotSaved:
+            replayed = False
+        argv = saved.command(self.tools, self.out) if replayed else \
+            command(self.tools, self.kernel, self.out, f"PAIRS={' '.join(self.request.pairs)}")
+        status, tail = proc.logged(argv, self.out / "build.log", step, self.request.verbose)
+        saved.complete(self.out, commands)
+        if status == 0:
+            if not replayed:
+                proc.output(self.tools.argv("sh", "-ec", STRIP, "strip", *self.built.files()))
+            self._programs()
+            self._record()
+        return status, tail
+
+    def _replayable(self) -> bool:
+        """Whether the commands in the folder are those that kbuild would use."""
+        return (self.request.kernel_src is None and self.request.kdir is None
+                and self.state.recipe == self.recipe and self.state.folder == str(self.out)
+                and all(module in self.state.modules for module in self.modules)
+                and not any(self.kernel.config.get(f"CONFIG_{name}", "n") != "n"
+                            for name in saved.UNSAVED))
+
+    def _fetch(self) -> frozenset[str]:
+        """Put kept objects in place of stale ones, or nothing; those are returned.
+
+        kbuild goes by files' times: what is not there, it makes.
+        """
+        missing = set()
+        for target in self.stale:
+            if target.endswith(".ko"):
+                continue
+            made_from = self.store.fetch(self.out, target, self.now)
+            if made_from is None:
+                (self.out / target).unlink(missing_ok=True)
+                missing.add(target)
+            else:
+                self.state.made[target] = made_from
+        return frozenset(missing)
+
+    def _prepare(self, missing: frozenset[str]) -> list[saved.Command]:
+        """Write the makefile that makes what is missing; the commands that it has."""
+        commands = [saved.load(self.out, target) for target in missing]
+        listed = "".join(f"{module}.o\n" for module in self.modules)
+        if (self.out / "modules.order").read_text() != listed:
+            cache.write(self.out / "modules.order", listed)
+            (self.out / ".modules.order.cmd").unlink(missing_ok=True)
+        cache.write(self.out / saved.MAKEFILE, saved.makefile(
+            self.out, self.kernel.build,
+            {module: f"{module}.ko" not in self.state.made for module in self.modules}, missing))
+        return commands
+
+    def _stale_programs(self) -> list[str]:
+        """Pairs whose user program is to be compiled."""
+        return [pair for pair, path in self.built.programs.items() if not path.exists()
+                or not self.now.match(self.state.made.get(f"user/{pair}", {"": ""}))]
+
+    def _programs(self) -> None:
+        """Compile the user programs that are out of date."""
+        headers = sorted(str(path.relative_to(TOP)) for path in TOP.glob("kmod/**/*.h"))
+        for pair in self._stale_programs():
+            source, program = f"tests/user/{pair}.c", self.built.programs[pair]
+            program.parent.mkdir(exist_ok=True)
+            nolibc.compile_program(self.tools, self.kernel.tree, self.kernel.headers,
+                                   self.kernel.arch, TOP / source, program, f"-I{TOP}/kmod")
+            self.state.made[f"user/{pair}"] = {name: self.now.of(name)
+                                               for name in (source, *headers)}
+
+    def _record(self) -> None:
+        """Note what the folder has now. A file that changed meanwhile is not vouched for."""
+        after = objects.Digests(TOP)
+        self.state.recipe, self.state.folder = self.recipe, str(self.out)
+        for module in self.modules:
+            self.state.modules[module] = objects.targets(self.out, module)
+            for target in self.state.modules[module]:
+                if target not in self.state.made:
+                    made_from = objects.contents(self.out, TOP, target, after)
+                    if self.now.match(made_from):
+                        self.state.made[target] = made_from
+                        self.store.keep(self.out, target, made_from)
+            self.state.made[f"{module}.ko"] = {}
+        self.state.write(self.path)
 
 
 def build(request: Request, tools: Toolchain, kernel: Kernel) -> Modules:
-    """Build the requested pairs' modules; nothing is run if no input has changed."""
+    """Build the requested pairs' modules; nothing is run if no file of theirs has changed."""
     out = folder(request, kernel)
     out.mkdir(parents=True, exist_ok=True)
     built = Modules(out / "kparity.ko",
                     {pair: out / f"kparity_{pair}.ko" for pair in request.pairs},
                     {pair: out / "user" / pair for pair in request.pairs
                      if (TOP / f"tests/user/{pair}.c").exists()})
-    stamp = out / ".kparity-stamp"
     with cache.locked(out):
-        want = _stamp(kernel, request.pairs)
-        have = stamp.read_text() if stamp.exists() else ""
-        if have == want and all(
-                p.exists() for m in built.files() for p in (m, in_guest(m))) and all(
-                p.exists() for p in built.programs.values()):
+        work = _Build(request, tools, kernel, built)
+        if work.nothing_to_do():
             return built
-        stamp.unlink(missing_ok=True)
         with ui.step(f"building {', '.join(request.pairs)} for {kernel.name}") as step:
-            status, tail = proc.logged(
-                command(tools, kernel, out, f"PAIRS={' '.join(request.pairs)}"),
-                out / "build.log", step, request.verbose)
+            status, tail = work.run(step)
         for line in tail if status or any("warning:" in line for line in tail) else ():
             ui.note(line)
         if status:
             raise Failed(f"the modules do not build for {kernel.name}; the compiler's lines "
                          f"are above and in {out / 'build.log'}")
-        (out / "guest").mkdir(exist_ok=True)
-        proc.output(tools.argv("sh", "-ec", STRIP, "strip", *built.files()))
-        for pair, program in built.programs.items():
-            program.parent.mkdir(exist_ok=True)
-            nolibc.compile_program(tools, kernel.tree, kernel.headers, kernel.arch,
-                                   TOP / f"tests/user/{pair}.c", program, f"-I{TOP}/kmod")
-        cache.write(stamp, want)
     return built

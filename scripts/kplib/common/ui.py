@@ -14,6 +14,8 @@ import time
 from typing import Iterator
 
 _lock = threading.Lock()
+#: Steps that run, in the order in which they began. The first one has the line.
+_running: list["Step"] = []
 _hushed = threading.Event()
 #: All but what a terminal shows as it is and XML can hold: no control characters, no
 #: marks that turn the direction of writing.
@@ -39,7 +41,11 @@ def note(text: str) -> None:
 
 
 class Step:
-    """A step that takes time. `detail` may be set while it runs."""
+    """A step that takes time. `detail` may be set while it runs.
+
+    Several may run at once, each in a thread of its own: on a terminal the one that
+    began first is drawn, with the number of the others.
+    """
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -59,23 +65,32 @@ class Step:
             if _hushed.is_set():
                 continue
             if live():
-                width = shutil.get_terminal_size().columns - 1
-                line = f"[{self.elapsed:5.0f} s] {self.what}  {self.detail}"
                 with _lock:
-                    sys.stderr.write("\r\x1b[K" + clean(line)[:width])
-                    sys.stderr.flush()
+                    if _running and _running[0] is self:
+                        sys.stderr.write("\r\x1b[K" + self._line(len(_running) - 1))
+                        sys.stderr.flush()
             elif self.elapsed >= quiet_until:
                 # A log must show that a long step is alive, not each of its moves.
                 note(f"  ... {self.what}: {self.elapsed:.0f} s")
                 quiet_until += 60.0
 
+    def _line(self, others: int) -> str:
+        """What is drawn of it."""
+        width = shutil.get_terminal_size().columns - 1
+        beside = f" (and {others} more)" if others else ""
+        return clean(f"[{self.elapsed:5.0f} s] {self.what}{beside}  {self.detail}")[:width]
+
     def __enter__(self) -> "Step":
         if not live():
             note(f"  {self.what}")
+        with _lock:
+            _running.append(self)
         self._ticker.start()
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
+        with _lock:
+            _running.remove(self)
         self._done.set()
         self._ticker.join()
         if kind is None and self.elapsed >= 0.5:

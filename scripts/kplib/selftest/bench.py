@@ -55,13 +55,16 @@ def _warm(copy: Path, req: Request, arch: Arch) -> None:
          [_timed(copy, req, *words) for _ in range(RUNS)])
     source = copy / "rust-stub/ring.rs"
     text = source.read_text()
-    edited = []
-    for number in range(RUNS):
-        # A line of code, so that the object and the module really change.
-        source.write_text(text + f"\n#[used]\nstatic EDITED: u64 = {number};\n")
+    edited, undone = [], []
+    for _ in range(RUNS):
+        # A line of code, so that the object and the module really change; one that
+        # was never built, not in an earlier bench in this folder either.
+        source.write_text(text + f"\n#[used]\nstatic EDITED: u64 = {time.time_ns()};\n")
         edited.append(_timed(copy, req, *words))
-    source.write_text(text)
+        source.write_text(text)
+        undone.append(_timed(copy, req, *words))
     _row("warm, one line of ring.rs changed, PAIR=ring", edited)
+    _row("warm, that edit undone, PAIR=ring", undone)
 
 
 def _pairs(copy: Path, req: Request, arch: Arch) -> None:
@@ -97,22 +100,25 @@ def _operations(copy: Path, req: Request, arch: Arch) -> None:
 
 
 def _variants(copy: Path, req: Request, arch: Arch) -> None:
-    """The other kernels, from the state that was saved at init, and booted from the start."""
+    """Each lane of each kernel, from the state saved at init, and booted from the start."""
     for name, variant in variants.load_all(TOP / "qemu/variant").items():
-        words = ("PAIR=ring", "LANE=check", f"ARCH={arch.name}", f"VARIANT={name}")
-        _timed(copy, req, *words)
-        _row(f"warm, lane check, VARIANT={name}", [_timed(copy, req, *words) for _ in range(RUNS)])
-        # Words of the user's own for the kernel: such guests are never kept.
-        _row("  the same, booted from the start",
-             [_timed(copy, req, *words, "APPEND=loglevel=6") for _ in range(RUNS)])
+        for lane in variant.lanes:
+            words = ("PAIR=ring", f"LANE={lane}", f"ARCH={arch.name}", f"VARIANT={name}")
+            _timed(copy, req, *words)
+            _row(f"warm, lane {lane}, VARIANT={name}",
+                 [_timed(copy, req, *words) for _ in range(RUNS)])
+            # Words of the user's own for the kernel: such guests are never kept.
+            _row("  the same, booted from the start",
+                 [_timed(copy, req, *words, "APPEND=loglevel=6") for _ in range(RUNS)])
         print(f"    guest memory {variant.memory} MiB", flush=True)
 
 
 def _repeatable(copy: Path, req: Request, arch: Arch) -> None:
-    """Instruction counts of several boots, compared."""
+    """Instruction counts of several guests, compared; every second one is booted from the start."""
     totals: list[dict[str, int]] = []
-    for _ in range(BOOTS):
-        _timed(copy, req, "LANE=insn", f"ARCH={arch.name}")
+    for number in range(BOOTS):
+        booted = ("APPEND=loglevel=6",) if number % 2 else ()
+        _timed(copy, req, "LANE=insn", f"ARCH={arch.name}", *booted)
         found = json.loads((copy / "out" / arch.name / "base" / "results.json").read_text())
         totals.append({f"{pair} {op} {path}": cost["total"]
                        for pair, data in found["pairs"].items()
@@ -121,7 +127,7 @@ def _repeatable(copy: Path, req: Request, arch: Arch) -> None:
               / max(1, totals[0][key]) for key in totals[0]}
     moved = {key: share for key, share in spread.items() if share > 1e-6}
     print(f"  {arch.name}: {len(spread) - len(moved)} of {len(spread)} figures the same, to 1 in "
-          f"1,000,000, in {BOOTS} of {BOOTS} boots", flush=True)
+          f"1,000,000, in {BOOTS} of {BOOTS} guests", flush=True)
     for key, share in sorted(moved.items(), key=lambda item: -item[1]):
         print(f"    {key}: {share * 1e6:.0f} in 1,000,000")
 
