@@ -17,7 +17,7 @@ from kplib.configure import request
 from kplib.configure.archs import Arch
 from kplib.configure.request import Request
 from kplib.configure.variants import Variant
-from kplib.judge import ledger, results
+from kplib.judge import ktap, ledger, results
 from kplib.report import terminal
 
 
@@ -63,6 +63,7 @@ class Cell:
             for lane in wanted]
         with self._stopping():
             self._built.set_result(modules.build(req, tools, self.kernel))
+            ktap.load(self.kernel.tree)
 
     @contextlib.contextmanager
     def _stopping(self) -> Iterator[None]:
