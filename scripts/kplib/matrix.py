@@ -20,7 +20,7 @@ from kplib.configure.archs import Arch
 from kplib.configure.lanes import LANES
 from kplib.configure.request import Request
 from kplib.configure.variants import Variant
-from kplib.judge import ledger, results
+from kplib.judge import ktap, ledger, results
 from kplib.report import files, terminal
 
 
@@ -88,6 +88,7 @@ class Cell:
                         keeper(setup) if keeper and not lane.counts else None),
                     f"{self.kernel.name} {lane.name}"))
             self._built.set_result(modules.build(req, tools, self.kernel))
+            ktap.load(self.kernel.tree)
 
     @contextlib.contextmanager
     def _stopping(self) -> Iterator[None]:

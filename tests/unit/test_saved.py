@@ -106,7 +106,7 @@ class TestSaved(Folder):
 
     @unittest.skipUnless(shutil.which("make"), "no make on this host")
     def test_fails(self) -> None:
-        """A command that fails ends the build, and leaves no target that looks made."""
+        """A command that fails ends the build."""
         self.put("build/kmod/.x.o.cmd", C.replace("; true", "; false"))
         self.put("build/.Module.symvers.cmd", "savedcmd_Module.symvers := true\n")
         self.put(f"build/{saved.MAKEFILE}", saved.makefile(

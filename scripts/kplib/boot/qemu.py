@@ -19,7 +19,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator
 
 from kplib.boot import advice, qmp
 from kplib.boot.console import Console
@@ -131,6 +131,12 @@ def _until(guest: Guest, what: str, command: str, wanted: tuple[str, ...]) -> st
     raise qmp.MonitorError(f"{what} takes longer than {STATE_DEADLINE:.0f} s")
 
 
+def _known(kernel: Kernel, state: Path) -> dict[str, Any] | None:
+    """The marker of a state that is whole, and not of an older build of this kernel."""
+    marker = cache.marker(state)
+    return marker if marker and kernel.image.stat().st_mtime <= state.stat().st_mtime else None
+
+
 def _prune(state: Path) -> None:
     """Drop the oldest states of this kernel: its init or words for it have changed since."""
     found = sorted((p.parent for p in state.parent.glob("warm-*/.complete")),
@@ -139,10 +145,10 @@ def _prune(state: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _save(guest: Guest, state: Path) -> None:
+def _save(guest: Guest, kernel: Kernel, state: Path) -> None:
     """Keep the state of a guest that has just booted; it goes on afterwards."""
     with cache.locked(state):
-        if cache.marker(state) is not None:
+        if _known(kernel, state):
             return
         _prune(state)
         with contextlib.suppress(EnvironmentFailed, OSError), cache.fresh(state) as partial:
@@ -208,8 +214,7 @@ def boot(setup: Setup, lane: Lane, path: Path, token: str = "",
     tools, kernel, append = setup.tools, setup.kernel, setup.request.append
     words = command(kernel, lane, append=append)
     state = None if append else _state_file(tools, kernel, lane, words)
-    known = cache.marker(state) if state else None
-    if state and known and (kernel.image.stat().st_mtime <= state.stat().st_mtime):
+    if state and (known := _known(kernel, state)):
         with contextlib.ExitStack() as stack:
             try:
                 guest = stack.enter_context(
@@ -234,5 +239,5 @@ def boot(setup: Setup, lane: Lane, path: Path, token: str = "",
             raise
         if state:
             with contextlib.suppress(qmp.MonitorError):
-                _save(guest, state)
+                _save(guest, kernel, state)
         yield guest

@@ -48,7 +48,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A built kernel. `build` is its KDIR, `ident` names it in other caches.
+    """A built kernel. `build` is its KDIR, `image` what boots, `ident` names it in other caches.
 
     `headers` has the headers for user space in usr/include; `entry` is a folder
     of the cache where what is made for this kernel is kept.
@@ -299,9 +299,29 @@ def _finish(tools: Toolchain, tree: Path, kdir: Path, headers: Path, arch: Arch,
     return Kernel(
         arch=arch, variant=variant, entry=entry,
         release=(kdir / "include/config/kernel.release").read_text().strip(),
-        tree=tree, build=kdir, image=kdir / arch.image, headers=headers,
+        tree=tree, build=kdir, image=_image(tools, kdir / arch.image, entry), headers=headers,
         initrd=_initramfs(tools, tree, kdir, headers, arch, entry),
         ident=ident, config=kconfig.parse((kdir / ".config").read_text()))
+
+
+def _image(tools: Toolchain, built: Path, entry: Path) -> Path:
+    """What QEMU boots: an ELF kernel without symbols and debug sections.
+
+    These are four fifths of it. QEMU would read and sort its symbols at each start,
+    which takes 40 ms; gdb and stacks have them from the build folder.
+    """
+    with open(built, "rb") as file:
+        if file.read(4) != b"\x7fELF":
+            return built
+    stat = built.stat()
+    stripped = entry / f"image-{cache.digest(str(stat.st_mtime_ns), str(stat.st_size))}"
+    if stripped.exists():
+        return stripped
+    with cache.locked(stripped), tempfile.TemporaryDirectory(dir=entry) as scratch:
+        image = Path(scratch) / "image"
+        proc.output(tools.argv("llvm-strip", "--strip-all", "-o", image, built))
+        os.replace(image, stripped)
+    return stripped
 
 
 def _initramfs(tools: Toolchain, tree: Path, kdir: Path, headers: Path, arch: Arch,

@@ -136,14 +136,16 @@ def makefile(build: Path, kernel: Path, modules: dict[str, bool],
              stale: frozenset[str]) -> str:
     """A makefile that makes stale targets anew and links the `modules` that are true.
 
-    The others are linked if modpost finds that they use other modules now.
+    The others are linked if modpost finds that they use other modules now. All targets
+    are made whatever their times say; what a failed one leaves is not taken for made,
+    as objects.State does not have it.
     """
     fixdep = kernel / "scripts/basic/fixdep"
     kos = " ".join(f"{module}.ko" for module in modules)
     linked = [load(build, f"{module}.o") for module, again in modules.items() if again]
     objects = " ".join(link.target for link in linked)
     text = ["# Written by kparity for one build; see scripts/kplib/build/saved.py.\n"
-            "pound := \\#\n.DELETE_ON_ERROR:\n.SUFFIXES:\nMAKEFLAGS += -r\n"
+            "pound := \\#\n.SUFFIXES:\nMAKEFLAGS += -r\n"
             f".PHONY: all modpost {objects} {kos} {' '.join(sorted(stale))}\n"
             f"all: {kos}\n"]
     for target in sorted(stale):

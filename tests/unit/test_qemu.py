@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Saved states of guests: which are used."""
+
+import os
+import tempfile
+import unittest
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from kplib.boot import guest, qemu
+from kplib.common import cache
+
+
+class TestState(unittest.TestCase):
+    """kplib.boot.qemu"""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.image = self.folder / "image"
+        self.image.write_text("")
+        self.kernel: Any = SimpleNamespace(image=self.image, entry=self.folder,
+                                           arch=SimpleNamespace(qemu="qemu"))
+        self.tools: Any = SimpleNamespace(versions={"qemu": "1"})
+
+    def test_known(self) -> None:
+        """A state that is whole and not older than its kernel, and no other."""
+        state = self.folder / "warm-1"
+        state.mkdir()
+        self.assertIsNone(qemu._known(self.kernel, state))
+        cache.complete(state, {"sha256": "x"})
+        self.assertEqual(qemu._known(self.kernel, state), {"sha256": "x"})
+        later = state.stat().st_mtime + 1
+        os.utime(self.image, (later, later))
+        self.assertIsNone(qemu._known(self.kernel, state))
+
+    def test_lanes(self) -> None:
+        """Both emulated lanes have one, each its own; virtualised guests have none."""
+        def state(name: str, accel: str, *words: str) -> Path | None:
+            return qemu._state_file(self.tools, self.kernel, guest.Lane(name, accel, ""),
+                                    list(words))
+
+        self.assertIsNotNone(state("insn", "tcg", "a"))
+        self.assertIsNotNone(state("check", "tcg", "b"))
+        self.assertNotEqual(state("insn", "tcg", "a"), state("check", "tcg", "b"))
+        self.assertIsNone(state("check", "kvm", "b"))
+
+    def test_pruned(self) -> None:
+        """The oldest states go when there are many."""
+        for number in range(qemu.STATES + 2):
+            state = self.folder / f"warm-{number}"
+            state.mkdir()
+            cache.complete(state, {})
+            os.utime(state, (number, number))
+        qemu._prune(self.folder / "warm-new")
+        left = {path.name for path in self.folder.glob("warm-*")}
+        self.assertEqual(left, {f"warm-{n}" for n in range(3, qemu.STATES + 2)})
+
+
+if __name__ == "__main__":
+    unittest.main()
