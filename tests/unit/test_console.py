@@ -53,8 +53,8 @@ class TestConsole(unittest.TestCase):
         """The last line that carries this boot's word says what runs; "-" is nothing."""
         found = self.read(at("ring lockstep c->c", 1) + at("ring - -", 2))
         self.assertEqual(found.position, Position("ring", "", ""))
-        self.assertEqual(found.at(1), Position("ring", "lockstep", "c->c"))
-        self.assertEqual(found.at(0), Position())
+        self.assertEqual(found.history, [(1, Position("ring", "lockstep", "c->c")),
+                                         (2, Position("ring"))])
         found = self.read("[ 0.1] kparity[abcd]: at device_user c -\r\n")
         self.assertEqual(found.position, Position("device", "c", "", user=True))
 
@@ -119,7 +119,7 @@ class TestConsole(unittest.TestCase):
         found.freeze()
         found.feed((at("ring spsc rust->c", 2) + at("- - -", 3) + KASAN).encode())
         self.assertEqual(found.position, Position("ring", "spsc", "c->rust"))
-        self.assertEqual((found.reports, found.at(3)), ([], found.position))
+        self.assertEqual((found.reports, found.history), ([], [(1, found.position)]))
 
     def test_kinds(self) -> None:
         """The kernel's own words for each kind."""

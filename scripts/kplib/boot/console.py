@@ -155,6 +155,7 @@ class Console:
         self._open: Report[Position] | None = None
         self.position = Position()
         self.reports: list[Report[Position]] = []
+        #: Each position with the tick of the guest's clock at which it began.
         self.history: list[tuple[int, Position]] = []
         self.size = 0
         #: Whom to show it to as it comes.
@@ -241,12 +242,3 @@ class Console:
         last = report.checker in ("lockdep", "sleep", "hung") and _LAST_FRAME.match(line)
         if over or last or long:
             self._open = None
-
-    def at(self, jiffies: int) -> Position:
-        """What ran at a tick of the guest's."""
-        found = Position()
-        for since, position in self.history:
-            if since > jiffies:
-                break
-            found = position
-        return found

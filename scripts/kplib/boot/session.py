@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import Callable
 
-from kplib.boot import agenda
+from kplib.boot import agenda, leaks
 from kplib.boot.agenda import Work
 from kplib.boot.console import Position, Report
 from kplib.boot.guest import Guest, Pending
@@ -30,7 +30,6 @@ SIDES = ("c", "rust")
 LEAK_AGE = 5.1
 #: Seconds for a guest to power off, in variant base.
 OFF_DEADLINE = 30.0
-_LEAK = re.compile(r"^unreferenced object 0x[0-9a-f]+ \(size (\d+)\):$")
 
 
 @dataclass(frozen=True)
@@ -203,22 +202,5 @@ class Session:
         self.vm.idle(end - time.monotonic())
         self._scan()
         text = self.vm.read("reading the leaks", f"{DEBUG}/kmemleak").text()
-        for report in leak_reports(text, self.vm.console.at):
-            self._result.report(report)
-
-
-def leak_reports(text: str, ran_at: Callable[[int], Position]) -> list[Report[Position]]:
-    """What kmemleak says, as reports; `ran_at` tells what ran at a tick of the guest's."""
-    # What was allocated in one place on one path is one leak, however often.
-    found: dict[tuple[Position, str], tuple[list[int], list[str]]] = {}
-    for block in re.split(r"(?m)^(?=unreferenced object)", text):
-        lines = block.splitlines()
-        when = re.search(r"jiffies (\d+)", block)
-        if not lines or not when or not (size := _LEAK.match(lines[0])):
-            continue
-        stack = block.partition("backtrace")[2].partition("\n")[2]
-        sizes, _ = found.setdefault((ran_at(int(when.group(1))), stack), ([], lines))
-        sizes.append(int(size.group(1)))
-    return [Report("kmemleak", f"kmemleak: nothing points to what was allocated here: "
-                   f"{sum(sizes)} bytes in {len(sizes)} object{'s' * (len(sizes) > 1)}", at, lines)
-            for (at, _), (sizes, lines) in found.items()]
+        for leak in leaks.find(text, self.vm.console.history, Position):
+            self._result.report(Report("kmemleak", leak.title, leak.at, list(leak.lines)))
