@@ -288,7 +288,8 @@ class LiveTest(unittest.TestCase):
         path = self.folder / name
         # A link in it leads to the checkout.
         shutil.copytree(self.built, path, symlinks=True,
-                        ignore=shutil.ignore_patterns("*.console", "results.*"))
+                        ignore=shutil.ignore_patterns("*.console", "results.*", "junit.xml",
+                                                      "logs"))
         return path
 
     def start(self, *words: str, out: Path | None = None, before: Sequence[str] = ()) -> Run:

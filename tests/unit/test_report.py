@@ -81,15 +81,27 @@ class TestTerminal(unittest.TestCase):
         """What failed is told in full, and listed right before the verdict."""
         log = ("ring: seed 1", "  1 push()")
         found = document(a=pair({("lockstep", "c->rust"): log, ("lockstep", "rust->rust"): log,
-                                 ("layout", "c->c"): ("want->nr == 2",)}), b=pair())
+                                 ("layout", "c->c"): ("want->nr == 2",),
+                                 ("layout", "rust->c"): ("want->nr == 3",)}), b=pair())
         for tables in (False, True):
             lines = shown(found, tables)
             at = lines.index("  FAIL a lockstep c->rust, rust->rust")
             self.assertEqual(lines[at + 1:at + 3], ["    ring: seed 1", "      1 push()"])
             self.assertEqual(lines[-6:], [
                 "  what failed:", "    FAIL a lockstep c->rust, rust->rust",
-                "    FAIL a layout c->c", "  logs and consoles: out/x86_64/base", "",
-                "x86_64 base: FAIL, 13 of 16 results passed"])
+                "    FAIL a layout c->c, rust->c", "  logs and consoles: out/x86_64/base", "",
+                "x86_64 base: FAIL, 12 of 16 results passed"])
+            self.assertIn("  FAIL a layout c->c", lines)
+            self.assertIn("  FAIL a layout rust->c", lines)
+
+    def test_whole_suite(self) -> None:
+        """A verdict on a suite as a whole names it."""
+        found = pair()
+        found["cases"] += [{"suite": suite, "case": "", "path": "", "status": "error",
+                            "log": ["not run"]} for suite in ("a", "a_insn")]
+        lines = shown({**document(a=found), "verdict": "error"})
+        self.assertEqual(lines[-6:-3], ["  what failed:", "    ERROR a suite",
+                                        "    ERROR a a_insn"])
 
     def test_program(self) -> None:
         """A user program's rows are its suite's; a program that broke off says how far it came."""

@@ -58,29 +58,42 @@ def _cases(pair: PairResult) -> list[str]:
     return lines
 
 
-def _groups(pair: PairResult, *statuses: str) -> dict[tuple[str, ktap.Log], list[ktap.Verdict]]:
-    """Verdicts of some statuses by case and log: paths that say the same are named together."""
-    same: dict[tuple[str, ktap.Log], list[ktap.Verdict]] = {}
+_Groups = dict[tuple[str, str, ktap.Log], list[ktap.Verdict]]
+
+
+def _groups(pair: PairResult, status: str) -> _Groups:
+    """Verdicts of a status; paths of a case that say the same are named together."""
+    same: _Groups = {}
     for verdict in pair.verdicts:
-        if verdict.status in statuses:
-            same.setdefault((verdict.case or verdict.suite, verdict.log), []).append(verdict)
+        if verdict.status == status:
+            same.setdefault((verdict.suite, verdict.case, verdict.log), []).append(verdict)
     return same
 
 
-def _row(name: str, case: str, found: list[ktap.Verdict]) -> str:
-    status, suite = found[0].status, found[0].suite
-    paths = ", ".join(v.path for v in found)
-    if suite == user_suite(name):
-        name = suite
-    return f"  {_paint(_WORD[status], status)} {name} {case} {paths}".rstrip()
+def _row(name: str, found: list[ktap.Verdict]) -> str:
+    """One case of a pair on some paths."""
+    first = found[0]
+    suite = "suite" if first.suite == name else first.suite
+    words = [first.suite if first.suite == user_suite(name) else name, first.case or suite,
+             ", ".join(verdict.path for verdict in found)]
+    return f"  {_paint(_WORD[first.status], first.status)} {' '.join(words)}".rstrip()
+
+
+def _failed(name: str, pair: PairResult) -> list[str]:
+    """A line for each case that failed."""
+    by_case: dict[tuple[str, str, str], list[ktap.Verdict]] = {}
+    for verdict in pair.verdicts:
+        if verdict.status in (ktap.FAIL, ktap.ERROR):
+            by_case.setdefault((verdict.status, verdict.suite, verdict.case), []).append(verdict)
+    return [_row(name, found) for found in by_case.values()]
 
 
 def _failures(name: str, pair: PairResult, replay: str) -> list[str]:
     """What failed, and why."""
     lines: list[str] = []
     for status in (ktap.FAIL, ktap.ERROR):
-        for (case, log), found in _groups(pair, status).items():
-            lines += [_row(name, case, found), *(f"    {line}" for line in log)]
+        for (_, _, log), found in _groups(pair, status).items():
+            lines += [_row(name, found), *(f"    {line}" for line in log)]
     if lines:
         lines.append(f"  again: make run PAIR={name} {replay}")
     return lines
@@ -88,8 +101,8 @@ def _failures(name: str, pair: PairResult, replay: str) -> list[str]:
 
 def _skips(name: str, pair: PairResult) -> list[str]:
     """What was not run, and why."""
-    return [f"{_row(name, case, found)}: {' '.join(log)}"
-            for (case, log), found in _groups(pair, ktap.SKIP).items()]
+    return [f"{_row(name, found)}: {' '.join(log)}"
+            for (_, _, log), found in _groups(pair, ktap.SKIP).items()]
 
 
 def _cell(cost: Cost | None) -> str:
@@ -230,9 +243,7 @@ def text(document: dict[str, Any], verbose: bool, tables: bool, where: str) -> s
         lines += ["", *skips]
     for lane, found in document["lanes"].items():
         lines += _lane_trouble(lane, found)
-    failed = [_row(pair_name, case, found) for pair_name, pair in pairs.items()
-              for status in (ktap.FAIL, ktap.ERROR)
-              for (case, _), found in _groups(pair, status).items()]
+    failed = [row for pair_name, pair in pairs.items() for row in _failed(pair_name, pair)]
     if failed:
         lines += ["", "  what failed:", *(f"  {line}" for line in failed[:LISTED])]
         if len(failed) > LISTED:
