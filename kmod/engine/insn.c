@@ -126,6 +126,7 @@ static void measure(struct kunit *test, const struct kp_path_param *p,
 	kp_trace_run(got, p->pair, p->id, prog);
 
 	for (run = 0; run < runs; run++) {
+		kp_alive();
 		kp_trace_start(got, p->pair, p->id, prog);
 		err = counted_run(p, got);
 		if (err) {

@@ -16,8 +16,12 @@
 #include <linux/string.h>
 #include "engine.h"
 
-/* A case that works for long says so in between; the host takes silence for a hang. */
-#define ALIVE_EVERY	(2 * HZ)
+/*
+ * A case that works for long says so in between; the host takes silence for a
+ * hang. Often enough for lane insn, whose second is 1,000,000,000 instructions
+ * and takes an emulator many seconds.
+ */
+#define ALIVE_EVERY	(HZ / 2)
 /* For a line to reach the console: a UART takes 0.1 ms, a flooded one longer. */
 #define PRINTED_WITHIN	(HZ / 2)
 
@@ -81,6 +85,9 @@ static void say(const char *pair, const char *name, const char *path)
 
 /**
  * kp_alive() - tell the host that a long case makes progress
+ *
+ * For where something was achieved. Where a thread tries again what has failed
+ * it must not be called: the host would never find that it goes on for ever.
  *
  * Context: task.
  */

@@ -13,7 +13,7 @@
  * A program whose operations wait for what a bug keeps from them can take
  * seconds. What is left after this time is small enough to be read.
  */
-#define SHRINK_FOR	(20 * HZ)
+#define SHRINK_FOR	(10 * HZ)
 
 /*
  * A program counts as failing while the paths differ or a promise breaks. How

@@ -122,12 +122,13 @@ static bool work_brings(const struct probe *p, const atomic_t *what,
 int deferred_wait_release(u32 probe)
 {
 	struct probe *p = &probes[probe];
-	int runs, releases;
+	bool came = work_brings(p, &p->releases, &released);
+	/* The next object has the probe as new, whatever became of this one. */
+	int runs = atomic_xchg(&p->runs, 0);
+	int releases = atomic_xchg(&p->releases, 0);
 
-	if (!work_brings(p, &p->releases, &released))
+	if (!came)
 		return -ETIMEDOUT;
-	runs = atomic_xchg(&p->runs, 0);
-	releases = atomic_xchg(&p->releases, 0);
 	return releases == 1 && !atomic_xchg(&p->late, 0) ? runs : -EPROTO;
 }
 

@@ -26,7 +26,7 @@
 #define LOOK_EVERY	5000	/* us */
 #define STILL		400	/* looks at processes that do nothing: a hang */
 #define REFCNT		"/sys/module/" MODULE "/refcnt"
-#define STATUS_SIZE	4096
+#define STATUS_SIZE	128
 
 static const char *node;
 static int failed;	/* checks of the test that this process runs */
@@ -119,32 +119,39 @@ static bool exits_well(pid_t pid)
 }
 
 /*
- * What the kernel says of a process, which is something else once that has run:
- * it counts how often a process was switched to. Empty if there is none.
+ * A process's state, one letter, and how often it was switched to: something
+ * else once it has run. Empty if there is no such process.
  */
-static void status_of(pid_t pid, char *text)
+static void status_of(pid_t pid, char *status)
 {
-	char path[32];
+	char path[32], text[4096];
+	const char *state, *switches;
 	ssize_t len = 0;
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	fd = pid ? open(path, O_RDONLY) : -1;
 	if (fd >= 0) {
-		len = read(fd, text, STATUS_SIZE - 1);
+		len = read(fd, text, sizeof(text) - 1);
 		close(fd);
 	}
 	text[len > 0 ? len : 0] = '\0';
+	state = strstr(text, "State:\t");
+	switches = strstr(text, "\nvoluntary_ctxt_switches:");
+	memset(status, 0, STATUS_SIZE);
+	if (state && switches)
+		snprintf(status, STATUS_SIZE, "%c%s",
+			 state[strlen("State:\t")], switches);
 }
 
 static bool sleeps(const char *status)
 {
-	return strstr(status, "State:\tS") || strstr(status, "State:\tD");
+	return *status == 'S' || *status == 'D';
 }
 
 static bool gone(const char *status)
 {
-	return !*status || strstr(status, "State:\tZ");
+	return !*status || *status == 'Z' || *status == 'X';
 }
 
 /* Wait until a process sleeps, or is gone; its status then. */
@@ -160,8 +167,8 @@ static void await_sleep(pid_t pid, char *status)
 
 /*
  * Whether a process has slept all the while since its status was this. A sample
- * wakes a reader before the call that feeds it returns: one that has slept on
- * was not woken, and never will be.
+ * or a signal wakes a reader before the call that gives it returns: one that has
+ * slept on was not woken, and never will be.
  */
 static bool sleeps_on(pid_t pid, const char *since)
 {
@@ -381,6 +388,10 @@ static void read_interrupted(void)
 		_exit(gives(fd, 1));
 	await_sleep(pid, asleep);
 	CHECK(!kill(pid, SIGKILL));
+	if (sleeps_on(pid, asleep)) {
+		CHECK(!"the signal woke it");
+		feed(fd, 0, 0);
+	}
 	CHECK(waitpid(pid, &status, 0) == pid);
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	CHECK(!feed(fd, 1, 0));
