@@ -139,6 +139,23 @@ def killed() -> None:
     ended_of(sleeps, sleeps)
 
 
+class TestSessions(unittest.TestCase):
+    """proc.child()"""
+
+    @unittest.skipUnless(Path("/proc/self/autogroup").exists(), "sessions are no groups here")
+    def test_as_nice(self) -> None:
+        """A child's session is as nice as its parent."""
+        for nice in (0, 7):
+            done = subprocess.run(
+                ["nice", "-n", str(nice), sys.executable, "-c",
+                 f"import sys; sys.path[:0] = [{str(TOP / 'scripts')!r}]; "
+                 "from kplib.common import proc; "
+                 "print(proc.output(['cat', '/proc/self/autogroup']))"],
+                check=True, stdout=subprocess.PIPE, text=True)
+            base = os.getpriority(os.PRIO_PROCESS, 0)
+            self.assertRegex(done.stdout, rf"nice {min(19, base + nice)}\b")
+
+
 class TestProcesses(unittest.TestCase):
     """kplib.selftest.processes"""
 

@@ -117,10 +117,17 @@ class TestPlan(unittest.TestCase):
     def test_group(self) -> None:
         """A second kernel is built only while nothing else can run, and never a third."""
         kernels = [job(f"kernel {n}", 400, 1.5, group="kernels") for n in range(3)]
-        what = plan(*kernels, job("test", 2, 1.5))
-        self.assertEqual(started(what), ["kernel 0", "test"])
+        what = plan(*kernels, job("test", 2000, 1.5))
+        self.assertEqual(started(what), ["test", "kernel 0"])
+        what = plan(*kernels, *(job(f"test {n}", 300, 1) for n in range(9)))
+        self.assertEqual(started(what), ["kernel 0", "test 0"])
         what = plan(*kernels, cores=9)
         self.assertEqual(started(what), ["kernel 0", "kernel 1"])
+
+    def test_group_behind(self) -> None:
+        """Nor while kernels, one after the other, would keep everybody waiting at the end."""
+        kernels = [job(f"kernel {n}", 400, 1.5, group="kernels") for n in range(3)]
+        self.assertEqual(started(plan(*kernels, job("test", 2, 1.5))), ["kernel 0", "kernel 1"])
 
     def test_wrong_need(self) -> None:
         """A name that no job has is a defect of the suite."""

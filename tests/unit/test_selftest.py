@@ -259,6 +259,11 @@ class TestProgress(unittest.TestCase):
                 found.end(each)
         return found, said.getvalue()
 
+    def test_span(self) -> None:
+        """Minutes have sixty seconds."""
+        self.assertEqual([progress.span(s) for s in (0.04, 99.94, 119.7, 601)],
+                         ["0.0 s", "99.9 s", "2 min 0 s", "10 min 1 s"])
+
     def test_lines(self) -> None:
         """Failures are shown whole with the job's output, skips with their reason."""
         _, said = self.shown(
@@ -304,6 +309,14 @@ class TestProgress(unittest.TestCase):
         self.assertEqual(again.expected([there]), {"kernel x86_64 base": 0.5})
         (self.folder / "test-times.json").write_text('{"a": {"work": "x"}}')
         self.assertEqual(progress.History(self.folder).expected([job("a")]), {"a": 5})
+
+    def test_measured(self) -> None:
+        """Cores are those that were busy, within reason."""
+        history = progress.History(self.folder)
+        history.save([Ended(job(name), one(name, None), 0, 9, 10, cpu)
+                      for name, cpu in (("waits", 8.0), ("idle", 0.1), ("busy", 99.0))])
+        self.assertEqual([history.measured(job(name)).cores
+                          for name in ("waits", "idle", "busy", "unknown")], [0.8, 0.6, 1.5, 1.0])
 
     def test_one_kernel_more(self) -> None:
         """From this run's builds, or from what an earlier run has measured."""

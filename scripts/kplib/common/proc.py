@@ -24,6 +24,19 @@ def die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def _new_session() -> None:
+    """For the leader of a session: the whole of it is as nice as its parent is.
+
+    Where the kernel groups tasks by session, nice values count within a session alone.
+    """
+    die_with_parent()
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    if nice:
+        with contextlib.suppress(OSError):
+            with open("/proc/self/autogroup", "w", encoding="ascii") as file:
+                file.write(str(nice))
+
+
 @contextlib.contextmanager
 def child(argv: Sequence[str | Path], **kwargs: Any) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in a session of its own; killed with all its children on leaving.
@@ -33,7 +46,7 @@ def child(argv: Sequence[str | Path], **kwargs: Any) -> Iterator[subprocess.Pope
     """
     try:
         process = subprocess.Popen([str(a) for a in argv], start_new_session=True,
-                                   preexec_fn=die_with_parent, **kwargs)
+                                   preexec_fn=_new_session, **kwargs)
     except OSError as err:
         raise EnvironmentFailed(f"cannot run {argv[0]}: {err.strerror}") from err
     try:

@@ -139,7 +139,7 @@ def checks(req: Request, tools: Toolchain, tree: Path, arch: Arch, base: Variant
             yield from _content(_files(*modules.INPUTS))
         return Check(f"{name}, {arch.name}", reads,
                      lambda: _kbuild(tools, built(), out / folder, *words),
-                     kernel=True, cores=2, seconds=36)
+                     kernel=True, cores=1.5, seconds=36)
 
     return [
         Check("checkpatch --strict",

@@ -64,8 +64,9 @@ class Job:
 
     `run` gets an empty folder for the job's own files. `cores` is the number of
     cores that it keeps busy, `seconds` the time it takes if nothing better is known.
-    Of jobs with the same `group` a second one starts only if nothing else can;
-    `early` ones go before all others.
+    Of jobs with the same `group` two run at once at most, and the second one starts
+    only if nothing else can, or if they would be the last to end; `early` ones go
+    before all others.
     """
 
     name: str

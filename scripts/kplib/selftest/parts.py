@@ -104,8 +104,8 @@ def builds(setup: Setup) -> list[Job]:
                          seconds=0.5 if there else KERNEL_SECONDS, cores=1 if there else 1.5,
                          group="" if there else "kernels", nice=KERNEL_NICE, bound=KERNEL_BOUND),
                      Job(modules_name(arch.name, variant.name), BUILDS, build,
-                         seconds=0.5 if built else MODULES_SECONDS, cores=1 if built else 2,
-                         needs=(kernel_name(arch.name, variant.name),))]
+                         seconds=0.5 if built else MODULES_SECONDS, cores=1 if built else 1.5,
+                         needs=(kernel_name(arch.name, variant.name),), early=True)]
     return jobs
 
 
@@ -180,8 +180,8 @@ def suites(setup: Setup) -> list[Job]:
                 return _suite(setup, arch, variant)
 
             jobs.append(Job(_suite_name(arch, variant), "suites", run, seconds=12,
-                            cores=2 if len(variant.lanes) > 1 else 1,
-                            needs=(modules_name(arch.name, variant.name),)))
+                            cores=1.5 if len(variant.lanes) > 1 else 1,
+                            needs=(modules_name(arch.name, variant.name),), early=True))
     return jobs
 
 
@@ -220,7 +220,7 @@ def contracts(setup: Setup) -> list[Job]:
 
         jobs += [Job(f"contracts {arch.name}", "contracts", ledger, seconds=3,
                      needs=(_suite_name(arch, setup.base),)),
-                 Job(f"compile-fail {arch.name}", "contracts", misuse, seconds=12, cores=2,
+                 Job(f"compile-fail {arch.name}", "contracts", misuse, seconds=12, cores=1.5,
                      needs=(modules_name(arch.name, variants.BASE),))]
     return jobs
 

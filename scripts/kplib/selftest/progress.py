@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Sequence
 
@@ -20,13 +21,16 @@ INTERVAL = 30.0
 #: Lines of a failure, and of the output of a job that failed, that are shown.
 WHY_MAX, SAID_MAX = 200, 60
 SLOWEST = 10
+#: A job is taken to keep at least and at most so much of the cores busy that it says.
+LEAST, MOST = 0.6, 1.5
 
 
 def span(seconds: float) -> str:
     """A duration in words."""
     if seconds < 100:
         return f"{seconds:.1f} s"
-    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    whole = round(seconds)
+    return f"{whole // 60} min {whole % 60} s"
 
 
 class History:
@@ -54,6 +58,17 @@ class History:
             key = self._key(job, job.part == BUILDS and job.seconds > 1)
             found[job.name] = self._known.get(key, {}).get("work", job.seconds)
         return found
+
+    def measured(self, job: Job) -> Job:
+        """The job, with the cores that it kept busy; close to what the code says of it.
+
+        On a machine with other work it seems to want fewer than it does.
+        """
+        known = self._known.get(job.name)
+        if known is None or job.part == BUILDS or known["work"] < 1.0:
+            return job
+        share = known["cpu"] / known["work"] / job.cores
+        return replace(job, cores=job.cores * min(MOST, max(LEAST, share)))
 
     def cpu_of(self, job: Job, built: bool = False) -> float | None:
         """Core-seconds that a job took when it last ran."""

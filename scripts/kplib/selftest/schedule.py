@@ -49,6 +49,7 @@ class Plan:
         self._limit = cores * OVERSUBSCRIBED
         self._cores = cores
         self._tail = _tails(jobs, expected)
+        self._seconds = {job.name: expected.get(job.name, job.seconds) for job in jobs}
         #: Since when a job that is next has not fitted.
         self._held: dict[str, float] = {}
 
@@ -70,6 +71,12 @@ class Plan:
     def _fits(self, job: Job) -> bool:
         return not self._running or self.load + job.cores <= self._limit + 1e-9
 
+    def _behind(self, group: str) -> bool:
+        """Whether a group's jobs, one after the other, would be the last to end."""
+        rest = sum(self._seconds[job.name] * job.cores for job in self._waiting
+                   if job.group != group) / self._cores
+        return sum(self._seconds[job.name] for job in self._waiting if job.group == group) > rest
+
     def next(self, now: float) -> Job | None:
         """The job to start now, which then runs; None if none is to start yet.
 
@@ -79,14 +86,15 @@ class Plan:
         ready = [job for job in self._waiting if self._done.issuperset(job.needs)]
         groups = [job.group for job in self._running if job.group]
         ready = [job for job in ready if groups.count(job.group) < GROUP_MAX]
-        ready.sort(key=lambda job: (job.group in groups, not job.early, -self._tail[job.name]))
+        last = {group for group in groups if not self._behind(group)}
+        ready.sort(key=lambda job: (job.group in last, not job.early, -self._tail[job.name]))
         for job in ready:
             if self._fits(job):
                 self._held.pop(job.name, None)
                 self._waiting.remove(job)
                 self._running.append(job)
                 return job
-            if job.group in groups:
+            if job.group in last:
                 continue
             if now - self._held.setdefault(job.name, now) > PATIENCE:
                 break

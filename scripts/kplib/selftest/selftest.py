@@ -75,6 +75,7 @@ def _run(req: Request, names: tuple[str, ...], wanted: Callable[[Job], bool]) ->
         found = schedule.closure(parts.every(setup, names),
                                  lambda job: job.part in names and wanted(job))
         history = progress.History(req.cache)
+        found = [history.measured(job) for job in found]
         expected = history.expected(found)
         forecast = schedule.forecast(found, cores, expected)
         print(f"{len(found)} jobs on {cores} cores, about {progress.span(forecast)}", flush=True)
