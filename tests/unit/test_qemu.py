@@ -8,8 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from kplib.boot import guest, qemu
+from kplib.boot import qemu
 from kplib.common import cache
+from kplib.configure.lanes import LANES
 
 
 class TestState(unittest.TestCase):
@@ -39,7 +40,7 @@ class TestState(unittest.TestCase):
     def test_lanes(self) -> None:
         """Both emulated lanes have one, each its own; virtualised guests have none."""
         def state(name: str, accel: str, *words: str) -> Path | None:
-            return qemu._state_file(self.tools, self.kernel, guest.Lane(name, accel, ""),
+            return qemu._state_file(self.tools, self.kernel, LANES[name].on(accel, ""),
                                     list(words))
 
         self.assertIsNotNone(state("insn", "tcg", "a"))
