@@ -306,8 +306,10 @@ class LaneRun:
                            self.request.append, read_only=not self.keep,
                            cancelled=self.cancelled) as vm:
                 console_ = vm.console
-                while not self._built.done():
-                    vm.idle(60, self._built.done)
+                if not self._built.done():
+                    with qemu.standing_still(vm, self.result.lane):
+                        while not self._built.done():
+                            vm.idle(60, self._built.done)
                 if self.keep:
                     self._run_kept(vm)
                 else:
