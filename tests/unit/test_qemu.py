@@ -7,8 +7,9 @@ import unittest
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
-from kplib.boot import qemu
+from kplib.boot import qemu, qmp
 from kplib.common import cache
 from kplib.configure.lanes import LANES
 
@@ -47,6 +48,21 @@ class TestState(unittest.TestCase):
         self.assertIsNotNone(state("check", "tcg", "b"))
         self.assertNotEqual(state("insn", "tcg", "a"), state("check", "tcg", "b"))
         self.assertIsNone(state("check", "kvm", "b"))
+
+    def test_standing_still(self) -> None:
+        """A guest of lane insn is stopped while the body runs; no other is; errors do no harm."""
+        def asked(name: str) -> list[str]:
+            monitor = mock.Mock()
+            with qemu.standing_still(mock.Mock(monitor=monitor), guest.Lane(name, "tcg", "")):
+                monitor.ask("body")
+            return [call.args[0] for call in monitor.ask.call_args_list]
+
+        self.assertEqual(asked("insn"), ["stop", "body", "cont"])
+        self.assertEqual(asked("check"), ["body"])
+        gone = mock.Mock(monitor=mock.Mock())
+        gone.monitor.ask.side_effect = qmp.MonitorError("gone")
+        with qemu.standing_still(gone, LANES["insn"].on("tcg", "")):
+            pass
 
     def test_pruned(self) -> None:
         """The oldest states go when there are many."""

@@ -64,8 +64,10 @@ class _Run:
         try:
             with qemu.boot(self._setup, self.result.lane, self._path, self._token,
                            read_only=self._keeper is None, cancelled=self._cancelled) as vm:
-                while not self._built.done():
-                    vm.idle(60, self._built.done)
+                if not self._built.done():
+                    with qemu.standing_still(vm, self.result.lane):
+                        while not self._built.done():
+                            vm.idle(60, self._built.done)
                 session = Session(vm, self._setup, self.result, self._built.result(),
                                   self._token, works)
                 if self._keeper is None:

@@ -177,6 +177,24 @@ def _load(guest: Guest, state: Path) -> None:
 
 
 @contextlib.contextmanager
+def standing_still(guest: Guest, lane: Lane) -> Iterator[None]:
+    """Keep a guest of lane insn from running while the body waits for something.
+
+    Its virtual clock does not wait for the real one: idle, it goes through its timers as
+    fast as it can, and would take a core from the compilers that it waits for.
+    """
+    monitor = guest.monitor if lane.counts else None
+    with contextlib.suppress(qmp.MonitorError):
+        if monitor:
+            monitor.ask("stop")
+    yield
+    # One whose monitor does not answer is lost at its first request.
+    with contextlib.suppress(qmp.MonitorError):
+        if monitor:
+            monitor.ask("cont")
+
+
+@contextlib.contextmanager
 def _start(setup: Setup, words: list[str], path: Path, token: str, read_only: bool,
            cancelled: threading.Event | None) -> Iterator[Guest]:
     """Run QEMU with a guest's channels; it is gone when the body ends."""

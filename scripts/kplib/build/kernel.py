@@ -25,6 +25,8 @@ from kplib.configure.variants import Variant
 OLDEST = (7, 3)
 #: Changes how a kernel is built; part of its name in the cache.
 RECIPE = "1"
+#: What the tools said in a kernel's build; it is there once one has begun.
+BUILD_LOG = "kparity-build.log"
 #: Modules cannot be compared in a kernel without these; a KDIR is held to them.
 NEEDED = ("MODULES", "MODULE_UNLOAD", "RUST", "KUNIT", "KUNIT_DEBUGFS", "DEBUG_FS", "DEVTMPFS",
           "BLK_DEV_INITRD", "VIRTIO_MMIO", "VIRTIO_CONSOLE", "BINFMT_ELF", "PROC_FS", "SYSFS")
@@ -212,8 +214,10 @@ def _configure(request: Request, tools: Toolchain, src: Source, build: Path, arc
     asked = fragments(arch, variant)
     log = build / "kparity-config.log"
     cache.write(build / ".config", _tiny(request, tools, src, arch, build, log, step) + asked)
-    # Without it Kconfig writes it here, and the build need not run Kconfig once more.
-    (build / "include/config/auto.conf").unlink(missing_ok=True)
+    if not (build / BUILD_LOG).exists():
+        # tinyconfig's. Kconfig writes the file if it is not there, and the build need not run
+        # Kconfig once more. Of a build that goes on it tells which options have changed.
+        (build / "include/config/auto.conf").unlink(missing_ok=True)
     status, tail = proc.logged(_make(tools, src.tree, build, arch, "olddefconfig"), log, step,
                                pass_fds=jobserver.pipe())
     if status:
@@ -229,7 +233,7 @@ def _configure(request: Request, tools: Toolchain, src: Source, build: Path, arc
 
 def _compile(request: Request, tools: Toolchain, src: Source, build: Path, what: str,
              arch: Arch) -> None:
-    log = build / "kparity-build.log"
+    log = build / BUILD_LOG
     image = Path(arch.image).name
     with ui.step(f"building {what} (4 to 8 minutes on 2 CPUs)") as step:
         status, tail = proc.logged(

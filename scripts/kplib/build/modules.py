@@ -96,7 +96,7 @@ class _Build:
         self.state.forget(self.stale)
         if not replayed:
             # Until kbuild has ended well, nobody knows what the saved commands are for.
-            self.state.recipe = ""
+            self.state.recipe = self.state.folder = ""
         self.state.write(self.path)
         (self.out / "guest").mkdir(exist_ok=True)
         missing = self._fetch()
@@ -172,16 +172,20 @@ class _Build:
     def _record(self) -> None:
         """Note what the folder has now. A file that changed meanwhile is not vouched for."""
         after = objects.Digests(TOP)
+        try:
+            found = {module: objects.targets(self.out, module) for module in self.modules}
+            made = {target: objects.contents(self.out, TOP, target, after)
+                    for targets in found.values() for target in targets
+                    if target not in self.state.made}
+        except saved.NotSaved:
+            return  # as after a build that failed: the next one asks kbuild
+        for target, made_from in made.items():
+            if self.now.match(made_from):
+                self.state.made[target] = made_from
+                self.store.keep(self.out, target, made_from)
+        self.state.modules |= found
+        self.state.made |= {ko.name: {} for ko in self.built.files()}
         self.state.recipe, self.state.folder = self.recipe, str(self.out)
-        for module in self.modules:
-            self.state.modules[module] = objects.targets(self.out, module)
-            for target in self.state.modules[module]:
-                if target not in self.state.made:
-                    made_from = objects.contents(self.out, TOP, target, after)
-                    if self.now.match(made_from):
-                        self.state.made[target] = made_from
-                        self.store.keep(self.out, target, made_from)
-            self.state.made[f"{module}.ko"] = {}
         self.state.write(self.path)
 
 
