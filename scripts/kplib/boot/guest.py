@@ -19,7 +19,7 @@ from typing import Any, Callable, Iterator
 from kplib.boot import diagnosis, port, qmp
 from kplib.boot.console import CONSOLE_MAX, Console
 from kplib.boot.serial import SerialLine
-from kplib.boot.silence import Silence, cpu_waits
+from kplib.boot.silence import Silence, threads
 from kplib.common.errors import GuestLost
 
 #: The kernel's panic= while it runs: 0 is to stay.
@@ -89,7 +89,7 @@ class Guest:
         self.console = console
         self.line = SerialLine(wire, console, path)
         self.monitor = qmp.Monitor(monitor)
-        self.silence = Silence(silence, lambda: cpu_waits(process.pid))
+        self.silence = Silence(silence, lambda: threads(process.pid))
         #: Set, by another thread, to have the guest given up.
         self.cancelled = cancelled or threading.Event()
         self._process = process

@@ -37,6 +37,7 @@ class _Asked:
     """The requests for one pair."""
 
     pair: str
+    marks: list[Pending]
     loaded: Pending
     modules: Pending
     cases: Pending
@@ -100,18 +101,18 @@ class Session:
         """Queue a pair's module, its suite, its user programs, and the reading of results."""
         vm, pair = self.vm, work.pair
         suite = self._lane.suite(pair)
-        self._mark(pair)
+        marks = [self._mark(pair)]
         loaded = vm.load(f"loading {pair}", in_guest(self._built.pairs[pair]).read_bytes())
         modules = vm.read("reading /proc/modules", "/proc/modules")
         cases = vm.read(f"reading the plan of {pair}", f"{DEBUG}/kparity/{pair}/cases")
         vm.write("clearing what was warned of once", f"{DEBUG}/clear_warn_once", b"1")
         asked = _Asked(
-            pair, loaded, modules, cases,
+            pair, marks, loaded, modules, cases,
             vm.write(f"running {suite}", f"{DEBUG}/kunit/{suite}/run", b"1"),
             vm.read(f"reading the results of {suite}", f"{DEBUG}/kunit/{suite}/results"),
             vm.read(f"reading the figures of {pair}",
                     f"{DEBUG}/kparity/{pair}/{self._lane.figures}"),
-            {side: self._ask_program(pair, side) for side in self._sides(work)})
+            {side: self._ask_program(pair, side, marks) for side in self._sides(work)})
         self._mark()
         self._asked.append(asked)
         return asked
@@ -122,9 +123,9 @@ class Session:
             return []
         return [side for side in SIDES if side not in agenda.skipped_sides(work)]
 
-    def _ask_program(self, pair: str, side: str) -> Pending:
+    def _ask_program(self, pair: str, side: str, marks: list[Pending]) -> Pending:
         program = self._built.programs[pair].read_bytes()
-        self._mark(user_suite(pair), side)
+        marks.append(self._mark(user_suite(pair), side))
         return self.vm.send(f"running the program of {pair} on {side}",
                             f"exec {len(program)} /dev/kparity-{pair}-{side}", program)
 
@@ -141,6 +142,8 @@ class Session:
         for side, program in asked.programs.items():
             status, out = program.answer()
             said[side] = status, out.decode(errors="replace")
+        for mark in asked.marks:
+            mark.ok()
         self._result.take(pair, Answers(ktap, figures, said))
         self.ran.append(pair)
         self._setup.progress()

@@ -15,7 +15,7 @@ import math
 import os
 import time
 from pathlib import Path
-from typing import Callable
+from typing import Callable, NamedTuple
 
 from kplib.boot.console import Position
 
@@ -37,33 +37,45 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def cpu_waits(pid: int) -> dict[str, float]:
-    """Seconds that each thread of a process, and of those below it, has waited for a CPU."""
-    waits = {}
+class Thread(NamedTuple):
+    """Seconds that a thread has run and has waited for a CPU; `runnable`: it wants one now."""
+
+    ran: float
+    waited: float
+    runnable: bool
+
+
+def threads(pid: int) -> dict[str, Thread]:
+    """Every thread of a process and of those below it, by its number."""
+    found = {}
     for process in family(pid):
         with contextlib.suppress(OSError):
-            for thread in os.listdir(f"/proc/{process}/task"):
+            for name in os.listdir(f"/proc/{process}/task"):
+                # A thread can be gone, and a kernel can say less.
                 with contextlib.suppress(OSError, ValueError, IndexError):
-                    fields = Path(f"/proc/{process}/task/{thread}/schedstat").read_text().split()
-                    waits[thread] = int(fields[1]) / 1e9
-    return waits
+                    task = Path(f"/proc/{process}/task/{name}")
+                    ran, waited, *_ = (task / "schedstat").read_text().split()
+                    state = (task / "stat").read_text(errors="replace").rpartition(")")[2].split()
+                    found[name] = Thread(int(ran) / 1e9, int(waited) / 1e9, state[0] == "R")
+    return found
 
 
 class Silence:
     """The silence of one guest, and the limit to it.
 
     `seconds` is the limit while a case of KUnit's speed "normal" runs, or anything else.
-    `waits` gives the seconds that each thread of the guest has waited for a CPU so far.
+    `look` gives the guest's threads.
     """
 
-    def __init__(self, seconds: float, waits: Callable[[], dict[str, float]] = dict,
+    def __init__(self, seconds: float, look: Callable[[], dict[str, Thread]] = dict,
                  clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
-        self._waits = waits
+        self._look = look
         self._clock = clock
         self._factors: dict[tuple[str, str], float] = {}
-        self._since = -math.inf
-        self._before: dict[str, float] = {}
+        self._since = self._start = -math.inf
+        self._before: dict[str, Thread] = {}
+        self._last: dict[str, Thread] = {}
 
     def allow(self, pair: str, case: str, speed: str) -> None:
         """Give a case what KUnit gives one of its speed."""
@@ -84,12 +96,25 @@ class Silence:
         at the same time is not added up, or a guest that spins on all of them would
         never be found out on a machine that is busy enough.
         """
-        wall = self._clock() - since
-        if wall < _SHORT:
+        now = self._clock()
+        if now - since < _SHORT:
             return False
         if since != self._since:
-            self._since, self._before = since, self._waits()
-        if wall <= limit:
+            # The time until this first look does not count, as it may be the host that
+            # had no CPU.
+            self._since, self._start = since, now
+            self._before = self._last = self._look()
             return False
-        return wall - max((waited - self._before.get(thread, 0.0)
-                           for thread, waited in self._waits().items()), default=0.0) > limit
+        if now - self._start <= limit:
+            return False
+        before, self._last = self._last, self._look()
+        if any(thread.runnable and name in before and thread.ran == before[name].ran
+               for name, thread in self._last.items()):
+            return False  # it waits right now: the kernel adds a wait once it is over
+        return now - self._start - self._waited() > limit
+
+    def _waited(self) -> float:
+        """Seconds that the guest has waited for a CPU since the first look."""
+        none = Thread(0.0, 0.0, False)
+        return max((thread.waited - self._before.get(name, none).waited
+                    for name, thread in self._last.items()), default=0.0)
