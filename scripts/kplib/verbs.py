@@ -221,7 +221,7 @@ def test(req: Request) -> int:
 
 
 def check(req: Request) -> int:
-    """What is worth running after each edit."""
+    """The part of the test suite that is soon told; imported when asked for, too."""
     from kplib.selftest import selftest  # pylint: disable=import-outside-toplevel
     return selftest.check(req)
 
@@ -236,8 +236,8 @@ def bench_self(req: Request) -> int:
 #: Every verb: what carries it out, and what it does.
 VERBS = {
     "run": (run, "build what is missing, boot, compare C and Rust, print the verdict"),
-    "check": (check, "static checks, unit tests, the base suites on this machine's arch"),
-    "test": (test, "the whole test suite, on both arches; PART= runs parts of it"),
+    "check": (check, "static checks, unit tests, and the base suites on this machine's arch"),
+    "test": (test, "the whole test suite, on both arches; PART= names parts of it"),
     "contract": (contract, "print the ledger of invariants and the review list of unsafe code"),
     "compile-fail": (misuse, "compile the Rust that must not compile"),
     "new": (new, "make a new pair, PAIR=x, from idalloc; it runs at once"),

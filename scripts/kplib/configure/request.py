@@ -41,7 +41,7 @@ VARIABLES = {
     "OUT": "folder for results; default: out",
     "MIRROR": "Debian mirror; default: the one the host's apt uses",
     "FORMAT": "make report: text or json; default: text",
-    "PART": "make test: the parts to run, e.g. PART=mutants; default: all",
+    "PART": "parts of make test: static, unit, live, suites, contracts, mutants; default: all",
     "V": "1: show the commands' output, every table and every figure",
 }
 
