@@ -53,7 +53,7 @@ class TestState(unittest.TestCase):
         """A guest of lane insn is stopped while the body runs; no other is; errors do no harm."""
         def asked(name: str) -> list[str]:
             monitor = mock.Mock()
-            with qemu.standing_still(mock.Mock(monitor=monitor), guest.Lane(name, "tcg", "")):
+            with qemu.standing_still(mock.Mock(monitor=monitor), LANES[name].on("tcg", "")):
                 monitor.ask("body")
             return [call.args[0] for call in monitor.ask.call_args_list]
 
