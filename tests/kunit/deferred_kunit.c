@@ -107,7 +107,8 @@ static bool work_brings(const struct probe *p, const atomic_t *what,
 
 	for (round = 0; round < QUIET_ROUNDS; round++) {
 		runs = atomic_read(&p->runs);
-		if (wait_event_timeout(*wq, atomic_read(what), 1))
+		if (wait_event_timeout(*wq, atomic_read(what),
+				       round ? 1 : HZ / 20))
 			return true;
 		cpus_read_lock();
 		for_each_online_cpu(cpu)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the engine makes of pairs that try its limits: a copy of the project with bugs in three.
+
+One run shows all of them. What a case says is read here; that it fails is what the
+planted bugs in tests/mutants are for.
+"""
+
+import re
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+
+from kplib.judge import ktap, results
+from kplib.selftest import selftest
+
+from .live import Ended, Run, cases, needs_kernel
+
+#: File, what is there once, and what takes its place.
+BUGS = (
+    # An object that cannot be made on two paths: nearly nothing is judged there.
+    ("rust-stub/idalloc.rs",
+     "unsafe extern \"C\" fn create(limit: u32) -> *mut bindings::idalloc {\n",
+     "unsafe extern \"C\" fn create(limit: u32) -> *mut bindings::idalloc {\n"
+     "    if core::hint::black_box(limit) != u32::MAX {\n"
+     "        return ENOMEM.to_ptr();\n    }\n"),
+    # Rust leaves out a member: all that follow it differ as well.
+    ("rust-stub/tlv.rs", "const LAYOUT: [bindings::kp_field; 15]",
+     "const LAYOUT: [bindings::kp_field; 14]"),
+    ("rust-stub/tlv.rs", "tlv_view { limit, count, present, len, digest }",
+     "tlv_view { limit, count, len, digest }"),
+    # A thousand costs and more, on the paths to C: far beyond 64 KiB of text.
+    ("kmod/ring.c", "static int ring_push(struct ring *ring, u64 value)\n{\n",
+     "static int ring_push(struct ring *ring, u64 value)\n{\n"
+     "\tfor (u32 spin = value % 2003; spin; spin--)\n\t\tbarrier();\n"),
+    ("kmod/ring.c", "static int ring_pop(struct ring *ring, u64 *value)\n{\n",
+     "static int ring_pop(struct ring *ring, u64 *value)\n{\n"
+     "\tfor (u32 spin = ring->head * 7 % 2003; spin; spin--)\n\t\tbarrier();\n"),
+)
+
+
+@needs_kernel
+class TestEngine(unittest.TestCase):
+    """scripts/kparity run PAIR=ring,idalloc,tlv of such a copy"""
+
+    ended: Ended
+    #: results.json, and its verdicts by suite, case and path.
+    found: dict[str, Any]
+    rows: dict[tuple[str, str, str], dict[str, Any]]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        top = selftest.copy_of_project(Path(folder.name))
+        for name, where, what in BUGS:
+            text = (top / name).read_text()
+            assert text.count(where) == 1, f"{name} has not one '{where}'"
+            (top / name).write_text(text.replace(where, what))
+        run = Run(Path(folder.name) / "out", "PAIR=ring idalloc tlv", "ACCEL=tcg", top=top)
+        try:
+            cls.ended = run.end(300)
+            cls.found = cls.ended.results()
+        finally:
+            run.close()
+        cls.rows = cases(cls.found)
+
+    def lines(self, suite: str, case: str, path: str, pattern: str) -> list[str]:
+        """The lines of a case's log that match a pattern; the case has failed."""
+        row = self.rows[suite, case, path]
+        self.assertEqual(row["status"], ktap.FAIL, self.ended.show())
+        return [line for line in row["log"] if re.search(pattern, line)]
+
+    def test_never_judged(self) -> None:
+        """All that was not judged on a path is one line."""
+        said = self.lines("idalloc", "invariants", "c->rust", "never judged")
+        self.assertEqual(len(said), 1, said)
+        self.assertRegex(said[0], r"idalloc: never judged on c->rust, in \d+ programs of \d+ "
+                         r"steps:( \w+){5,}$")
+        self.assertEqual(self.rows["idalloc", "invariants", "rust->c"]["status"], ktap.PASS)
+
+    def test_layout(self) -> None:
+        """The first difference is told, by type and member, and no other."""
+        for path in ("rust->c", "rust->rust"):
+            said = self.lines("tlv", "layout", path, "layout: ")
+            self.assertEqual(len(said), 1, said)
+            self.assertRegex(said[0], r"layout: struct tlv_view\.present is \d+ in C, "
+                             rf"struct tlv_view\.len is \d+ on {path}$")
+
+    def test_costs(self) -> None:
+        """Thousands of distinct costs are a table as any other."""
+        for path in results.PATHS:
+            self.assertEqual(self.rows["ring_insn", "insn", path]["status"], ktap.PASS,
+                             self.ended.show())
+        push = self.found["pairs"]["ring"]["instructions"]["push"]
+        self.assertEqual({push[path]["n"] for path in results.PATHS}, {push["c->c"]["n"]})
+        self.assertGreater(push["c->c"]["max"] - push["c->c"]["min"], 2000)
+
+    def test_status(self) -> None:
+        """It ends as a run with failures does."""
+        self.assertEqual(self.ended.status, 1, self.ended.show())
+
+
+if __name__ == "__main__":
+    unittest.main()
