@@ -67,7 +67,8 @@ class TestMatrix(unittest.TestCase):
                     (lanes, "run", self._lane), (lanes, "start", start),
                     (accel, "choose", lambda setup, lane: CHECK.on("tcg", "a test")),
                     (ktap, "verdicts", lambda tree, suites, text: passed),
-                    (ktap, "junit", lambda *_: ""), (compile_fail, "find", lambda pair: []),
+                    (ktap, "junit", lambda *_: ""), (ktap, "load", lambda tree: None),
+                    (compile_fail, "find", lambda pair: []),
                     (records, "read", lambda path: records.parse(self.contract.encode()))):
                 stack.enter_context(mock.patch.object(where, name, value))
             yield
