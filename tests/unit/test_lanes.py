@@ -249,8 +249,11 @@ class TestLanes(unittest.TestCase):
 
     def test_loading(self) -> None:
         """A module that kills its guest when it is loaded; the others have their results."""
-        lane = self.run_lane("tlv", "ring", "idalloc", deeds=[{"at": "load ring", "do": "panic"}])
-        self.assertEqual(set(self.judge(lane)), {("ring", "", "")})
+        for pairs, boots in (("ring", "tlv"), 3), (("tlv", "ring"), 2), (("tlv", "ring", "idr"), 3):
+            with self.subTest(pairs):
+                lane = self.run_lane(*pairs, deeds=[{"at": "load ring", "do": "panic"}])
+                self.assertEqual(set(self.judge(lane)), {("ring", "", "")})
+                self.assertEqual((lane.boots, len(lane.losses)), (boots, 2))
 
     def test_unloading(self) -> None:
         """One that does so when it is unloaded; nothing is run again."""

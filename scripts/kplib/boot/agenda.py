@@ -77,6 +77,7 @@ class Agenda:
             self._lose_outside(at, ran, lost, loss)
         elif others and not lost.external:
             work.alone = True
+            work.between = not at.case
             loss.suspects = others
             self._doubtful.append((loss, work.pair))
         else:
