@@ -260,7 +260,7 @@ class TestSurvival(LiveTest):
         panicked = self.start("APPEND=rdinit=/nothing", out=self.out("panicked")).end(30)
         for ended, why in (
                 (panicked, "^the guest panicked while booting: No working init found"),
-                (hung.end(40), "^the guest hung: nothing for 9 s while booting, after a panic: "
+                (hung.end(75), "^the guest hung: nothing for 9 s while booting, after a panic: "
                                "No working init found")):
             self.assertEqual(ended.status, 3, ended.show())
             lane = ended.results()["lanes"]["check"]
