@@ -39,6 +39,22 @@ for ko; do
     ld.lld --unresolved-symbols=ignore-all --entry=0 -o "$0/${ko##*/}" "$ko" || cp "$ko" "$0"
 done
 """
+#: The tree's script: FOLDER, SCRIPT and its arguments. Two of the programs that it calls
+#: do the same again and again. gdb reads all of vmlinux, once a module, to learn the name
+#: of the folder of installed modules; there are none, and a gdb that says nothing will do.
+#: llvm-nm lists all symbols of vmlinux, once a frame; here it keeps its list.
+_DECODE = r"""
+mkdir "$0/bin"
+ln -s /bin/true "$0/bin/gdb"
+cat >"$0/bin/llvm-nm" <<'END'
+#!/bin/sh
+list=$0.$(printf '%s' "$1" | tr / _)
+[ -e "$list" ] || PATH=${PATH#*:} llvm-nm "$1" >"$list"
+exec cat "$list"
+END
+chmod 755 "$0/bin/llvm-nm"
+PATH=$0/bin:$PATH LLVM=1 exec "$@"
+"""
 
 
 def _as_return_address(line: str) -> str:
@@ -60,7 +76,8 @@ def decode(setup: Setup, said: list[list[str]]) -> list[list[str]]:
     try:
         with tempfile.TemporaryDirectory(dir=modules) as linked:
             proc.output(tools.argv("sh", "-ec", _LINK, linked, *modules.glob("*.ko")))
-            argv = tools.argv("env", "LLVM=1", kernel.tree / "scripts/decode_stacktrace.sh",
+            argv = tools.argv("sh", "-ec", _DECODE, linked,
+                              kernel.tree / "scripts/decode_stacktrace.sh",
                               kernel.build / "vmlinux", kernel.tree, linked)
             with proc.child(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                             stderr=subprocess.DEVNULL) as process:
