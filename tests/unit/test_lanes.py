@@ -27,7 +27,7 @@ from kplib.build.modules import Modules
 from kplib.common import proc
 from kplib.configure import request, variants
 from kplib.configure.lanes import CHECK, INSN, Lane
-from kplib.judge import ktap, results
+from kplib.judge import ktap, results, tables, verdicts
 
 #: Seconds. An actor says something each few milliseconds.
 SILENCE = 0.5
@@ -209,7 +209,7 @@ class TestLanes(unittest.TestCase):
         self.assertEqual(self.judge(lane), {})
         self.assertEqual(self.found.verdict, "error")
         self.assertEqual(lane.losses[0].suspects, ("tlv", "ring"))
-        self.assertEqual(results.untold(lane), lane.losses)
+        self.assertEqual(verdicts.untold(lane), lane.losses)
         self.assertIn("before it ran ring", lane.losses[0].notes[1])
 
     def test_own_deed(self) -> None:
@@ -330,7 +330,7 @@ class TestLanes(unittest.TestCase):
     def test_unexpected(self) -> None:
         """A bug of kparity's in judging one pair leaves the others their verdicts."""
         lane = self.run_lane("ring", "tlv")
-        plain = results.parse_invariants
+        plain = tables.parse_invariants
         with mock.patch.object(results, "parse_invariants", side_effect=[
                 KeyError("oh"), plain(lane.answers["tlv"].figures)]):
             rows = self.judge(lane)
@@ -343,7 +343,7 @@ class TestLanes(unittest.TestCase):
         self.lane = INSN
         lane = self.run_lane("ring", deeds=[{"at": "ring insn c->rust", "do": "hang"}],
                              tables={"ring/cost": "".join(f"{p} noop 1 5\n{p} push 3 5\n" for p in
-                                                          results.PATHS if p != "c->rust")})
+                                                          tables.PATHS if p != "c->rust")})
         self.only_lost(lane, ("ring_insn", "insn", "c->rust"))
         self.assertEqual(self.found.pairs["ring"].costs["push"]["rust->c"].mean, 2.0)
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kplib.build import modules
-from kplib.judge import compile_fail, ktap, records, results
+from kplib.judge import compile_fail, ktap, records, results, tables
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Row:
                 found.append(f"{encoding.where}: no text")
         if any(e.how == "type" for e in self.encodings) and not self.misuse:
             found.append("encoded as type, but no compile-fail test proves it")
-        found += [f"never judged on {path}" for path in results.PATHS if not self.judged.get(path)]
+        found += [f"never judged on {path}" for path in tables.PATHS if not self.judged.get(path)]
         if not self.cases:
             found.append("no case judged it")
         return found
@@ -139,7 +139,7 @@ def show(ledger: Ledger) -> str:
             for op in ledger.operations[pair]:
                 lines.append(f"  {op.name}: context {op.context}; locks: {op.locks}; errnos: "
                              f"{', '.join(op.errnos) or 'none'}; {op.owns}; on error {op.on_error}")
-        counts = ", ".join(f"{p} {row.judged.get(p, 0)}" for p in results.PATHS)
+        counts = ", ".join(f"{p} {row.judged.get(p, 0)}" for p in tables.PATHS)
         lines += ["", f"  {row.promise.id} ({row.promise.category}): {row.promise.text}",
                   f"    c     {row.promise.keeps}"]
         if row.promise.then:

@@ -17,7 +17,8 @@ from typing import Any
 from kplib.common.errors import FAILED, KparityError
 from kplib.configure.lanes import user_suite
 from kplib.judge import ktap
-from kplib.judge.results import NOOP, PATHS, ArchResult, Cost, PairResult, geometric_mean
+from kplib.judge.results import ArchResult, PairResult
+from kplib.judge.tables import NOOP, PATHS, Cost, geometric_mean
 from kplib.report import files
 
 _COLOUR = {ktap.PASS: "32", ktap.FAIL: "31", ktap.ERROR: "31", ktap.SKIP: "33"}

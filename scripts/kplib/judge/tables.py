@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The engine's tables, as the guest gives them: costs of operations, and invariants judged."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+PATHS = ("c->c", "c->rust", "rust->c", "rust->rust")
+REFERENCE = PATHS[0]
+NOOP = "noop"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Instructions of an operation on a path, the driver's own subtracted."""
+
+    n: int
+    min: int
+    p50: int
+    p99: int
+    max: int
+    total: int
+    mean: float
+    ratio: float | None
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """How often an invariant was put to the test on each path."""
+
+    id: str
+    category: str
+    judged: dict[str, int]
+    cases: list[str]
+
+
+class DamagedTable(ValueError):
+    """A table from the guest cannot be read. The message names the line."""
+
+
+def percentile(counts: dict[int, int], share: float) -> int:
+    """The smallest value that at least `share` of all samples do not exceed."""
+    need = math.ceil(share * sum(counts.values()))
+    for value in sorted(counts):
+        need -= counts[value]
+        if need <= 0:
+            return value
+    raise ValueError("no samples")
+
+
+def _cost_rows(text: str) -> dict[tuple[str, str], dict[int, int]]:
+    """How often an operation on a path cost how much."""
+    raw: dict[tuple[str, str], dict[int, int]] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        found = re.fullmatch(r"(\S+) (\S+) ([0-9]{1,19}) ([0-9]{1,19})", line)
+        if not found or found.group(1) not in PATHS or not int(found.group(4)):
+            raise DamagedTable(f"the table of costs, line {number}: {line[:100]!r}")
+        path, op, value, times = found.groups()
+        raw.setdefault((op, path), {})[int(value)] = int(times)
+    for op, path in raw:
+        if (NOOP, path) not in raw:
+            raise DamagedTable(f"the table of costs has {op} and no {NOOP} on {path}")
+    return raw
+
+
+def parse_costs(text: str) -> dict[str, dict[str, Cost]]:
+    """Costs by operation and path, from the engine's cost table."""
+    raw = _cost_rows(text)
+    table: dict[str, dict[str, Cost]] = {}
+    for (op, path), counts in raw.items():
+        own = percentile(raw[(NOOP, path)], 0.5) if op != NOOP else 0
+        net = {value - own: times for value, times in counts.items()}
+        n, total = sum(net.values()), sum(v * t for v, t in net.items())
+        # c->c comes first in the engine's table.
+        reference = table.get(op, {}).get(REFERENCE)
+        mean = total / n
+        ratio = 1.0 if path == REFERENCE else mean / reference.mean if reference else None
+        if op == NOOP or mean <= 0 or (reference and reference.mean <= 0):
+            ratio = None
+        table.setdefault(op, {})[path] = Cost(
+            n=n, min=min(net), p50=percentile(net, 0.5), p99=percentile(net, 0.99), max=max(net),
+            total=total, mean=round(mean, 3), ratio=ratio and round(ratio, 4))
+    return table
+
+
+def geometric_mean(table: dict[str, dict[str, Cost]], path: str) -> float | None:
+    """Geometric mean of a path's ratios over all operations."""
+    ratios = [row[path].ratio for row in table.values() if path in row and row[path].ratio]
+    return math.exp(math.fsum(math.log(r or 1) for r in ratios) / len(ratios)) if ratios else None
+
+
+def parse_invariants(text: str) -> list[Invariant]:
+    """Invariants from the engine's table."""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split("\t")
+        if len(words) != len(PATHS) + 3 or not all(words[:2]) or \
+                not all(re.fullmatch("[0-9]{1,20}", word) for word in words[2:-1]):
+            raise DamagedTable(f"the table of invariants, line {number}: {line[:100]!r}")
+        ident, category, *judged, cases = words
+        found.append(Invariant(ident, category, dict(zip(PATHS, map(int, judged))),
+                               cases.split()))
+    return found

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Verdicts of one pair in one lane: of its suites, and of the kernel's checkers."""
+
+from __future__ import annotations
+
+import collections
+from pathlib import Path
+
+from kplib.boot import stacks
+from kplib.boot.console import Report
+from kplib.boot.laneresult import CaseId, LaneResult, Loss
+from kplib.build.kernel import Kernel
+from kplib.configure.lanes import user_suite
+from kplib.judge import ktap
+from kplib.judge.tables import PATHS, REFERENCE
+
+#: How many reports of the kernel a case and path shows.
+REPORTS = 4
+
+
+def given(lane: LaneResult, pair: str) -> dict[str, str]:
+    """KTAP of each suite of a pair that a guest gave."""
+    if pair not in lane.answers:
+        return {}
+    answers = lane.answers[pair]
+    found = {lane.lane.suite(pair): answers.ktap}
+    if answers.programs:
+        name = user_suite(pair)
+        found[name] = ktap.wrap(name, answers.programs)
+    return found
+
+
+def _answers_for(lane: LaneResult, loss: Loss, pair: str, suite: str) -> CaseId | None:
+    """The row of a suite that a lost guest is an error of, if it is one of it.
+
+    A suspect answers for it if there is no other, or if it was lost right behind it.
+    """
+    if loss.at.suite:
+        return loss.at if loss.at.suite == suite else None
+    alone = len(loss.suspects) == 1 or loss.right_behind
+    if loss.suspects[:1] == (pair,) and alone and suite == lane.lane.suite(pair):
+        return CaseId(suite)
+    return None
+
+
+def untold(lane: LaneResult) -> list[Loss]:
+    """Lost guests that no row of a pair tells of."""
+    return [loss for loss in lane.losses if not loss.at.suite and not (
+        loss.suspects and (len(loss.suspects) == 1 or loss.right_behind))]
+
+
+def of_suite(tree: Path, lane: LaneResult, pair: str, suite: str) -> list[ktap.Verdict]:
+    """One verdict for each planned case and path of a suite, in their order."""
+    planned = [at for at in lane.planned.get(pair, []) if at.suite == suite]
+    texts = given(lane, pair)
+    rest = f"{lane.lane.name}.console"  # beside results.json
+    absent = lane.not_run.get(pair) or lane.lost or "its guests were lost"
+    found: dict[tuple[str, str], ktap.Verdict] = {(at.case, at.path): ktap.Verdict(
+        suite, at.case, at.path, ktap.ERROR,
+        ("its result is missing" if suite in texts else f"not run: {absent}",))
+        for at in planned}
+    cases = {at.case for at in planned}
+    losses = [(loss, at) for loss in lane.losses if (at := _answers_for(lane, loss, pair, suite))]
+    if suite in texts:
+        text = ktap.settle(texts[suite], suite, [(at.case, at.path) for at in planned])
+        for v in ktap.verdicts(tree, [suite], ktap.merge({suite: text})):
+            # A case that was left out on all paths has a line, but no verdict.
+            if v.path or v.status != ktap.SKIP or v.case not in cases:
+                found[v.case, v.path] = v
+    elif not planned and not losses:
+        found["", ""] = ktap.Verdict(
+            suite, "", "", ktap.ERROR,
+            (lane.not_run.get(pair) or lane.lost or "the guest gave no results",))
+    for _, at in losses:
+        after = found.get(("invariants", at.path))
+        if after and after.status == ktap.FAIL:
+            found["invariants", at.path] = ktap.Verdict(
+                suite, "invariants", at.path, ktap.ERROR,
+                (f"it looks at what the cases before it have judged, and {at.case} was lost",))
+    for loss, at in losses:
+        found[at.case, at.path] = ktap.Verdict(
+            suite, at.case, at.path, ktap.ERROR,
+            (loss.what, *loss.notes, *stacks.summary(loss.lines, rest)))
+    several: collections.Counter[tuple[str, str]] = collections.Counter()
+    for report in lane.reports:
+        key = report.at.case, report.at.path
+        if report.at.suite != suite:
+            continue
+        log = (report.heading(), *stacks.summary(report.lines[1:], rest))
+        have = found.get(key)
+        several[key] += 1
+        if several[key] > REPORTS:
+            continue
+        if several[key] == REPORTS:
+            more = sum(r.at == report.at for r in lane.reports) - REPORTS + 1
+            log = (f"... {more} reports more in {rest}",)
+        if have is None or have.status in (ktap.PASS, ktap.SKIP):
+            found[key] = ktap.Verdict(suite, *key, ktap.FAIL, log)
+        elif log[0] not in have.log:
+            found[key] = ktap.Verdict(suite, *key, have.status, have.log + log)
+    return list(found.values())
+
+
+def _first(lane: LaneResult, *checkers: str) -> Report[CaseId] | None:
+    """The first report of any of these checkers."""
+    return next((r for r in lane.reports if r.checker in checkers), None)
+
+
+def _where(report: Report[CaseId]) -> str:
+    return f"{report.at.case} {report.at.path} of {report.at.suite}"
+
+
+def _disabled(lane: LaneResult, checker: str) -> tuple[str, str]:
+    """Status and reason of a checker that did not look to the end.
+
+    A report of its own or one that taints the kernel, as KASAN's do, ends lockdep's
+    work: that is to be mended first, and is a failure already.
+    """
+    first = _first(lane, checker, "kasan")
+    if first is None:
+        return ktap.ERROR, f"{lane.disabled[checker]}, but there is none"
+    return ktap.SKIP, f"{lane.disabled[checker]}: {_where(first)}"
+
+
+def of_checkers(kernel: Kernel, lane: LaneResult, pair: str,
+                verdicts: list[ktap.Verdict]) -> list[ktap.Verdict]:
+    """What each of the variant's checkers saw of a pair, on each path."""
+    found = []
+    ran = {v.path for v in verdicts if v.status in (ktap.PASS, ktap.FAIL)}
+    for checker in kernel.variant.checkers:
+        for path in PATHS:
+            hits = [r for r in lane.reports if r.checker == checker.name
+                    and r.at.suite == pair and r.at.path == path]
+            status, why = ktap.PASS, ""
+            if hits:
+                status, why = ktap.FAIL, (
+                    f"{sum(r.times for r in hits)} of its reports, the first in "
+                    f"{hits[0].at.case}")
+            elif why := lane.unasked.get((checker.name, pair), ""):
+                status = ktap.SKIP
+            elif checker.name in lane.disabled:
+                status, why = _disabled(lane, checker.name)
+            elif checker.limit and (first := _first(lane, checker.name)):
+                status, why = ktap.SKIP, f"{checker.limit}: {_where(first)}"
+            elif path not in ran:
+                status, why = ktap.ERROR, "nothing ran to the end"
+            elif checker.sees == "c" and path != REFERENCE:
+                status, why = ktap.SKIP, (f"{checker.option} does not instrument Rust; "
+                                          f"only what C does is looked at for {checker.looks_for}")
+            found.append(ktap.Verdict(pair, checker.name, path, status, (why,) if why else ()))
+    return found
