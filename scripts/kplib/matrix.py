@@ -65,7 +65,6 @@ class Cell:
     def __init__(self, req: Request, tools: toolchain.Toolchain, arch: Arch,
                  variant: Variant, keeper: Callable[[Setup], lanes.Keeper] | None = None) -> None:
         self._req = req
-        self._tools = tools
         self.kernel = kernel.get(req, tools, arch, variant)
         self._built: Future[modules.Modules] = Future()
         #: Suites that have given their results, and how many there are.
@@ -73,12 +72,12 @@ class Cell:
         #: Its place among the cells of a run, in words.
         self.place = ""
         self._step: ui.Step | None = None
-        setup = Setup(req, tools, self.kernel, self._advance)
+        self._setup = setup = Setup(req, tools, self.kernel, self._advance)
         wanted = [accel.choose(setup, LANES[name]) for name in req.lanes if name in variant.lanes]
         self._of = len(wanted) * len(req.pairs)
         #: Set to have this cell's guests given up, and no other's.
         self._cancelled = threading.Event()
-        self.folder = modules.results_folder(req, self.kernel)
+        self.folder = setup.results
         self._running: list[Future[LaneResult]] = []
         with self._stopping():
             for lane in wanted:
@@ -87,7 +86,7 @@ class Cell:
                         setup, lane, self._built, self.folder, self._cancelled,
                         keeper(setup) if keeper and not lane.counts else None),
                     f"{self.kernel.name} {lane.name}"))
-            self._built.set_result(modules.build(req, tools, self.kernel))
+            self._built.set_result(modules.build(setup))
             ktap.load(self.kernel.tree)
 
     @contextlib.contextmanager
@@ -134,7 +133,7 @@ class Cell:
         req = self._req
         with self._stopping(), ui.step(self._doing()) as self._step:
             done = [future.result() for future in self._running]
-        result = results.gather(self.kernel, self._tools, req.seed, req.pairs, done)
+        result = results.gather(self._setup, req.pairs, done)
         result.replay = request.replay(req, self.kernel.arch, self.kernel.variant)
         built = self._built.result()
         book = ledger.build(built, result.pairs)

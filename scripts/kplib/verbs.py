@@ -12,6 +12,7 @@ import sys
 from kplib import matrix
 from kplib.boot import accel
 from kplib.build import apt, kernel, modules, toolchain
+from kplib.build.setup import Setup
 from kplib.common import cache, proc, ui
 from kplib.common.errors import BROKEN, FAILED, OK, KparityError, Refused
 from kplib.configure import archs, request
@@ -190,10 +191,10 @@ def contract(req: Request) -> int:
 def misuse(req: Request) -> int:
     """Compile what must not compile."""
     tools = matrix.prepare(req)
-    built_kernel = kernel.get(req, tools, req.archs[0], req.variants[0])
-    modules.build(req, tools, built_kernel)
+    setup = Setup(req, tools, kernel.get(req, tools, req.archs[0], req.variants[0]))
+    modules.build(setup)
     with ui.step("compiling what must not compile"):
-        found = compile_fail.run(tools, modules.folder(req, built_kernel), req.pairs)
+        found = compile_fail.run(tools, setup.modules, req.pairs)
     bad = 0
     for outcome in found:
         test_ = outcome.test

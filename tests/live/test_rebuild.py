@@ -12,6 +12,7 @@ from unittest import mock
 
 from kplib import matrix
 from kplib.build import kernel, modules, objects, saved, toolchain
+from kplib.build.setup import Setup
 from kplib.common.errors import Failed
 from kplib.configure import request
 from kplib.selftest import selftest
@@ -40,7 +41,7 @@ class TestRebuild(unittest.TestCase):
     out: Path
     request: request.Request
     tools: toolchain.Toolchain
-    kernel: kernel.Kernel
+    setup: Setup
     built: modules.Modules
     #: The modules without an edit.
     plain: dict[str, bytes]
@@ -59,8 +60,8 @@ class TestRebuild(unittest.TestCase):
             cls.addClassCleanup(patch.stop)
         cls.request = request.parse([f"OUT={cls.out}", "PAIR=ring", "VARIANT=base"], os.environ)
         cls.tools = matrix.prepare(cls.request)
-        cls.kernel = kernel.get(cls.request, cls.tools, cls.request.archs[0],
-                                cls.request.variants[0])
+        cls.setup = Setup(cls.request, cls.tools, kernel.get(
+            cls.request, cls.tools, cls.request.archs[0], cls.request.variants[0]))
         cls.build_all()
         cls.plain = cls.content()
 
@@ -69,14 +70,14 @@ class TestRebuild(unittest.TestCase):
         """Build; what the tools said."""
         (cls.folder() / "build.log").unlink(missing_ok=True)
         with contextlib.redirect_stderr(io.StringIO()):
-            cls.built = modules.build(cls.request, cls.tools, cls.kernel)
+            cls.built = modules.build(cls.setup)
         log = cls.folder() / "build.log"
         return log.read_text() if log.exists() else ""
 
     @classmethod
     def folder(cls) -> Path:
         """The build folder."""
-        return modules.folder(cls.request, cls.kernel)
+        return cls.setup.modules
 
     @classmethod
     def content(cls) -> dict[str, bytes]:
@@ -160,7 +161,7 @@ class TestRebuild(unittest.TestCase):
             with mock.patch.object(saved, "UNSAVED", ("RUST",) if kbuild else ()), \
                     contextlib.redirect_stderr(io.StringIO()) as notes, \
                     self.assertRaises(Failed):
-                modules.build(self.request, self.tools, self.kernel)
+                modules.build(self.setup)
             said.append([line for line in notes.getvalue().splitlines()
                          if not line.startswith(("make", "  "))])
         self.assertTrue(any("use of undeclared identifier 'nothing'" in x for x in said[0]))

@@ -115,7 +115,7 @@ class TestLanes(unittest.TestCase):
         """All verdicts that did not pass; every planned case must have one."""
         pairs = tuple(self.script["cases"])
         with mock.patch.object(results, "TOP", self.folder):  # no pair has a user program there
-            self.found = results.gather(self.kernel, mock.Mock(versions={}), 1, pairs, [lane])
+            self.found = results.gather(mock.Mock(kernel=self.kernel), pairs, [lane])
         rows = [v for pair in self.found.pairs.values() for v in pair.verdicts]
         by_name = {(v.suite, v.case, v.path): v for v in rows}
         self.assertEqual(len(by_name), len(rows), "one verdict each")

@@ -40,10 +40,10 @@ class TestMatrix(unittest.TestCase):
         found.name = f"{arch.name} {variant.name}"
         return found
 
-    def _build(self, req: request.Request, _tools: Any, built_for: mock.Mock) -> Modules:
-        if built_for.name in self.built:
-            raise self.built[built_for.name]
-        return Modules(Path("x"), {pair: Path(pair) for pair in req.pairs}, {})
+    def _build(self, setup: Any) -> Modules:
+        if setup.kernel.name in self.built:
+            raise self.built[setup.kernel.name]
+        return Modules(Path("x"), {pair: Path(pair) for pair in setup.request.pairs}, {})
 
     def _lane(self, setup: Any, lane: Any, *_: Any) -> LaneResult:
         result = LaneResult(lane)

@@ -224,7 +224,8 @@ class TestFiles(unittest.TestCase):
                                  for path in tables.PATHS]
         invariants = "full\terrors\t1\t1\t1\t1\tlockstep\n"
         given.take("ring", Answers((data / "fail.ktap").read_text(), invariants, {}))
-        found = results.gather(kernel, mock.Mock(versions={}), 1, ("ring",), [given])
+        found = results.gather(mock.Mock(kernel=kernel, tools=mock.Mock(versions={}),
+                                         request=mock.Mock(seed=1)), ("ring",), [given])
         found.replay = "ARCH=x86_64 SEED=1"
         self.where.mkdir(parents=True)
         (self.where / "check.console").write_bytes((data / "check.console").read_bytes())

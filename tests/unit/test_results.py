@@ -90,7 +90,7 @@ class TestJudging(unittest.TestCase):
         given = tuple(ktap.Verdict("ring", case, path, status, ())
                       for (case, path), status in passed.items())
         with mock.patch.object(ktap, "verdicts", return_value=given):
-            pairs = results.gather(self.kernel, mock.Mock(), 1, ("ring",), [self.lane]).pairs
+            pairs = results.gather(mock.Mock(kernel=self.kernel), ("ring",), [self.lane]).pairs
         found = pairs["ring"].verdicts
         self.assertEqual(len(found), len({(v.case, v.path) for v in found}), "one verdict each")
         return {(v.case, v.path): v for v in found}

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kplib.build import nolibc, objects, saved
-from kplib.build.kernel import Kernel
-from kplib.build.toolchain import Toolchain
+from kplib.build.setup import Setup
 from kplib.common import cache, proc, ui
 from kplib.common.errors import Failed
-from kplib.configure.request import TOP, Request
+from kplib.configure.request import TOP
 
 #: Everything of the checkout that is built from.
 INPUTS = ("Kbuild", "kmod/**/*.[ch]", "rust-stub/*.rs", "tests/kunit/*.[ch]", "tests/user/*.c")
@@ -48,32 +47,25 @@ def in_guest(module: Path) -> Path:
     return module.parent / "guest" / module.name
 
 
-def results_folder(request: Request, kernel: Kernel) -> Path:
-    """Where the results of an arch and variant go."""
-    return request.out / kernel.arch.name / kernel.variant.name
-
-
-def folder(request: Request, kernel: Kernel) -> Path:
-    """Where kbuild puts objects and modules."""
-    return results_folder(request, kernel) / "build"
-
-
-def command(tools: Toolchain, kernel: Kernel, out: Path, *words: str) -> list[str]:
+def command(setup: Setup, out: Path, *words: str) -> list[str]:
     """The kbuild command line for the modules."""
-    return tools.argv("make", "-C", kernel.build, f"ARCH={kernel.arch.kernel_arch}", "LLVM=1",
-                      f"-j{os.cpu_count() or 1}", f"M={TOP}", f"MO={out}", *words, "modules")
+    kernel = setup.kernel
+    return setup.tools.argv("make", "-C", kernel.build, f"ARCH={kernel.arch.kernel_arch}",
+                            "LLVM=1", f"-j{os.cpu_count() or 1}", f"M={TOP}", f"MO={out}", *words,
+                            "modules")
 
 
 class _Build:
     """One build of some pairs' modules, in a folder that this process has locked."""
 
-    def __init__(self, request: Request, tools: Toolchain, kernel: Kernel, built: Modules) -> None:
-        self.request, self.tools, self.kernel, self.built = request, tools, kernel, built
+    def __init__(self, setup: Setup, built: Modules) -> None:
+        self.setup, self.built = setup, built
+        self.request, self.tools, self.kernel = setup.request, setup.tools, setup.kernel
         self.out = built.engine.parent
         self.now = objects.Digests(TOP)
         self.path = self.out / ".kparity-state"
         self.state = objects.State.read(self.path)
-        self.recipe = cache.digest(kernel.ident, str(TOP), (TOP / "Kbuild").read_bytes())
+        self.recipe = cache.digest(self.kernel.ident, str(TOP), (TOP / "Kbuild").read_bytes())
         self.store = objects.Store(self.out.parent / "objects",
                                    cache.digest(self.recipe, str(self.out)))
         self.modules = tuple(ko.stem for ko in built.files())
@@ -106,7 +98,7 @@ class _Build:
         except saved.NotSaved:
             replayed = False
         argv = saved.command(self.tools, self.out) if replayed else \
-            command(self.tools, self.kernel, self.out, f"PAIRS={' '.join(self.request.pairs)}")
+            command(self.setup, self.out, f"PAIRS={' '.join(self.request.pairs)}")
         status, tail = proc.logged(argv, self.out / "build.log", step, self.request.verbose)
         saved.complete(self.out, commands)
         if status == 0:
@@ -189,16 +181,16 @@ class _Build:
         self.state.write(self.path)
 
 
-def build(request: Request, tools: Toolchain, kernel: Kernel) -> Modules:
+def build(setup: Setup) -> Modules:
     """Build the requested pairs' modules; nothing is run if no file of theirs has changed."""
-    out = folder(request, kernel)
+    request, kernel, out = setup.request, setup.kernel, setup.modules
     out.mkdir(parents=True, exist_ok=True)
     built = Modules(out / "kparity.ko",
                     {pair: out / f"kparity_{pair}.ko" for pair in request.pairs},
                     {pair: out / "user" / pair for pair in request.pairs
                      if (TOP / f"tests/user/{pair}.c").exists()})
     with cache.locked(out):
-        work = _Build(request, tools, kernel, built)
+        work = _Build(setup, built)
         if work.nothing_to_do():
             return built
         with ui.step(f"building {', '.join(request.pairs)} for {kernel.name}") as step:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
-from kplib.build import modules
 from kplib.build.kernel import Kernel
 from kplib.build.toolchain import Toolchain
 from kplib.configure.request import Request
@@ -29,6 +28,11 @@ class Setup:
         return self.request.silence * self.kernel.variant.patience
 
     @property
+    def results(self) -> Path:
+        """The folder for the results of this arch and variant."""
+        return self.request.out / self.kernel.arch.name / self.kernel.variant.name
+
+    @property
     def modules(self) -> Path:
-        """The folder that the modules are built in."""
-        return modules.folder(self.request, self.kernel)
+        """The folder that kbuild puts objects and modules in."""
+        return self.results / "build"

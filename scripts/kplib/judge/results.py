@@ -39,6 +39,7 @@ from typing import Any
 
 from kplib.boot.laneresult import LaneResult
 from kplib.build.kernel import Kernel
+from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
 from kplib.configure.lanes import Lane, user_suite
 from kplib.configure.request import TOP
@@ -162,19 +163,18 @@ def _not_judged(lane: LaneResult, pair: str, err: Exception) -> list[ktap.Verdic
             ktap.Verdict(lane.lane.suite(pair), "", "", ktap.ERROR, why)]
 
 
-def gather(kernel: Kernel, tools: Toolchain, seed: int, pairs: tuple[str, ...],
-           lanes: list[LaneResult]) -> ArchResult:
-    """Judge what the lanes of one arch and variant gave."""
+def gather(setup: Setup, pairs: tuple[str, ...], lanes: list[LaneResult]) -> ArchResult:
+    """Judge what the lanes of one arch and variant gave of some pairs."""
     found = {pair: PairResult() for pair in pairs}
     for lane in lanes:
         for pair in pairs:
             before = list(found[pair].verdicts)
             try:
-                _judge_pair(kernel, lane, pair, found[pair])
+                _judge_pair(setup.kernel, lane, pair, found[pair])
             except Exception as err:  # pylint: disable=broad-except
                 # Whatever it is, the other pairs keep their results.
                 found[pair].verdicts = before + _not_judged(lane, pair, err)
-    return ArchResult(kernel, tools, seed, lanes, found)
+    return ArchResult(setup.kernel, setup.tools, setup.request.seed, lanes, found)
 
 
 def planned_suites(pair: str, lane: Lane) -> list[str]:

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterator
 
-from kplib.build import kernel as kernels
-from kplib.build import modules
-from kplib.build.kernel import Kernel
+from kplib.build import kernel, modules
+from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
 from kplib.common import cache
 from kplib.configure.archs import Arch
@@ -81,15 +80,15 @@ def _tool(argv: list[str], silent: bool = False) -> str | None:
     return said or f"{argv[0]}: exit status {done.returncode}"
 
 
-def _kbuild(tools: Toolchain, kernel: Kernel, out: Path, *words: str) -> str | None:
+def _kbuild(setup: Setup, out: Path, *words: str) -> str | None:
     """A build of all modules in a folder of its own; a warning fails it.
 
     Objects are kept only while all of them were built without a warning, with the same
     kernel and tools: kbuild then makes those alone whose sources changed.
     """
     passed = out / ".kparity-passed"
-    command = modules.command(tools, kernel, out, *words)
-    made_with = cache.digest(kernel.ident, tools.name(), *command)
+    command = modules.command(setup, out, *words)
+    made_with = cache.digest(setup.kernel.ident, setup.tools.name(), *command)
     if not passed.exists() or passed.read_text() != made_with:
         shutil.rmtree(out, ignore_errors=True)
     passed.unlink(missing_ok=True)
@@ -130,15 +129,15 @@ def checks(req: Request, tools: Toolchain, tree: Path, arch: Arch, base: Variant
 
     def kbuild(name: str, folder: str, *words: str) -> Check:
         # Each job asks for the kernel itself: it is there by then.
-        def built() -> Kernel:
-            return kernels.get(req, tools, arch, base)
+        def built() -> Setup:
+            return Setup(req, tools, kernel.get(req, tools, arch, base))
 
         def reads() -> Iterator[str | bytes]:
-            yield built().ident
-            yield from modules.command(tools, built(), out / folder, *words)
+            yield built().kernel.ident
+            yield from modules.command(built(), out / folder, *words)
             yield from _content(_files(*modules.INPUTS))
         return Check(f"{name}, {arch.name}", reads,
-                     lambda: _kbuild(tools, built(), out / folder, *words),
+                     lambda: _kbuild(built(), out / folder, *words),
                      kernel=True, cores=1.5, seconds=36)
 
     return [

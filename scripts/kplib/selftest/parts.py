@@ -21,6 +21,7 @@ from pathlib import Path
 
 from kplib import matrix
 from kplib.build import kernel, modules
+from kplib.build import setup as building
 from kplib.build.toolchain import Toolchain
 from kplib.configure import variants
 from kplib.configure.archs import Arch
@@ -63,6 +64,11 @@ class Setup:
     def base(self) -> Variant:
         """The variant that figures come from."""
         return next(v for v in self.variants if v.name == variants.BASE)
+
+    def of(self, arch: Arch, variant: Variant) -> building.Setup:
+        """The set-up for one kernel, which has been built."""
+        return building.Setup(self.req, self.tools,
+                              kernel.get(self.req, self.tools, arch, variant))
 
 
 def kernel_name(arch: str, variant: str) -> str:
@@ -117,13 +123,13 @@ def _kernel(setup: Setup, arch: Arch, variant: Variant) -> Report:
 
 
 def _modules(setup: Setup, arch: Arch, variant: Variant) -> Report:
-    found = kernel.get(setup.req, setup.tools, arch, variant)
-    log = modules.folder(setup.req, found) / "build.log"
+    mine = setup.of(arch, variant)
+    log = mine.modules / "build.log"
     before = log.stat().st_mtime_ns if log.exists() else 0
-    modules.build(setup.req, setup.tools, found)
+    modules.build(mine)
     if variant.name in {m.variant for m in mutants.load_all(setup.req.pairs)} \
             and arch == setup.host:
-        mutants.seed(modules.folder(setup.req, found), _seed(setup, variant.name))
+        mutants.seed(mine.modules, _seed(setup, variant.name))
     return Report(aside=BUILT if log.exists() and log.stat().st_mtime_ns > before else "")
 
 
@@ -232,7 +238,7 @@ def _row(name: str, why: str | None) -> Outcome:
 def _contracts(setup: Setup, arch: Arch) -> Report:
     """Rows of the ledger, reasons for unsafe, and layouts in DWARF."""
     found: matrix.CellRun = pickle.loads(_cell(setup, arch).read_bytes())
-    out = modules.folder(setup.req, found.result.kernel)
+    out = setup.of(arch, setup.base).modules
     book = found.book
     rows = [_row(f"{row.pair}.{row.promise.id}", "; ".join(row.gaps()) or None)
             for row in book.rows]
@@ -249,8 +255,7 @@ def _contracts(setup: Setup, arch: Arch) -> Report:
 
 def _misuse(setup: Setup, arch: Arch) -> Report:
     """Rust that must not compile."""
-    built_for = kernel.get(setup.req, setup.tools, arch, setup.base)
-    out = modules.folder(setup.req, built_for)
+    out = setup.of(arch, setup.base).modules
     return Report(tuple(
         _row(f"compile-fail {outcome.test.pair}/{outcome.test.name}: {outcome.test.error}",
              outcome.why)

@@ -58,10 +58,10 @@ def gdb_(req: Request, tools: Toolchain) -> int:
     """gdb on a guest that stops where the pair's module is loaded, and then runs its suite."""
     setup = Setup(req, tools, kernel.get(req, tools, req.archs[0], req.variants[0]))
     gdb.check(setup)
-    built = modules.build(req, tools, setup.kernel)
+    built = modules.build(setup)
     # Emulated unless asked otherwise: breakpoints then need nothing of the guest.
     lane = CHECK.on(req.accel or "tcg", "for gdb")
-    console = modules.results_folder(req, setup.kernel) / "gdb.console"
+    console = setup.results / "gdb.console"
     console.unlink(missing_ok=True)
     token = secrets.token_hex(4)
     result = LaneResult(lane)
@@ -114,7 +114,7 @@ def _follow(setup: Setup, vm: guest.Guest, result: LaneResult, suites: Callable[
         ui.note(f"kparity: {err}")
         return
     req = setup.request
-    for name, pair in results.gather(setup.kernel, setup.tools, req.seed, req.pairs,
+    for name, pair in results.gather(setup, req.pairs,
                                      [result.so_far(vm.console)]).pairs.items():
         count = collections.Counter(v.status for v in pair.verdicts)
         ui.note(f"kparity: the guest has ended; {name}: "
@@ -139,17 +139,17 @@ def shell(req: Request, tools: Toolchain) -> int:
     """Boot into a busybox shell with the modules in /modules."""
     if not sys.stdin.isatty():
         raise Refused("make shell is for a terminal")
-    built_kernel = kernel.get(req, tools, req.archs[0], req.variants[0])
-    built = modules.build(req, tools, built_kernel)
+    setup = Setup(req, tools, kernel.get(req, tools, req.archs[0], req.variants[0]))
+    built = modules.build(setup)
     program = busybox.get(req, tools, req.archs[0])
-    lane = accel.choose(Setup(req, tools, built_kernel), CHECK)
+    lane = accel.choose(setup, CHECK)
     with tempfile.TemporaryDirectory(dir=req.out) as scratch:
-        initrd = _shell_initrd(tools, built_kernel, built, program, Path(scratch))
+        initrd = _shell_initrd(setup, built, program, Path(scratch))
         # The console is the terminal here, and there is no port for a host to talk on.
-        words = qemu.command(built_kernel, lane, initrd, req.append) + [
+        words = qemu.command(setup.kernel, lane, initrd, req.append) + [
             "-chardev", "stdio,id=console,mux=on,signal=off", "-serial", "chardev:console",
             "-mon", "console"]
-        print(f"{req.archs[0].name}, linux {built_kernel.release}, {lane.describe()}; "
+        print(f"{req.archs[0].name}, linux {setup.kernel.release}, {lane.describe()}; "
               "leave with 'exit' or Ctrl-A x", flush=True)
         # In the terminal's foreground: Ctrl-C belongs to the guest.
         with ui.terminal():
@@ -158,8 +158,7 @@ def shell(req: Request, tools: Toolchain) -> int:
     return OK if done.returncode == 0 else BROKEN
 
 
-def _shell_initrd(tools: Toolchain, built_kernel: kernel.Kernel, built: modules.Modules,
-                  program: Path, scratch: Path) -> Path:
+def _shell_initrd(setup: Setup, built: modules.Modules, program: Path, scratch: Path) -> Path:
     init = scratch / "init"
     init.write_text(_SHELL_INIT)
     listing = ["dir /dev 0755 0 0", "nod /dev/console 0600 0 0 c 5 1", "dir /proc 0755 0 0",
@@ -167,4 +166,4 @@ def _shell_initrd(tools: Toolchain, built_kernel: kernel.Kernel, built: modules.
                f"file /bin/busybox {program} 0755 0 0", f"file /init {init} 0755 0 0"]
     listing += [f"file /modules/{ko.name} {modules.in_guest(ko)} 0644 0 0"
                 for ko in built.files()]
-    return kernel.pack(tools, built_kernel.build, "\n".join(listing) + "\n", scratch)
+    return kernel.pack(setup.tools, setup.kernel.build, "\n".join(listing) + "\n", scratch)

@@ -54,8 +54,7 @@ class Keeper:
 
     def failures(self, so_far: LaneResult, pairs: tuple[str, ...]) -> list[str]:
         """What has failed of pairs that have run, a line each."""
-        found = results.gather(self._setup.kernel, self._setup.tools, self._setup.request.seed,
-                               pairs, [so_far]).pairs
+        found = results.gather(self._setup, pairs, [so_far]).pairs
         return [f"{v.status.upper()} {pair} {v.case} {v.path}" for pair, result in found.items()
                 for v in result.verdicts if v.status in (ktap.FAIL, ktap.ERROR)]
 
