@@ -5,11 +5,13 @@
 
 SCRIPT is JSON: "cases" has the names of each pair's cases, "programs" pairs with a user
 program, "tables" texts to give in place of good ones ("ring/cost"), and "deeds" what goes
-wrong. A deed is done "at" a moment, in the words of a console marker and of this file
+wrong; with "quiet" no marker reaches the console. "words" has lines to print, by name.
+A deed is done "at" a moment, in the words of a console marker and of this file
 ("load ring", "ring spsc c->c", "ring_user c", "end ring" when its suite has run and nothing
-of it was read, "after ring" when all was read, "unload ring", "start", "leaks"): "hang",
-"die", "reboot", "panic", "oops", or "pause SECONDS". With "behind" it is done only where
-that pair has run before in the same guest, with "once", a file's name, in one guest alone.
+of it was read, "after ring" when all was read, "unload ring", "start", "leaks", "off"): "hang",
+"die", "reboot", "panic", "oops", "say NAME" (print that of "words"), or "pause SECONDS".
+With "behind" it is done only where that pair has run before in the same guest, with "once",
+a file's name, in one guest alone.
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ class Actor:
 
     def print(self, text: str) -> None:
         """Print a line on the console."""
+        if self.script.get("quiet") and text.startswith("kparity["):
+            return
         os.write(self.console, f"[    1.000000] {text}\n".encode())
 
     def panic(self, why: str) -> NoReturn:
@@ -60,6 +64,9 @@ class Actor:
             name, _, seconds = deed["do"].partition(" ")
             if name == "pause":
                 time.sleep(float(seconds))
+            elif name == "say":
+                for line in self.script["words"][seconds]:
+                    self.print(line)
             elif name == "hang":
                 time.sleep(60)
             elif name == "die":
@@ -161,6 +168,7 @@ class Actor:
             sys.stdout.buffer.write(f"{status} {len(data)}\n".encode() + data)
             sys.stdout.buffer.flush()
             if verb == "off":
+                self.do("off")
                 break
 
 

@@ -221,6 +221,46 @@ class TestLanes(unittest.TestCase):
         self.assertEqual(self.lost(lane), [("tlv", "spsc", "c->c")] * 2)
         self.assertEqual([loss.suspects for loss in lane.losses], [(), ()])
 
+    KASAN = ["BUG: KASAN: slab-use-after-free in late+0x1/0x2{}", "Write of size 8", "=" * 66]
+
+    def test_complaint_while_no_pair_runs(self) -> None:
+        """A late report is the pair's whose module it names, else the lane's; it never passes."""
+        for moment in ("after idalloc", "off"):
+            for module, rows in ((" [kparity_ring]", {("ring", "", "")}), ("", set())):
+                with self.subTest(moment, module=module):
+                    lane = self.run_lane("tlv", "ring", "idalloc", words={
+                        "kasan": [line.format(module) for line in self.KASAN]},
+                        deeds=[{"at": moment, "do": "say kasan"}])
+                    self.assertEqual({k: v.status for k, v in self.judge(lane).items()},
+                                     dict.fromkeys(rows, ktap.FAIL))
+                    self.assertEqual(self.found.verdict, "fail" if module else "error")
+                    if not module:
+                        told = self.found.to_json()["lanes"]["check"]["losses"][0]
+                        self.assertIn("while no case ran: BUG: KASAN: slab-use", told["what"])
+                        self.assertFalse(told["told"])
+
+    def test_complaint_of_the_kernel(self) -> None:
+        """One from before the first case, or a plain warning that names nobody, is its own."""
+        lane = self.run_lane("ring", words={
+            "kasan": [line.format("") for line in self.KASAN],
+            "warn": ["WARNING: kernel/x.c:1 at y+0x1/0x2", "---[ end trace 0 ]---"]},
+            deeds=[{"at": "start", "do": "say kasan"}, {"at": "off", "do": "say warn"}])
+        self.assertEqual((self.judge(lane), self.found.verdict, len(lane.kernel)), ({}, "pass", 2))
+
+    def test_oops_while_it_powers_off(self) -> None:
+        """A guest that has answered all, and oopses then, has not passed."""
+        lane = self.run_lane("ring", deeds=[{"at": "off", "do": "oops"}])
+        self.assertEqual((self.judge(lane), self.found.verdict), ({}, "error"))
+        self.assertIn("unable to handle page fault", lane.losses[0].what)
+
+    def test_no_markers(self) -> None:
+        """A console without markers tells of no pair: an error, and not a pass."""
+        lane = self.run_lane("ring", "tlv", quiet=True)
+        rows = self.judge(lane)
+        self.assertEqual({key: v.status for key, v in rows.items()},
+                         {(pair, "", ""): ktap.ERROR for pair in ("ring", "tlv")})
+        self.assertIn("its markers did not reach the console", rows["ring", "", ""].log[0])
+
     def test_debug_needs_no_advice(self) -> None:
         """Variant debug looks for damaged memory already."""
         self.variant = variants.load_all(request.TOP / "qemu/variant")["debug"]

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import BinaryIO, Callable, Generic, TypeVar
 
+from kplib.boot import leaks
 from kplib.common import ui
 from kplib.common.errors import EnvironmentFailed
 
@@ -55,7 +56,8 @@ At = TypeVar("At")
 class Report(Generic[At]):
     """One complaint of the kernel. `checker` says of what kind; `at` whom it concerns.
 
-    `times` is how often it came; the lines are those of the first.
+    `times` is how often it came; the lines are those of the first. `since` is how many
+    cases had begun in its guest by then.
     """
 
     checker: str
@@ -63,14 +65,24 @@ class Report(Generic[At]):
     at: At
     lines: list[str] = field(default_factory=list)
     times: int = 1
+    since: int = 0
+
+    @property
+    def named(self) -> str:
+        """The pair whose module is the first one in its stacks, or empty."""
+        return next(iter(leaks.MODULE.findall("\n".join((self.title, *self.lines)))), "")
 
     def heading(self) -> str:
         """The title, and how often it came."""
         return f"{self.title} ({self.times} times)" if self.times > 1 else self.title
 
     def same(self, other: Report[At]) -> bool:
-        """Whether two are the same complaint about the same case and path."""
-        return (self.checker, self.title, self.at) == (other.checker, other.title, other.at)
+        """Whether two are the same complaint about the same case and path.
+
+        One from before the first case is another: it is the kernel's own.
+        """
+        return (self.checker, self.title, self.at, bool(self.since)) == (
+            other.checker, other.title, other.at, bool(other.since))
 
 
 def add(found: list[Report[At]], report: Report[At]) -> None:
@@ -115,6 +127,8 @@ _KINDS = tuple((name, re.compile(pattern)) for name, pattern in (
 _STARTS = re.compile("|".join(f"(?:{kind.pattern})" for _, kind in _KINDS))
 #: Kinds after which nothing in that guest can be trusted.
 FATAL = frozenset({"oops", "rust", "panic"})
+#: Kinds that a variant's checkers print.
+CHECKERS = frozenset({"kasan", "kcsan", "ubsan", "sleep", "odebug", "lockdep"})
 _ENDS = re.compile(r"---\[ end (trace|Kernel panic)|={20,}$|-{20,}$")
 #: After a panic's own stack come those of the other CPUs, which did nothing.
 _OTHERS = re.compile(r"Sending NMI |NMI backtrace for cpu ")
@@ -157,6 +171,8 @@ class Console:
         self.reports: list[Report[Position]] = []
         #: Each position with the tick of the guest's clock at which it began.
         self.history: list[tuple[int, Position]] = []
+        #: Pairs that any marker has named.
+        self.named: set[str] = set()
         self.size = 0
         #: Whom to show it to as it comes.
         self.show: Callable[[bytes], None] | None = None
@@ -218,6 +234,7 @@ class Console:
             self.progress = time.monotonic()
             if marker.group(1):
                 self.position = position(*marker.groups()[:3])
+                self.named.add(self.position.pair)
                 if marker.group(4):
                     self.history.append((int(marker.group(4)), self.position))
             self._open = None
@@ -227,7 +244,8 @@ class Console:
         if self._open is None:
             kind = kind_of(line)
             if kind is not None:
-                self._open = Report(kind, line.strip(), self.position, [line])
+                self._open = Report(kind, line.strip(), self.position, [line],
+                                    since=len(self.history))
                 add(self.reports, self._open)
             return
         report = self._open

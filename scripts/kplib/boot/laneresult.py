@@ -54,7 +54,8 @@ class LaneResult:
     By pair: `planned` cases, `answers`, `damaged` (why the list of cases cannot be read)
     and `not_run` (why the pair was given up). By checker: `disabled` (why it did not look
     to the end), and by checker and pair `unasked` (why it was not asked about the pair).
-    `kernel` has complaints of the kernel without a part of ours in them. `lost` says why
+    `kernel` has complaints of the kernel without a part of ours in them, and `outside`
+    those that are no one's, but came once cases had run. `lost` says why
     the lane was given up, if it was, and `console` has the last lines of its guest then.
     """
 
@@ -70,6 +71,7 @@ class LaneResult:
     damaged: dict[str, str] = field(default_factory=dict)
     not_run: dict[str, str] = field(default_factory=dict)
     kernel: list[str] = field(default_factory=list)
+    outside: list[Report[CaseId]] = field(default_factory=list)
     lost: str | None = None
     console: str = ""
 
@@ -106,19 +108,38 @@ class LaneResult:
         self.answers[pair] = answers
 
     def report(self, report: Report[Position]) -> None:
-        """Keep a complaint of the kernel; of one without a part of ours, the title alone."""
-        if not report.at.pair or (report.checker == "kcsan" and console.foreign(report)):
+        """Keep a complaint of the kernel; of one without a part of ours, the title alone.
+
+        While no pair runs, a timer or work of one that ran before may: the module in the
+        stack says whose. Without any, a checker's complaint can still be of damage that
+        a case has done, and a run in which it came has not passed.
+        """
+        at = report.at if report.at.pair else Position(report.named)
+        if report.checker == "kcsan" and console.foreign(report):
             self.kernel.append(report.title)
             return
-        console.add(self.reports, Report(report.checker, report.title, self.case_id(report.at),
-                                         report.lines, report.times))
+        kept = Report(report.checker, report.title, self.case_id(at), report.lines, report.times)
+        if at.pair:
+            console.add(self.reports, kept)
+        elif report.since and report.checker in console.CHECKERS | console.FATAL:
+            console.add(self.outside, kept)
+        else:
+            self.kernel.append(report.title)
 
-    def fatal(self, at: CaseId) -> list[str]:
-        """Take out the complaint that a guest died of, and return its lines."""
-        found = [r for r in self.reports if r.checker in console.FATAL and r.at == at]
-        self.reports = [r for r in self.reports if not any(r is f for f in found)]
-        # An oops comes first, then the panic that it leads to.
-        return list(found[0].lines) if found else []
+    def unmarked(self, pair: str) -> None:
+        """The console has said nothing of a pair that ran."""
+        self.damaged.setdefault(pair, (
+            "its markers did not reach the console, and complaints of the kernel cannot be "
+            "laid on it; take quiet and loglevel= out of APPEND"))
+
+    def ended(self) -> None:
+        """No guest comes any more: what nobody answers for is an error of the lane."""
+        for report in self.outside:
+            self.lose(Loss(CaseId(), f"the kernel complained while no case ran: "
+                                     f"{report.heading()}", report.lines,
+                           notes=(f"a case that ran before may be the cause; all that was "
+                                  f"said is in {self.lane.name}.console",)))
+        self.outside = []
 
     def lose(self, loss: Loss) -> Loss:
         """Note a guest that was lost."""
@@ -144,7 +165,8 @@ class LaneResult:
     def so_far(self, running: Console) -> LaneResult:
         """A copy with the complaints of a guest that still runs."""
         found = replace(self, reports=[replace(report) for report in self.reports],
-                        kernel=list(self.kernel))
+                        kernel=list(self.kernel),
+                        outside=[replace(report) for report in self.outside])
         for report in running.reports:
             found.report(report)
         return found

@@ -18,6 +18,7 @@ from typing import Callable, Protocol
 
 from kplib.boot import agenda, guest, qemu, stacks, unwind
 from kplib.boot.agenda import Agenda
+from kplib.boot.console import FATAL, Position, Report
 from kplib.boot.laneresult import LaneResult
 from kplib.boot.session import Session
 from kplib.build.modules import Modules
@@ -56,6 +57,7 @@ class _Run:
             if self._keeper is not None:
                 break
         self._agenda.settle()
+        self.result.ended()
 
     def _one(self, works: list[agenda.Work]) -> None:
         """Run works in one guest."""
@@ -78,21 +80,27 @@ class _Run:
             if vm is None:
                 self.result.give_up_all(str(err), err.console)  # the next would not boot either
                 return
-            self._close(vm, session)
             self._lose(vm, session, err)
         else:
-            self._close(vm, session)
+            self._close(vm, session, vm.console.reports)
 
-    def _close(self, vm: guest.Guest, session: Session | None) -> None:
-        """Keep what a guest that is gone has complained of."""
-        for report in vm.console.reports:
+    def _close(self, vm: guest.Guest, session: Session | None,
+               reports: list[Report[Position]]) -> None:
+        """Keep what a guest that is gone has complained of, but for what it died of."""
+        for report in reports:
             self.result.report(report)
         if session is not None:
             session.ended()
+            for pair in session.ran:
+                if pair not in vm.console.named:
+                    self.result.unmarked(pair)
 
     def _lose(self, vm: guest.Guest, session: Session | None, lost: GuestLost) -> None:
         at = vm.console.position
-        lines = self.result.fatal(self.result.case_id(at))
+        died = [r for r in vm.console.reports if r.checker in FATAL and r.at == at]
+        self._close(vm, session, [r for r in vm.console.reports if not any(r is d for d in died)])
+        # An oops comes first, then the panic that it leads to.
+        lines = list(died[0].lines) if died else []
         if not lines:
             lines = list(lost.stacks)
             if lost.walks and session is not None:

@@ -14,7 +14,8 @@ from typing import Callable, Generic, Iterator, Protocol, Sequence, TypeVar
 
 _OBJECT = re.compile(r"unreferenced object 0x[0-9a-f]+ \(size (\d+)\):$")
 _WHEN = re.compile(r"jiffies (\d+)")
-_MODULE = re.compile(r"\[kparity_(\w+)\]")
+#: How a stack names a function of a pair's module.
+MODULE = re.compile(r"\[kparity_(\w+)\]")
 
 
 class Place(Protocol):
@@ -78,7 +79,7 @@ def blame(stack: str, when: int, history: Sequence[tuple[int, At]],
     """
     before = [at for since, at in history if since <= when]
     last = before[-1] if before else outside("")
-    pairs = _MODULE.findall(stack)
+    pairs = MODULE.findall(stack)
     if not pairs or last.pair in pairs:
         return last
     return next((at for at in reversed(before) if at.pair == pairs[0] and at.case),

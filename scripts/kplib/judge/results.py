@@ -11,7 +11,8 @@ tools                     version of each tool
 lanes                     for each lane: accelerator, why, seconds, boots, losses
                           (each guest that was lost: suite, case and path, empty where
                           no case answers for it, what, suspects: pairs, notes, told:
-                          whether a case below tells of it), kernel
+                          whether a case below tells of it; a complaint that came
+                          while no case ran, and is no pair's, is among them), kernel
                           (complaints of the kernel about itself), lost (why the
                           lane was given up, else null), console (its last lines then)
 pairs                     for each pair:
