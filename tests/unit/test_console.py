@@ -176,6 +176,28 @@ class TestConsole(unittest.TestCase):
         self.assertEqual([r.times for r in found.reports], [3, 1])
         self.assertIn("(3 times)", found.reports[0].heading())
 
+    def test_limit(self) -> None:
+        """Hundreds of complaints about one case leave room for the first about another."""
+        pages = "".join(f"BUG: Bad page state in process x  pfn:{number:05x}\n"
+                        "---[ end trace 0 ]---\n" for number in range(300))
+        found = self.read(at("ring spsc c->rust", 1) + pages + LOCKDEP
+                          + at("tlv spsc c->rust", 2) + KASAN, 4096)
+        kinds = [(r.checker, r.at.pair) for r in found.reports]
+        self.assertEqual(len(kinds), 202)
+        self.assertEqual(kinds[-2:], [("lockdep", "ring"), ("kasan", "tlv")])
+
+    def test_report_within_another(self) -> None:
+        """A checker's report ends one of another kind that has no end of its own."""
+        page = "BUG: Bad page state in process x  pfn:00012\nCall Trace:\n <TASK>\n </TASK>\n"
+        found = self.read(
+            at("ring spsc c->rust", 1) + page
+            + "BUG: sleeping function called from invalid context at mm/slub.c:1\n"
+            + "------------[ cut here ]------------\nUBSAN: array-index-out-of-bounds in x.c:3:4\n"
+            + "---[ end trace ]---\n" + OOPS + KASAN)
+        self.assertEqual([r.checker for r in found.reports],
+                         ["bug", "sleep", "ubsan", "oops", "kasan"])
+        self.assertEqual(len(found.reports[0].lines), 4)
+
     def test_flood(self) -> None:
         """What is kept of a flood is bounded."""
         file = io.BytesIO()

@@ -86,12 +86,17 @@ class Report(Generic[At]):
 
 
 def add(found: list[Report[At]], report: Report[At]) -> None:
-    """Keep a report, or count it where the same one is there."""
-    for have in found:
+    """Keep a report, or count it where the same one is there.
+
+    There is a limit for each kind and case: whatever one case is flooded with, the
+    first complaint about another is kept.
+    """
+    like = [have for have in found if (have.checker, have.at) == (report.checker, report.at)]
+    for have in like:
         if have.same(report):
             have.times += report.times
             return
-    if len(found) < _REPORTS_MAX:
+    if len(like) < _REPORTS_MAX:
         found.append(report)
 
 
@@ -225,6 +230,11 @@ class Console:
             self.feed(b"\n")
         self._open = None
 
+    def _begin(self, kind: str, line: str) -> None:
+        """A line that a report begins with."""
+        self._open = Report(kind, line.strip(), self.position, [line], since=len(self.history))
+        add(self.reports, self._open)
+
     def _line(self, text: str) -> None:
         line = plain(text)
         self.panicked = self.panicked or bool(_PANICKED.match(line))
@@ -244,16 +254,19 @@ class Console:
         if self._open is None:
             kind = kind_of(line)
             if kind is not None:
-                self._open = Report(kind, line.strip(), self.position, [line],
-                                    since=len(self.history))
-                add(self.reports, self._open)
+                self._begin(kind, line)
             return
         report = self._open
         if report.checker == "panic" and _OTHERS.match(line):
             self._open = None
             return
+        kind = kind_of(line)
+        if kind in CHECKERS and kind != report.checker and report.checker not in FATAL:
+            # Reports like that of a bad page have no end of their own.
+            self._begin(kind, line)
+            return
         report.lines.append(line)
-        if kind_of(line) in FATAL:
+        if kind in FATAL:
             report.checker = report.checker if report.checker in FATAL else "oops"
         long = len(report.lines) >= _REPORT_LINES
         over = bool(_ENDS.match(line)) and (report.checker != "lockdep" or "end trace" in line)
