@@ -239,6 +239,81 @@ class TestLanes(unittest.TestCase):
                         self.assertIn("while no case ran: BUG: KASAN: slab-use", told["what"])
                         self.assertFalse(told["told"])
 
+    def once(self, moment: str, *deeds: str, **more: str) -> list[dict[str, str]]:
+        """Deeds that are done at a moment of one guest alone."""
+        return [{"at": moment, "do": deed, "once": str(self.folder / f"once-{number}"), **more}
+                for number, deed in enumerate(deeds)]
+
+    def test_dies_now_and_then(self) -> None:
+        """A guest that died in code of the pair that ran is that pair's, though it passes then."""
+        for number, line in enumerate((
+                "rust_kernel: panicked at rust-stub/tlv.rs:185:19:",
+                "BUG: unable to handle page fault\nRIP: 0010:tlv_get+0x1/0x2 [kparity_tlv]",
+                "Unable to handle kernel paging request\npc : tlv_get+0x1/0x2 [kparity_tlv]")):
+            with self.subTest(line):
+                for file in self.folder.glob("once-*"):
+                    file.unlink()
+                lane = self.run_lane("ring", "tlv", words={"died": line.splitlines()},
+                                     deeds=self.once("tlv spsc c->c", "say died", "panic"))
+                rows = self.judge(lane)
+                self.assertEqual({key: v.status for key, v in rows.items()},
+                                 {("tlv", "spsc", "c->c"): ktap.ERROR}, number)
+                self.assertIn("passes when run again", rows["tlv", "spsc", "c->c"].log[1])
+                self.assertIn("before it ran ring", rows["tlv", "spsc", "c->c"].log[1])
+
+    def test_dies_elsewhere_alone(self) -> None:
+        """A pair that loses a guest of its own in another case answers for the first as well."""
+        lane = self.run_lane("ring", "tlv", deeds=[
+            {"at": "tlv lockstep c->c", "behind": "ring", "do": "panic"},
+            {"at": "tlv spsc c->c", "do": "panic"}])
+        rows = self.judge(lane)
+        self.assertEqual(set(rows), {("tlv", "lockstep", "c->c"), ("tlv", "spsc", "c->c")})
+        self.assertIn("ran alone as well: tlv spsc c->c", rows["tlv", "lockstep", "c->c"].log[1])
+
+    def test_victim_complains_first(self) -> None:
+        """Damage shows in complaints before the guest dies of it: they go where the loss goes."""
+        words = {"page": ["BUG: Bad page state in process x  pfn:00012", "---[ end trace 0 ]---"]}
+        lane = self.run_lane("ring", "tlv", words=words, deeds=[
+            {"at": "tlv spsc c->c", "behind": "ring", "do": deed} for deed in ("say page", "oops")])
+        self.assertEqual({key: v.status for key, v in self.judge(lane).items()},
+                         {("ring", "", ""): ktap.ERROR})
+        self.assertIn(words["page"][0], lane.losses[0].lines)
+        lane = self.run_lane("ring", "tlv", words=words, deeds=[
+            {"at": "tlv spsc c->c", "do": deed} for deed in ("say page", "oops")])
+        rows = self.judge(lane)
+        self.assertEqual(set(rows), {("tlv", "spsc", "c->c")})
+        self.assertIn(f"{words['page'][0]} (2 times)", rows["tlv", "spsc", "c->c"].log)
+
+    def test_late_work_of_another_pair(self) -> None:
+        """The stack says whose work is complained of, or kills a guest, not what runs then."""
+        kasan = [line.format(" [kparity_ring]") for line in self.KASAN]
+        lane = self.run_lane("ring", "tlv", words={"kasan": kasan},
+                             deeds=[{"at": "tlv spsc c->c", "do": "say kasan"}])
+        self.assertEqual({key: v.status for key, v in self.judge(lane).items()},
+                         {("ring", "invariants", "rust->rust"): ktap.FAIL})
+        words = {"timer": ["BUG: unable to handle page fault for address: 1",
+                           "RIP: 0010:late+0x1/0x2 [kparity_ring]", "---[ end trace 0 ]---"]}
+        for moment, runs, boots in (("tlv spsc c->c", "tlv spsc c->c ran at that moment", 2),
+                                    ("unload tlv", "tlv ran at that moment", 1)):
+            with self.subTest(moment):
+                deeds = [{"at": moment, "behind": "ring", "do": deed}
+                         for deed in ("say timer", "panic")]
+                lane = self.run_lane("ring", "tlv", "idalloc", words=words, deeds=deeds)
+                rows = self.judge(lane)
+                self.assertEqual({key: v.status for key, v in rows.items()},
+                                 {("ring", "", ""): ktap.ERROR})
+                self.assertIn("stack is that of ring", rows["ring", "", ""].log[2])
+                self.assertEqual((rows["ring", "", ""].log[1], lane.boots), (runs, boots))
+
+    def test_behind_the_unloading(self) -> None:
+        """A guest that dies once modules were unloaded accuses none of several."""
+        lane = self.run_lane("ring", "tlv", deeds=[{"at": "unload kparity", "do": "oops"}])
+        self.assertEqual((self.judge(lane), self.found.verdict), ({}, "error"))
+        self.assertEqual(verdicts.untold(lane), lane.losses)
+        self.assertIn("may be the cause: ring, tlv", lane.losses[0].notes[0])
+        lane = self.run_lane("ring", deeds=[{"at": "unload kparity", "do": "oops"}])
+        self.assertEqual(set(self.judge(lane)), {("ring", "", "")})
+
     def test_complaint_of_the_kernel(self) -> None:
         """One from before the first case, or a plain warning that names nobody, is its own."""
         lane = self.run_lane("ring", words={

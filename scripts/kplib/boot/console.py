@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Callable, Generic, TypeVar
 
 from kplib.boot import leaks
@@ -214,6 +214,17 @@ class Console:
             self._rest = b""
         for raw in lines:
             self._line(ui.clean(raw[:_LINE_MAX].rstrip(b"\r").decode(errors="replace")))
+
+    def blamed(self, report: Report[Position]) -> Report[Position]:
+        """A report as one about the pair whose module is the first in its stacks.
+
+        Work that one pair has queued can run, and be complained of, while another runs.
+        """
+        if not report.at.pair or report.named in ("", report.at.pair):
+            return report
+        before = [(0, at) for _, at in self.history[:report.since]]
+        at = leaks.blame(f"[kparity_{report.named}]", 0, [*before, (0, report.at)], Position)
+        return replace(report, at=at)
 
     def freeze(self) -> None:
         """From now on the position stays as it is, and nothing is a report any more.

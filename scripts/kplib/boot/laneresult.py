@@ -168,7 +168,7 @@ class LaneResult:
                         kernel=list(self.kernel),
                         outside=[replace(report) for report in self.outside])
         for report in running.reports:
-            found.report(report)
+            found.report(running.blamed(report))
         return found
 
     def decode(self, decoder: Callable[[list[list[str]]], list[list[str]]]) -> None:

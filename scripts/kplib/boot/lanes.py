@@ -18,7 +18,7 @@ from typing import Callable, Protocol
 
 from kplib.boot import agenda, guest, qemu, stacks, unwind
 from kplib.boot.agenda import Agenda
-from kplib.boot.console import FATAL, Position, Report
+from kplib.boot.console import CHECKERS, FATAL, Position, Report
 from kplib.boot.laneresult import LaneResult
 from kplib.boot.session import Session
 from kplib.build.modules import Modules
@@ -82,7 +82,7 @@ class _Run:
                 return
             self._lose(vm, session, err)
         else:
-            self._close(vm, session, vm.console.reports)
+            self._close(vm, session, [vm.console.blamed(r) for r in vm.console.reports])
 
     def _close(self, vm: guest.Guest, session: Session | None,
                reports: list[Report[Position]]) -> None:
@@ -98,7 +98,13 @@ class _Run:
     def _lose(self, vm: guest.Guest, session: Session | None, lost: GuestLost) -> None:
         at = vm.console.position
         died = [r for r in vm.console.reports if r.checker in FATAL and r.at == at]
-        self._close(vm, session, [r for r in vm.console.reports if not any(r is d for d in died)])
+        said = [vm.console.blamed(r) for r in vm.console.reports
+                if not any(r is d for d in died)]
+        # Damage that a neighbour did shows in complaints before the guest dies of it. A
+        # checker that names the pair's own code is no such sign.
+        before = [r for r in said if at.pair and r.at.pair == at.pair
+                  and not (r.checker in CHECKERS and r.named == at.pair)]
+        self._close(vm, session, [r for r in said if not any(r is b for b in before)])
         # An oops comes first, then the panic that it leads to.
         lines = list(died[0].lines) if died else []
         if not lines:
@@ -106,7 +112,8 @@ class _Run:
             if lost.walks and session is not None:
                 lines[:0] = unwind.lines(lost.walks, session.modules, self._setup)
         self._agenda.lose(at, session.ran if session else [], lost, lines,
-                          any(p.pair == at.pair and p.case for _, p in vm.console.history))
+                          any(p.pair == at.pair and p.case for _, p in vm.console.history),
+                          session is not None and session.unloading, before)
 
     def _run_kept(self, session: Session, keeper: Keeper) -> None:
         """One pair after the other. At the first failure the guest is left up."""

@@ -62,7 +62,13 @@ class Session:
         self._lane = result.lane
         self._asked: list[_Asked] = []
         self._checkers_asked = False
+        self._end: list[Pending] = []
         self._options = {checker.option for checker in setup.kernel.variant.checkers}
+
+    @property
+    def unloading(self) -> bool:
+        """Whether the guest has begun to unload modules."""
+        return bool(self._end) and self._end[0].done
 
     def _mark(self, word: str = "-", case: str = "-") -> Pending:
         """Name on the console the pair, or user program, that the next requests are for."""
@@ -157,6 +163,7 @@ class Session:
                       self._mark()]
         asked += [self.vm.send("unloading the engine", "unload kparity"),
                   self.vm.send("powering off", "off")]
+        self._end = asked
 
         def take() -> None:
             for one in asked:
