@@ -21,10 +21,11 @@ from typing import Any, Iterator
 from unittest import mock
 
 from kplib.boot import agenda, guest, lanes, qemu, stacks
-from kplib.boot.console import Console
+from kplib.boot.console import Console, Position
 from kplib.boot.laneresult import CaseId, LaneResult
 from kplib.build.modules import Modules
 from kplib.common import proc
+from kplib.common.errors import GuestLost
 from kplib.configure import request, variants
 from kplib.configure.lanes import CHECK, INSN, Lane
 from kplib.judge import ktap, results, tables, verdicts
@@ -53,6 +54,19 @@ def monitor(sock: socket.socket) -> None:
         while file.readline():
             file.write(b'{"return": {}}\n')
             file.flush()
+
+
+class TestAgenda(unittest.TestCase):
+    """agenda.Agenda"""
+
+    def test_unknown_pair(self) -> None:
+        """A console that names a pair that nobody runs makes no guests without end."""
+        lane = LaneResult(CHECK)
+        left = agenda.Agenda(("ring",), lane)
+        for _ in range(agenda.UNUSED_MAX):
+            self.assertTrue(left.next())
+            left.lose(Position("gnir", "lockstep", "c->c"), [], GuestLost("the guest panicked"), [])
+        self.assertEqual((left.next(), lane.lost), ([], "the guest panicked"))
 
 
 class TestLanes(unittest.TestCase):

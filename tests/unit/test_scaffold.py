@@ -38,6 +38,13 @@ class TestScaffold(unittest.TestCase):
         self.assertEqual((self.top / "kmod/lru.c").read_text(),
                          old.replace("idalloc", "lru").replace("IDALLOC", "LRU"))
 
+    def test_listed_by_hand(self) -> None:
+        """A name in Kbuild that no console marker can name is refused, as is one listed twice."""
+        for names in ("ring my_ring", "ring Tlv", "ring x", "ring tlv ring"):
+            scaffold.set_pairs(self.top, names.split())
+            with self.subTest(names), self.assertRaisesRegex(Refused, "^Kbuild lists .*pair"):
+                request.all_pairs(self.top)
+
     def test_refused(self) -> None:
         """Names that exist, cannot be identifiers, or would overwrite something."""
         pairs = request.all_pairs(self.top)

@@ -141,10 +141,11 @@ class Agenda:
     def _lose_outside(self, at: Position, ran: list[str], lost: GuestLost, loss: Loss,
                       unloading: bool) -> None:
         """A guest was lost while no pair ran, or one whose results are there already."""
-        if at.pair:
+        if at.pair in ran:
             # The pair had just run, or was being unloaded: the blame is its own.
             loss.notes = () if lost.external else self._advice
             return
+        loss.at = CaseId()
         if not ran:
             self._unused += 1
             if self._unused >= UNUSED_MAX:

@@ -76,12 +76,23 @@ class Request:
     given: tuple[str, ...] = ()
 
 
+#: A pair's name: underscores stand between it and the kind of a suite (ring_user).
+PAIR_NAME = re.compile("[a-z][a-z0-9]{1,14}")
+
+
 def all_pairs(top: Path = TOP) -> tuple[str, ...]:
     """The list of pairs, from the one place that has it."""
     found = re.search(r"^PAIRS \?= (.*)$", (top / "Kbuild").read_text(), re.M)
     if not found:
         raise Refused("Kbuild has no line 'PAIRS ?= ...'; restore it")
-    return tuple(found.group(1).split())
+    pairs = tuple(found.group(1).split())
+    for pair in pairs:
+        if not PAIR_NAME.fullmatch(pair):
+            raise Refused(f"Kbuild lists a pair {ui.clean(pair)}: give it a name of one word of "
+                          "2 to 15 letters and digits, in lower case")
+        if pairs.count(pair) > 1:
+            raise Refused(f"Kbuild lists the pair {pair} twice; list it once")
+    return pairs
 
 
 def _folder(name: str, value: str | None, marker: str) -> Path | None:

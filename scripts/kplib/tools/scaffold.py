@@ -13,6 +13,7 @@ from pathlib import Path
 
 from kplib.common import cache, ui
 from kplib.common.errors import Refused
+from kplib.configure import request
 
 FILES = ("kmod/contract/{}.h", "kmod/{}.c", "rust-stub/{}.rs", "tests/kunit/{}_kunit.c")
 TEMPLATE = "idalloc"
@@ -54,7 +55,7 @@ def set_pairs(top: Path, names: list[str]) -> None:
 
 def create(top: Path, name: str, existing: tuple[str, ...]) -> list[Path]:
     """Add a pair called `name`; refuses a name that will not do."""
-    if not re.fullmatch("[a-z][a-z0-9]{1,14}", name):
+    if not request.PAIR_NAME.fullmatch(name):
         raise Refused(f"PAIR={ui.clean(name)}: give one word of 2 to 15 letters and digits, "
                       "in lower case")
     if name in TAKEN:
