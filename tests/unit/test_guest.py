@@ -8,9 +8,11 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
+from typing import Callable
 
 from kplib.boot import guest, qemu, serial
 from kplib.boot.console import Console
+from kplib.boot.silence import Silence, Thread
 from kplib.common import proc
 from kplib.common.errors import GuestLost
 
@@ -64,6 +66,17 @@ class TestGuest(unittest.TestCase):
         start = time.monotonic()
         self.assertIn("hung", self.lost(self.play("sleep 60"), 0.6))
         self.assertTrue(0.5 < time.monotonic() - start < 5)
+
+    def test_starved(self) -> None:
+        """A guest that never gets a CPU is lost in the end, and not by its own fault."""
+        waits: list[Callable[[guest.Guest], object]] = [
+            lambda vm: vm.expect("testing").ok(0.05), lambda vm: vm.wait_for_end(0.05)]
+        for wait in waits:
+            vm = self.play("sleep 60")
+            vm.silence = Silence(20.0, lambda: {"1": Thread(1.0, 0.0, True)})
+            with self.assertRaisesRegex(GuestLost, "got no CPU for 1 s") as caught:
+                wait(vm)
+            self.assertTrue(caught.exception.external)
 
     def test_given_up(self) -> None:
         """A guest that is given up says no more, and another goes on."""

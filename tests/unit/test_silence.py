@@ -64,6 +64,26 @@ class TestSilence(unittest.TestCase):
         self.later(20.0)
         self.assertTrue(self.exceeds())
 
+    def test_zeros(self) -> None:
+        """A kernel that gives zeros says nothing of waits: wall time counts."""
+        self.threads = {"1": Thread(0.0, 0.0, True)}
+        self.later(0.2)
+        self.assertFalse(self.exceeds(100.1))
+        self.later(20.1)
+        self.assertTrue(self.exceeds(100.1))
+        self.assertFalse(self.silence.starved)
+
+    def test_starved(self) -> None:
+        """A guest that never gets its CPU is waited for for long, but not for ever."""
+        self.threads["1"] = self.threads["1"]._replace(runnable=True)
+        for _ in range(19):
+            self.later(20.0)
+            self.assertFalse(self.exceeds())
+        self.assertFalse(self.silence.starved)
+        self.later(20.1)
+        self.assertTrue(self.exceeds())
+        self.assertTrue(self.silence.starved)
+
     def test_host_that_waits(self) -> None:
         """A host that had no CPU itself has not seen what the guest did meanwhile."""
         self.later(60.0)

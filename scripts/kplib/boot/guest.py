@@ -19,7 +19,7 @@ from typing import Any, Callable, Iterator
 from kplib.boot import diagnosis, port, qmp
 from kplib.boot.console import CONSOLE_MAX, Console
 from kplib.boot.serial import SerialLine
-from kplib.boot.silence import Silence, threads
+from kplib.boot.silence import STARVED, Silence, threads
 from kplib.common.errors import GuestLost
 
 #: The kernel's panic= while it runs: 0 is to stay.
@@ -170,6 +170,8 @@ class Guest:
             self._pump()
             limit = silence or self.silence.limit(self.console.position)
             if not done() and self.silence.exceeds(self.console.progress, limit):
+                if self.silence.starved:
+                    raise self._starved(limit, f"while {self._port.doing}")
                 raise diagnosis.stuck(self.line, self.monitor, self._process.pid,
                                       limit, self._port.doing)
 
@@ -178,9 +180,15 @@ class Guest:
         begun = time.monotonic()
         while self._process.poll() is None:
             if self.silence.exceeds(begun, deadline):
+                if self.silence.starved:
+                    raise self._starved(deadline, "to power off")
                 raise self.lost("does not power off", stuck=True)
             self.line.until_quiet(0.02, 0.1)
         self.line.drain()
+
+    def _starved(self, limit: float, doing: str) -> GuestLost:
+        return self.lost(f"got no CPU for {limit * STARVED:g} s {doing}: the machine is "
+                         "overloaded, or QEMU is kept from running", stuck=True, external=True)
 
     def lost(self, what: str, **more: Any) -> GuestLost:
         """The error for a guest that is of no use any more."""

@@ -5,7 +5,8 @@ On a loaded machine a guest is silent because it does not run. So the time that 
 waited for a CPU does not count: the kernel keeps it for each thread, in nanoseconds, in
 the second field of /proc/PID/task/TID/schedstat. A guest's CPUs are threads of QEMU
 under TCG (thread=multi) and under KVM alike. Where the kernel does not say (it lacks
-CONFIG_SCHED_INFO), the time is wall time.
+CONFIG_SCHED_INFO, or gives zeros), the time is wall time. A guest that is kept from its
+CPUs for very long is starved: that is the machine's doing, and waiting has an end as well.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from kplib.boot.console import Position
 SPEEDS = {"normal": 1.0, "slow": 3.0, "very_slow": 12.0}
 #: Silence that is shorter needs no second look; most is.
 _SHORT = 0.1
+#: How many times its limit of silence a guest may wait in wall time, whatever it waits for.
+STARVED = 20.0
 
 
 def family(pid: int) -> list[int]:
@@ -72,6 +75,8 @@ class Silence:
         self._seconds = seconds
         self._look = look
         self._clock = clock
+        #: Whether it was too long only because the guest has not got a CPU.
+        self.starved = False
         self._factors: dict[tuple[str, str], float] = {}
         self._since = self._start = -math.inf
         self._before: dict[str, Thread] = {}
@@ -108,10 +113,13 @@ class Silence:
         if now - self._start <= limit:
             return False
         before, self._last = self._last, self._look()
-        if any(thread.runnable and name in before and thread.ran == before[name].ran
-               for name, thread in self._last.items()):
-            return False  # it waits right now: the kernel adds a wait once it is over
-        return now - self._start - self._waited() > limit
+        # It may wait right now: the kernel adds a wait once it is over.
+        waits = any(thread.runnable and name in before and 0 < thread.ran == before[name].ran
+                    for name, thread in self._last.items())
+        if not waits and now - self._start - self._waited() > limit:
+            return True
+        self.starved = now - self._start > limit * STARVED
+        return self.starved
 
     def _waited(self) -> float:
         """Seconds that the guest has waited for a CPU since the first look."""
