@@ -392,21 +392,54 @@ class TestLanes(unittest.TestCase):
 
     def test_killed(self) -> None:
         """QEMU is killed from outside: in a case, between two, between pairs, before all."""
-        for moment, where in (("ring spsc c->c", ("ring", "spsc", "c->c")),
-                              ("behind ring lockstep", ("ring", "", "")),
-                              ("tlv spsc c->c", ("tlv", "spsc", "c->c")),
-                              ("after ring", ("", "", "")), ("start", ("", "", ""))):
+        for moment, where in (("ring spsc c->c", "ring spsc c->c"),
+                              ("behind ring lockstep", "ring"),
+                              ("tlv spsc c->c", "tlv spsc c->c"),
+                              ("after ring", ""), ("start", "")):
             with self.subTest(moment):
                 lane = self.run_lane("ring", "tlv", deeds=[
                     {"at": moment, "do": "die",
                      "once": str(self.folder / moment.replace(" ", "-"))}])
                 self.assertIn("killed from outside", lane.losses[0].what)
-                self.assertEqual(self.lost(lane), [where])
-                self.assertEqual(set(self.judge(lane)), {where} - {("", "", "")})
-                self.assertEqual(self.found.verdict, "error")
+                self.assertEqual(self.lost(lane), [("", "", "")])
+                self.assertEqual(lane.losses[0].notes, tuple(
+                    f"{name} ran at that moment, and was run again" for name in [where] if name))
+                # It says nothing of the case, which has a result; the run is an error.
+                self.assertEqual((self.judge(lane), self.found.verdict), ({}, "error"))
+                self.assertEqual(verdicts.untold(lane), lane.losses)
                 self.assertEqual((lane.lost, lane.losses[0].suspects), (None, ()))
                 told = self.found.to_json()["lanes"]["check"]["losses"]
                 self.assertIn("killed from outside", told[0]["what"])
+
+    def test_killed_again(self) -> None:
+        """The second time it is the case's error, and the others have their results."""
+        lane = self.run_lane("ring", "tlv", deeds=[{"at": "ring spsc c->c", "do": "die"}])
+        self.assertEqual(self.lost(lane), [("", "", ""), ("ring", "spsc", "c->c")])
+        self.assertEqual(set(self.judge(lane)), {("ring", "spsc", "c->c")})
+        self.assertEqual(lane.boots, 3)
+
+    def test_lost_in_a_boot(self) -> None:
+        """A boot that fails after others is tried again; the first only if it was killed."""
+        slow, killed = GuestLost("the guest hung", "words"), GuestLost("killed", external=True)
+        for errors, boots, lost in (
+                ((None, slow), 3, None), ((killed,), 3, None), ((slow,), 1, "the guest hung"),
+                ((killed, slow), 2, "the guest hung"), ((None, slow, slow), 3, "the guest hung")):
+            with self.subTest(errors):
+                left = list(errors)
+
+                @contextlib.contextmanager
+                def boot(*args: Any, **more: Any) -> Iterator[guest.Guest]:
+                    if left and (error := left.pop(0)):  # pylint: disable=cell-var-from-loop
+                        raise error
+                    with self.boot(*args, **more) as vm:
+                        yield vm
+
+                with mock.patch.object(qemu, "boot", boot):
+                    lane = self.run_lane("ring", "tlv", deeds=[
+                        {"at": "ring spsc c->c", "do": "panic"}])
+                self.judge(lane)
+                self.assertEqual((lane.lost, self.found.verdict), (lost, "error"))
+                self.assertEqual(lane.boots, boots)
 
     def test_never_starts(self) -> None:
         """A guest that does not get as far as a pair is not tried for ever."""

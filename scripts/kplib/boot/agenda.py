@@ -8,10 +8,13 @@ the case that was lost passes there, the others are the suspects: unless the pai
 lost a guest in which it ran alone, or the guest died in code of the pair itself. Where the
 first module in the stack is that of another pair which had run, that pair is the suspect.
 
+A guest that somebody else ended says nothing of the case that ran: the loss is the lane's,
+and the case runs again, once for each pair. The run is an error all the same.
+
 Each pair has a budget of guests, so that one pair costs the others no result. It bounds
-the time as well: of n pairs at most n * (STUCK_MAX + 1) guests get stuck, each of which
+the time as well: of n pairs at most n * (STUCK_MAX + 2) guests get stuck, each of which
 takes the limit of silence and at most a minute to tell where it is; the other
-n * LOST_MAX die at once.
+n * (LOST_MAX + 1) die at once.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from kplib.common.errors import GuestLost
 #: many of them may get stuck.
 LOST_MAX = 12
 STUCK_MAX = 4
-#: How many guests a lane may lose before anything of a pair runs in them.
+#: How many guests in a row a lane may lose before anything of a pair runs in them.
 UNUSED_MAX = 2
 #: Advice for a kernel that does not look for damaged memory itself.
 ADVICE = "VARIANT=debug looks for damaged memory, and names who does it"
@@ -60,13 +63,15 @@ class Work:
     """One pair's part of the work. `skip` has the cases in which a guest was lost.
 
     `alone`: the pair gets a guest of its own. `between`: a guest was lost with the pair
-    loaded, but in no case of it. `lost` and `stuck` count guests.
+    loaded, but in no case of it. `ended`: somebody has ended a guest that ran it. `lost`
+    and `stuck` count guests.
     """
 
     pair: str
     skip: list[Position] = field(default_factory=list)
     alone: bool = False
     between: bool = False
+    ended: bool = False
     lost: int = 0
     stuck: int = 0
 
@@ -114,8 +119,14 @@ class Agenda:
             self._doubtful.append(_Doubt(loss, work.pair, before or []))
         else:
             self._report(before or [])
+        if work is not None or ran:
+            self._unused = 0
         if work is None:
             self._lose_outside(at, ran, lost, loss, unloading)
+        elif lost.external and not work.ended:
+            work.ended = True
+            loss.notes = (f"{_where(loss.at)} ran at that moment, and was run again",)
+            loss.at = CaseId()
         elif others and not lost.external:
             work.alone = True
             work.between = not at.case
@@ -127,6 +138,14 @@ class Agenda:
             if began and not at.case and not lost.external:
                 loss.notes = (f"{work.pair} ran last in that guest, and is the suspect",
                               *self._advice)
+
+    def lose_boot(self, lost: GuestLost, again: bool) -> None:
+        """A guest was lost before it could take a request. `again`: another may do better."""
+        self._unused += 1
+        if not again or self._unused >= UNUSED_MAX:
+            self._result.give_up_all(str(lost), lost.console)
+        else:
+            self._result.lose(Loss(CaseId(), str(lost), notes=("another guest was booted",)))
 
     def _report(self, reports: list[Report[Position]]) -> None:
         """Complaints are what they seem to be."""

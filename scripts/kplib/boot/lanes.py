@@ -47,6 +47,7 @@ class _Run:
         self._cancelled, self._keeper = cancelled, keeper
         looks = any(c.option == "KASAN" for c in setup.kernel.variant.checkers)
         self._agenda = Agenda(setup.request.pairs, self.result, "" if looks else agenda.ADVICE)
+        self._booted = False
         self._token = secrets.token_hex(4)
 
     def all(self) -> None:
@@ -66,6 +67,7 @@ class _Run:
         try:
             with qemu.boot(self._setup, self.result.lane, self._path, self._token,
                            read_only=self._keeper is None, cancelled=self._cancelled) as vm:
+                self._booted = True
                 if not self._built.done():
                     with qemu.standing_still(vm, self.result.lane):
                         while not self._built.done():
@@ -78,7 +80,9 @@ class _Run:
                     self._run_kept(session, self._keeper)
         except GuestLost as err:
             if vm is None:
-                self.result.give_up_all(str(err), err.console)  # the next would not boot either
+                # Where none has booted yet, the next would not either.
+                self._agenda.lose_boot(
+                    err, again=self._keeper is None and (err.external or self._booted))
                 return
             self._lose(vm, session, err)
         else:
