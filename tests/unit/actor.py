@@ -5,7 +5,8 @@
 
 SCRIPT is JSON: "cases" has the names of each pair's cases, "programs" pairs with a user
 program, "tables" texts to give in place of good ones ("ring/cost"), and "deeds" what goes
-wrong; with "quiet" no marker reaches the console. "words" has lines to print, by name.
+wrong; with "quiet" no marker reaches the console. "words" has lines to print, by name;
+"lockdep_off" a pair in whose guest lockdep has turned itself off.
 A deed is done "at" a moment, in the words of a console marker and of this file
 ("load ring", "ring spsc c->c", "ring_user c", "end ring" when its suite has run and nothing
 of it was read, "after ring" when all was read, "unload ring", "start", "leaks", "off"): "hang",
@@ -129,7 +130,8 @@ class Actor:
         if name == "kmemleak":
             self.do("leaks")
         if name == "lockdep_stats":
-            return " debug_locks:                             1\n"
+            off = self.script.get("lockdep_off", "") in self.ran
+            return f" debug_locks:                             {0 if off else 1}\n"
         if "/kparity/" not in path:
             return ""
         if name != "cases":

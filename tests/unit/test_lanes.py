@@ -467,6 +467,21 @@ class TestLanes(unittest.TestCase):
         self.assertIn("lost before it was asked", rows["ring", "kmemleak", "c->c"].log[0])
         self.assertNotIn(("tlv", "kmemleak", "c->c"), rows)
 
+    def test_lockdep_off_in_one_guest(self) -> None:
+        """Lockdep that a bad page turned off in one guest has looked in the next."""
+        self.variant = variants.load_all(request.TOP / "qemu/variant")["debug"]
+        with mock.patch("kplib.boot.session.LEAK_AGE", 0.0):
+            lane = self.run_lane(
+                "ring", "tlv", "idalloc", lockdep_off="tlv",
+                words={"page": ["BUG: Bad page state in process x", "---[ end trace 0 ]---"]},
+                deeds=[{"at": "tlv spsc c->c", "behind": "ring", "do": "panic"},
+                       {"at": "tlv invariants c->c", "do": "say page"}])
+        rows = self.judge(lane)
+        self.assertEqual(lane.boots, 3)
+        self.assertEqual(rows["tlv", "lockdep", "c->rust"].status, ktap.SKIP)
+        self.assertIn("invariants c->c of tlv", rows["tlv", "lockdep", "c->rust"].log[0])
+        self.assertNotIn(("idalloc", "lockdep", "c->rust"), rows)
+
     def test_damaged_tables(self) -> None:
         """Nonsense in what a guest says of a pair is an error of that pair, in that lane."""
         good = "c->c noop 10 5\nc->c push 30 5\n"

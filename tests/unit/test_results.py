@@ -145,13 +145,28 @@ class TestJudging(unittest.TestCase):
         self.assertEqual(got["ubsan", "c->c"].status, ktap.PASS)
         self.assertEqual(got["ubsan", "rust->c"].status, ktap.SKIP)
         self.assertIn("does not instrument Rust", got["ubsan", "rust->c"].log[0])
-        self.lane.disabled["lockdep"] = "lockdep turns itself off"
+        self.lane.turned_off("lockdep", "lockdep turns itself off", ["ring"])
         self.assertEqual(self.judge(self.all_passed())["lockdep", "c->c"].status, ktap.ERROR)
         self.lane.reports.append(console.Report("lockdep", "WARNING", at("spsc", "c->c"), []))
         got = self.judge(self.all_passed())
         self.assertEqual(got["lockdep", "c->c"].status, ktap.FAIL)
         self.assertEqual(got["lockdep", "c->rust"].status, ktap.SKIP)
         self.assertIn("spsc c->c", got["lockdep", "c->rust"].log[0])
+
+    def test_disabled_by_damage(self) -> None:
+        """A bad page turns lockdep off in its guest, for all pairs that ran in it, and no other."""
+        for pairs, status in (["ring", "tlv"], ktap.SKIP), (["ring"], ktap.ERROR), ([], ktap.PASS):
+            with self.subTest(pairs):
+                self.lane.reports.clear()
+                self.lane.disabled.clear()
+                self.lane.turned_off("lockdep", "lockdep turns itself off", pairs)
+                self.lane.reports += [
+                    console.Report("kmemleak", "kmemleak: x", at("spsc", "c->c"), []),
+                    console.Report("bug", "BUG: Bad page state", at("lockstep", "c->c", "tlv"))]
+                got = self.judge(self.all_passed())
+                self.assertEqual(got["lockdep", "c->rust"].status, status)
+                if status == ktap.SKIP:
+                    self.assertIn("lockstep c->c of tlv", got["lockdep", "c->rust"].log[0])
 
     def test_limit(self) -> None:
         """A checker that the kernel keeps quiet after a report has not seen the other paths."""

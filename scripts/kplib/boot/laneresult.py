@@ -47,13 +47,21 @@ class Answers:
     programs: dict[str, tuple[int, str]]
 
 
+@dataclass(frozen=True)
+class TurnedOff:
+    """Why a checker did not look to the end of a guest, and the pairs that ran in it."""
+
+    why: str
+    pairs: tuple[str, ...]
+
+
 @dataclass
 class LaneResult:
     """The results of a lane. Fields are for reading; methods change them.
 
     By pair: `planned` cases, `answers`, `damaged` (why the list of cases cannot be read)
-    and `not_run` (why the pair was given up). By checker: `disabled` (why it did not look
-    to the end), and by checker and pair `unasked` (why it was not asked about the pair).
+    and `not_run` (why the pair was given up). By checker and pair: `disabled` (the checker
+    did not look to the end of the guest), and `unasked` (why it was not asked about the pair).
     `kernel` has complaints of the kernel without a part of ours in them, and `outside`
     those that are no one's, but came once cases had run. `lost` says why
     the lane was given up, if it was, and `console` has the last lines of its guest then.
@@ -66,7 +74,7 @@ class LaneResult:
     answers: dict[str, Answers] = field(default_factory=dict)
     reports: list[Report[CaseId]] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
-    disabled: dict[str, str] = field(default_factory=dict)
+    disabled: dict[tuple[str, str], TurnedOff] = field(default_factory=dict)
     unasked: dict[tuple[str, str], str] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)
     not_run: dict[str, str] = field(default_factory=dict)
@@ -154,9 +162,10 @@ class LaneResult:
         """The lane gives no further results; `words` are the last of its guest."""
         self.lost, self.console = why, words
 
-    def turned_off(self, checker: str, why: str) -> None:
-        """A checker did not look to the end."""
-        self.disabled[checker] = why
+    def turned_off(self, checker: str, why: str, pairs: list[str]) -> None:
+        """A checker did not look to the end of the guest that these pairs ran in."""
+        for pair in pairs:
+            self.disabled[checker, pair] = TurnedOff(why, tuple(pairs))
 
     def not_asked(self, checker: str, pair: str, why: str) -> None:
         """A checker was not asked what it knows of a pair."""

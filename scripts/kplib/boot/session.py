@@ -185,7 +185,8 @@ class Session:
             stats = self.vm.read("asking lockdep", "/proc/lockdep_stats").text()
             found = re.search(r"debug_locks: +(\d)", stats)
             if not found or found.group(1) != "1":
-                self._result.turned_off("lockdep", "lockdep turns itself off at a first report")
+                self._result.turned_off(
+                    "lockdep", "lockdep turns itself off at a first report", self.ran)
         self._checkers_asked = True
 
     def ended(self) -> None:

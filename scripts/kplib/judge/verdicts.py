@@ -110,16 +110,20 @@ def _where(report: Report[CaseId]) -> str:
     return f"{report.at.case} {report.at.path} of {report.at.suite}"
 
 
-def _disabled(lane: LaneResult, checker: str) -> tuple[str, str]:
-    """Status and reason of a checker that did not look to the end.
+def _disabled(lane: LaneResult, checker: str, pair: str) -> tuple[str, str]:
+    """Status and reason of a checker that did not look to the end of a pair's guest.
 
-    A report of its own or one that taints the kernel, as KASAN's do, ends lockdep's
-    work: that is to be mended first, and is a failure already.
+    A report of its own or one that taints the kernel, as those of KASAN, of bad pages and
+    of damaged slabs do, ends lockdep's work: that is to be mended first, and is a failure
+    already. What kmemleak says is found afterwards.
     """
-    first = _first(lane, checker, "kasan")
-    if first is None:
-        return ktap.ERROR, f"{lane.disabled[checker]}, but there is none"
-    return ktap.SKIP, f"{lane.disabled[checker]}: {_where(first)}"
+    off = lane.disabled[checker, pair]
+    suites = {name for mate in off.pairs for name in (lane.lane.suite(mate), user_suite(mate))}
+    reports = [r for r in lane.reports if r.at.suite in suites and r.checker != "kmemleak"]
+    likely = [r for r in reports if r.checker in (checker, "kasan", "bug")]
+    if not reports:
+        return ktap.ERROR, f"{off.why}, but there is none"
+    return ktap.SKIP, f"{off.why}: {_where((likely or reports)[0])}"
 
 
 def of_checkers(kernel: Kernel, lane: LaneResult, pair: str,
@@ -138,8 +142,8 @@ def of_checkers(kernel: Kernel, lane: LaneResult, pair: str,
                     f"{hits[0].at.case}")
             elif why := lane.unasked.get((checker.name, pair), ""):
                 status = ktap.SKIP
-            elif checker.name in lane.disabled:
-                status, why = _disabled(lane, checker.name)
+            elif (checker.name, pair) in lane.disabled:
+                status, why = _disabled(lane, checker.name, pair)
             elif checker.limit and (first := _first(lane, checker.name)):
                 status, why = ktap.SKIP, f"{checker.limit}: {_where(first)}"
             elif path not in ran:
