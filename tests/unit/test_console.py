@@ -157,6 +157,22 @@ class TestConsole(unittest.TestCase):
         self.assertTrue(console.foreign(self.read(race.format("")).reports[0]))
         self.assertFalse(console.foreign(self.read(race.format(" [kparity_ring]")).reports[0]))
 
+    def test_race_through_a_helper(self) -> None:
+        """One that two callers of ours have in a helper is ours; one of a workqueue is not."""
+        queue = (SAVED.parent / "kcsan/workqueue.txt").read_text()
+        self.assertTrue(console.foreign(self.read(queue).reports[0]))
+        stack = " __helper+0x1/0x2\n push+0x1/0x2 [kparity_ring]\n kthread+0x1/0x2\n\n"
+        race = ("BUG: KCSAN: data-race in __helper / __helper\n\n"
+                f"write{{}} to 0xffff8880002a6628 of 8 bytes by task 442 on cpu 1:\n{stack}"
+                f"read to 0xffff8880002a6628 of 8 bytes by task 441 on cpu 0:\n{stack}"
+                "Reported by Kernel Concurrency Sanitizer on:\n" + "=" * 66 + "\n")
+        found = self.read(at("ring spsc c->c", 1) + race.format("")).reports[0]
+        self.assertFalse(console.foreign(found))
+        self.assertIn(" push+0x1/0x2 [kparity_ring]", found.lines)
+        self.assertTrue(console.foreign(self.read(race.format(" (marked)")).reports[0]))
+        other = race.format("").replace(" push+0x1/0x2 [kparity_ring]", " vfs_read+0x1/0x2", 1)
+        self.assertTrue(console.foreign(self.read(other).reports[0]))
+
     def test_hostile(self) -> None:
         """Escapes, no line ends, no sense: bounded, and nothing that drives a terminal."""
         found = self.read("BUG: \x1b[2J\x9b1m\u202eevil\n", 3)

@@ -141,6 +141,10 @@ _PANICKED = re.compile(r"---\[ end Kernel panic - not syncing: ")
 _LAST_FRAME = re.compile(r" *</TASK>")
 
 
+#: An access in a report of KCSAN, which its stack follows. Marked ones are in parentheses.
+_ACCESS = re.compile(r"((?:read|write|assert).*) to 0x[0-9a-f]+ of \d+ bytes by ")
+
+
 def plain(line: str) -> str:
     """A console line without printk's time."""
     return _STAMP.sub("", line, count=1)
@@ -154,13 +158,24 @@ def kind_of(line: str) -> str | None:
 
 
 def foreign(report: Report[At]) -> bool:
-    """Whether neither access of a race is in a module of ours; the title names both.
+    """Whether a race is the kernel's own: neither access is in a module of ours.
 
-    The kernel races with itself on purpose here and there (workqueue.c, where work
-    is queued and cancelled at a time), and KCSAN_STRICT tells of all of it. That our
-    code called it says nothing of our code.
+    The title names both. The kernel races with itself on purpose here and there
+    (workqueue.c, where work is queued and cancelled at a time), and KCSAN_STRICT tells of
+    all of it. That our code called it says nothing of our code. A helper that is not
+    inlined, like those of lists, accesses memory for its caller: where our code is the
+    caller of both, and neither access is an atomic one of the helper's, the race is ours.
     """
-    return "[kparity" not in report.title
+    return "[kparity" not in report.title and not _through_helpers(report.lines)
+
+
+def _through_helpers(lines: list[str]) -> bool:
+    """Whether both accesses of a race are plain ones of functions that our code called."""
+    heads = [(number, found.group(1)) for number, line in enumerate(lines)
+             if (found := _ACCESS.match(line))]
+    return len(heads) == 2 and all(
+        "(" not in what and "[kparity_" in "".join(lines[number + 2:number + 3])
+        for number, what in heads)
 
 
 class Console:
