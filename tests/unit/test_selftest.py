@@ -10,10 +10,15 @@ import tempfile
 import unittest
 from pathlib import Path
 from typing import Any, Iterator
+from unittest import mock
 
+from kplib import matrix
+from kplib.boot.laneresult import CaseId, LaneResult, Loss
 from kplib.build.toolchain import Toolchain
 from kplib.common.errors import EnvironmentFailed, Refused
-from kplib.configure import request
+from kplib.configure import lanes, request
+from kplib.judge import ktap, results
+from kplib.report import terminal
 from kplib.selftest import checks, mutants, parts, progress, pytests, selftest
 from kplib.selftest.jobs import FAILED, PASSED, SKIPPED, Ended, Job, Outcome, Report, one
 
@@ -345,6 +350,36 @@ class TestParts(unittest.TestCase):
             selftest.chosen(("live", "units"))
         self.assertEqual(request.parse(["PART=unit, live"], {}).parts, ("unit", "live"))
         self.assertEqual(request.parse([], {}).parts, ())
+
+    def test_whole(self) -> None:
+        """A part of what suites run is not what must hold."""
+        for word in ("LANE=insn", "SEED=2", "PROGRAMS=1", "APPEND=quiet", "KEEP=1"):
+            with self.assertRaisesRegex(Refused, f"^{word.partition('=')[0]}: not for make test"):
+                selftest.whole(request.parse([word], {}))
+        selftest.whole(request.parse(["PAIR=ring", "PART=unit", "V=1", "LANE="], {}))
+
+    def suite(self, ran: list[LaneResult], *statuses: str) -> list[tuple[str, str, bool]]:
+        """The outcomes of a suite job whose run gave some verdicts, and no ledger."""
+        kernel = mock.Mock()
+        kernel.arch.name, kernel.variant.name = "x86_64", "debug"
+        pair = results.PairResult([ktap.Verdict("ring", "lockstep", "c->c", status, ())
+                                   for status in statuses])
+        found = results.ArchResult(kernel, mock.Mock(versions={}), 1, ran, {"ring": pair})
+        with mock.patch.object(matrix, "run_cell", return_value=mock.Mock(result=found)), \
+                mock.patch.object(terminal, "show", return_value=""):
+            report = parts._suite(  # pylint: disable=protected-access
+                mock.Mock(), kernel.arch, kernel.variant)
+        return [(outcome.why, outcome.status, outcome.environment) for outcome in report.outcomes
+                if outcome.name == "x86_64 debug"]
+
+    def test_untold_loss(self) -> None:
+        """A run whose verdict is no pass fails its job, whether or not a case tells of it."""
+        lost = LaneResult(lanes.CHECK.on("tcg", "a test"))
+        lost.losses.append(Loss(CaseId(), "the guest panicked", suspects=("tlv", "ring")))
+        self.assertEqual(self.suite([lost], ktap.PASS), [("the guest panicked", FAILED, True)])
+        self.assertEqual(self.suite([]), [("no case gave a result", FAILED, True)])
+        self.assertEqual(self.suite([], ktap.PASS), [])
+        self.assertEqual(self.suite([lost], ktap.PASS, ktap.FAIL), [])
 
     def test_close(self) -> None:
         """The counts stand alone in the last line, and decide on the exit status."""

@@ -27,7 +27,7 @@ from kplib.configure import variants
 from kplib.configure.archs import Arch
 from kplib.configure.request import TOP, Request
 from kplib.configure.variants import Variant
-from kplib.judge import compile_fail, dwarf, ktap, records, unsafety
+from kplib.judge import compile_fail, dwarf, ktap, records, results, unsafety
 from kplib.report import terminal
 from kplib.selftest import checks, mutants, pytests
 from kplib.selftest.jobs import FAILED, PASSED, SKIPPED, Job, Outcome, Report
@@ -204,7 +204,21 @@ def _suite(setup: Setup, arch: Arch, variant: Variant) -> Report:
                 STATUS.get(verdict.status, FAILED), "\n".join(verdict.log),
                 environment=verdict.status == ktap.ERROR)
         for pair in found.result.pairs.values() for verdict in pair.verdicts)
-    return Report(outcomes, terminal.show(found.result, setup.req.verbose))
+    return Report((*outcomes, *_untold(f"{arch.name} {variant.name}", found.result, outcomes)),
+                  terminal.show(found.result, setup.req.verbose))
+
+
+def _untold(name: str, result: results.ArchResult,
+            outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+    """The failure of a run that is not good although no case of it failed."""
+    if result.verdict == "pass" or any(outcome.status == FAILED for outcome in outcomes):
+        return ()
+    why = [line for lane in result.lanes
+           for line in (*(loss.what for loss in lane.losses), lane.lost) if line]
+    if not outcomes:
+        why.append("no case gave a result")
+    return (Outcome(name, FAILED, "\n".join(why) or f"the run's verdict is {result.verdict}",
+                    environment=True),)
 
 
 def _cell(setup: Setup, arch: Arch) -> Path:
