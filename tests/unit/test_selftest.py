@@ -16,7 +16,7 @@ from kplib import matrix
 from kplib.boot.laneresult import CaseId, LaneResult, Loss
 from kplib.build.toolchain import Toolchain
 from kplib.common.errors import EnvironmentFailed, Refused
-from kplib.configure import lanes, request
+from kplib.configure import archs, lanes, request, variants
 from kplib.judge import ktap, results
 from kplib.report import terminal
 from kplib.selftest import checks, mutants, parts, progress, pytests, selftest
@@ -166,6 +166,40 @@ class TestMutants(unittest.TestCase):
         self.assertIsNone(self.judge(mutant, 1))
         self.assertIsNone(self.judge(self.load(HEAD.replace("c->rust", "any")), 1, path="c->c"))
         self.assertIsNone(self.judge(self.load(HEAD + "Verdict: error\n"), 3, status="error"))
+
+    def test_control(self) -> None:
+        """A case that does not pass without the bug shows nothing with it."""
+        mutant, every = self.load(HEAD), self.load(HEAD.replace("c->rust", "any"))
+        good = [["lockstep", "c->c", "pass"], ["lockstep", "c->rust", "pass"],
+                ["lockstep", "c->rust", "skip"], ["atomic", "c->rust", "fail"]]
+        self.assertIsNone(mutants.doubtful(mutant, {"ring": good}))
+        self.assertIsNone(mutants.doubtful(every, {"ring": good}))
+        for control, why in (({"ring": [*good, ["lockstep", "c->rust", "fail"]]}, "fail"),
+                             ({"ring": [["lockstep", "c->rust", "skip"]]}, "either: skip"),
+                             ({"ring": good[:1]}, "no such case"), ({}, "no such case")):
+            self.assertRegex(mutants.doubtful(mutant, control) or "believed", why)
+        self.assertIn("fail", mutants.doubtful(
+            every, {"ring": [*good, ["lockstep", "c->c", "fail"]]}) or "")
+
+    def test_jobs(self) -> None:
+        """A bug whose case fails anyway is not planted, nor before the suites have run."""
+        every = list(archs.load_all(TOP / "qemu/arch").values())
+        kinds = tuple(variants.load_all(TOP / "qemu/variant").values())
+        setup = parts.Setup(request.parse(["PAIR=ring"], {}), mock.Mock(), self.folder,
+                            (every[0],), every[0], kinds, self.folder)
+        jobs = {job.name: job for job in parts.planted(setup)}
+        for mutant in mutants.load_all(("ring",)):
+            mine = jobs[f"mutant {mutant.name}"]
+            self.assertEqual(mine.needs, (f"modules {every[0].name} {mutant.variant}",
+                                          f"suites {every[0].name} {mutant.variant}"))
+        (self.folder / f"control-{every[0].name}-{mutant.variant}.json").write_text(
+            json.dumps({"ring": [[mutant.case, "c->c", "fail"]]}))
+        with mock.patch.object(mutants, "plant", side_effect=AssertionError("planted")):
+            (outcome,) = mine.run(self.folder).outcomes
+        self.assertEqual(outcome.status, FAILED)
+        self.assertIn("without the bug either", outcome.why)
+        needed = {name for job in parts.every(setup, ("mutants",)) for name in job.needs}
+        self.assertLessEqual(needed, {job.name for job in parts.every(setup, ("mutants",))})
 
     def test_not_caught(self) -> None:
         """Anything else is not as the patch says."""
@@ -366,9 +400,10 @@ class TestParts(unittest.TestCase):
                                    for status in statuses])
         found = results.ArchResult(kernel, mock.Mock(versions={}), 1, ran, {"ring": pair})
         with mock.patch.object(matrix, "run_cell", return_value=mock.Mock(result=found)), \
-                mock.patch.object(terminal, "show", return_value=""):
+                mock.patch.object(terminal, "show", return_value=""), \
+                tempfile.TemporaryDirectory() as shared:
             report = parts._suite(  # pylint: disable=protected-access
-                mock.Mock(), kernel.arch, kernel.variant)
+                mock.Mock(shared=Path(shared)), kernel.arch, kernel.variant)
         return [(outcome.why, outcome.status, outcome.environment) for outcome in report.outcomes
                 if outcome.name == "x86_64 debug"]
 

@@ -75,6 +75,19 @@ def seed(built: Path, folder: Path) -> None:
     os.replace(partial, folder)
 
 
+def doubtful(mutant: Mutant, control: dict[str, list[list[str]]]) -> str | None:
+    """Why a run with a bug would show nothing, or None if its case passes without the bug.
+
+    `control` has case, path and status of each verdict without it, by pair.
+    """
+    found = {status for case, path, status in control.get(mutant.pair, [])
+             if case == mutant.case and mutant.path in ("any", path)}
+    if ktap.PASS in found and not found & {ktap.FAIL, ktap.ERROR}:
+        return None
+    return (f"{mutant.case} on {mutant.path} does not pass without the bug either: "
+            f"{', '.join(sorted(found)) or 'there is no such case'}")
+
+
 def judge(mutant: Mutant, arch: str, status: int, said: str, results: Path) -> str | None:
     """Why a run did not catch a bug as its patch says, or None if it did."""
     if status != mutant.status:
