@@ -160,6 +160,14 @@ class TestMutants(unittest.TestCase):
             with self.assertRaises(EnvironmentFailed):
                 self.load(text)
 
+    def test_unknown_pair(self) -> None:
+        """A misspelt pair would leave its bug out of every run."""
+        self.load(HEAD)
+        self.assertEqual(len(mutants.load_all(("ring",), self.folder)), 1)
+        self.load(HEAD.replace("Pair: ring", "Pair: rnig"))
+        with self.assertRaisesRegex(EnvironmentFailed, "ring-x.patch: 'Pair: rnig': no such pair"):
+            mutants.load_all(("ring",), self.folder)
+
     def test_caught(self) -> None:
         """The verdict in that case on that path, the exit status and the replay line."""
         mutant = self.load(HEAD)
