@@ -17,7 +17,7 @@ from kplib.common import cache, proc, ui
 from kplib.common.errors import BROKEN, FAILED, OK, KparityError, Refused
 from kplib.configure import archs, request
 from kplib.configure.request import TOP, Request
-from kplib.judge import compile_fail, ledger, unsafety
+from kplib.judge import compile_fail, ktap, ledger, unsafety
 from kplib.report import files, terminal
 from kplib.tools import debug, keep, scaffold
 
@@ -181,11 +181,16 @@ def contract(req: Request) -> int:
               + (f"\n    leans on {', '.join(use.invariants)}" if use.invariants else ""))
         bare += not use.reason
     gaps = book.gaps() + ([f"{bare} uses of unsafe give no reason"] if bare else [])
-    for gap in gaps:
+    unread = [f"{name}: {line}" for name, pair in result.pairs.items() for v in pair.verdicts
+              if (v.case, v.status) == ("contract", ktap.ERROR) for line in v.log]
+    for gap in gaps + unread:
         ui.note(f"incomplete: {gap}")
-    print(f"\nledger: {'INCOMPLETE, ' + str(len(gaps)) + ' gaps' if gaps else 'complete'}")
+    if found.unsaved:
+        ui.note(found.unsaved)
+    missing = len(gaps + unread)
+    print(f"\nledger: {f'INCOMPLETE, {missing} gaps' if missing else 'complete'}")
     return FAILED if gaps or result.verdict == "fail" else \
-        BROKEN if result.verdict == "error" else OK
+        BROKEN if result.verdict == "error" or found.unsaved else OK
 
 
 def misuse(req: Request) -> int:

@@ -400,20 +400,22 @@ class TestParts(unittest.TestCase):
                 selftest.whole(request.parse([word], {}))
         selftest.whole(request.parse(["PAIR=ring", "PART=unit", "V=1", "LANE="], {}))
 
-    def suite(self, ran: list[LaneResult], *statuses: str) -> list[tuple[str, str, bool]]:
+    def suite(self, ran: list[LaneResult], *statuses: str,
+              unsaved: str = "") -> list[tuple[str, str, bool]]:
         """The outcomes of a suite job whose run gave some verdicts, and no ledger."""
         kernel = mock.Mock()
         kernel.arch.name, kernel.variant.name = "x86_64", "debug"
         pair = results.PairResult([ktap.Verdict("ring", "lockstep", "c->c", status, ())
                                    for status in statuses])
         found = results.ArchResult(kernel, mock.Mock(versions={}), 1, ran, {"ring": pair})
-        with mock.patch.object(matrix, "run_cell", return_value=mock.Mock(result=found)), \
+        cell = mock.Mock(result=found, unsaved=unsaved)
+        with mock.patch.object(matrix, "run_cell", return_value=cell), \
                 mock.patch.object(terminal, "show", return_value=""), \
                 tempfile.TemporaryDirectory() as shared:
             report = parts._suite(  # pylint: disable=protected-access
                 mock.Mock(shared=Path(shared)), kernel.arch, kernel.variant)
         return [(outcome.why, outcome.status, outcome.environment) for outcome in report.outcomes
-                if outcome.name == "x86_64 debug"]
+                if outcome.name in ("x86_64 debug", "x86_64 debug files")]
 
     def test_untold_loss(self) -> None:
         """A run whose verdict is no pass fails its job, whether or not a case tells of it."""
@@ -422,6 +424,7 @@ class TestParts(unittest.TestCase):
         self.assertEqual(self.suite([lost], ktap.PASS), [("the guest panicked", FAILED, True)])
         self.assertEqual(self.suite([]), [("no case gave a result", FAILED, True)])
         self.assertEqual(self.suite([], ktap.PASS), [])
+        self.assertEqual(self.suite([], ktap.PASS, unsaved="no disk"), [("no disk", FAILED, True)])
         self.assertEqual(self.suite([lost], ktap.PASS, ktap.FAIL), [])
 
     def test_close(self) -> None:
@@ -443,6 +446,15 @@ class TestParts(unittest.TestCase):
                 self.assertRegex(said.getvalue().splitlines()[-1],
                                  rf"^\d passed, {bad} failed, \d skipped$")
                 self.assertTrue(re.search(r"\n\n\d passed.*\n$", said.getvalue()))
+
+    def test_times_not_saved(self) -> None:
+        """What failed is told, and counted, also where times cannot be remembered."""
+        found: Any = progress.Progress([], 1.0)
+        found.ended.append(Ended(job("j"), one("j", "differs"), 0, 1, 1))
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            self.assertEqual(selftest._close(  # pylint: disable=protected-access
+                found, progress.History(Path("/proc/nowhere")), [], 2), 1)
+        self.assertIn("failed:\n  j\n", said.getvalue())
 
 
 if __name__ == "__main__":

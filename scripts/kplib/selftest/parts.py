@@ -211,7 +211,10 @@ def _suite(setup: Setup, arch: Arch, variant: Variant) -> Report:
                 STATUS.get(verdict.status, FAILED), "\n".join(verdict.log),
                 environment=verdict.status == ktap.ERROR)
         for pair in found.result.pairs.values() for verdict in pair.verdicts)
-    return Report((*outcomes, *_untold(f"{arch.name} {variant.name}", found.result, outcomes)),
+    name = f"{arch.name} {variant.name}"
+    if found.unsaved:
+        outcomes += (Outcome(f"{name} files", FAILED, found.unsaved, environment=True),)
+    return Report((*outcomes, *_untold(name, found.result, outcomes)),
                   terminal.show(found.result, setup.req.verbose))
 
 

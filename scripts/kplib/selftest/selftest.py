@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from typing import Callable, Sequence
@@ -106,7 +107,8 @@ def _close(shown: progress.Progress, history: progress.History, left: list[str],
     print("\nslowest tests\n" + "\n".join(shown.slowest()))
     if more := shown.one_kernel_more(history, cores):
         print("\n" + more)
-    history.save(shown.ended)
+    with contextlib.suppress(EnvironmentFailed):  # times are not worth the verdict
+        history.save(shown.ended)
     print(f"\n{progress.span(elapsed)} in all, with the {cores} cores "
           f"{100 * shown.busy():.0f} % busy")
     for command in left:
