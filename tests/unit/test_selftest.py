@@ -14,6 +14,8 @@ from unittest import mock
 
 from kplib import matrix
 from kplib.boot.laneresult import CaseId, LaneResult, Loss
+from kplib.build import modules, objects
+from kplib.build import setup as building
 from kplib.build.toolchain import Toolchain
 from kplib.common.errors import EnvironmentFailed, Refused
 from kplib.configure import archs, lanes, request, variants
@@ -399,6 +401,22 @@ class TestParts(unittest.TestCase):
             with self.assertRaisesRegex(Refused, f"^{word.partition('=')[0]}: not for make test"):
                 selftest.whole(request.parse([word], {}))
         selftest.whole(request.parse(["PAIR=ring", "PART=unit", "V=1", "LANE="], {}))
+
+    def test_built(self) -> None:
+        """Modules that are there, as the folder's state says, take no time to build."""
+        every = tuple(archs.load_all(TOP / "qemu/arch").values())
+        kinds = tuple(variants.load_all(TOP / "qemu/variant").values())
+        with tempfile.TemporaryDirectory() as folder:
+            req = request.parse([f"OUT={folder}"], {"KPARITY_CACHE": folder})
+            setup = parts.Setup(req, mock.Mock(), Path(folder), every, every[0], kinds,
+                                Path(folder))
+            built = building.Setup(req, mock.Mock(), mock.Mock(arch=every[1], variant=kinds[0]))
+            for recipe, seconds in (("a recipe", 0.5), ("", parts.MODULES_SECONDS)):
+                objects.State(recipe).write(built.modules / modules.STATE)
+                jobs = {job.name: job.seconds for job in parts.builds(setup)}
+                self.assertEqual(jobs[f"modules {every[1].name} {kinds[0].name}"], seconds)
+                self.assertEqual(jobs[f"modules {every[0].name} {kinds[0].name}"],
+                                 parts.MODULES_SECONDS)
 
     def suite(self, ran: list[LaneResult], *statuses: str,
               unsaved: str = "") -> list[tuple[str, str, bool]]:

@@ -16,6 +16,8 @@ from kplib.configure.request import TOP
 #: Everything of the checkout that is built from.
 INPUTS = ("Kbuild", "kmod/**/*.[ch]", "rust-stub/*.rs", "tests/kunit/*.[ch]", "tests/user/*.c")
 
+#: The file in the build folder that says what the folder has, an objects.State.
+STATE = ".kparity-state"
 #: Strips modules into the folder guest/ beside them, and notes what modpost made of each.
 STRIP = """
 for ko; do
@@ -63,7 +65,7 @@ class _Build:
         self.request, self.tools, self.kernel = setup.request, setup.tools, setup.kernel
         self.out = built.engine.parent
         self.now = objects.Digests(TOP)
-        self.path = self.out / ".kparity-state"
+        self.path = self.out / STATE
         self.state = objects.State.read(self.path)
         self.recipe = cache.digest(self.kernel.ident, str(TOP), (TOP / "Kbuild").read_bytes())
         self.store = objects.Store(self.out.parent / "objects",

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kplib import matrix
-from kplib.build import kernel, modules
+from kplib.build import kernel, modules, objects
 from kplib.build import setup as building
 from kplib.build.toolchain import Toolchain
 from kplib.common import cache
@@ -108,8 +108,8 @@ def builds(setup: Setup) -> list[Job]:
                 return _modules(setup, arch, variant)
 
             there = any(setup.req.cache.glob(f"kernel/{arch.name}-{variant.name}-*/.complete"))
-            built = (setup.req.out / arch.name / variant.name / "build"
-                     / ".kparity-stamp").exists()
+            built = objects.State.read(setup.req.out / arch.name / variant.name / "build"
+                                       / modules.STATE).recipe != ""
             jobs += [Job(kernel_name(arch.name, variant.name), BUILDS, get,
                          seconds=0.5 if there else KERNEL_SECONDS, cores=1 if there else 1.5,
                          group="" if there else "kernels", nice=KERNEL_NICE, bound=KERNEL_BOUND),
