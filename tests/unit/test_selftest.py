@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import tempfile
 import unittest
 from pathlib import Path
@@ -285,6 +286,38 @@ class TestChecks(unittest.TestCase):
         kept = {path.name for path in folder.iterdir()}
         self.assertEqual(len(kept), checks.REMEMBERED)
         self.assertNotIn("0", kept)
+
+
+MODPOST = "WARNING: modpost: kparity_ring: section mismatch in reference: a+0x10 -> b"
+
+
+class TestKbuild(unittest.TestCase):
+    """Static checks that build, with a makefile for kbuild"""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def kbuild(self, recipe: str) -> str | None:
+        """What is wrong with a build whose makefile has one recipe."""
+        makefile = self.folder / "Makefile"
+        makefile.write_text(f"out/ring.o: ring.c\n\t{recipe}\n")
+        (self.folder / "ring.c").touch()
+        with mock.patch.object(modules, "command",
+                               lambda *_: ["make", "-s", "-C", str(self.folder)]):
+            return checks._kbuild(  # pylint: disable=protected-access
+                mock.Mock(**{"kernel.ident": "k", "tools.name.return_value": "t"}),
+                self.folder / "out")
+
+    @unittest.skipUnless(shutil.which("make"), "no make on this host")
+    def test_warnings(self) -> None:
+        """Of the compiler and of modpost, which writes them in capitals."""
+        self.assertIsNone(self.kbuild("@echo '  CC [M]  ring.o'"))
+        for line in ("ring.c:7:2: warning: unused", MODPOST):
+            self.assertEqual(self.kbuild(f"@echo '{line}'"), line)
+            self.assertTrue(modules.warns(line))
+        self.assertFalse(modules.warns("  CC [M]  warning.o"))
 
 
 def job(name: str, part: str = "unit", seconds: float = 5.0) -> Job:

@@ -44,6 +44,11 @@ class Modules:
         return [self.engine, *self.pairs.values()]
 
 
+def warns(line: str) -> bool:
+    """Whether a line of kbuild's is a warning; modpost's is in capitals."""
+    return "warning:" in line.lower()
+
+
 def in_guest(module: Path) -> Path:
     """The module as the guest gets it."""
     return module.parent / "guest" / module.name
@@ -197,7 +202,7 @@ def build(setup: Setup) -> Modules:
             return built
         with ui.step(f"building {', '.join(request.pairs)} for {kernel.name}") as step:
             status, tail = work.run(step)
-        for line in tail if status or any("warning:" in line for line in tail) else ():
+        for line in tail if status or any(map(warns, tail)) else ():
             ui.note(line)
         if status:
             raise Failed(f"the modules do not build for {kernel.name}; the compiler's lines "

@@ -97,7 +97,7 @@ def _kbuild(setup: Setup, out: Path, *words: str) -> str | None:
                           stdin=subprocess.DEVNULL, check=False, cwd=TOP)
     said = "\n".join(line for line in done.stdout.decode(errors="replace").splitlines()
                      if not line.startswith(("make", "  ")))
-    if done.returncode or any(word in said for word in ("warning", "error")):
+    if done.returncode or any(word in said.lower() for word in ("warning", "error")):
         return said or f"make: exit status {done.returncode}"
     cache.write(passed, made_with)
     return None
