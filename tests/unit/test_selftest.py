@@ -261,6 +261,17 @@ class TestChecks(unittest.TestCase):
         self.check(Toolchain(Path("/root-of-tools"), {"clang": "20"}, "a test", ()))
         self.assertEqual(self.runs, 3)
 
+    def test_edited_meanwhile(self) -> None:
+        """What was edited while the check ran is not known to have passed, before or after."""
+        def run() -> str | None:
+            self.reads = "edited"
+            return None
+        first = self.reads
+        checks.run(self.req, self.tools, checks.Check("a check", lambda: iter([self.reads]), run))
+        for self.reads in (first, "edited"):
+            self.assertEqual(self.check()[1].aside, "")
+        self.assertEqual(self.runs, 2)
+
     def test_failed(self) -> None:
         """A failure is found each time."""
         self.why = "a warning"

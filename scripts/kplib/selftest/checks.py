@@ -177,19 +177,25 @@ def _files_of(checkpatch: Path) -> list[Path]:
                   if (path := checkpatch.parent / name).exists())
 
 
+def _key(tools: Toolchain, check: Check) -> str:
+    """The name of all that a check depends on, as it is now."""
+    return cache.digest(check.name, str(tools.root), tools.name(), Path(__file__).read_bytes(),
+                        *check.reads())
+
+
 def run(req: Request, tools: Toolchain, check: Check) -> Report:
     """Run a check, or find that it passed with all that it reads as it is now."""
     if tools.root is None:
         # Nothing tells when one of the host's tools has become another.
         return one(check.name, check.run())
     folder = req.cache / "passed"
-    key = cache.digest(check.name, str(tools.root), tools.name(), Path(__file__).read_bytes(),
-                       *check.reads())
+    key = _key(tools, check)
     if (folder / key).exists():
         os.utime(folder / key)
         return one(check.name, None, aside="unchanged since it passed")
     why = check.run()
-    if why is None:
+    # A file that was edited meanwhile may not be the one that passed.
+    if why is None and key == _key(tools, check):
         cache.write(folder / key, f"{check.name} {time.strftime('%F %T')}\n")
         kept = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
         for path in kept[:-REMEMBERED]:
