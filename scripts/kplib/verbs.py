@@ -15,7 +15,7 @@ from kplib.build import apt, kernel, modules, toolchain
 from kplib.build.setup import Setup
 from kplib.common import cache, proc, ui
 from kplib.common.errors import BROKEN, FAILED, OK, KparityError, Refused
-from kplib.configure import archs, request
+from kplib.configure import archs, request, variants
 from kplib.configure.request import TOP, Request
 from kplib.judge import compile_fail, ktap, ledger, unsafety
 from kplib.report import files, terminal
@@ -166,13 +166,31 @@ def report(req: Request) -> int:
     return OK
 
 
+def _cells(req: Request) -> list[tuple[archs.Arch, variants.Variant]]:
+    """Every arch and variant that a request is for."""
+    return [(arch, variant) for arch in req.archs for variant in req.variants]
+
+
 def contract(req: Request) -> int:
-    """Run the suites and print the ledger and the review list."""
+    """Run the suites and print the ledger and the review list, of each arch and variant."""
     matrix.check_folders(req)
-    arch, variant = req.archs[0], req.variants[0]
-    with files.recorded(files.folder(req, arch.name, variant.name)):
-        found = matrix.run_cell(req, matrix.choose_tools(req), arch, variant)
+    cells = _cells(req)
+    with files.recorded(*(files.folder(req, arch.name, variant.name) for arch, variant in cells)):
+        tools = matrix.choose_tools(req)
+        return _worst([_contract(req, tools, *cell) for cell in cells])
+
+
+def _worst(statuses: list[int]) -> int:
+    """The exit status of several parts: a failure says more than what could not be run."""
+    return FAILED if FAILED in statuses else max(statuses)
+
+
+def _contract(req: Request, tools: toolchain.Toolchain, arch: archs.Arch,
+              variant: variants.Variant) -> int:
+    found = matrix.run_cell(req, tools, arch, variant)
     result, book = found.result, found.book
+    if len(_cells(req)) > 1:
+        print(f"\n{arch.name} {variant.name}")
     print(ledger.show(book))
     print("\nunsafe, for review:")
     bare = 0
@@ -188,16 +206,23 @@ def contract(req: Request) -> int:
     if found.unsaved:
         ui.note(found.unsaved)
     missing = len(gaps + unread)
-    print(f"\nledger: {f'INCOMPLETE, {missing} gaps' if missing else 'complete'}")
+    print(f"\nledger: {f'INCOMPLETE, {missing} gaps' if missing else 'complete'}", flush=True)
     return FAILED if gaps or result.verdict == "fail" else \
         BROKEN if result.verdict == "error" or found.unsaved else OK
 
 
 def misuse(req: Request) -> int:
-    """Compile what must not compile."""
+    """Compile what must not compile, for each arch and variant."""
     tools = matrix.prepare(req)
-    setup = Setup(req, tools, kernel.get(req, tools, req.archs[0], req.variants[0]))
+    return _worst([_misuse(req, tools, *cell) for cell in _cells(req)])
+
+
+def _misuse(req: Request, tools: toolchain.Toolchain, arch: archs.Arch,
+            variant: variants.Variant) -> int:
+    setup = Setup(req, tools, kernel.get(req, tools, arch, variant))
     modules.build(setup)
+    if len(_cells(req)) > 1:
+        print(f"\n{arch.name} {variant.name}")
     with ui.step("compiling what must not compile"):
         found = compile_fail.run(tools, setup.modules, req.pairs)
     bad = 0
@@ -206,7 +231,7 @@ def misuse(req: Request) -> int:
         print(f"{'ok  ' if outcome.why is None else 'FAIL'} {test_.pair}/{test_.name}: "
               f"{outcome.why or test_.error}")
         bad += outcome.why is not None
-    print(f"{len(found) - bad} of {len(found)} are rejected as they must be")
+    print(f"{len(found) - bad} of {len(found)} are rejected as they must be", flush=True)
     return FAILED if bad else OK
 
 

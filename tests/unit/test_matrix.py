@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Iterator
 from unittest import mock
 
-from kplib import matrix
+from kplib import matrix, verbs
 from kplib.boot import accel, lanes
 from kplib.boot.laneresult import Answers, LaneResult
 from kplib.build import kernel, modules
 from kplib.build.modules import Modules
-from kplib.common.errors import EnvironmentFailed, Failed
+from kplib.common.errors import FAILED, EnvironmentFailed, Failed
 from kplib.configure import request
 from kplib.configure.lanes import CHECK
 from kplib.judge import compile_fail, ktap, records, results
@@ -144,6 +144,41 @@ class TestMatrix(unittest.TestCase):
             verdicts, said = self.run_all("PAIR=ring", "ARCH=all")
         self.assertEqual(verdicts, ["error", "pass"])
         self.assertIn("x86_64 base: no memory", said)
+
+    def test_contract(self) -> None:
+        """make contract is about each arch and variant that it is asked about."""
+        self.contract = CONTRACT.replace("ful\x1f", "full\x1f")
+        # The checkers of the other variants have nothing to say here, which is an error.
+        for kinds, cells, status in (("base", 2, 0), ("all", 6, 3)):
+            req = request.parse([f"OUT={self.out}", "PAIR=ring", "ARCH=all", f"VARIANT={kinds}"],
+                                {"KPARITY_CACHE": str(self.out / "cache")})
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()), \
+                    self.played(), mock.patch.object(matrix, "choose_tools",
+                                                     return_value=mock.Mock(versions={})):
+                self.assertEqual(verbs.contract(req), status)
+            for arch in req.archs:
+                for variant in req.variants:
+                    self.assertIn(f"\n{arch.name} {variant.name}\n", said.getvalue())
+                    self.assertTrue(files.load(req, arch.name, variant.name)["pairs"])
+            self.assertEqual(said.getvalue().count("\nledger: complete"), cells)
+
+    def test_misuse(self) -> None:
+        """make compile-fail as well; one that compiles on one arch fails it."""
+        req = request.parse([f"OUT={self.out}", "PAIR=ring", "ARCH=all", "VARIANT=all"],
+                            {"KPARITY_CACHE": str(self.out / "cache")})
+        test = mock.Mock(pair="ring", error="E0382")
+
+        def compiled(_tools: Any, build: Path, _pairs: Any) -> list[compile_fail.Outcome]:
+            return [compile_fail.Outcome(
+                test, "compiles" if build.parent == self.out / "arm64/kcsan" else None)]
+        for bad, status in ((True, FAILED), (False, 0)):
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()), \
+                    self.played(), mock.patch.object(matrix, "prepare"), \
+                    mock.patch.object(compile_fail, "run", compiled if bad else lambda *_: []):
+                self.assertEqual(verbs.misuse(req), status)
+            self.assertEqual(said.getvalue().count("are rejected"), 6)
 
     def test_one_does_not_build(self) -> None:
         """The others have their results, and it has its reason."""
