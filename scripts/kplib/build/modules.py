@@ -14,7 +14,7 @@ from kplib.common.errors import Failed
 from kplib.configure.request import TOP
 
 #: Everything of the checkout that is built from.
-INPUTS = ("Kbuild", "kmod/**/*.[ch]", "rust-stub/*.rs", "tests/kunit/*.[ch]", "tests/user/*.c")
+INPUTS = ("Kbuild", "kmod/**/*.[ch]", "rust-stub/*.rs", "tests/kunit/*.[ch]", "tests/user/*.[ch]")
 
 #: The file in the build folder that says what the folder has, an objects.State.
 STATE = ".kparity-state"
@@ -73,6 +73,9 @@ class _Build:
         self.path = self.out / STATE
         self.state = objects.State.read(self.path)
         self.recipe = cache.digest(self.kernel.ident, str(TOP), (TOP / "Kbuild").read_bytes())
+        if self.recipe != self.state.recipe:
+            # Also what no build of these pairs makes anew is of another kernel, or other rules.
+            self.state.made = {}
         self.store = objects.Store(self.out.parent / "objects",
                                    cache.digest(self.recipe, str(self.out)))
         self.modules = tuple(ko.stem for ko in built.files())
@@ -155,11 +158,13 @@ class _Build:
     def _stale_programs(self) -> list[str]:
         """Pairs whose user program is to be compiled."""
         return [pair for pair, path in self.built.programs.items() if not path.exists()
+                or self.request.kernel_src is not None
                 or not self.now.match(self.state.made.get(f"user/{pair}", {"": ""}))]
 
     def _programs(self) -> None:
         """Compile the user programs that are out of date."""
-        headers = sorted(str(path.relative_to(TOP)) for path in TOP.glob("kmod/**/*.h"))
+        headers = sorted(str(path.relative_to(TOP)) for glob in ("kmod/**/*.h", "tests/user/*.h")
+                         for path in TOP.glob(glob))
         for pair in self._stale_programs():
             source, program = f"tests/user/{pair}.c", self.built.programs[pair]
             program.parent.mkdir(exist_ok=True)
