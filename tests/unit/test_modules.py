@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from kplib.build import modules, nolibc
+from kplib.build import modules, nolibc, objects
 
 MODULES = ("kparity", "kparity_device", "kparity_ring")
 
@@ -87,6 +87,33 @@ class TestBuild(unittest.TestCase):
             self.assertEqual(self.programs(), ["device"])
         self.assertIn(self.top / "tests/user/device.h",
                       [path for glob in modules.INPUTS for path in self.top.glob(glob)])
+
+    def test_own_kernel(self) -> None:
+        """Of a kernel tree of the user's own nothing tells whether its headers changed.
+
+        Then no object of an earlier build is put back, and the program is compiled each time.
+        """
+        command = ("savedcmd_kmod/device.o := cc\n\nsource_kmod/device.o := "
+                   f"{self.top}/kmod/device.c\n\ndeps_kmod/device.o := \\\n\n"
+                   "kmod/device.o: $(deps_kmod/device.o)\n\n$(deps_kmod/device.o):\n")
+        for own in (Path("/linux"), None):
+            self.kernel_src = own
+            self.built("device")
+            work = self.work("device")
+            (self.out / "kmod/.device.o.cmd").write_text(command)
+            work.state.made.pop("kmod/device.o")
+            with mock.patch.object(objects, "targets", lambda *_: ["kmod/device.o"]):
+                work._record()  # pylint: disable=protected-access
+            (self.top / "kmod/device.c").write_text("edited")
+            self.work("device")._fetch()  # pylint: disable=protected-access
+            self.assertFalse((self.out / "kmod/device.o").exists())
+            self.put("kmod/device.c")
+            (work := self.work("device")).state.made.pop("kmod/device.o", None)
+            work.stale |= {"kmod/device.o"}
+            missing = work._fetch()  # pylint: disable=protected-access
+            self.assertEqual("kmod/device.o" in missing, own is not None)
+            self.assertEqual(self.programs(), ["device"] if own else [])
+            (self.out / "kmod/device.o").write_text("")
 
     def test_other_pair(self) -> None:
         """A build of one pair for another kernel does not vouch for the modules of others."""

@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 import unittest
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Iterator
 from unittest import mock
@@ -285,6 +286,13 @@ class TestChecks(unittest.TestCase):
         self.check(host)
         self.check(host)
         self.assertEqual(self.runs, 2)
+
+    def test_own_kernel(self) -> None:
+        """So may the headers of a kernel tree of the user's own, which builds alone read."""
+        req = replace(self.req, kernel_src=Path("/linux"))
+        for kernel, asides in ((True, ["", ""]), (False, ["", "unchanged since it passed"])):
+            check = checks.Check(f"{kernel}", lambda: iter([self.reads]), lambda: None, kernel)
+            self.assertEqual([checks.run(req, self.tools, check).aside for _ in asides], asides)
 
     def test_forgotten(self) -> None:
         """The cache does not grow for ever."""

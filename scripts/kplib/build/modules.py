@@ -76,8 +76,9 @@ class _Build:
         if self.recipe != self.state.recipe:
             # Also what no build of these pairs makes anew is of another kernel, or other rules.
             self.state.made = {}
-        self.store = objects.Store(self.out.parent / "objects",
-                                   cache.digest(self.recipe, str(self.out)))
+        #: None for a tree of the user's own: nothing tells whether its headers changed.
+        self.store = None if self.request.kernel_src else objects.Store(
+            self.out.parent / "objects", cache.digest(self.recipe, str(self.out)))
         self.modules = tuple(ko.stem for ko in built.files())
         self.stale = self.state.stale(self.out, self.modules, self.now) | {
             ko.name for ko in built.files() if not in_guest(ko).exists()}
@@ -135,7 +136,7 @@ class _Build:
         for target in self.stale:
             if target.endswith(".ko"):
                 continue
-            made_from = self.store.fetch(self.out, target, self.now)
+            made_from = self.store.fetch(self.out, target, self.now) if self.store else None
             if made_from is None:
                 (self.out / target).unlink(missing_ok=True)
                 missing.add(target)
@@ -186,7 +187,8 @@ class _Build:
         for target, made_from in made.items():
             if self.now.match(made_from):
                 self.state.made[target] = made_from
-                self.store.keep(self.out, target, made_from)
+                if self.store:
+                    self.store.keep(self.out, target, made_from)
         self.state.modules |= found
         self.state.made |= {ko.name: {} for ko in self.built.files()}
         self.state.recipe, self.state.folder = self.recipe, str(self.out)
