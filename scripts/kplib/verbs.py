@@ -187,7 +187,7 @@ def _worst(statuses: list[int]) -> int:
 
 def _contract(req: Request, tools: toolchain.Toolchain, arch: archs.Arch,
               variant: variants.Variant) -> int:
-    found = matrix.run_cell(req, tools, arch, variant)
+    found = matrix.Cell(req, tools, arch, variant).finish()
     result, book = found.result, found.book
     if len(_cells(req)) > 1:
         print(f"\n{arch.name} {variant.name}")
