@@ -322,9 +322,12 @@ class TestKbuild(unittest.TestCase):
         """What is wrong with a build whose makefile has one recipe."""
         makefile = self.folder / "Makefile"
         makefile.write_text(f"out/ring.o: ring.c\n\t{recipe}\n")
-        (self.folder / "ring.c").touch()
+        if not (self.folder / "ring.c").exists():
+            (self.folder / "ring.c").touch()
         with mock.patch.object(modules, "command",
-                               lambda *_: ["make", "-s", "-C", str(self.folder)]):
+                               lambda *_: ["make", "-s", "-C", str(self.folder)]), \
+                mock.patch.object(modules, "INPUTS", ("*.c",)), \
+                mock.patch.object(checks, "TOP", self.folder):
             return checks._kbuild(  # pylint: disable=protected-access
                 mock.Mock(**{"kernel.ident": "k", "tools.name.return_value": "t"}),
                 self.folder / "out")
@@ -337,6 +340,36 @@ class TestKbuild(unittest.TestCase):
             self.assertEqual(self.kbuild(f"@echo '{line}'"), line)
             self.assertTrue(modules.warns(line))
         self.assertFalse(modules.warns("  CC [M]  warning.o"))
+
+    @unittest.skipUnless(shutil.which("make"), "no make on this host")
+    def test_old_time(self) -> None:
+        """A file of before that comes back, with its time, is compiled, and nothing else is."""
+        recipe = "@cat ring.c; touch $@; echo x >>log"
+        source = self.folder / "ring.c"
+        source.write_text("")
+        for _ in range(2):
+            self.assertIsNone(self.kbuild(recipe))
+        self.assertEqual((self.folder / "log").read_text(), "x\n")
+        source.write_text("ring.c:1:1: warning: bad")
+        os.utime(source, (1e9, 1e9))
+        self.assertEqual(self.kbuild(recipe), "ring.c:1:1: warning: bad")
+
+    def test_settings(self) -> None:
+        """A tool's own settings are among what a check depends on."""
+        arch = archs.load_all(TOP / "qemu/arch")["x86_64"]
+        kind = variants.load_all(TOP / "qemu/variant")["base"]
+
+        def read(name: str) -> set[str | bytes]:
+            with mock.patch.object(checks, "TOP", self.folder):
+                found = checks.checks(request.parse([], {}), mock.Mock(), self.folder, arch, kind)
+                return set(next(check for check in found if check.name == name).reads())
+        for name in ("scripts/kparity", "scripts/enter-root", ".ci/run", "setup.cfg",
+                     ".shellcheckrc"):
+            (self.folder / name).parent.mkdir(exist_ok=True)
+            (self.folder / name).write_text(f"of {name}")
+        self.assertIn(b"of setup.cfg", read("pycodestyle"))
+        self.assertIn(b"of setup.cfg", read("mypy --strict"))
+        self.assertIn(b"of .shellcheckrc", read("shellcheck"))
 
 
 def job(name: str, part: str = "unit", seconds: float = 5.0) -> Job:
