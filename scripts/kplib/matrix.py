@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
 from typing import Callable, Iterator
 
@@ -140,13 +140,12 @@ class Cell:
         self._built.cancel()
 
     def stop(self) -> None:
-        """End the guests; none is left when this returns."""
+        """End the guests; none is left when this returns. Ctrl-C ends the waiting for them."""
         self.give_up()
         for future in self._running:
-            try:
+            # Its own error is not raised here: the first one matters, which goes on from here.
+            with contextlib.suppress(CancelledError):
                 future.exception()
-            except BaseException:  # pylint: disable=broad-except
-                pass  # what matters is the first error, which goes on from here
 
     def done(self) -> bool:
         """Whether all guests have ended."""

@@ -4,6 +4,7 @@
 import contextlib
 import io
 import tempfile
+import threading
 import unittest
 from concurrent.futures import Future
 from pathlib import Path
@@ -130,6 +131,22 @@ class TestMatrix(unittest.TestCase):
         self.contract = CONTRACT
         with mock.patch.object(files, "save", side_effect=EnvironmentFailed("no space")):
             self.assertEqual(self.run_all("PAIR=ring", "ARCH=x86_64")[0], ["fail"])
+
+    def test_stop(self) -> None:
+        """The guests' own errors do not end the waiting for them, but a further Ctrl-C does."""
+        # pylint: disable=protected-access
+        cell: Any = object.__new__(matrix.Cell)
+        cell._cancelled, cell._built = threading.Event(), Future()
+        ended: Future[LaneResult] = Future()
+        ended.set_exception(KeyboardInterrupt())
+        cancelled: Future[LaneResult] = Future()
+        cancelled.cancel()
+        cell._running = [ended, cancelled]
+        cell.stop()
+        self.assertTrue(cell._cancelled.is_set())
+        cell._running.append(mock.Mock(**{"exception.side_effect": KeyboardInterrupt}))
+        with self.assertRaises(KeyboardInterrupt):
+            cell.stop()
 
     def test_one_is_broken(self) -> None:
         """A cell that ends in an error costs the others nothing."""
