@@ -220,9 +220,11 @@ def misuse(req: Request) -> int:
 def _misuse(req: Request, tools: toolchain.Toolchain, arch: archs.Arch,
             variant: variants.Variant) -> int:
     setup = Setup(req, tools, kernel.get(req, tools, arch, variant))
-    modules.build(setup)
     if len(_cells(req)) > 1:
         print(f"\n{arch.name} {variant.name}")
+    # Not under a run whose guests are still to load what is there.
+    with cache.locked(setup.results):
+        modules.build(setup)
     with ui.step("compiling what must not compile"):
         found = compile_fail.run(tools, setup.modules, req.pairs)
     bad = 0

@@ -2,6 +2,7 @@
 """Runs on several arches and variants, with lanes that are played."""
 
 import contextlib
+import fcntl
 import io
 import tempfile
 import threading
@@ -189,10 +190,17 @@ class TestMatrix(unittest.TestCase):
         def compiled(_tools: Any, build: Path, _pairs: Any) -> list[compile_fail.Outcome]:
             return [compile_fail.Outcome(
                 test, "compiles" if build.parent == self.out / "arm64/kcsan" else None)]
+
+        def alone(setup: Any) -> Modules:
+            with open(setup.results.with_name(f"{setup.results.name}.lock"), "a") as file, \
+                    self.assertRaises(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return self._build(setup)
         for bad, status in ((True, FAILED), (False, 0)):
             said = io.StringIO()
             with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()), \
                     self.played(), mock.patch.object(matrix, "prepare"), \
+                    mock.patch.object(modules, "build", alone), \
                     mock.patch.object(compile_fail, "run", compiled if bad else lambda *_: []):
                 self.assertEqual(verbs.misuse(req), status)
             self.assertEqual(said.getvalue().count("are rejected"), 6)

@@ -130,10 +130,12 @@ def _modules(setup: Setup, arch: Arch, variant: Variant) -> Report:
     mine = setup.of(arch, variant)
     log = mine.modules / "build.log"
     before = log.stat().st_mtime_ns if log.exists() else 0
-    modules.build(mine)
-    if variant.name in {m.variant for m in mutants.load_all(setup.req.pairs)} \
-            and arch == setup.host:
-        mutants.seed(mine.modules, _seed(setup, variant.name))
+    # Not under a run whose guests are still to load what is there.
+    with cache.locked(mine.results):
+        modules.build(mine)
+        if variant.name in {m.variant for m in mutants.load_all(setup.req.pairs)} \
+                and arch == setup.host:
+            mutants.seed(mine.modules, _seed(setup, variant.name))
     return Report(aside=BUILT if log.exists() and log.stat().st_mtime_ns > before else "")
 
 
