@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from concurrent.futures import Future
-from dataclasses import dataclass
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, replace
 from typing import Callable, Iterator
 
 from kplib.boot import accel, lanes
@@ -14,7 +14,7 @@ from kplib.boot.laneresult import LaneResult
 from kplib.build import kernel, modules, toolchain
 from kplib.build.setup import Setup
 from kplib.common import cache, host, ui
-from kplib.common.errors import EnvironmentFailed, Failed
+from kplib.common.errors import EnvironmentFailed, Failed, KparityError
 from kplib.configure import request
 from kplib.configure.archs import Arch
 from kplib.configure.lanes import LANES
@@ -48,11 +48,35 @@ def choose_tools(req: Request) -> toolchain.Toolchain:
 
 @dataclass(frozen=True)
 class CellRun:
-    """One arch and variant's results, the modules that gave them, and the ledger of both."""
+    """One arch and variant's results, the modules that gave them, and the ledger of both.
+
+    `unsaved` says why the files of these results are not there, if they are not.
+    """
 
     result: results.ArchResult
     built: modules.Modules
     book: ledger.Ledger
+    unsaved: str = ""
+
+
+def _ledger(built: modules.Modules, found: dict[str, results.PairResult]) -> ledger.Ledger:
+    """The ledger; a pair of which there can be none has an error among its verdicts."""
+    book = ledger.Ledger((), (), {})
+    for pair, path in built.pairs.items():
+        try:
+            mine = ledger.build(replace(built, pairs={pair: path}), found)
+        except Exception as err:  # pylint: disable=broad-except
+            # Whatever it is, what the guests gave is told.
+            found[pair].verdicts.append(
+                ktap.Verdict(pair, "contract", "", ktap.ERROR, (f"no ledger: {_why(err)}",)))
+            continue
+        book = ledger.Ledger(book.rows + mine.rows, book.dangling + mine.dangling,
+                             {**book.operations, **mine.operations})
+    return book
+
+
+def _why(err: Exception) -> str:
+    return str(err) if isinstance(err, KparityError) else f"{type(err).__name__}: {err}"
 
 
 class Cell:
@@ -116,31 +140,36 @@ class Cell:
         self._built.cancel()
 
     def stop(self) -> None:
-        """End the guests; none is left when this returns."""
+        """End the guests; none is left when this returns. Ctrl-C ends the waiting for them."""
         self.give_up()
         for future in self._running:
-            try:
+            # Its own error is not raised here: the first one matters, which goes on from here.
+            with contextlib.suppress(CancelledError):
                 future.exception()
-            except BaseException:  # pylint: disable=broad-except
-                pass  # what matters is the first error, which goes on from here
 
     def done(self) -> bool:
         """Whether all guests have ended."""
         return all(future.done() for future in self._running)
 
     def finish(self) -> CellRun:
-        """Wait for the guests, judge, and save the results."""
+        """Wait for the guests, judge, and save the results, if there is room for them."""
         req = self._req
         with self._stopping(), ui.step(self._doing()) as self._step:
             done = [future.result() for future in self._running]
         result = results.gather(self._setup, req.pairs, done)
         result.replay = request.replay(req, self.kernel.arch, self.kernel.variant)
         built = self._built.result()
-        book = ledger.build(built, result.pairs)
+        book = _ledger(built, result.pairs)
         for pair, verdict in book.verdicts():
             result.pairs[pair].verdicts.append(verdict)
-        files.save(result, book, self.folder)
-        return CellRun(result, built, book)
+        unsaved = ""
+        try:
+            files.save(result, book, self.folder)
+        except Exception as err:  # pylint: disable=broad-except
+            # The verdict is told all the same.
+            unsaved = f"the results are not saved: {_why(err)}"
+            files.failed(self.folder, unsaved)
+        return CellRun(result, built, book, unsaved)
 
 
 def run_cell(req: Request, tools: toolchain.Toolchain, arch: Arch, variant: Variant) -> CellRun:
@@ -160,12 +189,28 @@ def run_all(req: Request, tools: toolchain.Toolchain,
     waiting: list[Cell] = []
     rows: list[terminal.Row] = []
 
+    def broken(arch: str, variant: str, err: KparityError) -> None:
+        ui.note(f"{arch} {variant}: {err}")
+        files.failed(files.folder(req, arch, variant), str(err))
+        rows.append(terminal.Row(arch, variant, err))
+
     def emit() -> None:
-        waiting[0].place = f" ({len(rows) + 1} of {len(cells)})" if len(cells) > 1 else ""
-        result, folder = waiting[0].finish().result, waiting[0].folder
-        del waiting[0]
-        print(terminal.show(result, req.verbose, folder), flush=True)
-        rows.append(terminal.Row(result.kernel.arch.name, result.kernel.variant.name, result))
+        cell = waiting[0]
+        cell.place = f" ({len(rows) + 1} of {len(cells)})" if len(cells) > 1 else ""
+        names = cell.kernel.arch.name, cell.kernel.variant.name
+        try:
+            found = cell.finish()
+        except (Failed, EnvironmentFailed) as err:
+            if len(cells) == 1:
+                raise
+            broken(*names, err)
+            return
+        finally:
+            del waiting[0]
+        print(terminal.show(found.result, req.verbose, cell.folder), flush=True)
+        if found.unsaved:
+            ui.note(f"{' '.join(names)}: {found.unsaved}")
+        rows.append(terminal.Row(*names, found.result, found.unsaved))
 
     cells = [(arch, variant) for arch in req.archs for variant in req.variants]
     try:
@@ -175,9 +220,7 @@ def run_all(req: Request, tools: toolchain.Toolchain,
             except (Failed, EnvironmentFailed) as err:
                 if len(cells) == 1:
                     raise
-                ui.note(f"{arch.name} {variant.name}: {err}")
-                files.failed(files.folder(req, arch.name, variant.name), str(err))
-                rows.append(terminal.Row(arch.name, variant.name, err))
+                broken(arch.name, variant.name, err)
             while waiting and waiting[0].done():
                 emit()
         while waiting:

@@ -15,9 +15,9 @@ from kplib.build import apt, kernel, modules, toolchain
 from kplib.build.setup import Setup
 from kplib.common import cache, proc, ui
 from kplib.common.errors import BROKEN, FAILED, OK, KparityError, Refused
-from kplib.configure import archs, request
+from kplib.configure import archs, request, variants
 from kplib.configure.request import TOP, Request
-from kplib.judge import compile_fail, ledger, unsafety
+from kplib.judge import compile_fail, ktap, ledger, unsafety
 from kplib.report import files, terminal
 from kplib.tools import debug, keep, scaffold
 
@@ -166,13 +166,31 @@ def report(req: Request) -> int:
     return OK
 
 
+def _cells(req: Request) -> list[tuple[archs.Arch, variants.Variant]]:
+    """Every arch and variant that a request is for."""
+    return [(arch, variant) for arch in req.archs for variant in req.variants]
+
+
 def contract(req: Request) -> int:
-    """Run the suites and print the ledger and the review list."""
+    """Run the suites and print the ledger and the review list, of each arch and variant."""
     matrix.check_folders(req)
-    arch, variant = req.archs[0], req.variants[0]
-    with files.recorded(files.folder(req, arch.name, variant.name)):
-        found = matrix.run_cell(req, matrix.choose_tools(req), arch, variant)
+    cells = _cells(req)
+    with files.recorded(*(files.folder(req, arch.name, variant.name) for arch, variant in cells)):
+        tools = matrix.choose_tools(req)
+        return _worst([_contract(req, tools, *cell) for cell in cells])
+
+
+def _worst(statuses: list[int]) -> int:
+    """The exit status of several parts: a failure says more than what could not be run."""
+    return FAILED if FAILED in statuses else max(statuses)
+
+
+def _contract(req: Request, tools: toolchain.Toolchain, arch: archs.Arch,
+              variant: variants.Variant) -> int:
+    found = matrix.Cell(req, tools, arch, variant).finish()
     result, book = found.result, found.book
+    if len(_cells(req)) > 1:
+        print(f"\n{arch.name} {variant.name}")
     print(ledger.show(book))
     print("\nunsafe, for review:")
     bare = 0
@@ -181,18 +199,32 @@ def contract(req: Request) -> int:
               + (f"\n    leans on {', '.join(use.invariants)}" if use.invariants else ""))
         bare += not use.reason
     gaps = book.gaps() + ([f"{bare} uses of unsafe give no reason"] if bare else [])
-    for gap in gaps:
+    unread = [f"{name}: {line}" for name, pair in result.pairs.items() for v in pair.verdicts
+              if (v.case, v.status) == ("contract", ktap.ERROR) for line in v.log]
+    for gap in gaps + unread:
         ui.note(f"incomplete: {gap}")
-    print(f"\nledger: {'INCOMPLETE, ' + str(len(gaps)) + ' gaps' if gaps else 'complete'}")
+    if found.unsaved:
+        ui.note(found.unsaved)
+    missing = len(gaps + unread)
+    print(f"\nledger: {f'INCOMPLETE, {missing} gaps' if missing else 'complete'}", flush=True)
     return FAILED if gaps or result.verdict == "fail" else \
-        BROKEN if result.verdict == "error" else OK
+        BROKEN if result.verdict == "error" or found.unsaved else OK
 
 
 def misuse(req: Request) -> int:
-    """Compile what must not compile."""
+    """Compile what must not compile, for each arch and variant."""
     tools = matrix.prepare(req)
-    setup = Setup(req, tools, kernel.get(req, tools, req.archs[0], req.variants[0]))
-    modules.build(setup)
+    return _worst([_misuse(req, tools, *cell) for cell in _cells(req)])
+
+
+def _misuse(req: Request, tools: toolchain.Toolchain, arch: archs.Arch,
+            variant: variants.Variant) -> int:
+    setup = Setup(req, tools, kernel.get(req, tools, arch, variant))
+    if len(_cells(req)) > 1:
+        print(f"\n{arch.name} {variant.name}")
+    # Not under a run whose guests are still to load what is there.
+    with cache.locked(setup.results):
+        modules.build(setup)
     with ui.step("compiling what must not compile"):
         found = compile_fail.run(tools, setup.modules, req.pairs)
     bad = 0
@@ -201,7 +233,7 @@ def misuse(req: Request) -> int:
         print(f"{'ok  ' if outcome.why is None else 'FAIL'} {test_.pair}/{test_.name}: "
               f"{outcome.why or test_.error}")
         bad += outcome.why is not None
-    print(f"{len(found) - bad} of {len(found)} are rejected as they must be")
+    print(f"{len(found) - bad} of {len(found)} are rejected as they must be", flush=True)
     return FAILED if bad else OK
 
 

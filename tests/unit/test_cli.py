@@ -4,8 +4,10 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -170,6 +172,32 @@ class TestCommandLine(unittest.TestCase):
         status, said = self.run_shell(line + " V=1")
         self.assertEqual(status, 3, said)
         self.assertIn("Traceback", said)
+
+    def test_hang_up(self) -> None:
+        """A terminal that is closed ends a run as Ctrl-C does, but not under nohup."""
+        shutil.copytree(TOP / "scripts", self.folder / "scripts")
+        verbs = self.folder / "scripts/kplib/verbs.py"
+        verbs.write_text(verbs.read_text().replace(
+            "def help_(req: Request) -> int:", "def help_(req: Request) -> int:\n"
+            "    try:\n        print('ready', flush=True)\n        sys.stdin.readline()\n"
+            "        return OK\n    finally:\n        print('cleaned')\n"))
+        for name in ("Kbuild", "qemu"):
+            os.symlink(TOP / name, self.folder / name)
+        for nohup in (False, True):
+            with self.subTest(nohup=nohup), subprocess.Popen(
+                    [*(["nohup"] if nohup else []), str(self.folder / "scripts/kparity"), "help"],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT) as process:
+                assert process.stdout and process.stdin
+                lines = iter(process.stdout.readline, b"")
+                self.assertIn(b"ready\n", lines)
+                process.send_signal(signal.SIGHUP)
+                if nohup:
+                    time.sleep(0.2)
+                    self.assertIsNone(process.poll())
+                    process.stdin.close()
+                self.assertIn(b"cleaned\n", process.stdout.read())
+                self.assertEqual(process.wait(30), 0 if nohup else 3)
 
     def test_help_is_complete(self) -> None:
         """Every verb of the Makefile and every variable is listed."""

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Configuring a kernel: how often Kconfig is run, and what an interrupted build keeps."""
 
+import os
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -8,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from kplib.build import kernel
+from kplib.build import kernel, toolchain
 from kplib.common import proc, ui
 
 TINY = "# CONFIG_A is not set\n"
@@ -74,6 +76,37 @@ class TestConfigure(unittest.TestCase):
         (self.folder / "one/include/config/auto.conf").write_text("of the build")
         (self.folder / "one" / kernel.BUILD_LOG).write_text("")
         self.assertEqual(self.configure("one"), "of the build")
+
+
+class TestHostTools(unittest.TestCase):
+    """Tools of the host, which have its environment"""
+
+    def test_environment(self) -> None:
+        """Nothing that changes what kbuild builds reaches it; all else does."""
+        tools = toolchain.Toolchain(None, {}, "", ())
+        ours = {"KCFLAGS": "-O0", "KRUSTFLAGS": "-g", "KBUILD_CFLAGS_KERNEL": "x", "PATH": "/bin",
+                "CFLAGS_MODULE": "-g", "HOSTCFLAGS": "-g", "KPARITY_CACHE": "/c"}
+        with mock.patch.dict(os.environ, ours, clear=True):
+            said = subprocess.run(tools.argv("env"), check=True, stdout=subprocess.PIPE).stdout
+        self.assertEqual(set(said.decode().split()), {"PATH=/bin", "KPARITY_CACHE=/c"})
+        with mock.patch.dict(os.environ, {"PATH": "/bin"}, clear=True):
+            self.assertEqual(tools.argv("env"), ["env"])
+
+    def test_asked_of_each_kernel(self) -> None:
+        """Whether a kernel accepts this Rust is another question for another kernel."""
+        host = toolchain.Toolchain(None, {"rustc": "1.85"}, "", ())
+        root = toolchain.Toolchain(Path("/r"), {}, "", ())
+        with tempfile.TemporaryDirectory() as folder, \
+                mock.patch.object(toolchain, "choose", return_value=host), \
+                mock.patch.object(toolchain, "use_root", return_value=root), \
+                mock.patch.object(kernel, "source", side_effect=lambda req, _: req.src), \
+                mock.patch.object(kernel, "rust_refused",
+                                  side_effect=lambda _, src: src.ident == "new" and "old"):
+            req: Any = mock.Mock(cache=Path(folder), kdir=None, kernel_src=None, toolchain=None,
+                                 out=Path(folder))
+            for ident, tools in (("debian 7.3", host), ("new", root), ("debian 7.3", host)):
+                req.src = kernel.Source(Path(folder), ident)
+                self.assertIs(kernel.tools_for(req), tools)
 
 
 if __name__ == "__main__":

@@ -2,23 +2,25 @@
 """Runs on several arches and variants, with lanes that are played."""
 
 import contextlib
+import fcntl
 import io
 import tempfile
+import threading
 import unittest
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Iterator
 from unittest import mock
 
-from kplib import matrix
+from kplib import matrix, verbs
 from kplib.boot import accel, lanes
 from kplib.boot.laneresult import Answers, LaneResult
 from kplib.build import kernel, modules
 from kplib.build.modules import Modules
-from kplib.common.errors import Failed
+from kplib.common.errors import FAILED, EnvironmentFailed, Failed
 from kplib.configure import request
 from kplib.configure.lanes import CHECK
-from kplib.judge import compile_fail, ktap, records
+from kplib.judge import compile_fail, ktap, records, results
 from kplib.report import files
 
 CONTRACT = ("invariant=full\x1ferrors\x1fa\x1fb\x1f\x1f\x1fring\0"
@@ -34,6 +36,7 @@ class TestMatrix(unittest.TestCase):
         self.out = Path(folder.name)
         self.contract = ""
         self.built: dict[str, Exception] = {}
+        self.misuse: dict[str, Exception] = {}
 
     def _kernel(self, _req: Any, _tools: Any, arch: Any, variant: Any) -> mock.Mock:
         found = mock.Mock(arch=arch, variant=variant, release="7.3.4", config={}, tree=Path("x"))
@@ -44,6 +47,11 @@ class TestMatrix(unittest.TestCase):
         if setup.kernel.name in self.built:
             raise self.built[setup.kernel.name]
         return Modules(Path("x"), {pair: Path(pair) for pair in setup.request.pairs}, {})
+
+    def _find(self, pair: str) -> list[compile_fail.Misuse]:
+        if pair in self.misuse:
+            raise self.misuse[pair]
+        return []
 
     def _lane(self, setup: Any, lane: Any, *_: Any) -> LaneResult:
         result = LaneResult(lane)
@@ -68,7 +76,7 @@ class TestMatrix(unittest.TestCase):
                     (accel, "choose", lambda setup, lane: CHECK.on("tcg", "a test")),
                     (ktap, "verdicts", lambda tree, suites, text: passed),
                     (ktap, "junit", lambda *_: ""), (ktap, "load", lambda tree: None),
-                    (compile_fail, "find", lambda pair: []),
+                    (compile_fail, "find", self._find),
                     (records, "read", lambda path: records.parse(self.contract.encode()))):
                 stack.enter_context(mock.patch.object(where, name, value))
             yield
@@ -98,6 +106,104 @@ class TestMatrix(unittest.TestCase):
         self.assertIn("again: make run PAIR=ring ARCH=x86_64 SEED=1 PROGRAMS=3 LANE=check", said)
         found = files.load(request.parse([f"OUT={self.out}"], {}), "x86_64", "base")
         self.assertEqual(found["replay"], "ARCH=x86_64 SEED=1 PROGRAMS=3 LANE=check")
+
+    def test_no_ledger(self) -> None:
+        """A test that cannot be read is an error of its pair; what the guests gave is told."""
+        self.contract = CONTRACT.replace("ful\x1f", "full\x1f")
+        self.misuse["ring"] = EnvironmentFailed("x.rs: needs the lines 'error:'")
+        verdicts, said = self.run_all("PAIR=ring tlv", "ARCH=x86_64")
+        self.assertEqual(verdicts, ["error"])
+        self.assertIn("ring contract\n    no ledger: x.rs: needs the lines 'error:'", said)
+        self.assertNotIn("tlv contract", said)
+        found = files.load(request.parse([f"OUT={self.out}"], {}), "x86_64", "base")
+        self.assertEqual(len(found["pairs"]["tlv"]["contract"]), 1)
+        self.assertIn("pass", {case["status"] for case in found["pairs"]["ring"]["cases"]})
+
+    def test_full_disk(self) -> None:
+        """The verdict is told, and each cell's; the run is not good."""
+        self.contract = CONTRACT.replace("ful\x1f", "full\x1f")
+        with mock.patch.object(files, "save", side_effect=EnvironmentFailed("no space")):
+            verdicts, said = self.run_all("PAIR=ring", "ARCH=all")
+        self.assertEqual(verdicts, ["error", "error"])
+        self.assertIn("x86_64 base: PASS", said)
+        self.assertIn("arm64 base: the results are not saved: no space", said)
+        with self.assertRaisesRegex(EnvironmentFailed, "gave no results: .* not saved: no space"):
+            files.load(request.parse([f"OUT={self.out}"], {}), "x86_64", "base")
+        self.contract = CONTRACT
+        with mock.patch.object(files, "save", side_effect=EnvironmentFailed("no space")):
+            self.assertEqual(self.run_all("PAIR=ring", "ARCH=x86_64")[0], ["fail"])
+
+    def test_stop(self) -> None:
+        """The guests' own errors do not end the waiting for them, but a further Ctrl-C does."""
+        # pylint: disable=protected-access
+        cell: Any = object.__new__(matrix.Cell)
+        cell._cancelled, cell._built = threading.Event(), Future()
+        ended: Future[LaneResult] = Future()
+        ended.set_exception(KeyboardInterrupt())
+        cancelled: Future[LaneResult] = Future()
+        cancelled.cancel()
+        cell._running = [ended, cancelled]
+        cell.stop()
+        self.assertTrue(cell._cancelled.is_set())
+        cell._running.append(mock.Mock(**{"exception.side_effect": KeyboardInterrupt}))
+        with self.assertRaises(KeyboardInterrupt):
+            cell.stop()
+
+    def test_one_is_broken(self) -> None:
+        """A cell that ends in an error costs the others nothing."""
+        self.contract = CONTRACT.replace("ful\x1f", "full\x1f")
+
+        def gather(setup: Any, *rest: Any) -> results.ArchResult:
+            if setup.kernel.arch.name == "x86_64":
+                raise EnvironmentFailed("no memory")
+            return real(setup, *rest)
+        real = results.gather
+        with mock.patch.object(results, "gather", gather):
+            verdicts, said = self.run_all("PAIR=ring", "ARCH=all")
+        self.assertEqual(verdicts, ["error", "pass"])
+        self.assertIn("x86_64 base: no memory", said)
+
+    def test_contract(self) -> None:
+        """make contract is about each arch and variant that it is asked about."""
+        self.contract = CONTRACT.replace("ful\x1f", "full\x1f")
+        # The checkers of the other variants have nothing to say here, which is an error.
+        for kinds, cells, status in (("base", 2, 0), ("all", 6, 3)):
+            req = request.parse([f"OUT={self.out}", "PAIR=ring", "ARCH=all", f"VARIANT={kinds}"],
+                                {"KPARITY_CACHE": str(self.out / "cache")})
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()), \
+                    self.played(), mock.patch.object(matrix, "choose_tools",
+                                                     return_value=mock.Mock(versions={})):
+                self.assertEqual(verbs.contract(req), status)
+            for arch in req.archs:
+                for variant in req.variants:
+                    self.assertIn(f"\n{arch.name} {variant.name}\n", said.getvalue())
+                    self.assertTrue(files.load(req, arch.name, variant.name)["pairs"])
+            self.assertEqual(said.getvalue().count("\nledger: complete"), cells)
+
+    def test_misuse(self) -> None:
+        """make compile-fail as well; one that compiles on one arch fails it."""
+        req = request.parse([f"OUT={self.out}", "PAIR=ring", "ARCH=all", "VARIANT=all"],
+                            {"KPARITY_CACHE": str(self.out / "cache")})
+        test = mock.Mock(pair="ring", error="E0382")
+
+        def compiled(_tools: Any, build: Path, _pairs: Any) -> list[compile_fail.Outcome]:
+            return [compile_fail.Outcome(
+                test, "compiles" if build.parent == self.out / "arm64/kcsan" else None)]
+
+        def alone(setup: Any) -> Modules:
+            with open(setup.results.with_name(f"{setup.results.name}.lock"), "a") as file, \
+                    self.assertRaises(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return self._build(setup)
+        for bad, status in ((True, FAILED), (False, 0)):
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()), \
+                    self.played(), mock.patch.object(matrix, "prepare"), \
+                    mock.patch.object(modules, "build", alone), \
+                    mock.patch.object(compile_fail, "run", compiled if bad else lambda *_: []):
+                self.assertEqual(verbs.misuse(req), status)
+            self.assertEqual(said.getvalue().count("are rejected"), 6)
 
     def test_one_does_not_build(self) -> None:
         """The others have their results, and it has its reason."""

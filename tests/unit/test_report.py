@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """The report, its files, and what is left of those of the run before."""
 
+import contextlib
+import io
 import os
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 from typing import Any
@@ -172,6 +175,33 @@ class TestFiles(unittest.TestCase):
         with files.recorded_run(self.req):
             self.assertEqual([p.name for p in self.where.iterdir()], ["run.json"])
             self.assertIn("it still runs, or was killed", str(self.why()))
+
+    def test_two_runs(self) -> None:
+        """The second one waits, and says so: what the first has built and saved stays its own."""
+        began = threading.Event()
+
+        def second() -> None:
+            with files.recorded_run(self.req):
+                began.set()
+        thread = threading.Thread(target=second)
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            with files.recorded_run(self.req):
+                thread.start()
+                self.assertFalse(began.wait(0.3))
+                self.leave_results()
+            self.assertTrue(began.wait(30))
+            thread.join()
+        self.assertIn("waiting for another kparity", said.getvalue())
+        self.assertEqual([p.name for p in self.where.iterdir()], ["run.json"])
+
+    def test_interrupted_while_waiting(self) -> None:
+        """A run that never began says nothing about the results of the other."""
+        with contextlib.redirect_stderr(io.StringIO()), files.recorded_run(self.req):
+            self.leave_results()
+            with mock.patch("fcntl.flock", side_effect=[BlockingIOError, KeyboardInterrupt]), \
+                    self.assertRaises(KeyboardInterrupt), files.recorded_run(self.req):
+                self.fail("two runs at once")
+            self.assertTrue((self.where / "results.json").exists())
 
     def test_reason(self) -> None:
         """However a run ends without results, the reason is kept."""

@@ -59,6 +59,9 @@ class TestRequest(unittest.TestCase):
                          ["base", "debug", "kcsan"])
         self.assertIn("LANE=insn", self.refused("VARIANT=debug", "LANE=insn"))
         self.assertEqual(request.parse(["VARIANT=all", "LANE=insn"], {}).lanes, ("insn",))
+        self.assertEqual([v.name for v in request.parse(["VARIANT=all", "LANE=insn"], {}).variants],
+                         ["base"])
+        self.assertEqual(len(request.parse(["VARIANT=all", "LANE=check"], {}).variants), 3)
 
     def test_append(self) -> None:
         """Words for the kernel are one printable line."""

@@ -6,14 +6,23 @@ import io
 import json
 import os
 import re
+import shutil
 import tempfile
 import unittest
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Iterator
+from unittest import mock
 
+from kplib import matrix
+from kplib.boot.laneresult import CaseId, LaneResult, Loss
+from kplib.build import modules, objects
+from kplib.build import setup as building
 from kplib.build.toolchain import Toolchain
 from kplib.common.errors import EnvironmentFailed, Refused
-from kplib.configure import request
+from kplib.configure import archs, lanes, request, variants
+from kplib.judge import ktap, results
+from kplib.report import terminal
 from kplib.selftest import checks, mutants, parts, progress, pytests, selftest
 from kplib.selftest.jobs import FAILED, PASSED, SKIPPED, Ended, Job, Outcome, Report, one
 
@@ -155,12 +164,54 @@ class TestMutants(unittest.TestCase):
             with self.assertRaises(EnvironmentFailed):
                 self.load(text)
 
+    def test_unknown_pair(self) -> None:
+        """A misspelt pair would leave its bug out of every run."""
+        self.load(HEAD)
+        self.assertEqual(len(mutants.load_all(("ring",), self.folder)), 1)
+        self.load(HEAD.replace("Pair: ring", "Pair: rnig"))
+        with self.assertRaisesRegex(EnvironmentFailed, "ring-x.patch: 'Pair: rnig': no such pair"):
+            mutants.load_all(("ring",), self.folder)
+
     def test_caught(self) -> None:
         """The verdict in that case on that path, the exit status and the replay line."""
         mutant = self.load(HEAD)
         self.assertIsNone(self.judge(mutant, 1))
         self.assertIsNone(self.judge(self.load(HEAD.replace("c->rust", "any")), 1, path="c->c"))
         self.assertIsNone(self.judge(self.load(HEAD + "Verdict: error\n"), 3, status="error"))
+
+    def test_control(self) -> None:
+        """A case that does not pass without the bug shows nothing with it."""
+        mutant, every = self.load(HEAD), self.load(HEAD.replace("c->rust", "any"))
+        good = [["lockstep", "c->c", "pass"], ["lockstep", "c->rust", "pass"],
+                ["lockstep", "c->rust", "skip"], ["atomic", "c->rust", "fail"]]
+        self.assertIsNone(mutants.doubtful(mutant, {"ring": good}))
+        self.assertIsNone(mutants.doubtful(every, {"ring": good}))
+        for control, why in (({"ring": [*good, ["lockstep", "c->rust", "fail"]]}, "fail"),
+                             ({"ring": [["lockstep", "c->rust", "skip"]]}, "either: skip"),
+                             ({"ring": good[:1]}, "no such case"), ({}, "no such case")):
+            self.assertRegex(mutants.doubtful(mutant, control) or "believed", why)
+        self.assertIn("fail", mutants.doubtful(
+            every, {"ring": [*good, ["lockstep", "c->c", "fail"]]}) or "")
+
+    def test_jobs(self) -> None:
+        """A bug whose case fails anyway is not planted, nor before the suites have run."""
+        every = list(archs.load_all(TOP / "qemu/arch").values())
+        kinds = tuple(variants.load_all(TOP / "qemu/variant").values())
+        setup = parts.Setup(request.parse(["PAIR=ring"], {}), mock.Mock(), self.folder,
+                            (every[0],), every[0], kinds, self.folder)
+        jobs = {job.name: job for job in parts.planted(setup)}
+        for mutant in mutants.load_all(("ring",)):
+            mine = jobs[f"mutant {mutant.name}"]
+            self.assertEqual(mine.needs, (f"modules {every[0].name} {mutant.variant}",
+                                          f"suites {every[0].name} {mutant.variant}"))
+        (self.folder / f"control-{every[0].name}-{mutant.variant}.json").write_text(
+            json.dumps({"ring": [[mutant.case, "c->c", "fail"]]}))
+        with mock.patch.object(mutants, "plant", side_effect=AssertionError("planted")):
+            (outcome,) = mine.run(self.folder).outcomes
+        self.assertEqual(outcome.status, FAILED)
+        self.assertIn("without the bug either", outcome.why)
+        needed = {name for job in parts.every(setup, ("mutants",)) for name in job.needs}
+        self.assertLessEqual(needed, {job.name for job in parts.every(setup, ("mutants",))})
 
     def test_not_caught(self) -> None:
         """Anything else is not as the patch says."""
@@ -211,6 +262,17 @@ class TestChecks(unittest.TestCase):
         self.check(Toolchain(Path("/root-of-tools"), {"clang": "20"}, "a test", ()))
         self.assertEqual(self.runs, 3)
 
+    def test_edited_meanwhile(self) -> None:
+        """What was edited while the check ran is not known to have passed, before or after."""
+        def run() -> str | None:
+            self.reads = "edited"
+            return None
+        first = self.reads
+        checks.run(self.req, self.tools, checks.Check("a check", lambda: iter([self.reads]), run))
+        for self.reads in (first, "edited"):
+            self.assertEqual(self.check()[1].aside, "")
+        self.assertEqual(self.runs, 2)
+
     def test_failed(self) -> None:
         """A failure is found each time."""
         self.why = "a warning"
@@ -225,6 +287,13 @@ class TestChecks(unittest.TestCase):
         self.check(host)
         self.assertEqual(self.runs, 2)
 
+    def test_own_kernel(self) -> None:
+        """So may the headers of a kernel tree of the user's own, which builds alone read."""
+        req = replace(self.req, kernel_src=Path("/linux"))
+        for kernel, asides in ((True, ["", ""]), (False, ["", "unchanged since it passed"])):
+            check = checks.Check(f"{kernel}", lambda: iter([self.reads]), lambda: None, kernel)
+            self.assertEqual([checks.run(req, self.tools, check).aside for _ in asides], asides)
+
     def test_forgotten(self) -> None:
         """The cache does not grow for ever."""
         folder = self.req.cache / "passed"
@@ -236,6 +305,71 @@ class TestChecks(unittest.TestCase):
         kept = {path.name for path in folder.iterdir()}
         self.assertEqual(len(kept), checks.REMEMBERED)
         self.assertNotIn("0", kept)
+
+
+MODPOST = "WARNING: modpost: kparity_ring: section mismatch in reference: a+0x10 -> b"
+
+
+class TestKbuild(unittest.TestCase):
+    """Static checks that build, with a makefile for kbuild"""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def kbuild(self, recipe: str) -> str | None:
+        """What is wrong with a build whose makefile has one recipe."""
+        makefile = self.folder / "Makefile"
+        makefile.write_text(f"out/ring.o: ring.c\n\t{recipe}\n")
+        if not (self.folder / "ring.c").exists():
+            (self.folder / "ring.c").touch()
+        with mock.patch.object(modules, "command",
+                               lambda *_: ["make", "-s", "-C", str(self.folder)]), \
+                mock.patch.object(modules, "INPUTS", ("*.c",)), \
+                mock.patch.object(checks, "TOP", self.folder):
+            return checks._kbuild(  # pylint: disable=protected-access
+                mock.Mock(**{"kernel.ident": "k", "tools.name.return_value": "t"}),
+                self.folder / "out")
+
+    @unittest.skipUnless(shutil.which("make"), "no make on this host")
+    def test_warnings(self) -> None:
+        """Of the compiler and of modpost, which writes them in capitals."""
+        self.assertIsNone(self.kbuild("@echo '  CC [M]  ring.o'"))
+        for line in ("ring.c:7:2: warning: unused", MODPOST):
+            self.assertEqual(self.kbuild(f"@echo '{line}'"), line)
+            self.assertTrue(modules.warns(line))
+        self.assertFalse(modules.warns("  CC [M]  warning.o"))
+
+    @unittest.skipUnless(shutil.which("make"), "no make on this host")
+    def test_old_time(self) -> None:
+        """A file of before that comes back, with its time, is compiled, and nothing else is."""
+        recipe = "@cat ring.c; touch $@; echo x >>log"
+        source = self.folder / "ring.c"
+        source.write_text("")
+        for _ in range(2):
+            self.assertIsNone(self.kbuild(recipe))
+        self.assertEqual((self.folder / "log").read_text(), "x\n")
+        source.write_text("ring.c:1:1: warning: bad")
+        os.utime(source, (1e9, 1e9))
+        self.assertEqual(self.kbuild(recipe), "ring.c:1:1: warning: bad")
+
+    def test_settings(self) -> None:
+        """A tool's own settings are among what a check depends on."""
+        arch = archs.load_all(TOP / "qemu/arch")["x86_64"]
+        kind = variants.load_all(TOP / "qemu/variant")["base"]
+
+        def read(name: str) -> set[str | bytes]:
+            with mock.patch.object(checks, "TOP", self.folder):
+                found = checks.checks(request.parse([], {}), mock.Mock(), self.folder, arch, kind)
+                return set(next(check for check in found if check.name == name).reads())
+        for name in ("scripts/kparity", "scripts/enter-root", ".ci/run", "setup.cfg",
+                     ".shellcheckrc"):
+            (self.folder / name).parent.mkdir(exist_ok=True)
+            (self.folder / name).write_text(f"of {name}")
+        self.assertIn(b"of setup.cfg", read("pycodestyle"))
+        self.assertIn(b"of setup.cfg", read("mypy --strict"))
+        self.assertIn(b"of .shellcheckrc", read("shellcheck"))
 
 
 def job(name: str, part: str = "unit", seconds: float = 5.0) -> Job:
@@ -346,6 +480,56 @@ class TestParts(unittest.TestCase):
         self.assertEqual(request.parse(["PART=unit, live"], {}).parts, ("unit", "live"))
         self.assertEqual(request.parse([], {}).parts, ())
 
+    def test_whole(self) -> None:
+        """A part of what suites run is not what must hold."""
+        for word in ("LANE=insn", "SEED=2", "PROGRAMS=1", "APPEND=quiet", "KEEP=1"):
+            with self.assertRaisesRegex(Refused, f"^{word.partition('=')[0]}: not for make test"):
+                selftest.whole(request.parse([word], {}))
+        selftest.whole(request.parse(["PAIR=ring", "PART=unit", "V=1", "LANE="], {}))
+
+    def test_built(self) -> None:
+        """Modules that are there, as the folder's state says, take no time to build."""
+        every = tuple(archs.load_all(TOP / "qemu/arch").values())
+        kinds = tuple(variants.load_all(TOP / "qemu/variant").values())
+        with tempfile.TemporaryDirectory() as folder:
+            req = request.parse([f"OUT={folder}"], {"KPARITY_CACHE": folder})
+            setup = parts.Setup(req, mock.Mock(), Path(folder), every, every[0], kinds,
+                                Path(folder))
+            built = building.Setup(req, mock.Mock(), mock.Mock(arch=every[1], variant=kinds[0]))
+            for recipe, seconds in (("a recipe", 0.5), ("", parts.MODULES_SECONDS)):
+                objects.State(recipe).write(built.modules / modules.STATE)
+                jobs = {job.name: job.seconds for job in parts.builds(setup)}
+                self.assertEqual(jobs[f"modules {every[1].name} {kinds[0].name}"], seconds)
+                self.assertEqual(jobs[f"modules {every[0].name} {kinds[0].name}"],
+                                 parts.MODULES_SECONDS)
+
+    def suite(self, ran: list[LaneResult], *statuses: str,
+              unsaved: str = "") -> list[tuple[str, str, bool]]:
+        """The outcomes of a suite job whose run gave some verdicts, and no ledger."""
+        kernel = mock.Mock()
+        kernel.arch.name, kernel.variant.name = "x86_64", "debug"
+        pair = results.PairResult([ktap.Verdict("ring", "lockstep", "c->c", status, ())
+                                   for status in statuses])
+        found = results.ArchResult(kernel, mock.Mock(versions={}), 1, ran, {"ring": pair})
+        cell = mock.Mock(result=found, unsaved=unsaved)
+        with mock.patch.object(matrix, "run_cell", return_value=cell), \
+                mock.patch.object(terminal, "show", return_value=""), \
+                tempfile.TemporaryDirectory() as shared:
+            report = parts._suite(  # pylint: disable=protected-access
+                mock.Mock(shared=Path(shared)), kernel.arch, kernel.variant)
+        return [(outcome.why, outcome.status, outcome.environment) for outcome in report.outcomes
+                if outcome.name in ("x86_64 debug", "x86_64 debug files")]
+
+    def test_untold_loss(self) -> None:
+        """A run whose verdict is no pass fails its job, whether or not a case tells of it."""
+        lost = LaneResult(lanes.CHECK.on("tcg", "a test"))
+        lost.losses.append(Loss(CaseId(), "the guest panicked", suspects=("tlv", "ring")))
+        self.assertEqual(self.suite([lost], ktap.PASS), [("the guest panicked", FAILED, True)])
+        self.assertEqual(self.suite([]), [("no case gave a result", FAILED, True)])
+        self.assertEqual(self.suite([], ktap.PASS), [])
+        self.assertEqual(self.suite([], ktap.PASS, unsaved="no disk"), [("no disk", FAILED, True)])
+        self.assertEqual(self.suite([lost], ktap.PASS, ktap.FAIL), [])
+
     def test_close(self) -> None:
         """The counts stand alone in the last line, and decide on the exit status."""
         for outcomes, left, status in (
@@ -365,6 +549,15 @@ class TestParts(unittest.TestCase):
                 self.assertRegex(said.getvalue().splitlines()[-1],
                                  rf"^\d passed, {bad} failed, \d skipped$")
                 self.assertTrue(re.search(r"\n\n\d passed.*\n$", said.getvalue()))
+
+    def test_times_not_saved(self) -> None:
+        """What failed is told, and counted, also where times cannot be remembered."""
+        found: Any = progress.Progress([], 1.0)
+        found.ended.append(Ended(job("j"), one("j", "differs"), 0, 1, 1))
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            self.assertEqual(selftest._close(  # pylint: disable=protected-access
+                found, progress.History(Path("/proc/nowhere")), [], 2), 1)
+        self.assertIn("failed:\n  j\n", said.getvalue())
 
 
 if __name__ == "__main__":

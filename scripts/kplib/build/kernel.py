@@ -369,8 +369,8 @@ def tools_for(request: Request) -> Toolchain:
     debs = packages(request)
     chosen = toolchain.choose(request.toolchain, request.cache, debs, folders)
     if chosen.root is None and request.kdir is None:
-        asked = request.cache / "host-rust" / chosen.name()
         src = source(request, chosen)
+        asked = request.cache / "host-rust" / cache.digest(chosen.name(), src.ident)
         known = cache.marker(asked)
         if known is None:
             asked.mkdir(parents=True, exist_ok=True)

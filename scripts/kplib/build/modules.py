@@ -14,8 +14,10 @@ from kplib.common.errors import Failed
 from kplib.configure.request import TOP
 
 #: Everything of the checkout that is built from.
-INPUTS = ("Kbuild", "kmod/**/*.[ch]", "rust-stub/*.rs", "tests/kunit/*.[ch]", "tests/user/*.c")
+INPUTS = ("Kbuild", "kmod/**/*.[ch]", "rust-stub/*.rs", "tests/kunit/*.[ch]", "tests/user/*.[ch]")
 
+#: The file in the build folder that says what the folder has, an objects.State.
+STATE = ".kparity-state"
 #: Strips modules into the folder guest/ beside them, and notes what modpost made of each.
 STRIP = """
 for ko; do
@@ -42,6 +44,11 @@ class Modules:
         return [self.engine, *self.pairs.values()]
 
 
+def warns(line: str) -> bool:
+    """Whether a line of kbuild's is a warning; modpost's is in capitals."""
+    return "warning:" in line.lower()
+
+
 def in_guest(module: Path) -> Path:
     """The module as the guest gets it."""
     return module.parent / "guest" / module.name
@@ -63,11 +70,15 @@ class _Build:
         self.request, self.tools, self.kernel = setup.request, setup.tools, setup.kernel
         self.out = built.engine.parent
         self.now = objects.Digests(TOP)
-        self.path = self.out / ".kparity-state"
+        self.path = self.out / STATE
         self.state = objects.State.read(self.path)
         self.recipe = cache.digest(self.kernel.ident, str(TOP), (TOP / "Kbuild").read_bytes())
-        self.store = objects.Store(self.out.parent / "objects",
-                                   cache.digest(self.recipe, str(self.out)))
+        if self.recipe != self.state.recipe:
+            # Also what no build of these pairs makes anew is of another kernel, or other rules.
+            self.state.made = {}
+        #: None for a tree of the user's own: nothing tells whether its headers changed.
+        self.store = None if self.request.kernel_src else objects.Store(
+            self.out.parent / "objects", cache.digest(self.recipe, str(self.out)))
         self.modules = tuple(ko.stem for ko in built.files())
         self.stale = self.state.stale(self.out, self.modules, self.now) | {
             ko.name for ko in built.files() if not in_guest(ko).exists()}
@@ -125,7 +136,7 @@ class _Build:
         for target in self.stale:
             if target.endswith(".ko"):
                 continue
-            made_from = self.store.fetch(self.out, target, self.now)
+            made_from = self.store.fetch(self.out, target, self.now) if self.store else None
             if made_from is None:
                 (self.out / target).unlink(missing_ok=True)
                 missing.add(target)
@@ -148,11 +159,13 @@ class _Build:
     def _stale_programs(self) -> list[str]:
         """Pairs whose user program is to be compiled."""
         return [pair for pair, path in self.built.programs.items() if not path.exists()
+                or self.request.kernel_src is not None
                 or not self.now.match(self.state.made.get(f"user/{pair}", {"": ""}))]
 
     def _programs(self) -> None:
         """Compile the user programs that are out of date."""
-        headers = sorted(str(path.relative_to(TOP)) for path in TOP.glob("kmod/**/*.h"))
+        headers = sorted(str(path.relative_to(TOP)) for glob in ("kmod/**/*.h", "tests/user/*.h")
+                         for path in TOP.glob(glob))
         for pair in self._stale_programs():
             source, program = f"tests/user/{pair}.c", self.built.programs[pair]
             program.parent.mkdir(exist_ok=True)
@@ -174,7 +187,8 @@ class _Build:
         for target, made_from in made.items():
             if self.now.match(made_from):
                 self.state.made[target] = made_from
-                self.store.keep(self.out, target, made_from)
+                if self.store:
+                    self.store.keep(self.out, target, made_from)
         self.state.modules |= found
         self.state.made |= {ko.name: {} for ko in self.built.files()}
         self.state.recipe, self.state.folder = self.recipe, str(self.out)
@@ -195,7 +209,7 @@ def build(setup: Setup) -> Modules:
             return built
         with ui.step(f"building {', '.join(request.pairs)} for {kernel.name}") as step:
             status, tail = work.run(step)
-        for line in tail if status or any("warning:" in line for line in tail) else ():
+        for line in tail if status or any(map(warns, tail)) else ():
             ui.note(line)
         if status:
             raise Failed(f"the modules do not build for {kernel.name}; the compiler's lines "

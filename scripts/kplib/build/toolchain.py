@@ -54,6 +54,10 @@ TOOLS: dict[str, tuple[str, ...]] = {
 }
 #: What only `make test` needs.
 FOR_TESTS = ("sparse", "rustfmt", "clippy")
+#: Variables that kbuild takes from the environment, and that no name of what is built has.
+_OF_KBUILD = re.compile(
+    r"K(A|C|CPP|RUST)FLAGS|KBUILD_\w+|(A|C|LD|RUST)FLAGS_(MODULE|KERNEL|vmlinux)"
+    r"|(HOST|USER)(C|CXX|LD|RUST)FLAGS|HOSTLDLIBS|CROSS_COMPILE|LLVM_IAS|SUBARCH|LOCALVERSION")
 #: Headers that the kernel's host programs need.
 HEADERS = ("gelf.h", "openssl/opensslv.h")
 
@@ -73,11 +77,13 @@ class Toolchain:
     def argv(self, *command: str | Path, read_only: bool = False) -> list[str]:
         """The command line that runs `command` with these tools.
 
-        A `read_only` one sees the same files, in a root, but can write to none.
+        A `read_only` one sees the same files, in a root, but can write to none. Variables
+        that would change what kbuild builds do not reach it: a root has none of them.
         """
         words = [str(word) for word in command]
         if self.root is None:
-            return words
+            unset = [f"--unset={name}" for name in sorted(os.environ) if _OF_KBUILD.fullmatch(name)]
+            return ["env", *unset, *words] if unset else words
         return [str(TOP / "scripts/enter-root"), *(["--read-only"] if read_only else []),
                 str(self.root),
                 *map(str, self.folders), "--", *words]

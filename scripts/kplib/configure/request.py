@@ -206,8 +206,10 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
     pairs = _pairs(values.get("PAIR"), all_pairs(), new)
 
     lane = _choice("LANE", values.get("LANE"), (*lanes.LANES, "all")) or "all"
-    if lane not in ("all", *(name for kind in (kinds.values() if variant == "all" else
-                                               (kinds[variant],)) for name in kind.lanes)):
+    # Of all variants those are meant that have the lane.
+    wanted = tuple(kind for kind in kinds.values() if variant in (kind.name, "all")
+                   and (lane == "all" or lane in kind.lanes))
+    if not wanted:
         raise Refused(f"LANE={lane}: variant {variant} has lane "
                       f"{' and '.join(kinds[variant].lanes)} only; its figures would mislead")
     kernel = values.get("KERNEL") or None
@@ -224,7 +226,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         env.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "kparity")
     return Request(
         archs=tuple(known.values()) if arch == "all" else (known[arch],),
-        variants=tuple(kinds.values()) if variant == "all" else (kinds[variant],),
+        variants=wanted,
         pairs=pairs,
         lanes=tuple(lanes.LANES) if lane == "all" else (lane,),
         seed=_seed(values.get("SEED")),

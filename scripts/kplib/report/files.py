@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """The files of a run: out/<arch>/<variant>/results.json and those beside it.
 
-They are of the last run, or absent. A run removes those of the one before it as its
+They are of the last run, or absent. Of two runs for one arch and variant in one OUT the
+second waits for the first. A run removes those of the one before it as its
 first act; run.json says in their place that it has begun, and in the end why it gave
 none. out/last-run.json says which arches and variants the last `make run` was for.
 """
@@ -57,27 +58,34 @@ def _state(where: Path, state: str, why: str) -> None:
 
 @contextlib.contextmanager
 def recorded(*folders: Path) -> Iterator[None]:
-    """A run that leaves its results in some folders, or the reason why there are none."""
-    for where in folders:
-        begin(where)
-    try:
-        yield
-    except BaseException as err:
-        why = str(err) if isinstance(err, KparityError) else \
-            "it was interrupted" if isinstance(err, KeyboardInterrupt) else \
-            f"{type(err).__name__}: {err}"
+    """A run that leaves its results in some folders, or the reason why there are none.
+
+    The folders are its own until it ends: a second run waits, which would else swap the
+    modules and cut off the consoles of the first. Not to be nested.
+    """
+    with contextlib.ExitStack() as locks:
         for where in folders:
-            failed(where, why)
-        raise
+            locks.enter_context(cache.locked(where))
+        for where in folders:
+            begin(where)
+        try:
+            yield
+        except BaseException as err:
+            why = str(err) if isinstance(err, KparityError) else \
+                "it was interrupted" if isinstance(err, KeyboardInterrupt) else \
+                f"{type(err).__name__}: {err}"
+            for where in folders:
+                failed(where, why)
+            raise
 
 
 @contextlib.contextmanager
 def recorded_run(req: Request) -> Iterator[None]:
     """The same for all arches and variants of a request, of which `make report` tells then."""
     cells = [(arch.name, variant.name) for arch in req.archs for variant in req.variants]
-    with contextlib.suppress(EnvironmentFailed):
-        cache.write(req.out / LAST, json.dumps({"cells": cells}) + "\n")
     with recorded(*(folder(req, *cell) for cell in cells)):
+        with contextlib.suppress(EnvironmentFailed):
+            cache.write(req.out / LAST, json.dumps({"cells": cells}) + "\n")
         yield
 
 

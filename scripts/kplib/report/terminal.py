@@ -277,18 +277,22 @@ def show(result: ArchResult, verbose: bool, folder: Path | None = None) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table over a matrix; without a result, the error in its place."""
+    """One line of the table over a matrix; without a result, the error in its place.
+
+    `unsaved` says why the results are in no file, if they are not.
+    """
 
     arch: str
     variant: str
     result: ArchResult | KparityError
+    unsaved: str = ""
 
     @property
     def verdict(self) -> str:
-        """As ArchResult.verdict."""
+        """As ArchResult.verdict; results that are not saved are no pass."""
         if isinstance(self.result, KparityError):
             return "fail" if self.result.status == FAILED else "error"
-        return self.result.verdict
+        return "error" if self.unsaved and self.result.verdict == "pass" else self.result.verdict
 
 
 def table(rows: list[Row]) -> str:

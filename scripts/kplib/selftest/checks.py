@@ -8,6 +8,7 @@ in the cache under a digest of all of these; that it failed never is.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterator
 
-from kplib.build import kernel, modules
+from kplib.build import kernel, modules, objects
 from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
 from kplib.common import cache
@@ -84,12 +85,15 @@ def _kbuild(setup: Setup, out: Path, *words: str) -> str | None:
     """A build of all modules in a folder of its own; a warning fails it.
 
     Objects are kept only while all of them were built without a warning, with the same
-    kernel and tools: kbuild then makes those alone whose sources changed.
+    kernel and tools: kbuild then makes those alone whose sources changed, by their times.
     """
     passed = out / ".kparity-passed"
     command = modules.command(setup, out, *words)
     made_with = cache.digest(setup.kernel.ident, setup.tools.name(), *command)
-    if not passed.exists() or passed.read_text() != made_with:
+    now = objects.Digests(TOP)
+    inputs = {name: now.of(name) for name in
+              (str(path.relative_to(TOP)) for path in _files(*modules.INPUTS))}
+    if not _timely(passed, made_with, inputs):
         shutil.rmtree(out, ignore_errors=True)
     passed.unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
@@ -97,10 +101,25 @@ def _kbuild(setup: Setup, out: Path, *words: str) -> str | None:
                           stdin=subprocess.DEVNULL, check=False, cwd=TOP)
     said = "\n".join(line for line in done.stdout.decode(errors="replace").splitlines()
                      if not line.startswith(("make", "  ")))
-    if done.returncode or any(word in said for word in ("warning", "error")):
+    if done.returncode or any(word in said.lower() for word in ("warning", "error")):
         return said or f"make: exit status {done.returncode}"
-    cache.write(passed, made_with)
+    cache.write(passed, json.dumps({"with": made_with, "inputs": inputs}))
     return None
+
+
+def _timely(passed: Path, made_with: str, inputs: objects.Contents) -> bool:
+    """Whether times tell what is to be made since a build that passed with some inputs.
+
+    They do not of a file that has other content and a time of before, as cp -p gives it.
+    """
+    try:
+        before = json.loads(passed.read_text())
+        since = passed.stat().st_mtime_ns
+        return bool(before["with"] == made_with) and all(
+            (TOP / name).stat().st_mtime_ns > since
+            for name, content in before["inputs"].items() if inputs.get(name) != content)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
 
 
 def _listed() -> list[Path]:
@@ -121,6 +140,8 @@ def _spdx() -> str | None:
 def checks(req: Request, tools: Toolchain, tree: Path, arch: Arch, base: Variant) -> list[Check]:
     """Every check. `tree` is the kernel's source, `arch` and `base` the kernel to build for."""
     python = _python()
+    # These tools look for settings of their own beside what they read.
+    of_python = python + _files("setup.cfg", "tox.ini", "pyproject.toml", "mypy.ini", ".mypy.ini")
     shell = [TOP / "scripts/enter-root", TOP / ".ci/run"]
     c_files = _files("kmod/**/*.[ch]", "tests/**/*.[ch]", "qemu/*.c")
     rust = _files("rust-stub/*.rs", "tests/**/*.rs")
@@ -155,14 +176,15 @@ def checks(req: Request, tools: Toolchain, tree: Path, arch: Arch, base: Variant
         # An object that need not be built again was checked when it was.
         kbuild("sparse", "sparse", "C=1", "CHECK=sparse"),
         kbuild("W=1 build", "w1", "W=1"),
-        Check("shellcheck", lambda: _content(shell),
+        Check("shellcheck", lambda: _content(shell + _files(".shellcheckrc", ".ci/.shellcheckrc",
+                                                            "scripts/.shellcheckrc")),
               lambda: _tool(tools.argv("shellcheck", *shell))),
-        Check("pyflakes", lambda: _content(python),
+        Check("pyflakes", lambda: _content(of_python),
               lambda: _tool(tools.argv("python3", "-m", "pyflakes", *python))),
-        Check("pycodestyle", lambda: _content(python),
+        Check("pycodestyle", lambda: _content(of_python),
               lambda: _tool(tools.argv("pycodestyle", "--max-line-length=100",
                                        "--ignore=E101,W191,W503,W504", *python))),
-        Check("mypy --strict", lambda: _content(python),
+        Check("mypy --strict", lambda: _content(of_python),
               lambda: _tool(tools.argv(
                   "env", f"MYPYPATH={TOP}/scripts", f"MYPY_CACHE_DIR={out.parent}/mypy", "mypy",
                   "--strict", "--no-error-summary", "--scripts-are-modules",
@@ -177,19 +199,26 @@ def _files_of(checkpatch: Path) -> list[Path]:
                   if (path := checkpatch.parent / name).exists())
 
 
+def _key(tools: Toolchain, check: Check) -> str:
+    """The name of all that a check depends on, as it is now."""
+    return cache.digest(check.name, str(tools.root), tools.name(), Path(__file__).read_bytes(),
+                        *check.reads())
+
+
 def run(req: Request, tools: Toolchain, check: Check) -> Report:
     """Run a check, or find that it passed with all that it reads as it is now."""
-    if tools.root is None:
-        # Nothing tells when one of the host's tools has become another.
+    if tools.root is None or check.kernel and req.kernel_src:
+        # Nothing tells when one of the host's tools, or a header of the user's own kernel
+        # tree, has become another.
         return one(check.name, check.run())
     folder = req.cache / "passed"
-    key = cache.digest(check.name, str(tools.root), tools.name(), Path(__file__).read_bytes(),
-                       *check.reads())
+    key = _key(tools, check)
     if (folder / key).exists():
         os.utime(folder / key)
         return one(check.name, None, aside="unchanged since it passed")
     why = check.run()
-    if why is None:
+    # A file that was edited meanwhile may not be the one that passed.
+    if why is None and key == _key(tools, check):
         cache.write(folder / key, f"{check.name} {time.strftime('%F %T')}\n")
         kept = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
         for path in kept[:-REMEMBERED]:

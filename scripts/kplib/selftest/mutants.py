@@ -20,7 +20,7 @@ from pathlib import Path
 from kplib.common.errors import BROKEN, FAILED, EnvironmentFailed
 from kplib.configure import variants
 from kplib.configure.archs import Arch
-from kplib.configure.request import TOP, Request
+from kplib.configure.request import TOP, Request, all_pairs
 from kplib.judge import ktap
 from kplib.selftest import processes
 from kplib.selftest.copies import run_in
@@ -63,8 +63,12 @@ def load(patch: Path) -> Mutant:
 
 
 def load_all(pairs: tuple[str, ...], folder: Path = FOLDER) -> list[Mutant]:
-    """The planted bugs of some pairs."""
+    """The planted bugs of some pairs. One of a pair that there is not would never be planted."""
     found = [load(path) for path in sorted(folder.glob("*.patch"))]
+    for mutant in found:
+        if mutant.pair not in all_pairs():
+            raise EnvironmentFailed(f"{mutant.patch}: 'Pair: {mutant.pair}': no such pair; there "
+                                    f"are {', '.join(all_pairs())}")
     return [mutant for mutant in found if mutant.pair in pairs]
 
 
@@ -73,6 +77,19 @@ def seed(built: Path, folder: Path) -> None:
     partial = folder.with_name(folder.name + ".partial")
     shutil.copytree(built, partial, symlinks=True)
     os.replace(partial, folder)
+
+
+def doubtful(mutant: Mutant, control: dict[str, list[list[str]]]) -> str | None:
+    """Why a run with a bug would show nothing, or None if its case passes without the bug.
+
+    `control` has case, path and status of each verdict without it, by pair.
+    """
+    found = {status for case, path, status in control.get(mutant.pair, [])
+             if case == mutant.case and mutant.path in ("any", path)}
+    if ktap.PASS in found and not found & {ktap.FAIL, ktap.ERROR}:
+        return None
+    return (f"{mutant.case} on {mutant.path} does not pass without the bug either: "
+            f"{', '.join(sorted(found)) or 'there is no such case'}")
 
 
 def judge(mutant: Mutant, arch: str, status: int, said: str, results: Path) -> str | None:

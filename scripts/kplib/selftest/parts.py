@@ -14,20 +14,22 @@ another job needs run with it.
 
 from __future__ import annotations
 
+import json
 import pickle
 import resource
 from dataclasses import dataclass
 from pathlib import Path
 
 from kplib import matrix
-from kplib.build import kernel, modules
+from kplib.build import kernel, modules, objects
 from kplib.build import setup as building
 from kplib.build.toolchain import Toolchain
+from kplib.common import cache
 from kplib.configure import variants
 from kplib.configure.archs import Arch
 from kplib.configure.request import TOP, Request
 from kplib.configure.variants import Variant
-from kplib.judge import compile_fail, dwarf, ktap, records, unsafety
+from kplib.judge import compile_fail, dwarf, ktap, records, results, unsafety
 from kplib.report import terminal
 from kplib.selftest import checks, mutants, pytests
 from kplib.selftest.jobs import FAILED, PASSED, SKIPPED, Job, Outcome, Report
@@ -86,7 +88,9 @@ def every(setup: Setup, names: tuple[str, ...]) -> list[Job]:
     makers = {"static": static, "unit": unit, "live": live, "suites": suites,
               "contracts": contracts, "mutants": planted}
     # The ledger counts how often the suites put an invariant to the test.
-    wanted = [name for name in NAMES if name in names or name == "suites" and "contracts" in names]
+    # A bug is believed to be caught if its case passes without it.
+    wanted = [name for name in NAMES if name in names
+              or name == "suites" and {"contracts", "mutants"}.intersection(names)]
     return builds(setup) + [job for name in wanted for job in makers[name](setup)]
 
 
@@ -104,8 +108,8 @@ def builds(setup: Setup) -> list[Job]:
                 return _modules(setup, arch, variant)
 
             there = any(setup.req.cache.glob(f"kernel/{arch.name}-{variant.name}-*/.complete"))
-            built = (setup.req.out / arch.name / variant.name / "build"
-                     / ".kparity-stamp").exists()
+            built = objects.State.read(setup.req.out / arch.name / variant.name / "build"
+                                       / modules.STATE).recipe != ""
             jobs += [Job(kernel_name(arch.name, variant.name), BUILDS, get,
                          seconds=0.5 if there else KERNEL_SECONDS, cores=1 if there else 1.5,
                          group="" if there else "kernels", nice=KERNEL_NICE, bound=KERNEL_BOUND),
@@ -126,10 +130,12 @@ def _modules(setup: Setup, arch: Arch, variant: Variant) -> Report:
     mine = setup.of(arch, variant)
     log = mine.modules / "build.log"
     before = log.stat().st_mtime_ns if log.exists() else 0
-    modules.build(mine)
-    if variant.name in {m.variant for m in mutants.load_all(setup.req.pairs)} \
-            and arch == setup.host:
-        mutants.seed(mine.modules, _seed(setup, variant.name))
+    # Not under a run whose guests are still to load what is there.
+    with cache.locked(mine.results):
+        modules.build(mine)
+        if variant.name in {m.variant for m in mutants.load_all(setup.req.pairs)} \
+                and arch == setup.host:
+            mutants.seed(mine.modules, _seed(setup, variant.name))
     return Report(aside=BUILT if log.exists() and log.stat().st_mtime_ns > before else "")
 
 
@@ -199,17 +205,42 @@ def _suite(setup: Setup, arch: Arch, variant: Variant) -> Report:
     found = matrix.run_cell(setup.req, setup.tools, arch, variant)
     if variant.name == variants.BASE:
         _cell(setup, arch).write_bytes(pickle.dumps(found))
+    cache.write(_control(setup, arch, variant.name), json.dumps(
+        {name: [[verdict.case, verdict.path, verdict.status] for verdict in pair.verdicts]
+         for name, pair in found.result.pairs.items()}))
     outcomes = tuple(
         Outcome(f"{arch.name} {variant.name} {verdict.suite} {verdict.case} {verdict.path}".strip(),
                 STATUS.get(verdict.status, FAILED), "\n".join(verdict.log),
                 environment=verdict.status == ktap.ERROR)
         for pair in found.result.pairs.values() for verdict in pair.verdicts)
-    return Report(outcomes, terminal.show(found.result, setup.req.verbose))
+    name = f"{arch.name} {variant.name}"
+    if found.unsaved:
+        outcomes += (Outcome(f"{name} files", FAILED, found.unsaved, environment=True),)
+    return Report((*outcomes, *_untold(name, found.result, outcomes)),
+                  terminal.show(found.result, setup.req.verbose))
+
+
+def _untold(name: str, result: results.ArchResult,
+            outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+    """The failure of a run that is not good although no case of it failed."""
+    if result.verdict == "pass" or any(outcome.status == FAILED for outcome in outcomes):
+        return ()
+    why = [line for lane in result.lanes
+           for line in (*(loss.what for loss in lane.losses), lane.lost) if line]
+    if not outcomes:
+        why.append("no case gave a result")
+    return (Outcome(name, FAILED, "\n".join(why) or f"the run's verdict is {result.verdict}",
+                    environment=True),)
 
 
 def _cell(setup: Setup, arch: Arch) -> Path:
     """Where the results of an arch's base suites are for its contracts."""
     return setup.shared / f"{arch.name}.pickle"
+
+
+def _control(setup: Setup, arch: Arch, variant: str) -> Path:
+    """Where the verdicts of suites are for the planted bugs of their kernel."""
+    return setup.shared / f"control-{arch.name}-{variant}.json"
 
 
 def contracts(setup: Setup) -> list[Job]:
@@ -275,14 +306,18 @@ def planted(setup: Setup) -> list[Job]:
         def run(folder: Path, mutant: mutants.Mutant = mutant) -> Report:
             if mutant.variant not in kinds:
                 return Report((_row(mutant.name, f"no such variant: {mutant.variant}"),))
-            why = mutants.plant(setup.req, setup.host, mutant, setup.shared / "kparity",
-                                _seed(setup, mutant.variant), folder)
+            why = mutants.doubtful(mutant, json.loads(
+                _control(setup, setup.host, mutant.variant).read_text()))
+            if why is None:
+                why = mutants.plant(setup.req, setup.host, mutant, setup.shared / "kparity",
+                                    _seed(setup, mutant.variant), folder)
             return Report((_row(mutant.name, why),))
 
         # In the kernels with checkers a run mostly waits.
         waits = mutant.variant != variants.BASE
         jobs.append(Job(f"mutant {mutant.name}", "mutants", run, seconds=9 if waits else 2.5,
                         cores=0.6 if waits else 1,
-                        needs=(modules_name(setup.host.name, mutant.variant),)
+                        needs=(modules_name(setup.host.name, mutant.variant),
+                               _suite_name(setup.host, kinds[mutant.variant]))
                         if mutant.variant in kinds else ()))
     return jobs

@@ -123,7 +123,8 @@ class Processes:
         sys.stderr.flush()
         parent = os.getpid()
         # Until the child has handlers of its own, a signal must not make it go on as the parent.
-        old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        old = signal.pthread_sigmask(
+            signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
         try:
             pid = os.fork()
             if pid == 0:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from typing import Callable, Sequence
@@ -17,6 +18,9 @@ from kplib.selftest.copies import KEPT, copy_of_project, run_in
 from kplib.selftest.jobs import Job
 
 __all__ = ["test", "check", "copy_of_project", "run_in"]
+
+#: Variables that change what a run of suites runs. The whole of it is what must hold.
+REFUSED = ("LANE", "SEED", "PROGRAMS", "APPEND", "KEEP")
 
 #: The parts of `make check`, of which suites are those of the base kernel here.
 CHECKED = ("static", "unit", "suites")
@@ -42,7 +46,15 @@ def check(req: Request) -> int:
                 or job.name == f"suites {host} {variants.BASE}")
 
 
+def whole(req: Request) -> None:
+    """Refuse variables with which something else would be tested than what must hold."""
+    if given := [name for name in REFUSED if name in req.given]:
+        raise Refused(f"{', '.join(given)}: not for make test and make check, which test "
+                      "everything as it is by default; leave it out, or use make run")
+
+
 def _prepare(req: Request) -> toolchain.Toolchain:
+    whole(req)
     tools = matrix.prepare(req)
     if tools.root is None:
         wanted = ("shellcheck", "mypy", "pycodestyle", "pahole", *toolchain.FOR_TESTS)
@@ -95,7 +107,8 @@ def _close(shown: progress.Progress, history: progress.History, left: list[str],
     print("\nslowest tests\n" + "\n".join(shown.slowest()))
     if more := shown.one_kernel_more(history, cores):
         print("\n" + more)
-    history.save(shown.ended)
+    with contextlib.suppress(EnvironmentFailed):  # times are not worth the verdict
+        history.save(shown.ended)
     print(f"\n{progress.span(elapsed)} in all, with the {cores} cores "
           f"{100 * shown.busy():.0f} % busy")
     for command in left:
