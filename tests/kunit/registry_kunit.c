@@ -442,7 +442,6 @@ static int race_read(void *data)
 		if (!(i % 2 ? race_look(r, slot) : race_count(r)))
 			continue;
 		atomic_inc(&r->hits);
-		kp_alive();
 		cond_resched();
 	}
 	race_leave(r);
@@ -452,16 +451,23 @@ static int race_read(void *data)
 /*
  * Each time this thread wakes it stops a reader, wherever that is; and while
  * it sleeps, what it has removed stays unused memory. So a reader that took its
- * reference too late finds a count of zero.
+ * reference too late finds a count of zero. Readers go on until this thread ends:
+ * it alone tells the host that there is progress.
  */
 static int race_write(void *data)
 {
 	struct race *r = data;
+	int i, hits, was = 0;
 	s64 ret;
-	int i;
 
 	/* Rounds in which no reader found anything show nothing. */
-	for (i = 0; i < RACE_ROUNDS || atomic_read(&r->hits) < RACE_ROUNDS; i++) {
+	for (i = 0; ; i++) {
+		hits = atomic_read(&r->hits);
+		if (i >= RACE_ROUNDS && hits >= RACE_ROUNDS)
+			break;
+		if (i < RACE_ROUNDS || hits != was)
+			kp_alive();
+		was = hits;
 		ret = kp_once(r->path, r->obj, REGISTRY_ADD, 0).ret;
 		if (ret && ret != -EEXIST)
 			atomic_inc(&r->wrong);
