@@ -316,10 +316,10 @@ static int doomed_destroy(void *data)
 /*
  * Destroy an object whose callback runs, and goes on only when the thread that
  * destroys it sleeps, as it should, or has ended. Returns whether that ended
- * with the callback still running.
+ * with the callback still running; @destroyer is that thread.
  */
 static bool destroy_running(struct kunit *test, const struct kp_path_param *path,
-			    void *obj)
+			    void *obj, pid_t *destroyer)
 {
 	struct probe *p = &probes[SUITE_PROBE];
 	struct doomed d = { path, obj };
@@ -335,11 +335,14 @@ static bool destroy_running(struct kunit *test, const struct kp_path_param *path
 		return false;
 	}
 	get_task_struct(task);
+	*destroyer = task->pid;
 	wake_up_process(task);
 	stray = kp_done_or_asleep(&d.done, task, TASK_NORMAL) &&
 		atomic_read(&p->inside);
 	complete_all(&p->go_on);
 	wait_for_completion(&d.done);
+	/* One that slept, but for something else, may have ended too early as well. */
+	stray |= atomic_read(&p->inside) > 0;
 	kthread_stop_put(task);
 	while (atomic_read(&p->inside) > 0)
 		usleep_range(LINGER_US, 2 * LINGER_US);
@@ -354,6 +357,7 @@ static void destroy(struct kunit *test)
 	const struct kp_path_param *path = test->param_value;
 	struct probe *p = &probes[SUITE_PROBE];
 	u32 i, bad = 0, strays = 0;
+	pid_t destroyer, run_by;
 	void *obj;
 	int runs;
 
@@ -361,11 +365,13 @@ static void destroy(struct kunit *test)
 		kp_alive();
 		obj = suite_object(path);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, obj);
+		destroyer = current->pid;
 		p->hold = i % 3 == 2;
 		bad += suite_arm(path, obj, i % 4, i % 3 ? 0 : 60000) != 0;
 		if (p->hold) {
 			bad += !work_brings(p, &p->inside, &held);
-			strays += destroy_running(test, path, obj);
+			strays += destroy_running(test, path, obj,
+						  &destroyer);
 		} else {
 			path->pair->path[path->id]->destroy(obj);
 		}
@@ -373,9 +379,11 @@ static void destroy(struct kunit *test)
 		strays += atomic_read(&p->inside);
 		runs = atomic_read(&p->runs);
 		bad += atomic_read(&p->releases) != 1 || runs > 1 + i % 4;
+		run_by = READ_ONCE(p->run_by);
 		if (i % 3 == 2)
 			KP_EXPECT(test, from_any_task,
-				  runs > 0 && p->run_by != current->pid);
+				  runs > 0 && run_by != current->pid &&
+				  run_by != destroyer);
 		udelay(LINGER_US);
 		strays += atomic_read(&p->runs) != runs || atomic_read(&p->late);
 	}
