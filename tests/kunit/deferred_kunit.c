@@ -127,10 +127,11 @@ int deferred_wait_release(u32 probe)
 	/* The next object has the probe as new, whatever became of this one. */
 	int runs = atomic_xchg(&p->runs, 0);
 	int releases = atomic_xchg(&p->releases, 0);
+	int late = atomic_xchg(&p->late, 0);
 
 	if (!came)
 		return -ETIMEDOUT;
-	return releases == 1 && !atomic_xchg(&p->late, 0) ? runs : -EPROTO;
+	return releases == 1 && !late ? runs : -EPROTO;
 }
 
 /* What a C user hands over: the data is the number of a probe. */
