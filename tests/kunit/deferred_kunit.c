@@ -99,6 +99,8 @@ static long nothing(void *unused)
  * behind it on the same CPU has run when that has begun. A worker that was
  * preempted then, or sleeps, has had its turn some rounds later: rounds count
  * and not time, so that a slow machine is not taken for an object that is lost.
+ * Each run starts anew, but no object of the suite runs more often than one that
+ * re-arms itself as often as it may: one that does so for ever brings nothing.
  */
 static bool work_brings(const struct probe *p, const atomic_t *what,
 			struct wait_queue_head *wq)
@@ -114,6 +116,8 @@ static bool work_brings(const struct probe *p, const atomic_t *what,
 		for_each_online_cpu(cpu)
 			work_on_cpu(cpu, nothing, NULL);
 		cpus_read_unlock();
+		if (atomic_read(&p->runs) > DEFERRED_MAX_REPEATS + 1)
+			break;
 		if (atomic_read(&p->runs) != runs)
 			round = 0;
 	}
