@@ -399,6 +399,7 @@ static void destroy(struct kunit *test)
 }
 
 #define RACE_ARMS	1500
+#define RACE_ARMS_MAX	(100 * RACE_ARMS)	/* for anything to be seen */
 
 /* An object that one thread arms and another one cancels. */
 struct race {
@@ -406,6 +407,7 @@ struct race {
 	void *obj;
 	struct mutex arming;	/* held around each arm */
 	struct completion done;
+	struct deferred_view before;	/* when the race began */
 	bool seen;		/* callbacks that ran, and arms taken back */
 	u32 may_run;
 	u32 wrong;
@@ -419,9 +421,10 @@ static int race_arm(void *data)
 	int i;
 
 	/* Rounds in which nothing ran, or was taken back, show nothing. */
-	for (i = 0; i < RACE_ARMS || !READ_ONCE(r->seen); i++) {
-		if (i < RACE_ARMS)
-			kp_alive();
+	for (i = 0; i < RACE_ARMS_MAX; i++) {
+		if (i >= RACE_ARMS && READ_ONCE(r->seen))
+			break;
+		kp_alive();
 		mutex_lock(&r->arming);
 		ret = suite_arm(r->path, r->obj, i % 4, i % 3 == 0);
 		mutex_unlock(&r->arming);
@@ -453,20 +456,8 @@ static bool race_runs_after_cancel(struct race *r)
 	return after;
 }
 
-/* Whether what the threads will do in each other's way works without that. */
-static bool race_works(struct race *r)
-{
-	const struct probe *p = &probes[SUITE_PROBE];
-
-	r->may_run = 1;
-	return !suite_arm(r->path, r->obj, 0, 60000) &&
-	       kp_once(r->path, r->obj, DEFERRED_CANCEL, 0).ret == 1 &&
-	       !suite_arm(r->path, r->obj, 0, 0) &&
-	       work_brings(p, &p->runs, &released);
-}
-
-/* Judge the state that the race ended in: a program of one operation. */
-static void race_end(struct kunit *test, struct race *r)
+/* The state while no one arms and nothing runs: a program of one operation. */
+static struct deferred_view race_view(struct kunit *test, struct race *r)
 {
 	struct kp_step step = { .op = DEFERRED_NOOP };
 	struct kp_program prog = {
@@ -474,18 +465,43 @@ static void race_end(struct kunit *test, struct race *r)
 	};
 	struct kp_step_trace got;
 	struct kp_trace trace;
-	const struct deferred_view *view = (void *)trace.view;
 
 	kp_once(r->path, r->obj, DEFERRED_CANCEL_SYNC, 0);
 	suite_step(r->path, r->obj, &prog, &got, &trace);
 	KUNIT_EXPECT_PTR_EQ_MSG(test, trace.broken, NULL, "broken: %s",
 				trace.broken);
-	KUNIT_EXPECT_EQ(test, view->armed, 0);
-	KUNIT_EXPECT_EQ(test, view->bad_context, 0);
-	KUNIT_EXPECT_GT(test, view->runs, 0);
-	KUNIT_EXPECT_GT(test, view->cancelled, 0);
-	KUNIT_EXPECT_LE(test, view->runs, r->may_run);
-	KUNIT_EXPECT_EQ(test, view->runs,
+	return *(const struct deferred_view *)trace.view;
+}
+
+/* Whether what the threads will do in each other's way works without that. */
+static bool race_works(struct kunit *test, struct race *r)
+{
+	const struct probe *p = &probes[SUITE_PROBE];
+	bool works;
+
+	r->may_run = 1;
+	works = !suite_arm(r->path, r->obj, 0, 60000) &&
+		kp_once(r->path, r->obj, DEFERRED_CANCEL, 0).ret == 1 &&
+		!suite_arm(r->path, r->obj, 0, 0) &&
+		work_brings(p, &p->runs, &released);
+	r->before = race_view(test, r);
+	return works;
+}
+
+/* Judge the state that the race ended in; this thread took back @taken arms. */
+static void race_end(struct kunit *test, struct race *r, u32 taken)
+{
+	struct deferred_view now = race_view(test, r);
+
+	KUNIT_EXPECT_EQ(test, now.armed, 0);
+	KUNIT_EXPECT_EQ(test, now.bad_context, 0);
+	KUNIT_EXPECT_TRUE_MSG(test, r->seen,
+			      "%u arms taken back and %u runs in %d arms",
+			      taken, now.runs - r->before.runs, RACE_ARMS_MAX);
+	KUNIT_EXPECT_GT(test, now.runs, r->before.runs);
+	KUNIT_EXPECT_GE(test, now.cancelled, r->before.cancelled + taken);
+	KUNIT_EXPECT_LE(test, now.runs, r->may_run);
+	KUNIT_EXPECT_EQ(test, now.runs,
 			atomic_read(&probes[SUITE_PROBE].runs));
 	KUNIT_EXPECT_EQ(test, r->wrong, 0);
 }
@@ -508,8 +524,8 @@ static void cancel(struct kunit *test)
 	init_completion(&r->done);
 	r->obj = suite_object(path);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r->obj);
-	task = race_works(r) ? kthread_run(race_arm, r, "kparity-arm") :
-			       ERR_PTR(-EPROTO);
+	task = race_works(test, r) ?
+	       kthread_run(race_arm, r, "kparity-arm") : ERR_PTR(-EPROTO);
 	if (IS_ERR(task)) {
 		KUNIT_FAIL(test, "no thread that arms: %pe", task);
 	} else {
@@ -522,7 +538,7 @@ static void cancel(struct kunit *test)
 				WRITE_ONCE(r->seen, true);
 			usleep_range(10, 50);
 		}
-		race_end(test, r);
+		race_end(test, r, taken);
 		KP_EXPECT(test, cancel_final, !after);
 		KP_EXPECT(test, not_twice, !atomic_read(&p->twice));
 	}
