@@ -32,7 +32,12 @@
 
 static const char *node;
 static int failed;	/* checks of the test that this process runs */
-static pid_t *helper;	/* the process that it has forked; all see this */
+
+/* What the processes of a test tell each other: all see this. */
+static struct {
+	pid_t helper;	/* the process that the test has forked */
+	bool returned;	/* the call has that was to sleep */
+} *shared;
 
 #define CHECK(cond)							\
 do {									\
@@ -120,35 +125,48 @@ static bool exits_well(pid_t pid)
 	       !WEXITSTATUS(status);
 }
 
-/*
- * A process's state, one letter, and how often it was switched to: something
- * else once it has run. Empty if there is no such process.
- */
-static void status_of(pid_t pid, char *status)
+/* What a file in /proc says of a process; empty if there is no such process. */
+static void proc_read(pid_t pid, const char *file, char *text, size_t size)
 {
-	char path[32], text[4096];
-	const char *state, *switches;
+	char path[32];
 	ssize_t len = 0;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
 	fd = pid ? open(path, O_RDONLY) : -1;
 	if (fd >= 0) {
-		len = read(fd, text, sizeof(text) - 1);
+		len = read(fd, text, size - 1);
 		close(fd);
 	}
 	text[len > 0 ? len : 0] = '\0';
+}
+
+static bool sleeps(const char *status)
+{
+	return *status == 'S' || *status == 'D';
+}
+
+/*
+ * A process's state, one letter, and how often it was switched to: something
+ * else once it has run. Empty if there is no such process. A process that has
+ * set its state but is still on a CPU, or waits for one, may not sleep after all:
+ * it has no wchan, and counts as one that runs.
+ */
+static void status_of(pid_t pid, char *status)
+{
+	const char *state, *switches;
+	char wchan[128], text[4096];
+
+	proc_read(pid, "wchan", wchan, sizeof(wchan));
+	proc_read(pid, "status", text, sizeof(text));
 	state = strstr(text, "State:\t");
 	switches = strstr(text, "\nvoluntary_ctxt_switches:");
 	memset(status, 0, STATUS_SIZE);
 	if (state && switches)
 		snprintf(status, STATUS_SIZE, "%c%s",
 			 state[strlen("State:\t")], switches);
-}
-
-static bool sleeps(const char *status)
-{
-	return *status == 'S' || *status == 'D';
+	if (sleeps(status) && (!*wchan || !strcmp(wchan, "0")))
+		*status = 'R';
 }
 
 static bool gone(const char *status)
@@ -194,7 +212,7 @@ static pid_t fork_helper(void)
 	pid_t pid = fork();
 
 	if (pid)
-		*helper = pid;
+		shared->helper = pid;
 	return pid;
 }
 
@@ -340,7 +358,10 @@ static void poll_exact(void)
 	close(fd);
 }
 
-/* Another process, which feeds a sample when this one sleeps. */
+/*
+ * Another process, which feeds a sample when this one sleeps. This one may wait
+ * for it soon after, so what counts is whether the call has returned by then.
+ */
 static pid_t feed_asleep(int fd)
 {
 	char status[STATUS_SIZE];
@@ -351,19 +372,28 @@ static pid_t feed_asleep(int fd)
 		await_sleep(parent, status);
 		if (feed(fd, 1, 0))
 			_exit(1);
-		if (sleeps_on(parent, status))
+		if (sleeps_on(parent, status) &&
+		    !__atomic_load_n(&shared->returned, __ATOMIC_ACQUIRE))
 			give_up(parent);
 		_exit(0);
 	}
 	return pid;
 }
 
+/* The call that was to sleep has returned. */
+static void has_returned(void)
+{
+	__atomic_store_n(&shared->returned, true, __ATOMIC_RELEASE);
+}
+
 static void poll_wakes(void)
 {
 	int fd = open_running(0);
 	pid_t pid = feed_asleep(fd);
+	int events = polls(fd, -1);
 
-	CHECK(polls(fd, -1) == READABLE);
+	has_returned();
+	CHECK(events == READABLE);
 	CHECK(exits_well(pid));
 	close(fd);
 }
@@ -372,8 +402,10 @@ static void read_blocks(void)
 {
 	int fd = open_running(0);
 	pid_t pid = feed_asleep(fd);
+	bool given = gives(fd, 1);
 
-	CHECK(gives(fd, 1));
+	has_returned();
+	CHECK(given);
 	CHECK(exits_well(pid));
 	close(fd);
 }
@@ -519,7 +551,8 @@ static bool passes(void (*test)(void))
 	int status, turn, looks = 0;
 	pid_t pid;
 
-	*helper = 0;
+	shared->helper = 0;
+	shared->returned = false;
 	pid = fork();
 	if (!pid) {
 		setpgid(0, 0);
@@ -532,7 +565,7 @@ static bool passes(void (*test)(void))
 		if (turn % LOOK_EVERY == 0) {
 			bool quiet = still(pid, last[0]);
 
-			quiet = still(*helper, last[1]) && quiet;
+			quiet = still(shared->helper, last[1]) && quiet;
 			looks = quiet ? looks + 1 : 0;
 		}
 		usleep(TURN);
@@ -576,9 +609,9 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		return 2;
 	node = argv[1];
-	helper = mmap(NULL, sizeof(*helper), PROT_READ | PROT_WRITE,
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (helper == MAP_FAILED)
+	if (shared == MAP_FAILED)
 		return 2;
 	printf("KTAP version 1\n1..%u\n", (unsigned int)NR_TESTS);
 	for (i = 0; i < NR_TESTS; i++) {
