@@ -4,11 +4,20 @@
  * from the thread and not from a clock: a bound in time is either too short on
  * a machine that has other work, or too long on every other one.
  */
+#include <kunit/test-bug.h>
 #include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/sched.h>
+#include <linux/time64.h>
 #include "engine.h"
+
+/*
+ * For what a thread that is waited for may need a CPU. This is of ticks that came
+ * while it ran: it does not grow while the host does not run the guest's CPU, as
+ * sum_exec_runtime does.
+ */
+#define SPINS_NS	(2 * NSEC_PER_SEC)
 
 /**
  * kp_asleep() - whether a thread sleeps
@@ -44,15 +53,17 @@ EXPORT_SYMBOL_GPL(kp_asleep);
  * @task: the thread; it has been woken up once, and the caller holds a reference
  * @state: the state in which it sleeps if it does not get that far
  *
- * Without a bound: a thread that runs can still get there, however slow the
- * machine is, and one that runs for ever is silent, which the host notices.
+ * Without a bound in time: a thread that runs, or waits for a CPU, can still get
+ * there, however slow the machine is. One that has used a CPU for two seconds and
+ * is neither done nor asleep fails the current test.
  *
  * Context: may sleep.
- * Return: true if it is done, false if the thread sleeps
+ * Return: true if it is done, false if the thread sleeps or runs on and on
  */
 bool kp_done_or_asleep(struct completion *done, struct task_struct *task,
 		       unsigned int state)
 {
+	u64 ran = READ_ONCE(task->stime);
 	bool asleep;
 
 	for (;;) {
@@ -62,6 +73,11 @@ bool kp_done_or_asleep(struct completion *done, struct task_struct *task,
 			return true;
 		if (asleep)
 			return false;
+		if (READ_ONCE(task->stime) - ran > SPINS_NS) {
+			kunit_fail_current_test("thread %s runs on and on",
+						task->comm);
+			return false;
+		}
 		usleep_range(50, 100);
 	}
 }
