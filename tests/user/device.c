@@ -26,9 +26,11 @@
 #define TURN		5000	/* us */
 #define LOOK_EVERY	10	/* turns; a look is dear in a kernel with checkers */
 #define STILL		40	/* looks at processes that do nothing: a hang */
+#define SPINS		40	/* looks at a process that runs on and on: 2 s of a CPU */
 #define MARK		"/sys/module/kparity/parameters/mark"
 #define REFCNT		"/sys/module/" MODULE "/refcnt"
 #define STATUS_SIZE	128
+#define SWITCHES	"\nvoluntary_ctxt_switches:"
 
 static const char *node;
 static int failed;	/* checks of the test that this process runs */
@@ -160,7 +162,7 @@ static void status_of(pid_t pid, char *status)
 	proc_read(pid, "wchan", wchan, sizeof(wchan));
 	proc_read(pid, "status", text, sizeof(text));
 	state = strstr(text, "State:\t");
-	switches = strstr(text, "\nvoluntary_ctxt_switches:");
+	switches = strstr(text, SWITCHES);
 	memset(status, 0, STATUS_SIZE);
 	if (state && switches)
 		snprintf(status, STATUS_SIZE, "%c%s",
@@ -204,6 +206,85 @@ static void give_up(pid_t pid)
 	printf("# a process that sleeps was not woken by a sample\n");
 	kill(pid, SIGKILL);
 	_exit(1);
+}
+
+/* A process that is looked at again and again. */
+struct watch {
+	char status[STATUS_SIZE];
+	unsigned long ran;	/* on a CPU, in ticks */
+	unsigned long slept;	/* times */
+	unsigned int spins;	/* looks */
+};
+
+/* The ticks for which a process has run: fields 14 and 15 of its stat. */
+static unsigned long ran(pid_t pid)
+{
+	unsigned long user, system;
+	char text[1024], *at;
+	int field;
+
+	proc_read(pid, "stat", text, sizeof(text));
+	at = strrchr(text, ')');
+	for (field = 2; at && field < 14; field++)
+		at = strchr(at + 1, ' ');
+	if (!at)
+		return 0;
+	user = strtoul(at, &at, 10);
+	system = strtoul(at, &at, 10);
+	return user + system;
+}
+
+/*
+ * Look at a process. Returns whether it has done nothing since the last look.
+ *
+ * A spin is a look at a process that has used a CPU, and not slept, since the one
+ * before. Looks are counted and not time: what the kernel takes for the time of a
+ * process goes on while the host does not run its CPU, but makes one look only.
+ */
+static bool look(pid_t pid, struct watch *w)
+{
+	unsigned long slept = 0, now_ran = ran(pid);
+	char now[STATUS_SIZE];
+	const char *at;
+	bool same;
+
+	status_of(pid, now);
+	at = strstr(now, SWITCHES);
+	if (at)
+		slept = strtoul(at + strlen(SWITCHES), NULL, 10);
+	if (slept != w->slept)
+		w->spins = 0;
+	else if (now_ran != w->ran)
+		w->spins++;
+	w->slept = slept;
+	w->ran = now_ran;
+	same = !strcmp(w->status, now);
+	memcpy(w->status, now, sizeof(now));
+	return same && (sleeps(now) || gone(now));
+}
+
+/*
+ * Whether a process that has been killed ends. It does not if it sleeps on, as
+ * since its status was this, or if it runs on and on.
+ */
+static bool dies(pid_t pid, const char *since)
+{
+	struct watch w = {};
+	int turn, looks = 0;
+
+	for (turn = 1; looks < STILL && w.spins < SPINS; turn++) {
+		char now[STATUS_SIZE];
+
+		status_of(pid, now);
+		if (gone(now))
+			return true;
+		if (sleeps(now) && !strcmp(now, since))
+			return false;
+		if (turn % LOOK_EVERY == 0)
+			looks = look(pid, &w) ? looks + 1 : 0;
+		usleep(TURN);
+	}
+	return false;
 }
 
 /* A process of its own for a part of a test. */
@@ -422,8 +503,8 @@ static void read_interrupted(void)
 		_exit(gives(fd, 1));
 	await_sleep(pid, asleep);
 	CHECK(!kill(pid, SIGKILL));
-	if (sleeps_on(pid, asleep)) {
-		CHECK(!"the signal woke it");
+	if (!dies(pid, asleep)) {
+		CHECK(!"the signal ended it");
 		feed(fd, 0, 0);
 	}
 	CHECK(waitpid(pid, &status, 0) == pid);
@@ -528,26 +609,14 @@ static const struct {
 
 #define NR_TESTS	(sizeof(tests) / sizeof(tests[0]))
 
-/* Whether a process has done nothing since the last look, which this replaces. */
-static bool still(pid_t pid, char *last)
-{
-	char now[STATUS_SIZE];
-	bool same;
-
-	status_of(pid, now);
-	same = (sleeps(now) || gone(now)) && !strcmp(now, last);
-	memcpy(last, now, sizeof(now));
-	return same;
-}
-
 /*
  * A process of its own for each test, so that one that hangs can be ended. It
- * hangs when it and its helper sleep and are not woken; as long as one of them
- * runs, or waits for a CPU, there is no hurry.
+ * hangs when it and its helper sleep and are not woken, or one of them runs on and
+ * on; as long as they wait for a CPU, there is no hurry.
  */
 static bool passes(void (*test)(void))
 {
-	static char last[2][STATUS_SIZE];
+	struct watch w[2] = {};
 	int status, turn, looks = 0;
 	pid_t pid;
 
@@ -559,20 +628,26 @@ static bool passes(void (*test)(void))
 		test();
 		_exit(failed ? 1 : 0);
 	}
-	for (turn = 1; looks < STILL; turn++) {
+	/* A test that sees a spin itself, after SPINS looks, can end it. */
+	for (turn = 1; looks < STILL && w[0].spins < 3 * SPINS &&
+	     w[1].spins < 3 * SPINS; turn++) {
 		if (waitpid(pid, &status, WNOHANG) == pid)
 			return WIFEXITED(status) && !WEXITSTATUS(status);
 		if (turn % LOOK_EVERY == 0) {
-			bool quiet = still(pid, last[0]);
+			bool quiet = look(pid, &w[0]);
 
-			quiet = still(shared->helper, last[1]) && quiet;
+			quiet = look(shared->helper, &w[1]) && quiet;
 			looks = quiet ? looks + 1 : 0;
 		}
 		usleep(TURN);
 	}
-	printf("# hangs: its processes sleep, and nothing wakes them\n");
+	printf(looks < STILL ?
+	       "# hangs: a process runs on and on, and does not sleep\n" :
+	       "# hangs: its processes sleep, and nothing wakes them\n");
 	kill(-pid, SIGKILL);
-	waitpid(pid, &status, 0);
+	/* One that heeds no signal stays: the module cannot be unloaded then. */
+	if (dies(pid, "-"))
+		waitpid(pid, &status, 0);
 	return false;
 }
 
