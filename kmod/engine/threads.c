@@ -24,12 +24,17 @@
  * @task: the thread; the caller holds a reference
  * @state: in which state, as TASK_INTERRUPTIBLE or TASK_NORMAL
  *
+ * The answer is of one moment during the call: the thread was off every CPU, with
+ * a state in @state, and none was to run it. It says nothing of why: a thread that
+ * waits for a lock or for memory sleeps as well.
+ *
  * A wake-up takes effect before the function that gives it returns: a thread
- * that sleeps after it should have been woken has not been woken.
+ * that has slept all the while since before that call was not woken by it. Two
+ * calls tell, one before and one after, that give the same number.
  *
  * Context: any.
- * Return: 0 if the thread does not sleep; else a number that stays the same for
- *         as long as it does not run
+ * Return: 0 if the thread does not sleep; else a number that is another one once
+ *         it has slept again
  */
 unsigned long kp_asleep(struct task_struct *task, unsigned int state)
 {
@@ -40,6 +45,8 @@ unsigned long kp_asleep(struct task_struct *task, unsigned int state)
 	there = READ_ONCE(task->__state) & state;
 	/* A race with the scheduler: what it changes meanwhile is seen below. */
 	there = there && !data_race(task_is_runnable(task));
+	/* It leaves its run queue before the switch, which is counted, is over. */
+	there = there && !READ_ONCE(task->on_cpu);
 	smp_rmb(); /* and if that has not changed, it is all of the same time. */
 	there = there && (READ_ONCE(task->__state) & state) &&
 		READ_ONCE(task->nvcsw) == switches;
@@ -69,6 +76,7 @@ bool kp_done_or_asleep(struct completion *done, struct task_struct *task,
 	for (;;) {
 		/* In this order: after it is done a thread may sleep for anything. */
 		asleep = kp_asleep(task, state);
+		smp_rmb(); /* What it did before it slept is seen. */
 		if (completion_done(done))
 			return true;
 		if (asleep)
