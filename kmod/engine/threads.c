@@ -57,7 +57,8 @@ EXPORT_SYMBOL_GPL(kp_asleep);
 /**
  * kp_done_or_asleep() - wait until a thread has done something, or sleeps
  * @done: what the thread completes; stays completed
- * @task: the thread; it has been woken up once, and the caller holds a reference
+ * @task: the thread; the caller holds a reference. It has begun its function: a
+ *	new thread may sleep before that, for a lock of the kernel's
  * @state: the state in which it sleeps if it does not get that far
  *
  * Without a bound in time: a thread that runs, or waits for a CPU, can still get

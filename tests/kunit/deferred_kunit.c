@@ -306,6 +306,7 @@ static s64 suite_arm(const struct kp_path_param *path, void *obj, u32 repeats,
 struct doomed {
 	const struct kp_path_param *path;
 	void *obj;
+	struct completion begun;
 	struct completion done;
 };
 
@@ -313,6 +314,7 @@ static int doomed_destroy(void *data)
 {
 	struct doomed *d = data;
 
+	complete(&d->begun);
 	d->path->pair->path[d->path->id]->destroy(d->obj);
 	complete(&d->done);
 	return 0;
@@ -331,6 +333,7 @@ static bool destroy_running(struct kunit *test, const struct kp_path_param *path
 	struct task_struct *task;
 	bool stray;
 
+	init_completion(&d.begun);
 	init_completion(&d.done);
 	task = kthread_create(doomed_destroy, &d, "kparity-destroy");
 	if (IS_ERR(task)) {
@@ -342,6 +345,7 @@ static bool destroy_running(struct kunit *test, const struct kp_path_param *path
 	get_task_struct(task);
 	*destroyer = task->pid;
 	wake_up_process(task);
+	wait_for_completion(&d.begun);
 	stray = kp_done_or_asleep(&d.done, task, TASK_NORMAL) &&
 		atomic_read(&p->inside);
 	complete_all(&p->go_on);
