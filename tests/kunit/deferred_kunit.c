@@ -99,6 +99,8 @@ static long nothing(void *unused)
  * behind it on the same CPU has run when that has begun. A worker that was
  * preempted then, or sleeps, has had its turn some rounds later: rounds count
  * and not time, so that a slow machine is not taken for an object that is lost.
+ * Each run starts anew, but no object of the suite runs more often than one that
+ * re-arms itself as often as it may: one that does so for ever brings nothing.
  */
 static bool work_brings(const struct probe *p, const atomic_t *what,
 			struct wait_queue_head *wq)
@@ -114,6 +116,8 @@ static bool work_brings(const struct probe *p, const atomic_t *what,
 		for_each_online_cpu(cpu)
 			work_on_cpu(cpu, nothing, NULL);
 		cpus_read_unlock();
+		if (atomic_read(&p->runs) > DEFERRED_MAX_REPEATS + 1)
+			break;
 		if (atomic_read(&p->runs) != runs)
 			round = 0;
 	}
@@ -127,10 +131,11 @@ int deferred_wait_release(u32 probe)
 	/* The next object has the probe as new, whatever became of this one. */
 	int runs = atomic_xchg(&p->runs, 0);
 	int releases = atomic_xchg(&p->releases, 0);
+	int late = atomic_xchg(&p->late, 0);
 
 	if (!came)
 		return -ETIMEDOUT;
-	return releases == 1 && !atomic_xchg(&p->late, 0) ? runs : -EPROTO;
+	return releases == 1 && !late ? runs : -EPROTO;
 }
 
 /* What a C user hands over: the data is the number of a probe. */
@@ -301,6 +306,7 @@ static s64 suite_arm(const struct kp_path_param *path, void *obj, u32 repeats,
 struct doomed {
 	const struct kp_path_param *path;
 	void *obj;
+	struct completion begun;
 	struct completion done;
 };
 
@@ -308,6 +314,7 @@ static int doomed_destroy(void *data)
 {
 	struct doomed *d = data;
 
+	complete(&d->begun);
 	d->path->pair->path[d->path->id]->destroy(d->obj);
 	complete(&d->done);
 	return 0;
@@ -316,16 +323,17 @@ static int doomed_destroy(void *data)
 /*
  * Destroy an object whose callback runs, and goes on only when the thread that
  * destroys it sleeps, as it should, or has ended. Returns whether that ended
- * with the callback still running.
+ * with the callback still running; @destroyer is that thread.
  */
 static bool destroy_running(struct kunit *test, const struct kp_path_param *path,
-			    void *obj)
+			    void *obj, pid_t *destroyer)
 {
 	struct probe *p = &probes[SUITE_PROBE];
 	struct doomed d = { path, obj };
 	struct task_struct *task;
 	bool stray;
 
+	init_completion(&d.begun);
 	init_completion(&d.done);
 	task = kthread_create(doomed_destroy, &d, "kparity-destroy");
 	if (IS_ERR(task)) {
@@ -335,11 +343,15 @@ static bool destroy_running(struct kunit *test, const struct kp_path_param *path
 		return false;
 	}
 	get_task_struct(task);
+	*destroyer = task->pid;
 	wake_up_process(task);
+	wait_for_completion(&d.begun);
 	stray = kp_done_or_asleep(&d.done, task, TASK_NORMAL) &&
 		atomic_read(&p->inside);
 	complete_all(&p->go_on);
 	wait_for_completion(&d.done);
+	/* One that slept, but for something else, may have ended too early as well. */
+	stray |= atomic_read(&p->inside) > 0;
 	kthread_stop_put(task);
 	while (atomic_read(&p->inside) > 0)
 		usleep_range(LINGER_US, 2 * LINGER_US);
@@ -354,6 +366,7 @@ static void destroy(struct kunit *test)
 	const struct kp_path_param *path = test->param_value;
 	struct probe *p = &probes[SUITE_PROBE];
 	u32 i, bad = 0, strays = 0;
+	pid_t destroyer, run_by;
 	void *obj;
 	int runs;
 
@@ -361,11 +374,13 @@ static void destroy(struct kunit *test)
 		kp_alive();
 		obj = suite_object(path);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, obj);
+		destroyer = current->pid;
 		p->hold = i % 3 == 2;
 		bad += suite_arm(path, obj, i % 4, i % 3 ? 0 : 60000) != 0;
 		if (p->hold) {
 			bad += !work_brings(p, &p->inside, &held);
-			strays += destroy_running(test, path, obj);
+			strays += destroy_running(test, path, obj,
+						  &destroyer);
 		} else {
 			path->pair->path[path->id]->destroy(obj);
 		}
@@ -373,9 +388,11 @@ static void destroy(struct kunit *test)
 		strays += atomic_read(&p->inside);
 		runs = atomic_read(&p->runs);
 		bad += atomic_read(&p->releases) != 1 || runs > 1 + i % 4;
+		run_by = READ_ONCE(p->run_by);
 		if (i % 3 == 2)
 			KP_EXPECT(test, from_any_task,
-				  runs > 0 && p->run_by != current->pid);
+				  runs > 0 && run_by != current->pid &&
+				  run_by != destroyer);
 		udelay(LINGER_US);
 		strays += atomic_read(&p->runs) != runs || atomic_read(&p->late);
 	}
@@ -386,6 +403,7 @@ static void destroy(struct kunit *test)
 }
 
 #define RACE_ARMS	1500
+#define RACE_ARMS_MAX	(100 * RACE_ARMS)	/* for anything to be seen */
 
 /* An object that one thread arms and another one cancels. */
 struct race {
@@ -393,6 +411,7 @@ struct race {
 	void *obj;
 	struct mutex arming;	/* held around each arm */
 	struct completion done;
+	struct deferred_view before;	/* when the race began */
 	bool seen;		/* callbacks that ran, and arms taken back */
 	u32 may_run;
 	u32 wrong;
@@ -406,9 +425,10 @@ static int race_arm(void *data)
 	int i;
 
 	/* Rounds in which nothing ran, or was taken back, show nothing. */
-	for (i = 0; i < RACE_ARMS || !READ_ONCE(r->seen); i++) {
-		if (i < RACE_ARMS)
-			kp_alive();
+	for (i = 0; i < RACE_ARMS_MAX; i++) {
+		if (i >= RACE_ARMS && READ_ONCE(r->seen))
+			break;
+		kp_alive();
 		mutex_lock(&r->arming);
 		ret = suite_arm(r->path, r->obj, i % 4, i % 3 == 0);
 		mutex_unlock(&r->arming);
@@ -419,8 +439,8 @@ static int race_arm(void *data)
 		if (i % 8 == 0)
 			usleep_range(10, 50);
 	}
-	complete(&r->done);
-	return 0;
+	/* No one waits for the thread: not to be in the module when that goes. */
+	kthread_complete_and_exit(&r->done, 0);
 }
 
 /* Cancel while no one can arm: what has run then stays. */
@@ -440,20 +460,8 @@ static bool race_runs_after_cancel(struct race *r)
 	return after;
 }
 
-/* Whether what the threads will do in each other's way works without that. */
-static bool race_works(struct race *r)
-{
-	const struct probe *p = &probes[SUITE_PROBE];
-
-	r->may_run = 1;
-	return !suite_arm(r->path, r->obj, 0, 60000) &&
-	       kp_once(r->path, r->obj, DEFERRED_CANCEL, 0).ret == 1 &&
-	       !suite_arm(r->path, r->obj, 0, 0) &&
-	       work_brings(p, &p->runs, &released);
-}
-
-/* Judge the state that the race ended in: a program of one operation. */
-static void race_end(struct kunit *test, struct race *r)
+/* The state while no one arms and nothing runs: a program of one operation. */
+static struct deferred_view race_view(struct kunit *test, struct race *r)
 {
 	struct kp_step step = { .op = DEFERRED_NOOP };
 	struct kp_program prog = {
@@ -461,18 +469,43 @@ static void race_end(struct kunit *test, struct race *r)
 	};
 	struct kp_step_trace got;
 	struct kp_trace trace;
-	const struct deferred_view *view = (void *)trace.view;
 
 	kp_once(r->path, r->obj, DEFERRED_CANCEL_SYNC, 0);
 	suite_step(r->path, r->obj, &prog, &got, &trace);
 	KUNIT_EXPECT_PTR_EQ_MSG(test, trace.broken, NULL, "broken: %s",
 				trace.broken);
-	KUNIT_EXPECT_EQ(test, view->armed, 0);
-	KUNIT_EXPECT_EQ(test, view->bad_context, 0);
-	KUNIT_EXPECT_GT(test, view->runs, 0);
-	KUNIT_EXPECT_GT(test, view->cancelled, 0);
-	KUNIT_EXPECT_LE(test, view->runs, r->may_run);
-	KUNIT_EXPECT_EQ(test, view->runs,
+	return *(const struct deferred_view *)trace.view;
+}
+
+/* Whether what the threads will do in each other's way works without that. */
+static bool race_works(struct kunit *test, struct race *r)
+{
+	const struct probe *p = &probes[SUITE_PROBE];
+	bool works;
+
+	r->may_run = 1;
+	works = !suite_arm(r->path, r->obj, 0, 60000) &&
+		kp_once(r->path, r->obj, DEFERRED_CANCEL, 0).ret == 1 &&
+		!suite_arm(r->path, r->obj, 0, 0) &&
+		work_brings(p, &p->runs, &released);
+	r->before = race_view(test, r);
+	return works;
+}
+
+/* Judge the state that the race ended in; this thread took back @taken arms. */
+static void race_end(struct kunit *test, struct race *r, u32 taken)
+{
+	struct deferred_view now = race_view(test, r);
+
+	KUNIT_EXPECT_EQ(test, now.armed, 0);
+	KUNIT_EXPECT_EQ(test, now.bad_context, 0);
+	KUNIT_EXPECT_TRUE_MSG(test, r->seen,
+			      "%u arms taken back and %u runs in %d arms",
+			      taken, now.runs - r->before.runs, RACE_ARMS_MAX);
+	KUNIT_EXPECT_GT(test, now.runs, r->before.runs);
+	KUNIT_EXPECT_GE(test, now.cancelled, r->before.cancelled + taken);
+	KUNIT_EXPECT_LE(test, now.runs, r->may_run);
+	KUNIT_EXPECT_EQ(test, now.runs,
 			atomic_read(&probes[SUITE_PROBE].runs));
 	KUNIT_EXPECT_EQ(test, r->wrong, 0);
 }
@@ -495,8 +528,8 @@ static void cancel(struct kunit *test)
 	init_completion(&r->done);
 	r->obj = suite_object(path);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r->obj);
-	task = race_works(r) ? kthread_run(race_arm, r, "kparity-arm") :
-			       ERR_PTR(-EPROTO);
+	task = race_works(test, r) ?
+	       kthread_run(race_arm, r, "kparity-arm") : ERR_PTR(-EPROTO);
 	if (IS_ERR(task)) {
 		KUNIT_FAIL(test, "no thread that arms: %pe", task);
 	} else {
@@ -509,7 +542,7 @@ static void cancel(struct kunit *test)
 				WRITE_ONCE(r->seen, true);
 			usleep_range(10, 50);
 		}
-		race_end(test, r);
+		race_end(test, r, taken);
 		KP_EXPECT(test, cancel_final, !after);
 		KP_EXPECT(test, not_twice, !atomic_read(&p->twice));
 	}

@@ -177,6 +177,7 @@ struct shared {
 	u32 reads;
 	s64 ret;
 	u32 wrong;
+	struct completion begun;	/* once for each thread */
 	struct completion done;
 	bool alone;	/* the reader is the only thread that uses the unit */
 	bool stop;
@@ -203,6 +204,7 @@ static struct shared *share(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	s->path = path;
+	init_completion(&s->begun);
 	init_completion(&s->done);
 	s->obj = driver->create(param);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, s->obj);
@@ -241,6 +243,7 @@ static int reader(void *data)
 	struct kp_result res;
 	u32 i;
 
+	complete(&s->begun);
 	allow_signal(SIGTERM);
 	for (i = 0; i < s->reads; i++) {
 		res = once(s, DEVICE_READ, 0);
@@ -259,6 +262,7 @@ static int meddler(void *data)
 {
 	struct shared *s = data;
 
+	complete(&s->begun);
 	while (!READ_ONCE(s->stop)) {
 		once(s, DEVICE_POLL, 0);
 		once(s, DEVICE_STOP, 0);
@@ -268,7 +272,7 @@ static int meddler(void *data)
 	return 0;
 }
 
-/* A thread that the case can wait for even after it has returned. */
+/* A thread that has begun, and that the case can wait for even after it has returned. */
 static struct task_struct *spawn(struct kunit *test, int (*fn)(void *),
 				 struct shared *s)
 {
@@ -280,6 +284,7 @@ static struct task_struct *spawn(struct kunit *test, int (*fn)(void *),
 	}
 	get_task_struct(task);
 	wake_up_process(task);
+	wait_for_completion(&s->begun);
 	return task;
 }
 

@@ -96,8 +96,7 @@ struct unique {
 	void *obj;
 	atomic_t owned[UNIQUE_LIMIT];
 	atomic_t clashes;
-	atomic_t running;
-	struct completion done;
+	struct completion done;	/* once for each thread */
 };
 
 /* Take an id, note that it is ours alone, give it back. */
@@ -121,9 +120,8 @@ static int unique_thread(void *data)
 		if (kp_once(u->path, u->obj, IDALLOC_FREE, id).ret)
 			atomic_inc(&u->clashes);
 	}
-	if (atomic_dec_and_test(&u->running))
-		complete(&u->done);
-	return 0;
+	/* No one waits for the thread: not to be in the module when that goes. */
+	kthread_complete_and_exit(&u->done, 0);
 }
 
 static void unique(struct kunit *test)
@@ -133,24 +131,21 @@ static void unique(struct kunit *test)
 	u64 param[KP_NR_ARGS] = { UNIQUE_LIMIT };
 	struct unique *u = kunit_kzalloc(test, sizeof(*u), GFP_KERNEL);
 	struct task_struct *task;
-	int i;
+	int i, started = 0;
 
 	KUNIT_ASSERT_NOT_NULL(test, u);
 	u->path = path;
 	init_completion(&u->done);
 	u->obj = driver->create(param);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, u->obj);
-	/* One more than there are threads, held by this one until all started. */
-	atomic_set(&u->running, 1);
 	for (i = 0; i < UNIQUE_THREADS; i++) {
-		atomic_inc(&u->running);
 		task = kthread_run(unique_thread, u, "kparity-ids/%d", i);
-		if (IS_ERR(task)) {
+		if (IS_ERR(task))
 			KUNIT_FAIL(test, "kthread_run: %pe", task);
-			atomic_dec(&u->running);
-		}
+		else
+			started++;
 	}
-	if (!atomic_dec_and_test(&u->running))
+	while (started--)
 		wait_for_completion(&u->done);
 	KP_EXPECT(test, unique, !atomic_read(&u->clashes));
 	driver->destroy(u->obj);

@@ -378,15 +378,8 @@ struct race {
 	atomic_t hits;
 	struct completion found;
 	bool stop;
-	atomic_t running;
-	struct completion done;
+	struct completion done;	/* once for each thread */
 };
-
-static void race_leave(struct race *r)
-{
-	if (atomic_dec_and_test(&r->running))
-		complete(&r->done);
-}
 
 /* Look the name up as the path's caller, and read what is found. */
 static bool race_look(struct race *r, u32 slot)
@@ -442,26 +435,32 @@ static int race_read(void *data)
 		if (!(i % 2 ? race_look(r, slot) : race_count(r)))
 			continue;
 		atomic_inc(&r->hits);
-		kp_alive();
 		cond_resched();
 	}
-	race_leave(r);
-	return 0;
+	/* No one waits for the thread: not to be in the module when that goes. */
+	kthread_complete_and_exit(&r->done, 0);
 }
 
 /*
  * Each time this thread wakes it stops a reader, wherever that is; and while
  * it sleeps, what it has removed stays unused memory. So a reader that took its
- * reference too late finds a count of zero.
+ * reference too late finds a count of zero. Readers go on until this thread ends:
+ * it alone tells the host that there is progress.
  */
 static int race_write(void *data)
 {
 	struct race *r = data;
+	int i, hits, was = 0;
 	s64 ret;
-	int i;
 
 	/* Rounds in which no reader found anything show nothing. */
-	for (i = 0; i < RACE_ROUNDS || atomic_read(&r->hits) < RACE_ROUNDS; i++) {
+	for (i = 0; ; i++) {
+		hits = atomic_read(&r->hits);
+		if (i >= RACE_ROUNDS && hits >= RACE_ROUNDS)
+			break;
+		if (i < RACE_ROUNDS || hits != was)
+			kp_alive();
+		was = hits;
 		ret = kp_once(r->path, r->obj, REGISTRY_ADD, 0).ret;
 		if (ret && ret != -EEXIST)
 			atomic_inc(&r->wrong);
@@ -471,8 +470,7 @@ static int race_write(void *data)
 		usleep_range(20, 40);
 	}
 	WRITE_ONCE(r->stop, true);
-	race_leave(r);
-	return 0;
+	kthread_complete_and_exit(&r->done, 0);
 }
 
 static bool race_start(struct kunit *test, struct race *r,
@@ -486,7 +484,6 @@ static bool race_start(struct kunit *test, struct race *r,
 	}
 	if (first)
 		sched_set_fifo(task);
-	atomic_inc(&r->running);
 	wake_up_process(task);
 	return true;
 }
@@ -498,7 +495,7 @@ static void threads(struct kunit *test)
 	u64 param[KP_NR_ARGS] = { REGISTRY_MAX };
 	struct race *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
 	u32 before = ops_of(path)->left();
-	int i, readers = 0;
+	int i, readers = 0, started;
 
 	KUNIT_ASSERT_NOT_NULL(test, r);
 	r->path = path;
@@ -506,17 +503,18 @@ static void threads(struct kunit *test)
 	init_completion(&r->done);
 	r->obj = driver->create(param);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r->obj);
-	/* One more than there are threads, held by this one until all started. */
-	atomic_set(&r->running, 1);
 	KUNIT_EXPECT_EQ(test, kp_once(path, r->obj, REGISTRY_ADD, 0).ret, 0LL);
 	for (i = 0; i < RACE_READERS; i++)
 		readers += race_start(test, r, race_read, false);
 	for (i = 0; i < readers; i++)
 		wait_for_completion(&r->found);
-	if (!readers || !race_start(test, r, race_write, true))
+	started = readers;
+	if (readers && race_start(test, r, race_write, true))
+		started++;
+	else
 		WRITE_ONCE(r->stop, true);
-	race_leave(r);
-	wait_for_completion(&r->done);
+	while (started--)
+		wait_for_completion(&r->done);
 	KP_EXPECT(test, threads, !atomic_read(&r->wrong));
 	driver->destroy(r->obj);
 	KP_EXPECT(test, threads, ops_of(path)->left() == before);

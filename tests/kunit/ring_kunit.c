@@ -3,6 +3,7 @@
  * ring: table of operations, C callers, and the suite.
  */
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -86,6 +87,7 @@ static const struct kp_pair ring_pair = {
 };
 
 #define SPSC_VALUES	5000
+#define SPSC_TRIES	100	/* of an end of the ring, before it sleeps */
 
 /* A ring that is shared between a producer and a consumer. */
 struct spsc {
@@ -98,25 +100,43 @@ struct spsc {
 	u32 failed;		/* values */
 };
 
+/*
+ * Wait for the other end of the ring to do something. It does so at once if it
+ * runs on another CPU, and only then do both ends meet. Where they share one, as
+ * the virtual CPUs of a busy host do, an end that never sleeps keeps the other
+ * one waiting for a time slice at each turn.
+ */
+static void spsc_wait(u32 *tries)
+{
+	if (++*tries % SPSC_TRIES)
+		cond_resched();
+	else
+		usleep_range(10, 50);
+}
+
 static int spsc_produce(void *data)
 {
 	struct spsc *s = data;
+	u32 tries;
 	s64 ret;
 	u64 value;
 
 	for (value = 0; value < SPSC_VALUES && !READ_ONCE(s->stop); value++) {
-		do {
+		tries = 0;
+		for (;;) {
 			ret = kp_once(s->path, s->obj, RING_PUSH, value).ret;
-			if (ret == -ENOSPC)
-				atomic_inc_return_release(&s->refused);
-			cond_resched();
-		} while (ret == -ENOSPC && !READ_ONCE(s->stop));
+			if (ret != -ENOSPC || READ_ONCE(s->stop))
+				break;
+			atomic_inc_return_release(&s->refused);
+			spsc_wait(&tries);
+		}
+		cond_resched();
 		if (ret)
 			s->failed++;
 		atomic_inc_return_release(&s->pushed);
 	}
-	complete(&s->done);
-	return 0;
+	/* No one waits for the thread: not to be in the module when that goes. */
+	kthread_complete_and_exit(&s->done, 0);
 }
 
 /*
@@ -129,6 +149,7 @@ static struct kp_result spsc_pop(struct spsc *s)
 {
 	int pushed, was_pushed = -1, was_refused = 0;
 	struct kp_result res;
+	u32 tries = 0;
 
 	for (;;) {
 		pushed = atomic_read_acquire(&s->pushed);
@@ -142,7 +163,7 @@ static struct kp_result spsc_pop(struct spsc *s)
 			   atomic_read_acquire(&s->pushed) == pushed) {
 			return res;
 		}
-		cond_resched();
+		spsc_wait(&tries);
 	}
 }
 

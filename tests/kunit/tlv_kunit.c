@@ -481,6 +481,7 @@ static void replies(struct kunit *test)
  * @spoil: overwrite the first page when the second one is touched
  * @faults: number of pages touched so far
  * @probe: a thread that uses the table, once it is woken
+ * @begun: it has been woken
  * @probed: it could
  * @stuck: it could not while a page was touched
  */
@@ -491,6 +492,7 @@ struct fetch {
 	bool spoil;
 	u32 faults;
 	struct task_struct *probe;
+	struct completion begun;
 	struct completion probed;
 	bool stuck;
 };
@@ -499,6 +501,7 @@ static int fetch_probe(void *data)
 {
 	struct fetch *f = data;
 
+	complete(&f->begun);
 	kp_once(f->path, f->obj, TLV_COUNT, 0);
 	complete(&f->probed);
 	return 0;
@@ -519,6 +522,7 @@ static vm_fault_t fetch_fault(struct vm_fault *vmf)
 		memset(page_address(f->page[0]), 0xff, PAGE_SIZE);
 	if (!f->faults++) {
 		wake_up_process(f->probe);
+		wait_for_completion(&f->begun);
 		if (!kp_done_or_asleep(&f->probed, f->probe, TASK_NORMAL))
 			f->stuck = true;
 	}
@@ -551,6 +555,7 @@ static unsigned long fetch_map(struct kunit *test, struct fetch *f,
 
 	KUNIT_EXPECT_FALSE(test, IS_ERR_VALUE(addr));
 	f->faults = 0;
+	reinit_completion(&f->begun);
 	reinit_completion(&f->probed);
 	f->probe = kthread_create(fetch_probe, f, "kparity-probe");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(f->probe));
@@ -617,6 +622,7 @@ static void fetch(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, f);
 	f->path = test->param_value;
+	init_completion(&f->begun);
 	init_completion(&f->probed);
 	f->page[0] = alloc_page(GFP_KERNEL | __GFP_ZERO);
 	f->page[1] = alloc_page(GFP_KERNEL | __GFP_ZERO);
@@ -680,8 +686,8 @@ static int flip_thread(void *data)
 		f->failed += put_user(i % 2 ? 16 : 8, len) != 0;
 	}
 	kthread_unuse_mm(f->mm);
-	complete(&f->done);
-	return 0;
+	/* No one waits for the thread: not to be in the module when that goes. */
+	kthread_complete_and_exit(&f->done, 0);
 }
 
 /* Set the message once; gives the number of types, or 0 for a mixture. */
@@ -777,8 +783,7 @@ static int whole_count(void *data)
 		ret = kp_once(w->path, w->obj, TLV_COUNT, 0).ret;
 		w->wrong += ret && ret != OWN_TYPES;
 	}
-	complete(&w->done);
-	return 0;
+	kthread_complete_and_exit(&w->done, 0);
 }
 
 /* All of the message's types are set at once and cleared at once. */

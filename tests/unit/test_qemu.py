@@ -2,6 +2,7 @@
 """Saved states of guests: which are used."""
 
 import os
+import re
 import tempfile
 import unittest
 from pathlib import Path
@@ -11,7 +12,11 @@ from unittest import mock
 
 from kplib.boot import qemu, qmp
 from kplib.common import cache
+from kplib.configure import variants
 from kplib.configure.lanes import LANES
+from kplib.configure.request import SILENCE, TOP
+
+VARIANTS = variants.load_all(TOP / "qemu/variant")
 
 
 class TestState(unittest.TestCase):
@@ -63,6 +68,32 @@ class TestState(unittest.TestCase):
         gone.monitor.ask.side_effect = qmp.MonitorError("gone")
         with qemu.standing_still(gone, LANES["insn"].on("tcg", "")):
             pass
+
+    def test_kunit_timeout(self) -> None:
+        """The host's limit of silence ends a case, never KUnit's timeout."""
+        timeout = re.search(r"\bkunit\.timeout=(\d+)\b", qemu.CMDLINE)
+        assert timeout
+        for variant in VARIANTS.values():
+            # Both have the same factor for a case's speed. A hundred pieces of work,
+            # each of them nearly too slow, are allowed.
+            self.assertGreater(int(timeout.group(1)), 100 * SILENCE * variant.patience)
+
+    def test_watchdogs(self) -> None:
+        """None speaks within 60 s; in debug they do before the host gives up, where they can."""
+        for variant in VARIANTS.values():
+            words = dict(word.partition("=")[::2] for word in variant.cmdline.split())
+            # The kernel's defaults are those of its sources; a soft lockup takes twice as long.
+            soft = 2 * int(words.get("watchdog_thresh", 10))
+            rcu = int(words.get("rcupdate.rcu_cpu_stall_timeout", 21))
+            task = int(words.get("sysctl.kernel.hung_task_timeout_secs", 120))
+            every = int(words.get("sysctl.kernel.hung_task_check_interval_secs", 0)) or task
+            work = int(words.get("workqueue.watchdog_thresh", 30))
+            watchdogs = [soft, rcu, task]
+            if "CONFIG_WQ_WATCHDOG=y" in variant.kconfig:
+                watchdogs.append(work)
+            self.assertGreaterEqual(min(watchdogs), 60, variant.name)
+            if variant.name == "debug":
+                self.assertLess(max(soft, rcu, task + every), SILENCE * variant.patience)
 
     def test_pruned(self) -> None:
         """The oldest states go when there are many."""

@@ -26,13 +26,20 @@
 #define TURN		5000	/* us */
 #define LOOK_EVERY	10	/* turns; a look is dear in a kernel with checkers */
 #define STILL		40	/* looks at processes that do nothing: a hang */
+#define SPINS		40	/* looks at a process that runs on and on: 2 s of a CPU */
 #define MARK		"/sys/module/kparity/parameters/mark"
 #define REFCNT		"/sys/module/" MODULE "/refcnt"
 #define STATUS_SIZE	128
+#define SWITCHES	"\nvoluntary_ctxt_switches:"
 
 static const char *node;
 static int failed;	/* checks of the test that this process runs */
-static pid_t *helper;	/* the process that it has forked; all see this */
+
+/* What the processes of a test tell each other: all see this. */
+static struct {
+	pid_t helper;	/* the process that the test has forked */
+	bool returned;	/* the call has that was to sleep */
+} *shared;
 
 #define CHECK(cond)							\
 do {									\
@@ -120,35 +127,48 @@ static bool exits_well(pid_t pid)
 	       !WEXITSTATUS(status);
 }
 
-/*
- * A process's state, one letter, and how often it was switched to: something
- * else once it has run. Empty if there is no such process.
- */
-static void status_of(pid_t pid, char *status)
+/* What a file in /proc says of a process; empty if there is no such process. */
+static void proc_read(pid_t pid, const char *file, char *text, size_t size)
 {
-	char path[32], text[4096];
-	const char *state, *switches;
+	char path[32];
 	ssize_t len = 0;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
 	fd = pid ? open(path, O_RDONLY) : -1;
 	if (fd >= 0) {
-		len = read(fd, text, sizeof(text) - 1);
+		len = read(fd, text, size - 1);
 		close(fd);
 	}
 	text[len > 0 ? len : 0] = '\0';
-	state = strstr(text, "State:\t");
-	switches = strstr(text, "\nvoluntary_ctxt_switches:");
-	memset(status, 0, STATUS_SIZE);
-	if (state && switches)
-		snprintf(status, STATUS_SIZE, "%c%s",
-			 state[strlen("State:\t")], switches);
 }
 
 static bool sleeps(const char *status)
 {
 	return *status == 'S' || *status == 'D';
+}
+
+/*
+ * A process's state, one letter, and how often it was switched to: something
+ * else once it has run. Empty if there is no such process. A process that has
+ * set its state but is still on a CPU, or waits for one, may not sleep after all:
+ * it has no wchan, and counts as one that runs.
+ */
+static void status_of(pid_t pid, char *status)
+{
+	const char *state, *switches;
+	char wchan[128], text[4096];
+
+	proc_read(pid, "wchan", wchan, sizeof(wchan));
+	proc_read(pid, "status", text, sizeof(text));
+	state = strstr(text, "State:\t");
+	switches = strstr(text, SWITCHES);
+	memset(status, 0, STATUS_SIZE);
+	if (state && switches)
+		snprintf(status, STATUS_SIZE, "%c%s",
+			 state[strlen("State:\t")], switches);
+	if (sleeps(status) && (!*wchan || !strcmp(wchan, "0")))
+		*status = 'R';
 }
 
 static bool gone(const char *status)
@@ -188,13 +208,92 @@ static void give_up(pid_t pid)
 	_exit(1);
 }
 
+/* A process that is looked at again and again. */
+struct watch {
+	char status[STATUS_SIZE];
+	unsigned long ran;	/* on a CPU, in ticks */
+	unsigned long slept;	/* times */
+	unsigned int spins;	/* looks */
+};
+
+/* The ticks for which a process has run: fields 14 and 15 of its stat. */
+static unsigned long ran(pid_t pid)
+{
+	unsigned long user, system;
+	char text[1024], *at;
+	int field;
+
+	proc_read(pid, "stat", text, sizeof(text));
+	at = strrchr(text, ')');
+	for (field = 2; at && field < 14; field++)
+		at = strchr(at + 1, ' ');
+	if (!at)
+		return 0;
+	user = strtoul(at, &at, 10);
+	system = strtoul(at, &at, 10);
+	return user + system;
+}
+
+/*
+ * Look at a process. Returns whether it has done nothing since the last look.
+ *
+ * A spin is a look at a process that has used a CPU, and not slept, since the one
+ * before. Looks are counted and not time: what the kernel takes for the time of a
+ * process goes on while the host does not run its CPU, but makes one look only.
+ */
+static bool look(pid_t pid, struct watch *w)
+{
+	unsigned long slept = 0, now_ran = ran(pid);
+	char now[STATUS_SIZE];
+	const char *at;
+	bool same;
+
+	status_of(pid, now);
+	at = strstr(now, SWITCHES);
+	if (at)
+		slept = strtoul(at + strlen(SWITCHES), NULL, 10);
+	if (slept != w->slept)
+		w->spins = 0;
+	else if (now_ran != w->ran)
+		w->spins++;
+	w->slept = slept;
+	w->ran = now_ran;
+	same = !strcmp(w->status, now);
+	memcpy(w->status, now, sizeof(now));
+	return same && (sleeps(now) || gone(now));
+}
+
+/*
+ * Whether a process that has been killed ends. It does not if it sleeps on, as
+ * since its status was this, or if it runs on and on.
+ */
+static bool dies(pid_t pid, const char *since)
+{
+	struct watch w = {};
+	int turn, looks = 0;
+
+	for (turn = 1; looks < STILL && w.spins < SPINS; turn++) {
+		char now[STATUS_SIZE];
+
+		status_of(pid, now);
+		if (gone(now))
+			return true;
+		if (sleeps(now) && !strcmp(now, since))
+			return false;
+		if (turn % LOOK_EVERY == 0)
+			looks = look(pid, &w) ? looks + 1 : 0;
+		usleep(TURN);
+	}
+	return false;
+}
+
 /* A process of its own for a part of a test. */
 static pid_t fork_helper(void)
 {
 	pid_t pid = fork();
 
 	if (pid)
-		*helper = pid;
+		shared->helper = pid;
 	return pid;
 }
 
@@ -340,7 +439,10 @@ static void poll_exact(void)
 	close(fd);
 }
 
-/* Another process, which feeds a sample when this one sleeps. */
+/*
+ * Another process, which feeds a sample when this one sleeps. This one may wait
+ * for it soon after, so what counts is whether the call has returned by then.
+ */
 static pid_t feed_asleep(int fd)
 {
 	char status[STATUS_SIZE];
@@ -351,19 +453,28 @@ static pid_t feed_asleep(int fd)
 		await_sleep(parent, status);
 		if (feed(fd, 1, 0))
 			_exit(1);
-		if (sleeps_on(parent, status))
+		if (sleeps_on(parent, status) &&
+		    !__atomic_load_n(&shared->returned, __ATOMIC_ACQUIRE))
 			give_up(parent);
 		_exit(0);
 	}
 	return pid;
 }
 
+/* The call that was to sleep has returned. */
+static void has_returned(void)
+{
+	__atomic_store_n(&shared->returned, true, __ATOMIC_RELEASE);
+}
+
 static void poll_wakes(void)
 {
 	int fd = open_running(0);
 	pid_t pid = feed_asleep(fd);
+	int events = polls(fd, -1);
 
-	CHECK(polls(fd, -1) == READABLE);
+	has_returned();
+	CHECK(events == READABLE);
 	CHECK(exits_well(pid));
 	close(fd);
 }
@@ -372,8 +483,10 @@ static void read_blocks(void)
 {
 	int fd = open_running(0);
 	pid_t pid = feed_asleep(fd);
+	bool given = gives(fd, 1);
 
-	CHECK(gives(fd, 1));
+	has_returned();
+	CHECK(given);
 	CHECK(exits_well(pid));
 	close(fd);
 }
@@ -390,8 +503,8 @@ static void read_interrupted(void)
 		_exit(gives(fd, 1));
 	await_sleep(pid, asleep);
 	CHECK(!kill(pid, SIGKILL));
-	if (sleeps_on(pid, asleep)) {
-		CHECK(!"the signal woke it");
+	if (!dies(pid, asleep)) {
+		CHECK(!"the signal ended it");
 		feed(fd, 0, 0);
 	}
 	CHECK(waitpid(pid, &status, 0) == pid);
@@ -496,50 +609,45 @@ static const struct {
 
 #define NR_TESTS	(sizeof(tests) / sizeof(tests[0]))
 
-/* Whether a process has done nothing since the last look, which this replaces. */
-static bool still(pid_t pid, char *last)
-{
-	char now[STATUS_SIZE];
-	bool same;
-
-	status_of(pid, now);
-	same = (sleeps(now) || gone(now)) && !strcmp(now, last);
-	memcpy(last, now, sizeof(now));
-	return same;
-}
-
 /*
  * A process of its own for each test, so that one that hangs can be ended. It
- * hangs when it and its helper sleep and are not woken; as long as one of them
- * runs, or waits for a CPU, there is no hurry.
+ * hangs when it and its helper sleep and are not woken, or one of them runs on and
+ * on; as long as they wait for a CPU, there is no hurry.
  */
 static bool passes(void (*test)(void))
 {
-	static char last[2][STATUS_SIZE];
+	struct watch w[2] = {};
 	int status, turn, looks = 0;
 	pid_t pid;
 
-	*helper = 0;
+	shared->helper = 0;
+	shared->returned = false;
 	pid = fork();
 	if (!pid) {
 		setpgid(0, 0);
 		test();
 		_exit(failed ? 1 : 0);
 	}
-	for (turn = 1; looks < STILL; turn++) {
+	/* A test that sees a spin itself, after SPINS looks, can end it. */
+	for (turn = 1; looks < STILL && w[0].spins < 3 * SPINS &&
+	     w[1].spins < 3 * SPINS; turn++) {
 		if (waitpid(pid, &status, WNOHANG) == pid)
 			return WIFEXITED(status) && !WEXITSTATUS(status);
 		if (turn % LOOK_EVERY == 0) {
-			bool quiet = still(pid, last[0]);
+			bool quiet = look(pid, &w[0]);
 
-			quiet = still(*helper, last[1]) && quiet;
+			quiet = look(shared->helper, &w[1]) && quiet;
 			looks = quiet ? looks + 1 : 0;
 		}
 		usleep(TURN);
 	}
-	printf("# hangs: its processes sleep, and nothing wakes them\n");
+	printf(looks < STILL ?
+	       "# hangs: a process runs on and on, and does not sleep\n" :
+	       "# hangs: its processes sleep, and nothing wakes them\n");
 	kill(-pid, SIGKILL);
-	waitpid(pid, &status, 0);
+	/* One that heeds no signal stays: the module cannot be unloaded then. */
+	if (dies(pid, "-"))
+		waitpid(pid, &status, 0);
 	return false;
 }
 
@@ -576,9 +684,9 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		return 2;
 	node = argv[1];
-	helper = mmap(NULL, sizeof(*helper), PROT_READ | PROT_WRITE,
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (helper == MAP_FAILED)
+	if (shared == MAP_FAILED)
 		return 2;
 	printf("KTAP version 1\n1..%u\n", (unsigned int)NR_TESTS);
 	for (i = 0; i < NR_TESTS; i++) {

@@ -33,8 +33,11 @@ from kplib.configure.lanes import Lane
 
 #: Suites run when the host says so. An oops or a panic ends the guest at once:
 #: what runs after one proves nothing. Notices are on the console, as those lines
-#: are that tell where a run is.
-CMDLINE = "panic=-1 oops=panic loglevel=6 printk.devkmsg=on kunit.autorun=0"
+#: are that tell where a run is. KUnit's own timeout, 300 s of the guest's clock for a
+#: case on a path, is out of the way: that clock goes on while a busy host does not run
+#: the guest. The limit to a guest's silence, which heeds that, finds what hangs.
+CMDLINE = ("panic=-1 oops=panic loglevel=6 printk.devkmsg=on kunit.autorun=0"
+           " kunit.timeout=86400")
 #: How much longer than any other guest one that boots may be silent. An emulated boot
 #: takes 1.5 s in variant base on an idle machine; CI machines are seldom idle.
 BOOT_SILENCE = 3

@@ -144,7 +144,7 @@ def lines(walks: Walks, modules: str, setup: Setup) -> list[str]:
 def _is_elsewhere(names: list[str]) -> bool:
     """Whether a CPU waits for work, and not in an interrupt that came meanwhile.
 
-    Or for another CPU's stack: RCU's stall comes a second after the host's patience ends.
+    Or for another CPU's stack: RCU may tell of a stall just then.
     """
     return "nmi_trigger_cpumask_backtrace" in names or (
         "do_idle" in names and bool(re.search("idle|halt", names[0])))
