@@ -41,11 +41,22 @@ static void misbehave_outside(enum misdeed misdeed)
 		panic("asked for");
 }
 
+static void late_oops(struct work_struct *unused);
+static DECLARE_DELAYED_WORK(late_work, late_oops);
+
+/* The work that is late comes while the module is still there, on any machine. */
+static void misbehave_late(void)
+{
+	if (kp_seed == LATE_OOPS)
+		flush_delayed_work(&late_work);
+}
+
 /* What KP_SUITES() calls there. */
 #define kp_pair_register(pair, suites) \
 	(misbehave_outside(LOADED), kp_pair_register(pair, suites))
 #define kp_pair_unregister(pair) \
-	(misbehave_outside(UNLOADED), kp_pair_unregister(pair))
+	(misbehave_outside(UNLOADED), misbehave_late(), \
+	 kp_pair_unregister(pair))
 
 static noinline void oops(void)
 {
@@ -129,8 +140,6 @@ static void late_oops(struct work_struct *unused)
 {
 	oops();
 }
-
-static DECLARE_DELAYED_WORK(late_work, late_oops);
 
 static void rust_panic(const struct kp_pair *pair)
 {

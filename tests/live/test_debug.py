@@ -289,7 +289,7 @@ class TestDebug(unittest.TestCase):
 
     def test_refused(self) -> None:
         """What is for one guest, or for a terminal, says so."""
-        for words, why in ((("gdb", "ARCH=all"), "one guest"), (("gdb", "PAIR="), "one pair"),
+        for words, why in ((("gdb", "ARCH=all"), "one guest"), (("gdb",), "one pair"),
                            (("run", "KEEP=1", "VARIANT=all"), "one guest"),
                            (("run", "KEEP=1", "LANE=insn"), "lane check"),
                            (("shell",), "terminal")):
