@@ -146,7 +146,8 @@ class TestConsole(unittest.TestCase):
                 ("list_add corruption. next->prev should be prev", "warn")):
             self.assertEqual(console.kind_of(line), kind, line)
         for line in ("ok 1 lockstep", "# a BUG: no", "reboot: Restarting system",
-                     "INFO: lockdep is turned off."):
+                     "INFO: lockdep is turned off.",
+                     "INFO: task init:1 blocked for more than 60 seconds."):
             self.assertIsNone(console.kind_of(line), line)
 
     def test_foreign(self) -> None:

@@ -117,7 +117,9 @@ _KINDS = tuple((name, re.compile(pattern)) for name, pattern in (
                 r"DEBUG_LOCKS_WARN_ON"),
     ("stall", r"rcu: INFO: rcu_\w+ (self-)?detected|rcu: rcu_\w+ kthread |"
               r"(NMI )?watchdog: (BUG: )?|BUG: workqueue lockup|INFO: rcu_\w+ "),
-    ("hung", r"INFO: task .* blocked (for|on)|INFO: task .* is blocked"),
+    # The guest's init waits uninterruptibly for each case, however long that takes and
+    # whatever it says of itself: that it is blocked is no complaint.
+    ("hung", r"INFO: task (?!init:1 ).* (blocked (for|on)|is blocked)"),
     ("rust", r"rust_kernel: panicked at "),
     ("oops", r"BUG: (unable to handle|kernel NULL)|Oops|Internal error: |kernel BUG at |"
              r"Unable to handle kernel |general protection fault|Unhandled |"
