@@ -8,9 +8,9 @@ boot        accel.choose(); lanes.run() runs guests until all suites of a lane h
             qemu.boot() starts one, session.py asks it to load modules and run suites,
             agenda.py tells what is left for the next, laneresult.py keeps what they gave
 judge       results.gather() makes verdicts of what the lanes gave; ledger.build() the ledger
-report      terminal.show() for the terminal; terminal.save() writes results.json, junit.xml, KTAP
+report      terminal.show() for the terminal; files.save() writes results.json, junit.xml, KTAP
 matrix.py   the stages from build to report, for each arch and variant asked for
 tools       gdb, KEEP=1, the shell, make new
-selftest    make test, make bench-self
+selftest    make test, make check, make bench-self
 verbs.py    the Makefile's verbs, each a function that calls the above
 """

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, Callable, Sequence
 
 from kplib.common import proc
+from kplib.common.proc import descendants as below
 from kplib.configure.request import VARIABLES
 from kplib.selftest.copies import KEPT, environment
-from kplib.selftest.processes import descendants as below
 from kplib.selftest.pytests import needs
 
 __all__ = ["BOUND", "KEPT", "SILENCE", "TOP", "Ended", "LiveTest", "Run", "Stopwatch", "below",

@@ -224,7 +224,7 @@ class TestProcesses(unittest.TestCase):
     @staticmethod
     def below(pid: int) -> list[int]:
         """All processes below one."""
-        from kplib.selftest.processes import descendants  # pylint: disable=import-outside-toplevel
+        from kplib.common.proc import descendants  # pylint: disable=import-outside-toplevel
         return descendants(pid)
 
     @staticmethod

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Callable, NamedTuple
 
 from kplib.boot.console import Position
+from kplib.common import proc
 
 #: KUnit's own factors, kunit_timeout_mult() in lib/kunit/test.c.
 SPEEDS = {"normal": 1.0, "slow": 3.0, "very_slow": 12.0}
@@ -30,14 +31,7 @@ STARVED = 20.0
 
 def family(pid: int) -> list[int]:
     """A process and all that descend from it: QEMU runs below enter-root."""
-    found = [pid]
-    # Threads and processes come and go meanwhile.
-    with contextlib.suppress(OSError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with contextlib.suppress(OSError):
-                for child in Path(f"/proc/{pid}/task/{thread}/children").read_text().split():
-                    found += family(int(child))
-    return found
+    return [pid, *proc.descendants(pid)]
 
 
 class Thread(NamedTuple):

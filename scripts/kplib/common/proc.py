@@ -68,6 +68,18 @@ def stop(process: subprocess.Popen[bytes]) -> None:
                 pipe.close()
 
 
+def descendants(pid: int) -> list[int]:
+    """All processes below one. A child hangs below the thread that made it."""
+    found = []
+    # Threads and processes come and go meanwhile.
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                for child in Path(f"/proc/{pid}/task/{thread}/children").read_text().split():
+                    found += [int(child), *descendants(int(child))]
+    return found
+
+
 def output(argv: Sequence[str | Path], **kwargs: Any) -> str:
     """A command's standard output; an error with its last line if it fails."""
     with child(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

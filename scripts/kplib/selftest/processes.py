@@ -61,17 +61,6 @@ def bind(folder: Path, over: Path) -> None:
            str(over))
 
 
-def descendants(pid: int) -> list[int]:
-    """All processes below one."""
-    found = []
-    with contextlib.suppress(OSError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with contextlib.suppress(OSError):
-                for child in Path(f"/proc/{pid}/task/{thread}/children").read_text().split():
-                    found += [int(child), *descendants(int(child))]
-    return found
-
-
 def _command(pid: int) -> str:
     """A process's command line, or its name."""
     with contextlib.suppress(OSError):
@@ -187,7 +176,7 @@ class Processes:
             for pid, child in self._children.items():
                 if now > child.deadline and pid not in self._late:
                     self._late[pid] = f"took longer than {child.job.bound:.0f} s"
-                    _kill([pid, *descendants(pid)])
+                    _kill([pid, *proc.descendants(pid)])
             if found or now >= end:
                 return found
             time.sleep(0.01)
@@ -220,13 +209,13 @@ class Processes:
             while self._children and time.monotonic() < end:
                 self.poll(0.1)
             end = time.monotonic() + SOON
-            while not self._children and descendants(os.getpid()) and time.monotonic() < end:
+            while not self._children and proc.descendants(os.getpid()) and time.monotonic() < end:
                 self.poll(0.1)
             if not self._children:
-                left = [_command(pid) for pid in descendants(os.getpid())]
+                left = [_command(pid) for pid in proc.descendants(os.getpid())]
         finally:
             self._children.clear()
-            while below := descendants(os.getpid()):
+            while below := proc.descendants(os.getpid()):
                 _kill(below)
                 self.poll(0.05)
             shutil.rmtree(self._folder, ignore_errors=True)
