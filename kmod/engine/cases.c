@@ -6,46 +6,63 @@
 #include <linux/seq_buf.h>
 #include "engine.h"
 
+/* Room for a line of a report, text of a few arguments included. */
+#define LINE_SIZE	8192
+
 /* Print one operation beside what both paths made of it. */
 static void report_step(struct kunit *test, const struct kp_program *prog,
 			u32 i, const struct kp_trace *ref,
-			const struct kp_trace *got, const char *mark)
+			const struct kp_trace *got, const char *mark, char *line)
 {
-	char call[128], a[80] = "not run", b[80] = "not run";
+	const struct kp_trace *traces[] = { ref, got };
+	struct seq_buf s;
+	u32 n;
 
-	kp_format_step(got->pair, &prog->step[i], call, sizeof(call));
-	if (i < ref->nr)
-		kp_format_result(&ref->step[i], a, sizeof(a));
-	if (i < got->nr)
-		kp_format_result(&got->step[i], b, sizeof(b));
-	kunit_err(test, "  %u %s", i + 1, call);
-	kunit_err(test, "      c->c: %s", a);
-	kunit_err(test, "      %s: %s%s", kp_path_name[got->path], b, mark);
+	seq_buf_init(&s, line, LINE_SIZE);
+	kp_print_step(&s, got->pair, prog, i);
+	kunit_err(test, "    %s", seq_buf_str(&s));
+	for (n = 0; n < ARRAY_SIZE(traces); n++) {
+		seq_buf_clear(&s);
+		if (i < traces[n]->nr)
+			kp_print_result(&s, traces[n], i);
+		else
+			seq_buf_puts(&s, "not run");
+		kunit_err(test, "          %s: %s%s", n ? kp_path_name[got->path] : "c->c",
+			  seq_buf_str(&s), n ? mark : "");
+	}
 }
 
 /* Print the smallest failing program beside what both paths made of it. */
 static void report(struct kunit *test, const struct kp_program *prog,
-		   u32 was_steps, bool smallest, const struct kp_trace *ref,
+		   const char *whence, const struct kp_trace *ref,
 		   const struct kp_trace *got)
 {
+	char *line = kunit_kmalloc(test, LINE_SIZE, GFP_KERNEL);
 	const struct kp_pair *pair = got->pair;
 	const char *name = kp_path_name[got->path];
-	char call[128];
+	bool differ;
+	struct seq_buf s;
 	u32 at, i;
-	bool differ = kp_trace_differ(ref, got, &at);
 
+	if (!line) {
+		KUNIT_FAIL(test, "%s: %s differs, and there is no memory to say how",
+			   pair->name, name);
+		return;
+	}
+	differ = kp_trace_differ(ref, got, &at);
 	if (!differ && got->broken)
 		at = got->broken_at;
-	kunit_err(test, "%s: seed %llu, program %u, step %u of %u (shrunk from %u%s)",
-		  pair->name, prog->seed, prog->index,
-		  min(at + 1, prog->nr_steps), prog->nr_steps, was_steps,
-		  smallest ? "" : ", and given up: it takes too long");
-	kp_format_params(pair, prog->param, call, sizeof(call));
-	kunit_err(test, "  %s  c->c: %d  %s: %d", call, ref->err,
-		  name, got->err);
+	kunit_err(test, "%s: %s: step %u of %u", pair->name, whence,
+		  min(at + 1, prog->nr_steps), prog->nr_steps);
+	seq_buf_init(&s, line, LINE_SIZE);
+	kp_print_create(&s, pair, prog->param);
+	kunit_err(test, "    %s", seq_buf_str(&s));
+	if (ref->err || got->err)
+		kunit_err(test, "          create gave c->c: %d  %s: %d", ref->err,
+			  name, got->err);
 	for (i = 0; i < prog->nr_steps; i++)
 		report_step(test, prog, i, ref, got,
-			    differ && i == at ? "   <-- differs" : "");
+			    differ && i == at ? "   <-- differs" : "", line);
 	if (got->broken)
 		kunit_err(test, "  broken at step %u on %s: %s",
 			  got->broken_at + 1, name, got->broken);
@@ -61,6 +78,7 @@ static void lockstep(struct kunit *test, const struct kp_pair *pair,
 		     enum kp_path_id path, struct kp_program *prog,
 		     struct kp_trace *ref, struct kp_trace *got)
 {
+	char whence[120];
 	bool smallest;
 	u32 i, at;
 
@@ -72,7 +90,10 @@ static void lockstep(struct kunit *test, const struct kp_pair *pair,
 		if (!got->broken && !kp_trace_differ(ref, got, &at))
 			continue;
 		smallest = kp_shrink(pair, path, prog, ref, got);
-		report(test, prog, kp_steps, smallest, ref, got);
+		scnprintf(whence, sizeof(whence), "seed %llu, program %u, shrunk from %u steps%s",
+			  prog->seed, prog->index, kp_steps,
+			  smallest ? "" : ", and given up: it takes too long");
+		report(test, prog, whence, ref, got);
 		return;
 	}
 }
@@ -102,6 +123,73 @@ void kp_case_lockstep(struct kunit *test)
 	kp_program_free(prog);
 }
 EXPORT_SYMBOL_GPL(kp_case_lockstep);
+
+/* Run one program that the host has handed over. */
+static void run_given(struct kunit *test, const struct kp_path_param *p,
+		      const char *name, struct kp_program *prog)
+{
+	struct kp_trace *ref = kp_trace_alloc(prog->nr_steps);
+	struct kp_trace *got = kp_trace_alloc(prog->nr_steps);
+	u32 at;
+
+	if (ref && got) {
+		prog->observe = true;
+		kp_trace_run(ref, p->pair, KP_C_C, prog);
+		kp_trace_run(got, p->pair, p->id, prog);
+		if (got->broken || kp_trace_differ(ref, got, &at))
+			report(test, prog, name, ref, got);
+	} else {
+		KUNIT_FAIL(test, "no memory for %s", name);
+	}
+	kp_trace_free(got);
+	kp_trace_free(ref);
+}
+
+/* The first line of a text, without "@ "; @text is moved behind it. */
+static void get_name(const char **text, char *name, size_t size)
+{
+	size_t len = strcspn(*text, "\n");
+
+	strscpy(name, *text + min(len, 2), min(size, len - min(len, 2) + 1));
+	*text += len + !!(*text)[len];
+}
+
+/**
+ * kp_case_regress() - programs that once failed, or that a person wrote
+ * @test: its parameter is the path
+ *
+ * The host hands them over as text, each behind a line "@ NAME". They run as in
+ * lockstep: on the path and on C over C.
+ */
+void kp_case_regress(struct kunit *test)
+{
+	const struct kp_path_param *p = test->param_value;
+	const char *text = p->pair->stats->given.text;
+	char name[128], said[200];
+	struct kp_program *prog;
+	struct seq_buf wrong;
+
+	if (!text || *text != '@') {
+		kunit_skip(test, "no programs in tests/regress, nor given with PROGRAM=");
+		return;
+	}
+	while (*text == '@') {
+		get_name(&text, name, sizeof(name));
+		seq_buf_init(&wrong, said, sizeof(said));
+		prog = kp_program_parse(p->pair, &text, &wrong);
+		if (prog)
+			run_given(test, p, name, prog);
+		else
+			KUNIT_FAIL(test, "%s: %s", name, seq_buf_str(&wrong));
+		kp_program_free(prog);
+		while (*text && *text != '@') {
+			text += strcspn(text, "\n");
+			text += !!*text;
+		}
+		kp_alive();
+	}
+}
+EXPORT_SYMBOL_GPL(kp_case_regress);
 
 /* Count a promise that the engine itself judges, if the contract makes it. */
 static void judge_id(struct kunit *test, const char *id)
@@ -134,6 +222,7 @@ bool kp_never_sleeps(const struct kp_pair *pair)
 static void judge_atomic(struct kunit *test, const struct kp_program *prog,
 			 const struct kp_trace *ref, const struct kp_trace *got)
 {
+	char *line;
 	u32 at;
 
 	KUNIT_EXPECT_PTR_EQ_MSG(test, got->broken, NULL,
@@ -141,8 +230,9 @@ static void judge_atomic(struct kunit *test, const struct kp_program *prog,
 				got->broken);
 	if (!kp_trace_differ(ref, got, &at))
 		return;
-	if (at < prog->nr_steps)
-		report_step(test, prog, at, ref, got, "   <-- differs");
+	line = kunit_kmalloc(test, LINE_SIZE, GFP_KERNEL);
+	if (line && at < prog->nr_steps)
+		report_step(test, prog, at, ref, got, "   <-- differs", line);
 	KUNIT_FAIL(test, "%s: %s differs from c->c, in program %u of seed %llu",
 		   got->pair->name, kp_path_name[got->path], prog->index,
 		   prog->seed);

@@ -23,6 +23,9 @@ unsigned int kp_steps = 256;
 module_param_named(steps, kp_steps, uint, 0444);
 MODULE_PARM_DESC(steps, "operations in a program of a lockstep case");
 
+/* Bytes of all programs that the host may hand over for one pair. */
+#define GIVEN_MAX	(1024 * 1024 - 1)
+
 static struct dentry *root;
 
 /* One line an invariant: id, category, times judged on each path, cases. */
@@ -93,6 +96,8 @@ static int cases_show(struct seq_file *seq, void *unused)
 
 	for (suite = pair->stats->suites; *suite; suite++) {
 		for (c = (*suite)->test_cases; c->run_case; c++) {
+			if (!kp_case_wanted(c->name))
+				continue;
 			seq_printf(seq, "%s\t%s\t%s", (*suite)->name, c->name,
 				   speed_name(*suite, c));
 			for (path = 0; path < KP_NR_PATHS; path++)
@@ -103,6 +108,30 @@ static int cases_show(struct seq_file *seq, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(cases);
+
+/* Programs for case regress: all of them in one write, which replaces the last. */
+static ssize_t programs_write(struct file *file, const char __user *from,
+			      size_t len, loff_t *pos)
+{
+	const struct kp_pair *pair = file_inode(file)->i_private;
+	struct kp_given *given = &pair->stats->given;
+	char *text;
+
+	if (len > GIVEN_MAX)
+		return -EFBIG;
+	text = memdup_user_nul(from, len);
+	if (IS_ERR(text))
+		return PTR_ERR(text);
+	kfree(given->text);
+	*given = (struct kp_given){ text, len };
+	return len;
+}
+
+static const struct file_operations programs_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = programs_write,
+};
 
 /**
  * kp_pair_register() - make a pair known
@@ -139,6 +168,8 @@ int kp_pair_register(const struct kp_pair *pair,
 			    &invariants_fops);
 	debugfs_create_file("cost", 0444, stats->dir, (void *)pair,
 			    &cost_fops);
+	debugfs_create_file("programs", 0200, stats->dir, (void *)pair,
+			    &programs_fops);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(kp_pair_register);
@@ -150,6 +181,7 @@ EXPORT_SYMBOL_GPL(kp_pair_register);
 void kp_pair_unregister(const struct kp_pair *pair)
 {
 	debugfs_remove_recursive(pair->stats->dir);
+	kfree(pair->stats->given.text);
 	kvfree(pair->stats->cost);
 	if (pair->exit)
 		pair->exit();

@@ -5,6 +5,7 @@
  * debugging does (Zeller and Hildebrandt, "Simplifying and Isolating
  * Failure-Inducing Input", IEEE TSE 28(2), 2002), in complement order only.
  */
+#include <linux/bits.h>
 #include <linux/jiffies.h>
 #include <linux/slab.h>
 #include "engine.h"
@@ -39,8 +40,173 @@ static void delete_steps(struct kp_program *prog, const struct kp_step *from,
 	prog->nr_steps = nr - len;
 }
 
+/* All that one attempt needs. */
+struct shrink {
+	const struct kp_pair *pair;
+	enum kp_path_id path;
+	struct kp_program *prog;
+	struct kp_trace *ref;
+	struct kp_trace *got;
+	unsigned long end;
+	bool late;
+};
+
+static bool still_fails(struct shrink *s)
+{
+	s->late |= time_after(jiffies, s->end);
+	return !s->late && fails(s->pair, s->path, s->prog, s->ref, s->got);
+}
+
+static u64 distance(const struct kp_arg *arg, u64 value)
+{
+	return arg->is_signed && (s64)value < 0 ? -value : value;
+}
+
+/* Put a value in place of an argument's, if it is a smaller one and still fails. */
+static bool try_number(struct shrink *s, const struct kp_arg *arg, u64 *value,
+		       u64 smaller)
+{
+	u64 was = *value;
+
+	if (!kp_in_range(arg, smaller) || distance(arg, smaller) > distance(arg, was) ||
+	    smaller == was)
+		return false;
+	*value = smaller;
+	if (still_fails(s))
+		return true;
+	*value = was;
+	return false;
+}
+
+/* Bring a number nearer to 0: at once, by halves, by a bit, by one; and above 0. */
+static bool shrink_number(struct shrink *s, const struct kp_arg *arg, u64 *value)
+{
+	bool done = false;
+	u64 half;
+	u32 bit;
+
+	/* Of values that have names each is as simple as the next. */
+	if (arg->log2 || (arg->names && !arg->flags))
+		return false;
+	if (arg->flags) {
+		for (bit = 0; bit < 64; bit++)
+			if (*value & BIT_ULL(bit))
+				done |= try_number(s, arg, value, *value & ~BIT_ULL(bit));
+		return done;
+	}
+	done |= try_number(s, arg, value, 0);
+	if (arg->is_signed && (s64)*value < 0)
+		done |= try_number(s, arg, value, -*value);
+	for (half = distance(arg, *value) / 2; half; half /= 2)
+		while (try_number(s, arg, value, (s64)*value < 0 && arg->is_signed ?
+				  *value + half : *value - half))
+			done = true;
+	return done;
+}
+
+static void set_span(struct kp_program *prog, u64 *span, const u8 *from, u32 len)
+{
+	memcpy(prog->pool + kp_span_at(*span), from, len);
+	*span = kp_span(kp_span_at(*span), len);
+}
+
+/* Leave out bytes, many at first and then one at a time. */
+static bool shorten(struct shrink *s, u64 *span, u8 *keep)
+{
+	u32 len = kp_span_len(*span), cut, at;
+	bool done = false;
+
+	memcpy(keep, s->prog->pool + kp_span_at(*span), len);
+	for (cut = len; cut && !s->late; cut /= 2) {
+		for (at = 0; at + cut <= len && !s->late;) {
+			u8 *pool = s->prog->pool + kp_span_at(*span);
+
+			memmove(pool + at, pool + at + cut, len - at - cut);
+			*span = kp_span(kp_span_at(*span), len - cut);
+			if (still_fails(s)) {
+				len -= cut;
+				memcpy(keep, pool, len);
+				done = true;
+			} else {
+				set_span(s->prog, span, keep, len);
+				at += cut;
+			}
+		}
+	}
+	return done;
+}
+
+/* Put the plainest byte that a text may have in place of each other one. */
+static bool make_plain(struct shrink *s, const struct kp_arg *arg, u64 *span)
+{
+	u8 plain = arg->of ? arg->of[0] : arg->kind == KP_TEXT ? 'a' : 0;
+	u8 *pool = s->prog->pool + kp_span_at(*span);
+	bool done = false;
+	u32 i;
+	u8 was;
+
+	for (i = 0; i < kp_span_len(*span) && !s->late; i++) {
+		was = pool[i];
+		if (was == plain)
+			continue;
+		pool[i] = plain;
+		if (still_fails(s))
+			done = true;
+		else
+			pool[i] = was;
+	}
+	return done;
+}
+
+/* One round over all arguments; whether any became smaller. */
+static bool shrink_args(struct shrink *s, u8 *keep)
+{
+	bool done = false;
+	u32 i, a;
+
+	for (i = 0; i < s->prog->nr_steps; i++) {
+		struct kp_step *step = &s->prog->step[i];
+		const struct kp_arg *arg = s->pair->op[step->op].arg;
+
+		for (a = 0; a < KP_NR_ARGS && arg[a].name && !s->late; a++) {
+			if (kp_in_pool(&arg[a])) {
+				done |= shorten(s, &step->arg[a], keep);
+				done |= make_plain(s, &arg[a], &step->arg[a]);
+			} else if (arg[a].kind != KP_OUTPUT) {
+				done |= shrink_number(s, &arg[a], &step->arg[a]);
+			}
+		}
+	}
+	return done;
+}
+
+/* Leave out operations; whether any was. */
+static bool shrink_steps(struct shrink *s, struct kp_step *keep)
+{
+	struct kp_program *prog = s->prog;
+	u32 nr = prog->nr_steps, len, at;
+	bool done = false;
+
+	memcpy(keep, prog->step, nr * sizeof(*keep));
+	for (len = max(nr / 2, 1); len && !s->late; len /= 2) {
+		for (at = 0; at + len <= nr && !s->late;) {
+			delete_steps(prog, keep, nr, at, len);
+			if (still_fails(s)) {
+				nr -= len;
+				memcpy(keep, prog->step, nr * sizeof(*keep));
+				done = true;
+			} else {
+				at += len;
+			}
+		}
+	}
+	memcpy(prog->step, keep, nr * sizeof(*keep));
+	prog->nr_steps = nr;
+	return done;
+}
+
 /**
- * kp_shrink() - make a failing program as small as deletion can
+ * kp_shrink() - make a failing program as small as it can be
  * @pair: the pair
  * @path: the path that differs from C over C
  * @prog: the program; must fail. Replaced by the smaller one.
@@ -50,37 +216,27 @@ static void delete_steps(struct kp_program *prog, const struct kp_step *from,
  * Without memory for a copy the program stays as it is.
  *
  * Context: may sleep.
- * Return: whether nothing more can be deleted; false if that was given up
+ * Return: whether nothing more can be taken away; false if that was given up
  */
 bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
 	       struct kp_program *prog, struct kp_trace *ref,
 	       struct kp_trace *got)
 {
-	unsigned long end = jiffies + SHRINK_FOR;
-	struct kp_step *keep;
-	u32 nr = prog->nr_steps;
-	bool late = false;
-	u32 len, at;
+	struct shrink s = {
+		.pair = pair, .path = path, .prog = prog, .ref = ref, .got = got,
+		.end = jiffies + SHRINK_FOR,
+	};
+	struct kp_step *steps = kvcalloc(prog->nr_steps, sizeof(*steps), GFP_KERNEL);
+	u8 *bytes = kvmalloc(KP_BYTES_MAX, GFP_KERNEL);
+	bool able = steps && bytes;
 
-	keep = kvmemdup(prog->step, nr * sizeof(*keep), GFP_KERNEL);
-	for (len = nr / 2; keep && len && !late; len /= 2) {
-		for (at = 0; at + len <= nr && !late;) {
-			late = time_after(jiffies, end);
-			delete_steps(prog, keep, nr, at, len);
-			if (fails(pair, path, prog, ref, got)) {
-				nr -= len;
-				memcpy(keep, prog->step, nr * sizeof(*keep));
-			} else {
-				at += len;
-			}
-		}
+	if (able) {
+		shrink_steps(&s, steps);
+		while (shrink_args(&s, bytes) && !s.late)
+			shrink_steps(&s, steps);
 	}
-	if (keep) {
-		memcpy(prog->step, keep, nr * sizeof(*keep));
-		prog->nr_steps = nr;
-	}
+	kvfree(bytes);
+	kvfree(steps);
 	fails(pair, path, prog, ref, got);
-	late |= !keep;
-	kvfree(keep);
-	return !late;
+	return able && !s.late;
 }

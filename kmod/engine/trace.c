@@ -37,8 +37,10 @@ struct kp_trace *kp_trace_alloc(u32 steps)
 	if (!trace)
 		return NULL;
 	trace->step = kvcalloc(steps, sizeof(*trace->step), GFP_KERNEL);
-	if (!trace->step) {
-		kfree(trace);
+	trace->arena = kp_arena_alloc();
+	trace->kept = kvmalloc(KP_KEPT_SIZE, GFP_KERNEL);
+	if (!trace->step || !trace->arena || !trace->kept) {
+		kp_trace_free(trace);
 		return NULL;
 	}
 	trace->step_max = steps;
@@ -54,6 +56,8 @@ void kp_trace_free(struct kp_trace *trace)
 {
 	if (!trace)
 		return;
+	kvfree(trace->kept);
+	kvfree(trace->arena);
 	kvfree(trace->step);
 	kfree(trace);
 }
@@ -70,7 +74,13 @@ static u64 hash_view(const void *view, size_t size)
 	return hash;
 }
 
-static void trace_broken(struct kp_trace *trace, u32 step, const char *what)
+/**
+ * kp_trace_broken() - record that an operation broke its contract
+ * @trace: the trace; it keeps the first such operation
+ * @step: the operation
+ * @what: what it broke; must live as long as the trace
+ */
+void kp_trace_broken(struct kp_trace *trace, u32 step, const char *what)
 {
 	if (trace->broken)
 		return;
@@ -112,8 +122,9 @@ void kp_trace_step(struct kp_trace *trace, u32 step,
 	t->res = *res;
 	t->cost = cost;
 	t->view = 0;
-	if (res->ret < 0 && !errno_allowed(&pair->operation[s->op], res->ret))
-		trace_broken(trace, step, "errno not in the contract");
+	if (pair->op[s->op].returns == KP_RET_RESULT && res->ret < 0 &&
+	    !errno_allowed(&pair->operation[s->op], res->ret))
+		kp_trace_broken(trace, step, "errno not in the contract");
 	if (!view)
 		return;
 
@@ -127,7 +138,7 @@ void kp_trace_step(struct kp_trace *trace, u32 step,
 			continue;
 		kp_stats_count(pair, trace->path, i);
 		if (v == KP_BROKEN)
-			trace_broken(trace, step, inv->id);
+			kp_trace_broken(trace, step, inv->id);
 	}
 	memcpy(trace->view, view, pair->view_size);
 }
@@ -137,7 +148,7 @@ void kp_trace_judge(struct kp_trace *trace, u32 invariant, bool holds)
 {
 	kp_stats_count(trace->pair, trace->path, invariant);
 	if (!holds)
-		trace_broken(trace, trace->nr,
+		kp_trace_broken(trace, trace->nr,
 			     trace->pair->invariant[invariant].id);
 }
 EXPORT_SYMBOL_GPL(kp_trace_judge);
@@ -199,6 +210,7 @@ void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
 	trace->start = 0;
 	trace->broken = NULL;
 	trace->alive = false;
+	trace->kept_used = 0;
 }
 EXPORT_SYMBOL_GPL(kp_trace_start);
 
@@ -229,7 +241,7 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 	driver->run(obj, prog, trace);
 	driver->destroy(obj);
 	if (trace->nr != prog->nr_steps)
-		trace_broken(trace, trace->nr, "the driver skipped operations");
+		kp_trace_broken(trace, trace->nr, "the driver skipped operations");
 }
 
 /**
@@ -288,7 +300,8 @@ bool kp_trace_differ(const struct kp_trace *a, const struct kp_trace *b,
 		if (i >= a->nr || i >= b->nr)
 			return true;
 		if (s->res.ret != t->res.ret || s->res.out != t->res.out ||
-		    s->view != t->view)
+		    s->view != t->view ||
+		    (s->outs != t->outs && !s->hides_outs && !t->hides_outs))
 			return true;
 	}
 	return false;

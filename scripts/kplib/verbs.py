@@ -15,7 +15,7 @@ from kplib.build import apt, kernel, modules, toolchain
 from kplib.build.setup import Setup
 from kplib.common import cache, proc, ui
 from kplib.common.errors import BROKEN, FAILED, OK, KparityError, Refused
-from kplib.configure import archs, request, variants
+from kplib.configure import archs, pairs, request, variants
 from kplib.configure.request import TOP, Request
 from kplib.judge import compile_fail, ktap, ledger, unsafety
 from kplib.report import files, terminal
@@ -35,6 +35,9 @@ def run(req: Request) -> int:
         rows = matrix.run_all(req, matrix.choose_tools(req), keep.Keeper if req.keep else None)
     if len(rows) > 1:
         print(terminal.table(rows), flush=True)
+    for pair in req.pairs:
+        if left := scaffold.unchanged(pair, req.pairs_dir):
+            print(f"{pair} is still as 'make new' wrote it, at {', '.join(left)}", flush=True)
     verdicts = {row.verdict for row in rows}
     if "fail" in verdicts:
         return FAILED
@@ -241,9 +244,13 @@ def new(req: Request) -> int:
     """Make a new pair that builds and passes, to change step by step."""
     if len(req.pairs) != 1:
         raise Refused("make new wants the name of one pair: make new PAIR=x")
-    for path in scaffold.create(TOP, req.pairs[0], request.all_pairs()):
-        print(path.relative_to(TOP))
-    print(f"'make run PAIR={req.pairs[0]}' runs it; README.md says what goes where")
+    request.check_paths(req)
+    for path in scaffold.create(TOP, req.pairs[0], pairs.shipped(), req.kind, req.new_in):
+        print(pairs.short(path))
+    where = f" PAIRS_DIR={req.new_in}" if req.new_in else ""
+    print(f"'make run PAIR={req.pairs[0]}{where}' runs it; "
+          + ("what is to be changed is marked CHANGE" if req.kind == "function" else
+             "Documentation/adding.md says what goes where"))
     return OK
 
 
@@ -273,7 +280,7 @@ VERBS = {
     "test": (test, "the whole test suite, on both arches; PART= names parts of it"),
     "contract": (contract, "print the ledger of invariants and the review list of unsafe code"),
     "compile-fail": (misuse, "compile the Rust that must not compile"),
-    "new": (new, "make a new pair, PAIR=x, from idalloc; it runs at once"),
+    "new": (new, "make a new pair, PAIR=x, that runs at once; KIND=, DIR= for one of your own"),
     "shell": (shell, "boot into a busybox shell with the modules in /modules"),
     "gdb": (gdb, "debug one pair: gdb on a guest that is stopped where its module is loaded"),
     "report": (report, "print the results of the last run; FORMAT=json for a program"),

@@ -7,7 +7,7 @@ import unittest
 from pathlib import Path
 
 from kplib.common.errors import Refused
-from kplib.configure import request
+from kplib.configure import pairs as known
 from kplib.tools import scaffold
 
 TOP = Path(__file__).resolve().parents[2]
@@ -26,10 +26,10 @@ class TestScaffold(unittest.TestCase):
 
     def test_create(self) -> None:
         """Four files, one word in Kbuild, and nothing of the old name in them."""
-        pairs = request.all_pairs(self.top)
+        pairs = known.shipped(self.top)
         made = scaffold.create(self.top, "lru", pairs)
         self.assertEqual(len(made), 4)
-        self.assertEqual(request.all_pairs(self.top), (*pairs, "lru"))
+        self.assertEqual(known.shipped(self.top), (*pairs, "lru"))
         for path in made:
             text = path.read_text()
             self.assertNotIn("idalloc", text.lower())
@@ -43,11 +43,11 @@ class TestScaffold(unittest.TestCase):
         for names in ("ring my_ring", "ring Tlv", "ring x", "ring tlv ring"):
             scaffold.set_pairs(self.top, names.split())
             with self.subTest(names), self.assertRaisesRegex(Refused, "^Kbuild lists .*pair"):
-                request.all_pairs(self.top)
+                known.shipped(self.top)
 
     def test_refused(self) -> None:
         """Names that exist, cannot be identifiers, or would overwrite something."""
-        pairs = request.all_pairs(self.top)
+        pairs = known.shipped(self.top)
         for name in ("idalloc", "Lru", "a-b", "x", "", "../x", "if", "fn", "int", "core",
                      "current", "linux", "kparity", "x\n"):
             with self.assertRaises(Refused):

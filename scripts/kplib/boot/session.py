@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import Callable
 
-from kplib.boot import agenda, leaks
+from kplib.boot import agenda, leaks, programs
 from kplib.boot.agenda import Work
 from kplib.boot.console import Position, Report
 from kplib.boot.guest import Guest, Pending
@@ -77,10 +77,13 @@ class Session:
     def load_engine(self) -> Pending:
         """Queue the engine, with the cases to leave out."""
         request = self._setup.request
+        if request.program:
+            self.vm.write("choosing the case to run", "/sys/module/kunit/parameters/filter_glob",
+                          b"*.regress")
         return self.vm.load(
             "loading the engine", in_guest(self._built.engine).read_bytes(),
             f"seed={request.seed} programs={request.programs} mark={self._token} "
-            f"skip={agenda.skipped(self.works)}")
+            f"skip={agenda.skipped(self.works)}" + (" only=regress" if request.program else ""))
 
     def run(self) -> None:
         """Run all, and end the guest."""
@@ -111,6 +114,10 @@ class Session:
         loaded = vm.load(f"loading {pair}", in_guest(self._built.pairs[pair]).read_bytes())
         modules = vm.read("reading /proc/modules", "/proc/modules")
         cases = vm.read(f"reading the plan of {pair}", f"{DEBUG}/kparity/{pair}/cases")
+        if self._lane.programs:
+            marks.append(vm.write(f"handing over the programs of {pair}",
+                                  f"{DEBUG}/kparity/{pair}/programs",
+                                  programs.text(self._setup.request, pair)))
         vm.write("clearing what was warned of once", f"{DEBUG}/clear_warn_once", b"1")
         asked = _Asked(
             pair, marks, loaded, modules, cases,
@@ -125,7 +132,8 @@ class Session:
 
     def _sides(self, work: Work) -> list[str]:
         """The sides that a pair's user program is to run on."""
-        if not self._lane.programs or work.pair not in self._built.programs:
+        if not self._lane.programs or self._setup.request.program \
+                or work.pair not in self._built.programs:
             return []
         return [side for side in SIDES if side not in agenda.skipped_sides(work)]
 

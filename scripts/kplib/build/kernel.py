@@ -364,7 +364,8 @@ def get(request: Request, tools: Toolchain, arch: Arch, variant: Variant) -> Ker
 def tools_for(request: Request) -> Toolchain:
     """The tools for a request: the host's only if the kernel accepts its Rust."""
     folders = toolchain.mountable(
-        [p for p in (TOP, request.cache, request.out, request.kernel_src, request.kdir)
+        [p for p in (TOP, request.cache, request.out, request.kernel_src, request.kdir,
+                     request.pairs_dir)
          if p is not None] + ([request.kdir.joinpath("source").resolve()] if request.kdir else []))
     debs = packages(request)
     chosen = toolchain.choose(request.toolchain, request.cache, debs, folders)

@@ -11,6 +11,7 @@ from kplib.build import nolibc, objects, saved
 from kplib.build.setup import Setup
 from kplib.common import cache, proc, ui
 from kplib.common.errors import Failed
+from kplib.configure import pairs
 from kplib.configure.request import TOP
 
 #: Everything of the checkout that is built from.
@@ -69,10 +70,12 @@ class _Build:
         self.setup, self.built = setup, built
         self.request, self.tools, self.kernel = setup.request, setup.tools, setup.kernel
         self.out = built.engine.parent
+        self.roots = tuple(p for p in (TOP, self.request.pairs_dir) if p)
         self.now = objects.Digests(TOP)
         self.path = self.out / STATE
         self.state = objects.State.read(self.path)
-        self.recipe = cache.digest(self.kernel.ident, str(TOP), (TOP / "Kbuild").read_bytes())
+        self.recipe = cache.digest(self.kernel.ident, str(TOP), (TOP / "Kbuild").read_bytes(),
+                                   str(self.request.pairs_dir or ""))
         if self.recipe != self.state.recipe:
             # Also what no build of these pairs makes anew is of another kernel, or other rules.
             self.state.made = {}
@@ -109,7 +112,8 @@ class _Build:
         except saved.NotSaved:
             replayed = False
         argv = saved.command(self.tools, self.out) if replayed else \
-            command(self.setup, self.out, f"PAIRS={' '.join(self.request.pairs)}")
+            command(self.setup, self.out, f"PAIRS={' '.join(self.request.pairs)}",
+                    *([f"PAIRS_DIR={self.request.pairs_dir}"] if self.request.pairs_dir else []))
         status, tail = proc.logged(argv, self.out / "build.log", step, self.request.verbose)
         saved.complete(self.out, commands)
         if status == 0:
@@ -167,7 +171,8 @@ class _Build:
         headers = sorted(str(path.relative_to(TOP)) for glob in ("kmod/**/*.h", "tests/user/*.h")
                          for path in TOP.glob(glob))
         for pair in self._stale_programs():
-            source, program = f"tests/user/{pair}.c", self.built.programs[pair]
+            source = pairs.short(pairs.files(pair, self.request.pairs_dir).user)
+            program = self.built.programs[pair]
             program.parent.mkdir(exist_ok=True)
             nolibc.compile_program(self.tools, self.kernel.tree, self.kernel.headers,
                                    self.kernel.arch, TOP / source, program, f"-I{TOP}/kmod")
@@ -179,7 +184,7 @@ class _Build:
         after = objects.Digests(TOP)
         try:
             found = {module: objects.targets(self.out, module) for module in self.modules}
-            made = {target: objects.contents(self.out, TOP, target, after)
+            made = {target: objects.contents(self.out, self.roots, target, after)
                     for targets in found.values() for target in targets
                     if target not in self.state.made}
         except saved.NotSaved:
@@ -202,7 +207,7 @@ def build(setup: Setup) -> Modules:
     built = Modules(out / "kparity.ko",
                     {pair: out / f"kparity_{pair}.ko" for pair in request.pairs},
                     {pair: out / "user" / pair for pair in request.pairs
-                     if (TOP / f"tests/user/{pair}.c").exists()})
+                     if pairs.files(pair, request.pairs_dir).user.exists()})
     with cache.locked(out):
         work = _Build(setup, built)
         if work.nothing_to_do():

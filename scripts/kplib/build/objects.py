@@ -36,7 +36,7 @@ class Digests:
         self._known: Contents = {}
 
     def of(self, name: str) -> str:
-        """The digest of a file, by its path in the checkout."""
+        """The digest of a file, by its path in the checkout, or its whole path."""
         if name not in self._known:
             try:
                 data = (self._top / name).read_bytes()
@@ -91,25 +91,36 @@ class State:
                 self.made.pop(f"{module}.ko", None)
 
 
-def contents(build: Path, top: Path, target: str, now: Digests) -> Contents:
-    """The checkout's files that a target was made from, by its .cmd file."""
+def contents(build: Path, roots: tuple[Path, ...], target: str, now: Digests) -> Contents:
+    """The files that a target was made from, by its .cmd file: those below some folders.
+
+    The first of them is the checkout, whose files go by their path in it.
+    """
     found: Contents = {}
     for path in saved.load(build, target).reads:
         path = os.path.normpath(build / path)
         if path.startswith(f"{build}/"):
             # Made from a contract; whatever changes it is in that, or in what that includes.
-            found |= contents(build, top, os.path.relpath(path, build), now)
-        elif path.startswith(f"{top}/"):
-            name = os.path.relpath(path, top)
+            found |= contents(build, roots, os.path.relpath(path, build), now)
+        elif any(path.startswith(f"{root}/") for root in roots):
+            top = f"{roots[0]}/"
+            name = path.removeprefix(top)
             found[name] = now.of(name)
     return found
 
 
 def targets(build: Path, module: str) -> list[str]:
     """What kbuild has made for a module, from the checkout's files."""
-    found = []
+    found: list[str] = []
+
+    def add(target: str) -> None:
+        for made in saved.generated(build, saved.load(build, target)):
+            if made not in found:
+                add(made)
+        found.append(target)
+
     for part in saved.parts(build, module):
-        found += [*saved.generated(build, saved.load(build, part)), part]
+        add(part)
     return found
 
 

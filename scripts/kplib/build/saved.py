@@ -95,6 +95,8 @@ def _says(command: Command) -> str:
     """kbuild's word for what is done, in its own columns."""
     if command.target.endswith("_bindings.rs"):
         what = "BINDGEN"
+    elif re.search(r"_(glue\.[ch]|root\.rs)$", command.target):
+        what = "GLUE   "
     elif command.reads[0].endswith(".rs"):
         what = "RUSTC [M]"
     else:
@@ -164,8 +166,8 @@ def makefile(build: Path, kernel: Path, modules: dict[str, bool],
 
 def generated(build: Path, command: Command) -> list[str]:
     """What a target reads that is itself made in the build folder, by name."""
-    return [os.path.relpath(path, build) for path in command.reads
-            if path.startswith(f"{build}/")]
+    found = [os.path.normpath(build / path) for path in command.reads]
+    return [os.path.relpath(path, build) for path in found if path.startswith(f"{build}/")]
 
 
 def command(tools: Toolchain, build: Path) -> list[str]:

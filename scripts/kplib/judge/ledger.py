@@ -117,6 +117,8 @@ def build(built: modules.Modules, found: dict[str, results.PairResult]) -> Ledge
                 tuple(e for e in contract.encodings if e.id == promise.id),
                 tuple(t.name for t in tests if promise.id in t.invariants),
                 ran.judged if ran else {}, tuple(ran.cases) if ran else ()))
+        if not contract.promises and contract.kind == "function":
+            continue
         if not contract.promises:
             dangling.append(Dangling(pair, f"kmod/contract/{pair}.h has no invariants"))
             continue

@@ -43,7 +43,7 @@ from kplib.build.kernel import Kernel
 from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
 from kplib.configure.lanes import Lane, user_suite
-from kplib.configure.request import TOP
+from kplib.configure import pairs as places
 from kplib.judge import ktap, verdicts
 from kplib.judge.tables import NOOP, Cost, DamagedTable, Invariant, parse_costs, parse_invariants
 
@@ -129,10 +129,11 @@ def _error(mine: list[ktap.Verdict], suite: str, why: tuple[str, ...]) -> list[k
             ktap.Verdict(suite, "", "", ktap.ERROR, (*said, *why))]
 
 
-def _judge_pair(kernel: Kernel, lane: LaneResult, pair: str, result: PairResult) -> None:
+def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -> None:
     """Judge what one lane gave of a pair."""
+    kernel = setup.kernel
     mine: list[ktap.Verdict] = []
-    for suite in planned_suites(pair, lane.lane):
+    for suite in planned_suites(pair, lane.lane, setup.request.pairs_dir):
         mine += verdicts.of_suite(kernel.tree, lane, pair, suite)
     damaged = [lane.damaged[pair]] if pair in lane.damaged else []
     passed = {v.path for v in mine if v.status == ktap.PASS}
@@ -171,16 +172,16 @@ def gather(setup: Setup, pairs: tuple[str, ...], lanes: list[LaneResult]) -> Arc
         for pair in pairs:
             before = list(found[pair].verdicts)
             try:
-                _judge_pair(setup.kernel, lane, pair, found[pair])
+                _judge_pair(setup, lane, pair, found[pair])
             except Exception as err:  # pylint: disable=broad-except
                 # Whatever it is, the other pairs keep their results.
                 found[pair].verdicts = before + _not_judged(lane, pair, err)
     return ArchResult(setup.kernel, setup.tools, setup.request.seed, lanes, found)
 
 
-def planned_suites(pair: str, lane: Lane) -> list[str]:
-    """The suites of a pair in a lane."""
+def planned_suites(pair: str, lane: Lane, folder: Path | None) -> list[str]:
+    """The suites of a pair in a lane. `folder` is PAIRS_DIR."""
     suites = [lane.suite(pair)]
-    if lane.programs and (TOP / f"tests/user/{pair}.c").exists():
+    if lane.programs and places.files(pair, folder).user.exists():
         suites.append(user_suite(pair))
     return suites

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kplib.common.errors import BROKEN, FAILED, EnvironmentFailed
+from kplib.configure import pairs as known
 from kplib.configure import variants
 from kplib.configure.archs import Arch
-from kplib.configure.request import TOP, Request, all_pairs
+from kplib.configure.request import TOP, Request
 from kplib.judge import ktap
 from kplib.selftest import processes
 from kplib.selftest.copies import run_in
@@ -66,9 +67,9 @@ def load_all(pairs: tuple[str, ...], folder: Path = FOLDER) -> list[Mutant]:
     """The planted bugs of some pairs. One of a pair that there is not would never be planted."""
     found = [load(path) for path in sorted(folder.glob("*.patch"))]
     for mutant in found:
-        if mutant.pair not in all_pairs():
+        if mutant.pair not in known.shipped():
             raise EnvironmentFailed(f"{mutant.patch}: 'Pair: {mutant.pair}': no such pair; there "
-                                    f"are {', '.join(all_pairs())}")
+                                    f"are {', '.join(known.shipped())}")
     return [mutant for mutant in found if mutant.pair in pairs]
 
 

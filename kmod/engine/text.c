@@ -1,0 +1,488 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Programs as text, as a person writes them:
+ *
+ *	ring capacity=4
+ *	push 11
+ *	pop
+ *
+ * The first line names the pair and the parameters of the object's creation; each
+ * further line is an operation and its arguments. Numbers are decimal or 0x...,
+ * values that have a name in C go by it, flags are joined with |. Text and bytes
+ * are in double quotes: \" \\ \n \t \r, and \xHH for whatever else does not print.
+ * # begins a comment. What an operation only writes is not an argument here.
+ */
+#include <linux/ctype.h>
+#include <linux/err.h>
+#include <linux/hex.h>
+#include <linux/kstrtox.h>
+#include <linux/seq_buf.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include "engine.h"
+
+#define WORD_MAX	256
+
+static void print_byte(struct seq_buf *s, u8 c)
+{
+	static const char from[] = "\"\\\n\t\r", to[] = "\"\\ntr";
+	const char *at = c ? strchr(from, c) : NULL;
+
+	if (at)
+		seq_buf_printf(s, "\\%c", to[at - from]);
+	else if (c >= ' ' && c < 0x7f)
+		seq_buf_putc(s, c);
+	else
+		seq_buf_printf(s, "\\x%02x", c);
+}
+
+static void print_bytes(struct seq_buf *s, const u8 *at, u32 len)
+{
+	seq_buf_putc(s, '"');
+	while (len--)
+		print_byte(s, *at++);
+	seq_buf_putc(s, '"');
+}
+
+static bool print_flags(struct seq_buf *s, const struct kp_arg *arg, u64 value)
+{
+	const struct kp_name *n;
+	u64 left = value;
+	bool any = false;
+
+	for (n = arg->names; n->name; n++) {
+		if (!n->value || (value & n->value) != n->value)
+			continue;
+		seq_buf_printf(s, "%s%s", any ? "|" : "", n->name);
+		left &= ~n->value;
+		any = true;
+	}
+	if (any && left)
+		seq_buf_printf(s, "|0x%llx", left);
+	return any;
+}
+
+static void print_number(struct seq_buf *s, const struct kp_arg *arg, u64 value)
+{
+	const struct kp_name *n;
+
+	for (n = arg->names; n && n->name; n++) {
+		if (n->value == value) {
+			seq_buf_puts(s, n->name);
+			return;
+		}
+	}
+	if (arg->flags && print_flags(s, arg, value))
+		return;
+	seq_buf_printf(s, arg->is_signed ? "%lld" : "%llu", value);
+}
+
+/* Whether an argument is one in a program: the caller has a choice. */
+static bool given(const struct kp_arg *arg)
+{
+	return arg->kind != KP_OUTPUT;
+}
+
+static void print_value(struct seq_buf *s, const struct kp_program *prog,
+			const struct kp_arg *arg, u64 value)
+{
+	if (kp_in_pool(arg))
+		print_bytes(s, prog->pool + kp_span_at(value), kp_span_len(value));
+	else
+		print_number(s, arg, value);
+}
+
+/**
+ * kp_print_create() - print a program's first line
+ * @s: where to
+ * @pair: the pair
+ * @param: how the object is created
+ */
+void kp_print_create(struct seq_buf *s, const struct kp_pair *pair,
+		     const u64 *param)
+{
+	u32 a;
+
+	seq_buf_puts(s, pair->name);
+	for (a = 0; a < KP_NR_ARGS && pair->param[a].name; a++) {
+		seq_buf_printf(s, " %s=", pair->param[a].name);
+		print_number(s, &pair->param[a], param[a]);
+	}
+}
+
+/**
+ * kp_print_step() - print an operation's line of a program
+ * @s: where to
+ * @pair: the pair
+ * @prog: the program
+ * @step: the operation's number
+ */
+void kp_print_step(struct seq_buf *s, const struct kp_pair *pair,
+		   const struct kp_program *prog, u32 step)
+{
+	const struct kp_step *at = &prog->step[step];
+	const struct kp_arg *arg = pair->op[at->op].arg;
+	u32 a;
+
+	seq_buf_puts(s, pair->operation[at->op].name);
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
+		if (!given(&arg[a]))
+			continue;
+		seq_buf_putc(s, ' ');
+		print_value(s, prog, &arg[a], at->arg[a]);
+	}
+}
+
+static void print_returned(struct seq_buf *s, const struct kp_op *op, s64 ret)
+{
+	switch (op->returns) {
+	case KP_RET_VOID:
+		seq_buf_puts(s, "done");
+		return;
+	case KP_RET_BOOL:
+		seq_buf_puts(s, ret ? "true" : "false");
+		return;
+	case KP_RET_UNSIGNED:
+		seq_buf_printf(s, "%llu", (u64)ret);
+		return;
+	case KP_RET_OFFSET:
+		if (ret < 0)
+			seq_buf_puts(s, "none");
+		else
+			seq_buf_printf(s, "at %lld", ret);
+		return;
+	case KP_RET_RESULT:
+		if (IS_ERR_VALUE((unsigned long)ret)) {
+			seq_buf_printf(s, "%pe", ERR_PTR(ret));
+			return;
+		}
+		fallthrough;
+	case KP_RET_SIGNED:
+		seq_buf_printf(s, "%lld", ret);
+	}
+}
+
+static u64 number_at(const u8 *at, const struct kp_arg *arg)
+{
+	u64 value = 0;
+
+	memcpy(&value, at, arg->size);
+	if (arg->is_signed && arg->size < 8 && value >> (8 * arg->size - 1))
+		value |= ~0ULL << 8 * arg->size;
+	return value;
+}
+
+/* What an operation stored, by the names of its arguments. */
+static void print_outs(struct seq_buf *s, const struct kp_trace *trace, u32 step)
+{
+	const struct kp_step_trace *t = &trace->step[step];
+	const struct kp_step *at = &trace->prog->step[step];
+	const struct kp_arg *arg = trace->pair->op[at->op].arg;
+	const u8 *kept = trace->kept + t->outs_at;
+	u32 a, size;
+
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
+		if (arg[a].kind < KP_OUTPUT)
+			continue;
+		seq_buf_printf(s, ", %s ", arg[a].name);
+		if (t->outs_at == KP_NOT_KEPT) {
+			seq_buf_puts(s, "(not kept)");
+			continue;
+		}
+		size = arg[a].kind == KP_BUFFER ? at->arg[a] : arg[a].size;
+		if (arg[a].kind == KP_BUFFER)
+			print_bytes(s, kept, size);
+		else
+			print_number(s, &arg[a], number_at(kept, &arg[a]));
+		kept += size;
+	}
+}
+
+/**
+ * kp_print_result() - print what an operation gave
+ * @s: where to
+ * @trace: the trace
+ * @step: the operation's number
+ */
+void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step)
+{
+	const struct kp_step_trace *t = &trace->step[step];
+	const struct kp_op *op = &trace->pair->op[trace->prog->step[step].op];
+
+	print_returned(s, op, t->res.ret);
+	if (t->res.out != KP_POISON)
+		seq_buf_printf(s, ", out %llu", t->res.out);
+	if (!t->hides_outs)
+		print_outs(s, trace, step);
+	/* Eight digits tell two states apart; the full hash tells no more. */
+	if (trace->pair->view_size)
+		seq_buf_printf(s, ", state %08x", (u32)t->view);
+}
+
+/* Reads the words of a text, line by line. */
+struct reader {
+	const char *at;
+	u32 line;
+	struct seq_buf *wrong;
+	bool failed;
+};
+
+/* Say what is wrong, the first time. */
+static __printf(2, 3) void refuse(struct reader *r, const char *fmt, ...)
+{
+	struct va_format what = { .fmt = fmt };
+	va_list args;
+
+	if (r->failed)
+		return;
+	r->failed = true;
+	va_start(args, fmt);
+	what.va = &args;
+	seq_buf_printf(r->wrong, "line %u: %pV", r->line, &what);
+	va_end(args);
+}
+
+static void skip_blanks(struct reader *r)
+{
+	while (*r->at == ' ' || *r->at == '\t' || *r->at == '\r')
+		r->at++;
+	if (*r->at == '#')
+		r->at += strcspn(r->at, "\n");
+}
+
+static bool ends_line(struct reader *r)
+{
+	skip_blanks(r);
+	return !*r->at || *r->at == '\n';
+}
+
+/* Go to the next line that has a word; false at the end of the text or a file. */
+static bool next_line(struct reader *r)
+{
+	while (ends_line(r) && *r->at) {
+		r->at++;
+		r->line++;
+	}
+	return *r->at && *r->at != '@';
+}
+
+static bool get_word(struct reader *r, const char *stop, char *word)
+{
+	size_t len;
+
+	skip_blanks(r);
+	len = strcspn(r->at, stop);
+	if (!len || len >= WORD_MAX) {
+		refuse(r, len ? "a word is too long" : "a word is missing");
+		return false;
+	}
+	memcpy(word, r->at, len);
+	word[len] = '\0';
+	r->at += len;
+	return true;
+}
+
+static bool named(const struct kp_arg *arg, const char *word, u64 *value)
+{
+	const struct kp_name *n;
+
+	for (n = arg->names; n && n->name; n++) {
+		if (!strcmp(n->name, word)) {
+			*value = n->value;
+			return true;
+		}
+	}
+	return !kstrtou64(word, 0, value) || !kstrtos64(word, 0, (s64 *)value);
+}
+
+/* Whether a number is one of the argument's type. */
+static bool fits(const struct kp_arg *arg, u64 value)
+{
+	u32 bits = 8 * arg->size;
+
+	if (!bits || bits == 64)
+		return true;
+	if (arg->is_signed)
+		return (s64)value >= -(1LL << (bits - 1)) && (s64)value < 1LL << (bits - 1);
+	return value < 1ULL << bits;
+}
+
+static u64 get_number(struct reader *r, const struct kp_arg *arg)
+{
+	char word[WORD_MAX];
+	u64 value = 0, one = 0;
+	char *part, *rest = word;
+
+	if (!get_word(r, " \t\r\n#", word))
+		return 0;
+	while ((part = strsep(&rest, "|"))) {
+		if (!named(arg, part, &one)) {
+			refuse(r, "%s: '%s' is no number, nor a name of one", arg->name, part);
+			return 0;
+		}
+		value |= one;
+	}
+	if (!fits(arg, value))
+		refuse(r, "%s: %lld does not fit %u %s bits", arg->name, value,
+		      8 * arg->size, arg->is_signed ? "signed" : "unsigned");
+	return value;
+}
+
+/* One character of quoted text, its backslash resolved; -1 if it is none. */
+static int get_char(struct reader *r)
+{
+	static const char from[] = "\"\\ntr", to[] = "\"\\\n\t\r";
+	int hi, lo;
+	char c = *r->at;
+	const char *at;
+
+	if (!c || c == '\n')
+		return -1;
+	r->at++;
+	if (c != '\\')
+		return (u8)c;
+	c = *r->at;
+	at = c ? strchr(from, c) : NULL;
+	if (at) {
+		r->at++;
+		return to[at - from];
+	}
+	if (c != 'x')
+		return -1;
+	hi = hex_to_bin(r->at[1]);
+	lo = hi < 0 ? -1 : hex_to_bin(r->at[2]);
+	if (lo < 0)
+		return -1;
+	r->at += 3;
+	return hi << 4 | lo;
+}
+
+static u64 get_bytes(struct reader *r, const struct kp_arg *arg,
+		     struct kp_program *prog)
+{
+	u32 at = prog->pool_used, len = 0;
+	int c;
+
+	skip_blanks(r);
+	if (*r->at != '"') {
+		refuse(r, "%s: text in double quotes is missing", arg->name);
+		return 0;
+	}
+	for (r->at++; *r->at != '"'; len++) {
+		c = get_char(r);
+		if (c < 0 || (!c && arg->kind == KP_TEXT)) {
+			refuse(r, "%s: %s", arg->name, c ? "bad or unfinished text" :
+			      "a NUL ends the text");
+			return 0;
+		}
+		if (len == KP_BYTES_MAX || at + len == KP_POOL_SIZE) {
+			refuse(r, "%s: at most %u bytes", arg->name, KP_BYTES_MAX);
+			return 0;
+		}
+		prog->pool[at + len] = c;
+	}
+	r->at++;
+	prog->pool_used += len;
+	return kp_span(at, len);
+}
+
+static void get_params(struct reader *r, const struct kp_pair *pair,
+		       struct kp_program *prog)
+{
+	char word[WORD_MAX];
+	u32 a;
+
+	if (get_word(r, " \t\r\n#", word) && strcmp(word, pair->name))
+		refuse(r, "'%s' where the pair's name, %s, begins a program", word,
+		      pair->name);
+	for (a = 0; !r->failed && a < KP_NR_ARGS && pair->param[a].name; a++) {
+		if (!get_word(r, "= \t\r\n#", word))
+			return;
+		if (strcmp(word, pair->param[a].name) || *r->at != '=') {
+			refuse(r, "'%s' where %s= is expected", word, pair->param[a].name);
+			return;
+		}
+		r->at++;
+		prog->param[a] = get_number(r, &pair->param[a]);
+	}
+}
+
+static void get_step(struct reader *r, const struct kp_pair *pair,
+		     struct kp_program *prog, struct kp_step *step)
+{
+	const struct kp_arg *arg;
+	char word[WORD_MAX];
+	u32 a;
+
+	if (!get_word(r, " \t\r\n#", word))
+		return;
+	for (step->op = 0; step->op < pair->nr_ops; step->op++)
+		if (!strcmp(pair->operation[step->op].name, word))
+			break;
+	if (step->op == pair->nr_ops) {
+		refuse(r, "%s has no operation '%s'", pair->name, word);
+		return;
+	}
+	arg = pair->op[step->op].arg;
+	for (a = 0; !r->failed && a < KP_NR_ARGS && arg[a].name; a++) {
+		if (!given(&arg[a]))
+			continue;
+		if (ends_line(r))
+			refuse(r, "%s: %s is missing", word, arg[a].name);
+		else if (kp_in_pool(&arg[a]))
+			step->arg[a] = get_bytes(r, &arg[a], prog);
+		else
+			step->arg[a] = get_number(r, &arg[a]);
+		if (arg[a].kind == KP_BUFFER && step->arg[a] > KP_BYTES_MAX)
+			refuse(r, "%s: at most %u bytes", arg[a].name, KP_BYTES_MAX);
+	}
+	if (!r->failed && !ends_line(r))
+		refuse(r, "%s: more words than it has arguments", word);
+}
+
+static u32 count_lines(const char *text)
+{
+	u32 n = 1;
+
+	while ((text = strchr(text, '\n'))) {
+		text++;
+		n++;
+	}
+	return n;
+}
+
+/**
+ * kp_program_parse() - read a program
+ * @pair: the pair whose program it is
+ * @text: where to begin; moved to the end of the program: a line that begins with
+ *        an @, or the end of the text
+ * @wrong: receives what is wrong with it, and in which line
+ *
+ * Context: may sleep.
+ * Return: the program, owned by the caller; NULL if it is none, or without memory
+ */
+struct kp_program *kp_program_parse(const struct kp_pair *pair,
+				    const char **text, struct seq_buf *wrong)
+{
+	struct reader r = { .at = *text, .line = 1, .wrong = wrong };
+	struct kp_program *prog = kp_program_alloc(count_lines(*text));
+
+	if (!prog) {
+		refuse(&r, "no memory for it");
+		return NULL;
+	}
+	if (next_line(&r))
+		get_params(&r, pair, prog);
+	else
+		refuse(&r, "no program");
+	if (!r.failed && !ends_line(&r))
+		refuse(&r, "more words than %s has parameters", pair->name);
+	while (!r.failed && next_line(&r))
+		get_step(&r, pair, prog, &prog->step[prog->nr_steps++]);
+	*text = r.at;
+	if (r.failed) {
+		kp_program_free(prog);
+		return NULL;
+	}
+	return prog;
+}
