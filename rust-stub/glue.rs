@@ -254,10 +254,15 @@ impl Slots {
         self.get(at).n as usize
     }
 
-    /// Where a number is to be stored.
+    /// Stores a number where C is to find it.
+    ///
+    /// # Safety
+    ///
+    /// The slot must be of a number of type `T`.
     #[inline]
-    pub(crate) fn output<T: Number>(&self, at: usize) -> *mut T {
-        self.get(at).p.cast()
+    pub(crate) unsafe fn store<T: Number>(&self, at: usize, value: T) {
+        // SAFETY: By the type invariant and the safety requirements of this function.
+        unsafe { self.bytes::<T>(at).write(value) };
     }
 
     /// A number that the operation may change.

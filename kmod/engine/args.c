@@ -4,6 +4,7 @@
  * powers of two, values near those drawn before, named values with a bit flipped;
  * text that is empty, as long as it can be, or an earlier text but for a character.
  */
+#include <linux/array_size.h>
 #include <linux/minmax.h>
 #include <linux/prandom.h>
 #include <linux/string.h>
@@ -112,10 +113,19 @@ static u64 draw_evenly(struct rnd_state *rnd, const struct kp_arg *arg)
 	return arg->lo + below(rnd, span + 1);
 }
 
-/* A power of two, less one, as it is, or more one; negative in one case of four. */
+/* A power of two, less one, as it is, or more one; mostly one where a type ends. */
+static u64 near_power(struct rnd_state *rnd)
+{
+	static const u8 ends[] = { 7, 8, 15, 16, 31, 32, 63 };
+	u32 bit = die(rnd, 2) ? die(rnd, 64) : ends[die(rnd, ARRAY_SIZE(ends))];
+
+	return (1ULL << bit) + die(rnd, 3) - 1;
+}
+
+/* The same, and negative in one case of four. */
 static u64 draw_power(struct rnd_state *rnd, const struct kp_arg *arg)
 {
-	u64 value = (1ULL << die(rnd, 64)) + die(rnd, 3) - 1;
+	u64 value = near_power(rnd);
 
 	return arg->is_signed && !die(rnd, 4) ? -value : value;
 }
@@ -129,19 +139,27 @@ static u32 nr_names(const struct kp_arg *arg)
 	return n;
 }
 
+/* A bit of an argument's type; each second one is that of the sign. */
+static u64 draw_bit(struct rnd_state *rnd, const struct kp_arg *arg)
+{
+	u32 bits = 8 * arg->size;
+
+	return 1ULL << (die(rnd, 2) ? bits - 1 : die(rnd, bits));
+}
+
 static u64 draw_named(struct rnd_state *rnd, const struct kp_arg *arg)
 {
 	u32 i, n = nr_names(arg);
 	u64 value = 0;
 
-	if (!die(rnd, 16))
-		return arg->names[die(rnd, n)].value ^ 1ULL << die(rnd, 8 * arg->size);
-	if (!arg->flags)
-		return arg->names[die(rnd, n)].value;
-	for (i = 0; i < n; i++)
-		if (die(rnd, 2))
-			value |= arg->names[i].value;
-	return value;
+	if (!arg->flags) {
+		value = arg->names[die(rnd, n)].value;
+	} else {
+		for (i = 0; i < n; i++)
+			if (die(rnd, 2))
+				value |= arg->names[i].value;
+	}
+	return die(rnd, 8) ? value : value ^ draw_bit(rnd, arg);
 }
 
 /* Any integer that an operation before this one was given, in the first operation 0. */
@@ -153,8 +171,18 @@ static u64 draw_earlier(struct rnd_state *rnd, const struct kp_program *prog,
 	return step ? s->arg[die(rnd, KP_NR_ARGS)] : 0;
 }
 
+/* A byte of text or bytes, the last one in each second case; 0 if there is none. */
+static u64 draw_of(struct rnd_state *rnd, const struct kp_program *prog, u64 span)
+{
+	u32 len = kp_span_len(span);
+
+	return len ? prog->pool[kp_span_at(span) +
+				(die(rnd, 2) ? len - 1 : die(rnd, len))] : 0;
+}
+
+/* @span: an earlier argument's bytes, of which the number may be one, or their count */
 static u64 draw_number(struct rnd_state *rnd, const struct kp_arg *arg,
-		       const struct kp_program *prog, u32 step)
+		       const struct kp_program *prog, u32 step, u64 span)
 {
 	u64 value;
 
@@ -162,7 +190,14 @@ static u64 draw_number(struct rnd_state *rnd, const struct kp_arg *arg,
 		return draw_evenly(rnd, arg);
 	if (nr_names(arg))
 		return draw_named(rnd, arg);
-	switch (die(rnd, 16)) {
+	switch (die(rnd, 20)) {
+	case 16:
+	case 17:
+		value = draw_of(rnd, prog, span);
+		break;
+	case 18:
+		value = kp_span_len(span) + die(rnd, 3) - 1;
+		break;
 	case 0:
 		return arg->lo;
 	case 1:
@@ -218,6 +253,55 @@ static u32 draw_len(struct rnd_state *rnd, const struct kp_arg *arg)
 	default:
 		return die(rnd, arg->max + 1);
 	}
+}
+
+/* One byte over and over, but for one place, which in each second case is the last. */
+static u32 fill_evenly(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
+{
+	u32 i, len = draw_len(rnd, arg);
+	u8 byte = draw_byte(rnd, arg);
+
+	for (i = 0; i < len; i++)
+		to[i] = byte;
+	if (len)
+		to[die(rnd, 2) ? len - 1 : die(rnd, len)] = draw_byte(rnd, arg);
+	return len;
+}
+
+static bool allowed(const struct kp_arg *arg, const u8 *text, u32 len)
+{
+	u32 i;
+
+	for (i = 0; arg->of && i < len; i++)
+		if (!strchr(arg->of, text[i]))
+			return false;
+	return true;
+}
+
+/* A number as a person writes it, near where types end, now and then not quite. */
+static u32 fill_numeric(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
+{
+	static const char *const signs[] = { "", "", "-", "-", "+" };
+	static const char *const forms[] = {
+		"%s%llu", "%s%llu", "%s%llu", "%s0x%llx", "%s0%llo", "%s%llx",
+	};
+	u64 value = die(rnd, 2) ? near_power(rnd) : kp_draw64(rnd) >> die(rnd, 64);
+	char text[40];
+	u32 len;
+
+	len = scnprintf(text, sizeof(text), forms[die(rnd, ARRAY_SIZE(forms))],
+			signs[die(rnd, ARRAY_SIZE(signs))], value);
+	if (!die(rnd, 8))
+		text[len++] = draw_byte(rnd, arg);
+	if (!die(rnd, 16)) {
+		memmove(text + 1, text, len++);
+		text[0] = draw_byte(rnd, arg);
+	}
+	len = min(len, arg->max);
+	if (!allowed(arg, (const u8 *)text, len))
+		return 0;
+	memcpy(to, text, len);
+	return len;
 }
 
 static u32 fill_anyhow(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
@@ -288,8 +372,7 @@ static u32 fill_from(struct rnd_state *rnd, const struct kp_arg *arg,
 }
 
 /* The text or bytes of an earlier argument of the same operation or an earlier one. */
-static u64 earlier_span(struct rnd_state *rnd, const struct kp_program *prog,
-			const u64 *spans, u32 nr)
+static u64 earlier_span(struct rnd_state *rnd, const u64 *spans, u32 nr)
 {
 	return nr ? spans[die(rnd, nr)] : 0;
 }
@@ -304,11 +387,15 @@ static u64 draw_bytes(struct rnd_state *rnd, const struct kp_arg *arg,
 
 	if (KP_POOL_SIZE - at < arg->max)
 		return kp_span(at, 0);
-	if (kp_span_len(near) && side < 4)
+	if (arg->numeric && side < 6)
+		len = fill_numeric(rnd, arg, to);
+	else if (kp_span_len(near) && side < 4)
 		len = fill_from(rnd, arg, prog->pool + kp_span_at(near),
 				kp_span_len(near), to);
 	else if (arg->parts && side < 6)
 		len = fill_from_parts(rnd, arg, to);
+	else if (side == 6)
+		len = fill_evenly(rnd, arg, to);
 	else
 		len = fill_anyhow(rnd, arg, to);
 	prog->pool_used += len;
@@ -340,12 +427,13 @@ void kp_draw_args(struct rnd_state *rnd, const struct kp_arg *arg,
 		switch (arg[a].kind) {
 		case KP_NUMBER:
 		case KP_INOUT:
-			value[a] = draw_number(rnd, &arg[a], prog, step);
+			value[a] = draw_number(rnd, &arg[a], prog, step,
+					       earlier_span(rnd, spans, nr));
 			break;
 		case KP_TEXT:
 		case KP_BYTES:
 			value[a] = draw_bytes(rnd, &arg[a], prog,
-					      earlier_span(rnd, prog, spans, nr));
+					      earlier_span(rnd, spans, nr));
 			spans[nr++] = value[a];
 			break;
 		case KP_BUFFER:

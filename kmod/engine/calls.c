@@ -17,8 +17,6 @@
 #define GUARD		16
 #define ROOM(n)		(ALIGN(n, 8) + 2 * GUARD)
 #define ARENA_SIZE	(KP_NR_ARGS * ROOM(KP_BYTES_MAX + 1))
-/* What a function finds where it is to write. */
-#define UNWRITTEN	0x5a
 
 /* One argument in memory: @size bytes at @at, of which @may may be written. */
 struct laid {
@@ -79,7 +77,7 @@ static void fill(const struct kp_arg *arg, const struct kp_program *prog,
 		memcpy(laid->at, &value, arg->size);
 		break;
 	default:
-		memset(laid->at, UNWRITTEN, laid->size);
+		memset(laid->at, KP_UNWRITTEN, laid->size);
 		break;
 	}
 }

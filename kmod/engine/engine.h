@@ -44,9 +44,10 @@ struct kp_name {
  * @max: greatest number of bytes, but for the NUL
  * @of: characters that text is made of; NULL for any but NUL
  * @parts: pieces that text is made of, beside @of; NULL at the end, or no list
+ * @numeric: text is mostly a number as a person writes it
  * @names: values that have a name; no list if NULL
  * @flags: @names are bits of which any number can be set; else the value is one
- *         of them, but for one draw in sixteen
+ *         of them. One draw in eight has a bit that it should not have.
  */
 struct kp_arg {
 	const char *name;
@@ -59,6 +60,7 @@ struct kp_arg {
 	u32 max;
 	const char *of;
 	const char *const *parts;
+	bool numeric;
 	const struct kp_name *names;
 	bool flags;
 };
@@ -295,6 +297,9 @@ struct kp_step_trace {
 	bool hides_outs;
 	u32 outs_at;
 };
+
+/** define KP_UNWRITTEN - what a function finds where it is to store something */
+#define KP_UNWRITTEN	0x5a
 
 /** define KP_NOT_KEPT - a trace has no room for an operation's outputs */
 #define KP_NOT_KEPT	U32_MAX

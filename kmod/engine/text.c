@@ -190,7 +190,9 @@ static void print_outs(struct seq_buf *s, const struct kp_trace *trace, u32 step
 			continue;
 		}
 		size = arg[a].kind == KP_BUFFER ? at->arg[a] : arg[a].size;
-		if (arg[a].kind == KP_BUFFER)
+		if (arg[a].kind != KP_INOUT && size && !memchr_inv(kept, KP_UNWRITTEN, size))
+			seq_buf_puts(s, "untouched");
+		else if (arg[a].kind == KP_BUFFER)
 			print_bytes(s, kept, size);
 		else
 			print_number(s, &arg[a], number_at(kept, &arg[a]));

@@ -166,7 +166,7 @@ def _store(function: Function, value: str, where: str) -> str:
     """Statements that store the outputs in `value`."""
     outs = _outputs(function)
     names = [f"out{i}" for i, _ in outs]
-    stores = "".join(f" {where.format(at=i, name=_name(p.name))}.write({name});"
+    stores = "".join(f" {where.format(at=i, name=_name(p.name), value=name)};"
                      for name, (i, p) in zip(names, outs))
     return f"let {_tuple(names)} = {value};{stores}"
 
@@ -175,7 +175,7 @@ def _entry(pair: str, function: Function) -> str:
     """C's way into the port."""
     call = f"port::{_name(function.name)}({', '.join(_into(p) for _, p in _inputs(function))})"
     kind = function.returns.kind
-    store = _store(function, "given", "{name}") if function.outputs else ""
+    store = _store(function, "given", "{name}.write({value})") if function.outputs else ""
     if kind == "KP_OFFSET":
         base = next(p for p in function.parameters if p.name == function.returns.words[0])
         body = f"glue::pointer({call}, {_name(base.name)}.cast()).cast()"
@@ -208,7 +208,7 @@ def _invoker(function: Function, called: str) -> str:
     args = ", ".join(_slot(p, i) for i, p in _inputs(function))
     call = f"{called}::{_name(function.name)}({args})"
     kind = function.returns.kind
-    store = _store(function, "given", "slot.output({at})")
+    store = _store(function, "given", "slot.store({at}, {value})")
     if kind == "KP_RESULT" and function.outputs:
         body = f"match {call} {{ Ok(given) => {{ {store} 0 }} Err(e) => i64::from(e.to_errno()) }}"
     elif kind == "KP_RESULT":
@@ -235,7 +235,7 @@ def _invoker(function: Function, called: str) -> str:
 
 
 def _module(name: str, doc: str, parts: list[str]) -> str:
-    return (f"\n/// {doc}\nmod {name} {{\n    #[allow(unused_imports)]\n    use super::*;\n\n"
+    return (f"\n/// {doc}\nmod {name} {{\n    #![allow(unused_unsafe)] // Numbers alone need none.\n\n    #[allow(unused_imports)]\n    use super::*;\n\n"
             + "\n".join(parts) + "}\n")
 
 

@@ -21,7 +21,7 @@ CONTEXTS = ("ANY", "ATOMIC", "SLEEPS")
 PARAMETERS = {"KP_NUMBER": 2, "KP_CHOICE": 2, "KP_FLAGS": 2, "KP_TEXT": 1, "KP_BYTES": 3,
               "KP_OUTPUT": 2, "KP_INOUT": 2, "KP_BUFFER": 3}
 #: Options of a parameter, members of struct kp_arg.
-OPTIONS = ("lo", "hi", "max", "of", "parts", "names")
+OPTIONS = ("lo", "hi", "max", "of", "parts", "numeric")
 RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_OFFSET")
 #: As many arguments as the engine takes (KP_NR_ARGS).
 ARGS_MAX = 6
