@@ -115,7 +115,7 @@ pub(crate) trait Number: Copy {
 }
 
 macro_rules! number {
-    ($($type:ty)*) => {
+    ($($type:ty)*, $into:expr) => {
         $(impl Number for $type {
             #[inline]
             fn of(number: u64) -> Self {
@@ -124,12 +124,14 @@ macro_rules! number {
 
             #[inline]
             fn into_result(self) -> i64 {
-                self as i64
+                $into(self)
             }
         })*
     };
 }
-number!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
+number!(u8 u16 u32 i8 i16 i32, i64::from);
+number!(u64 usize isize, |value| value as i64);
+number!(i64, core::convert::identity);
 
 impl Number for bool {
     #[inline]

@@ -510,6 +510,13 @@ do {									\
 #define KP_CASE(pair, func)	__KP_CASE(func, #func, pair),
 
 /**
+ * KP_ENGINE_CASE() - a case of the engine's, kp_case_<name>()
+ * @pair: the pair's name
+ * @name: the case's name
+ */
+#define KP_ENGINE_CASE(pair, name)	__KP_CASE(kp_case_##name, #name, pair),
+
+/**
  * KP_SUITES() - the KUnit suites and the module boilerplate of a pair
  * @pair: the pair's name; <pair>_pair must be a struct kp_pair
  * @...: further cases of the pair's own: KP_CASE() rows, without commas
@@ -519,9 +526,9 @@ do {									\
  */
 #define KP_SUITES(pair, ...)						\
 	__KP_SUITES(pair,						\
-		    __KP_CASE(kp_case_layout, "layout", pair),		\
+		    KP_ENGINE_CASE(pair, layout)			\
 		    __VA_ARGS__						\
-		    __KP_CASE(kp_case_invariants, "invariants", pair),)
+		    KP_ENGINE_CASE(pair, invariants))
 
 /**
  * KP_FUNCTION_SUITES() - the same for a function pair

@@ -9,7 +9,7 @@
  * The first line names the pair and the parameters of the object's creation; each
  * further line is an operation and its arguments. Numbers are decimal or 0x...,
  * values that have a name in C go by it, flags are joined with |. Text and bytes
- * are in double quotes: \" \\ \n \t \r, and \xHH for whatever else does not print.
+ * are in double quotes, with the escapes of print_byte() for what does not print.
  * # begins a comment. What an operation only writes is not an argument here.
  */
 #include <linux/ctype.h>
@@ -326,7 +326,7 @@ static u64 get_number(struct reader *r, const struct kp_arg *arg)
 	}
 	if (!fits(arg, value))
 		refuse(r, "%s: %lld does not fit %u %s bits", arg->name, value,
-		      8 * arg->size, arg->is_signed ? "signed" : "unsigned");
+		       8 * arg->size, arg->is_signed ? "signed" : "unsigned");
 	return value;
 }
 
@@ -396,7 +396,7 @@ static void get_params(struct reader *r, const struct kp_pair *pair,
 
 	if (get_word(r, " \t\r\n#", word) && strcmp(word, pair->name))
 		refuse(r, "'%s' where the pair's name, %s, begins a program", word,
-		      pair->name);
+		       pair->name);
 	for (a = 0; !r->failed && a < KP_NR_ARGS && pair->param[a].name; a++) {
 		if (!get_word(r, "= \t\r\n#", word))
 			return;

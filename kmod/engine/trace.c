@@ -149,7 +149,7 @@ void kp_trace_judge(struct kp_trace *trace, u32 invariant, bool holds)
 	kp_stats_count(trace->pair, trace->path, invariant);
 	if (!holds)
 		kp_trace_broken(trace, trace->nr,
-			     trace->pair->invariant[invariant].id);
+				trace->pair->invariant[invariant].id);
 }
 EXPORT_SYMBOL_GPL(kp_trace_judge);
 

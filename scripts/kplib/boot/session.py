@@ -114,10 +114,9 @@ class Session:
         loaded = vm.load(f"loading {pair}", in_guest(self._built.pairs[pair]).read_bytes())
         modules = vm.read("reading /proc/modules", "/proc/modules")
         cases = vm.read(f"reading the plan of {pair}", f"{DEBUG}/kparity/{pair}/cases")
-        if self._lane.programs:
+        if self._lane.programs and (text := programs.text(self._setup.request, pair)):
             marks.append(vm.write(f"handing over the programs of {pair}",
-                                  f"{DEBUG}/kparity/{pair}/programs",
-                                  programs.text(self._setup.request, pair)))
+                                  f"{DEBUG}/kparity/{pair}/programs", text))
         vm.write("clearing what was warned of once", f"{DEBUG}/clear_warn_once", b"1")
         asked = _Asked(
             pair, marks, loaded, modules, cases,

@@ -15,7 +15,8 @@ from typing import Mapping
 from kplib.common import ui
 from kplib.common.errors import Refused
 from kplib.configure import archs, lanes, pairs, variants
-from kplib.configure.pairs import TOP
+
+TOP = pairs.TOP
 
 #: Seconds of silence, in variant base, while a case of KUnit's speed "normal" runs, or
 #: anything else; variants multiply it by their patience. The longest silent case of ours

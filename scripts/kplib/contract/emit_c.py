@@ -129,7 +129,8 @@ def _limits(parameter: Parameter, given: dict[str, str]) -> list[str]:
 def _row(parameter: Parameter) -> str:
     """A parameter's struct kp_arg."""
     given = dict(parameter.options)
-    members = [f'.name = "{parameter.name}"', f".kind = {_KINDS.get(parameter.kind, parameter.kind)}"]
+    kind = _KINDS.get(parameter.kind, parameter.kind)
+    members = [f'.name = "{parameter.name}"', f".kind = {kind}"]
     if parameter.kind not in _MAX:
         members += [f".size = sizeof({parameter.type})",
                     f".is_signed = is_signed_type({parameter.type})"]
@@ -164,7 +165,8 @@ def glue(pair: str, contract: str, own: str, functions: tuple[Function, ...]) ->
     text = _Text(contract, own)
     text.add(_HEAD.format(contract=contract).replace("/* SPDX", "// SPDX").replace(
         "GPL-2.0 */", "GPL-2.0", 1))
-    text.add("#include <linux/module.h>\n#include <linux/overflow.h>\n#include \"engine/engine.h\"\n"
+    text.add("#include <linux/module.h>\n#include <linux/overflow.h>\n"
+             "#include \"engine/engine.h\"\n"
              f"#include \"{pair}_glue.h\"\n\n"
              "static void nothing(void *obj, const struct kp_slot *slot,\n"
              "\t\tstruct kp_result *res)\n{\n\tres->ret = 0;\n}\n\n")

@@ -139,7 +139,8 @@ def _caller_of_c(function: Function) -> str:
     """The C side, safe to call."""
     args = ", ".join(_from(p) for p in function.parameters)
     call = f"unsafe {{ bindings::{_name(function.name)}({args}) }}"
-    safety = "        // SAFETY: The arguments are what the contract asks for, for the call's time.\n"
+    safety = ("        // SAFETY: The arguments are what the contract asks for, for the call's "
+              "time.\n")
     lets = "".join(f"        let mut {_name(p.name)} = Default::default();\n"
                    for _, p in _outputs(function))
     outs = _tuple([_name(p.name) for _, p in _outputs(function)])
@@ -235,7 +236,9 @@ def _invoker(function: Function, called: str) -> str:
 
 
 def _module(name: str, doc: str, parts: list[str]) -> str:
-    return (f"\n/// {doc}\nmod {name} {{\n    #![allow(unused_unsafe)] // Numbers alone need none.\n\n    #[allow(unused_imports)]\n    use super::*;\n\n"
+    return (f"\n/// {doc}\nmod {name} {{\n"
+            "    #![allow(unused_unsafe)] // Numbers alone need none.\n\n"
+            "    #[allow(unused_imports)]\n    use super::*;\n\n"
             + "\n".join(parts) + "}\n")
 
 
@@ -256,7 +259,8 @@ def root(pair: str, shared: Path, port: Path, functions: tuple[Function, ...]) -
                 raise BadRow(function.line, f"Rust has no such name: {name}")
     quoted = {"shared": shared / "kparity.rs", "glue": shared / "glue.rs", "port": port}
     return (_HEAD.format(pair=pair, **{k: json.dumps(str(v)) for k, v in quoted.items()})
-            + _module("c", "The C side, as a Rust caller uses it.", list(map(_caller_of_c, functions)))
+            + _module("c", "The C side, as a Rust caller uses it.",
+                      [_caller_of_c(f) for f in functions])
             + _module("entry", "C's way into the port.", [_entry(pair, f) for f in functions])
             + _module("over_c", "Calls of the C side.", [_invoker(f, "c") for f in functions])
             + _module("over_rust", "Calls of the port.",
