@@ -6,96 +6,101 @@
 #include <linux/seq_buf.h>
 #include "engine.h"
 
-/* Room for a line of a report, text of a few arguments included. */
-#define LINE_SIZE	8192
-
-/* Print one operation beside what both paths made of it. */
-static void report_step(struct kunit *test, const struct kp_program *prog,
-			u32 i, const struct kp_trace *ref,
-			const struct kp_trace *got, const char *mark, char *line)
+static void print_step(struct seq_buf *s, const struct kp_program *prog, u32 i,
+		       const struct kp_trace *ref, const struct kp_trace *got,
+		       bool here)
 {
-	const struct kp_trace *traces[] = { ref, got };
-	struct seq_buf s;
-	u32 n;
-
-	seq_buf_init(&s, line, LINE_SIZE);
-	kp_print_step(&s, got->pair, prog, i);
-	kunit_err(test, "    %s", seq_buf_str(&s));
-	for (n = 0; n < ARRAY_SIZE(traces); n++) {
-		seq_buf_clear(&s);
-		if (i < traces[n]->nr)
-			kp_print_result(&s, traces[n], i);
+	seq_buf_puts(s, "    ");
+	kp_print_step(s, got->pair, prog, i);
+	seq_buf_puts(s, here ? "\n          c->c: " : "\n          both: ");
+	if (i < ref->nr)
+		kp_print_result(s, ref, i);
+	else
+		seq_buf_puts(s, "not run");
+	if (here) {
+		seq_buf_puts(s, "\n          this path: ");
+		if (i < got->nr)
+			kp_print_result(s, got, i);
 		else
-			seq_buf_puts(&s, "not run");
-		kunit_err(test, "          %s: %s%s", n ? kp_path_name[got->path] : "c->c",
-			  seq_buf_str(&s), n ? mark : "");
+			seq_buf_puts(s, "not run");
 	}
+	seq_buf_putc(s, '\n');
 }
 
-/* Print the smallest failing program beside what both paths made of it. */
-static void report(struct kunit *test, const struct kp_program *prog,
-		   const char *whence, const struct kp_trace *ref,
-		   const struct kp_trace *got)
+/**
+ * kp_print_program() - print a program beside what both paths made of it
+ * @s: where to
+ * @prog: the program
+ * @ref: its trace on C over C
+ * @got: its trace on the path
+ * @diff: their first difference
+ *
+ * The path is not named: paths that differ in the same way print the same.
+ */
+void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
+		      const struct kp_trace *ref, const struct kp_trace *got,
+		      const struct kp_diff *diff)
 {
-	char *line = kunit_kmalloc(test, LINE_SIZE, GFP_KERNEL);
-	const struct kp_pair *pair = got->pair;
-	const char *name = kp_path_name[got->path];
-	bool differ;
-	struct seq_buf s;
-	u32 at, i;
+	u32 i;
 
-	if (!line) {
-		KUNIT_FAIL(test, "%s: %s differs, and there is no memory to say how",
-			   pair->name, name);
-		return;
-	}
-	differ = kp_trace_differ(ref, got, &at);
-	if (!differ && got->broken)
-		at = got->broken_at;
-	kunit_err(test, "%s: %s: step %u of %u", pair->name, whence,
-		  min(at + 1, prog->nr_steps), prog->nr_steps);
-	seq_buf_init(&s, line, LINE_SIZE);
-	kp_print_create(&s, pair, prog->param);
-	kunit_err(test, "    %s", seq_buf_str(&s));
-	if (ref->err || got->err)
-		kunit_err(test, "          create gave c->c: %d  %s: %d", ref->err,
-			  name, got->err);
+	seq_buf_puts(s, "    ");
+	kp_print_create(s, got->pair, prog->param);
+	seq_buf_putc(s, '\n');
+	if (diff->what == KP_DIFFERS_CREATE)
+		seq_buf_printf(s, "          c->c: created with %d, state %08x\n"
+			       "          this path: created with %d, state %08x\n",
+			       ref->err, (u32)ref->start, got->err, (u32)got->start);
 	for (i = 0; i < prog->nr_steps; i++)
-		report_step(test, prog, i, ref, got,
-			    differ && i == at ? "   <-- differs" : "", line);
-	if (got->broken)
-		kunit_err(test, "  broken at step %u on %s: %s",
-			  got->broken_at + 1, name, got->broken);
-	KUNIT_FAIL(test, "%s: %s %s", pair->name, name,
-		   differ ? "differs from c->c" : "breaks its contract");
+		print_step(s, prog, i, ref, got, i == diff->at);
+	if (diff->broken)
+		seq_buf_printf(s, "    this path broke its contract: %s\n", diff->broken);
+	if (ref->broken)
+		seq_buf_printf(s, "    c->c itself breaks the contract at step %u: %s\n",
+			       ref->broken_at + 1, ref->broken);
+}
+
+/* Room for a program of a few operations, and what both paths made of it. */
+#define TEXT_SIZE	8192
+
+/* Print one program that is not to be made smaller, and fail. */
+static void report(struct kunit *test, const struct kp_program *prog,
+		   const char *name, const struct kp_trace *ref,
+		   const struct kp_trace *got, const struct kp_diff *diff)
+{
+	char *text = kunit_kmalloc(test, TEXT_SIZE, GFP_KERNEL);
+	struct seq_buf s;
+	char *line;
+
+	KUNIT_FAIL(test, "%s: step %u of %u differs from c->c, or breaks its contract",
+		   name, min(diff->at + 1, prog->nr_steps), prog->nr_steps);
+	if (!text)
+		return;
+	seq_buf_init(&s, text, TEXT_SIZE);
+	kp_print_program(&s, prog, ref, got, diff);
+	seq_buf_str(&s);
+	while ((line = strsep(&text, "\n")))
+		if (*line)
+			kunit_err(test, "%s", line);
 }
 
 /*
  * C over C is its own reference: the same program twice, so a result that
  * depends on anything but the program shows here before it confuses a port.
  */
-static void lockstep(struct kunit *test, const struct kp_pair *pair,
-		     enum kp_path_id path, struct kp_program *prog,
-		     struct kp_trace *ref, struct kp_trace *got)
+static void lockstep(struct kunit *test, const struct kp_path_param *p,
+		     struct kp_program *prog, struct kp_trace *ref,
+		     struct kp_trace *got, struct kp_groups *groups)
 {
-	char whence[120];
-	bool smallest;
-	u32 i, at;
+	u32 i;
 
 	for (i = 0; i < kp_programs; i++) {
 		kp_alive();
-		kp_program_make(pair, prog, kp_seed, i, kp_steps);
-		kp_trace_run(ref, pair, KP_C_C, prog);
-		kp_trace_run(got, pair, path, prog);
-		if (!got->broken && !kp_trace_differ(ref, got, &at))
-			continue;
-		smallest = kp_shrink(pair, path, prog, ref, got);
-		scnprintf(whence, sizeof(whence), "seed %llu, program %u, shrunk from %u steps%s",
-			  prog->seed, prog->index, kp_steps,
-			  smallest ? "" : ", and given up: it takes too long");
-		report(test, prog, whence, ref, got);
-		return;
+		kp_program_make(p->pair, prog, kp_seed, i, kp_steps);
+		kp_trace_run(ref, p->pair, KP_C_C, prog);
+		kp_trace_run(got, p->pair, p->id, prog);
+		kp_groups_collect(groups, prog, ref, got);
 	}
+	kp_groups_report(groups, test);
 }
 
 /**
@@ -103,7 +108,8 @@ static void lockstep(struct kunit *test, const struct kp_pair *pair,
  * @test: its parameter is the path
  *
  * Fails if a trace differs, an errno is not in the contract or an invariant
- * does not hold after an operation.
+ * does not hold after an operation; and tells all differences, a group for each
+ * kind.
  */
 void kp_case_lockstep(struct kunit *test)
 {
@@ -111,13 +117,15 @@ void kp_case_lockstep(struct kunit *test)
 	struct kp_program *prog = kp_program_alloc(kp_steps);
 	struct kp_trace *ref = kp_trace_alloc(kp_steps);
 	struct kp_trace *got = kp_trace_alloc(kp_steps);
+	struct kp_groups *groups = kp_groups_alloc(p, kp_steps);
 
-	if (prog && ref && got) {
+	if (prog && ref && got && groups) {
 		prog->observe = true;
-		lockstep(test, p->pair, p->id, prog, ref, got);
+		lockstep(test, p, prog, ref, got, groups);
 	} else {
 		KUNIT_FAIL(test, "no memory for programs of %u steps", kp_steps);
 	}
+	kp_groups_free(groups);
 	kp_trace_free(got);
 	kp_trace_free(ref);
 	kp_program_free(prog);
@@ -130,14 +138,14 @@ static void run_given(struct kunit *test, const struct kp_path_param *p,
 {
 	struct kp_trace *ref = kp_trace_alloc(prog->nr_steps);
 	struct kp_trace *got = kp_trace_alloc(prog->nr_steps);
-	u32 at;
+	struct kp_diff diff;
 
 	if (ref && got) {
 		prog->observe = true;
 		kp_trace_run(ref, p->pair, KP_C_C, prog);
 		kp_trace_run(got, p->pair, p->id, prog);
-		if (got->broken || kp_trace_differ(ref, got, &at))
-			report(test, prog, name, ref, got);
+		if (kp_trace_diff(ref, got, 0, &diff))
+			report(test, prog, name, ref, got, &diff);
 	} else {
 		KUNIT_FAIL(test, "no memory for %s", name);
 	}
@@ -222,20 +230,14 @@ bool kp_never_sleeps(const struct kp_pair *pair)
 static void judge_atomic(struct kunit *test, const struct kp_program *prog,
 			 const struct kp_trace *ref, const struct kp_trace *got)
 {
-	char *line;
-	u32 at;
+	struct kp_diff diff;
+	char name[60];
 
-	KUNIT_EXPECT_PTR_EQ_MSG(test, got->broken, NULL,
-				"broken at step %u: %s", got->broken_at + 1,
-				got->broken);
-	if (!kp_trace_differ(ref, got, &at))
+	if (!kp_trace_diff(ref, got, 0, &diff))
 		return;
-	line = kunit_kmalloc(test, LINE_SIZE, GFP_KERNEL);
-	if (line && at < prog->nr_steps)
-		report_step(test, prog, at, ref, got, "   <-- differs", line);
-	KUNIT_FAIL(test, "%s: %s differs from c->c, in program %u of seed %llu",
-		   got->pair->name, kp_path_name[got->path], prog->index,
-		   prog->seed);
+	scnprintf(name, sizeof(name), "program %u of seed %llu, in atomic context",
+		  prog->index, prog->seed);
+	report(test, prog, name, ref, got, &diff);
 }
 
 /**

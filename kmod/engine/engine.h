@@ -261,6 +261,7 @@ struct kp_stats {
  * @view_size: bytes in the pair's view
  * @path: the four drivers
  * @stats: filled by the engine
+ * @stateless: no operation changes what another one gives
  * @init: called when the pair's module is loaded, before any case runs; may be
  *        NULL. Returns 0 or an errno, and then the module is not loaded.
  * @exit: undoes @init; may be NULL
@@ -276,6 +277,7 @@ struct kp_pair {
 	size_t view_size;
 	const struct kp_driver *path[KP_NR_PATHS];
 	struct kp_stats *stats;
+	bool stateless;
 	int (*init)(void);
 	void (*exit)(void);
 };
@@ -348,6 +350,43 @@ struct kp_trace {
 	u8 *arena;
 	u8 *kept;
 	u32 kept_used;
+};
+
+/**
+ * enum kp_what - what of an operation differs
+ * @KP_DIFFERS_CREATE: the object's creation, or its state right after that
+ * @KP_DIFFERS_RETURN: the return value
+ * @KP_DIFFERS_OUTPUT: what it stored
+ * @KP_DIFFERS_STATE: the object's state after it
+ * @KP_DIFFERS_CONTRACT: nothing, but it broke its contract
+ * @KP_DIFFERS_END: one of the two did not get there
+ */
+enum kp_what {
+	KP_DIFFERS_CREATE,
+	KP_DIFFERS_RETURN,
+	KP_DIFFERS_OUTPUT,
+	KP_DIFFERS_STATE,
+	KP_DIFFERS_CONTRACT,
+	KP_DIFFERS_END,
+};
+
+/**
+ * struct kp_diff - a difference between a path and C over C
+ * @at: number of the operation in the program; that of all operations if it is
+ *      none of them
+ * @op: the operation
+ * @what: what differs
+ * @expected: errno of C over C, 0 for success
+ * @got: errno on the path, 0 for success
+ * @broken: what of the contract broke on the path; NULL if nothing did
+ */
+struct kp_diff {
+	u32 at;
+	u32 op;
+	enum kp_what what;
+	s32 expected;
+	s32 got;
+	const char *broken;
 };
 
 /**
@@ -618,16 +657,30 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 struct kp_result kp_once(const struct kp_path_param *p, void *obj, u32 op,
 			 u64 arg);
 void kp_trace_broken(struct kp_trace *trace, u32 step, const char *what);
-bool kp_trace_differ(const struct kp_trace *a, const struct kp_trace *b,
-		     u32 *at);
+bool kp_trace_diff(const struct kp_trace *a, const struct kp_trace *b, u32 from,
+		   struct kp_diff *diff);
+bool kp_same_kind(const struct kp_diff *a, const struct kp_diff *b);
 
 /* calls.c */
 u8 *kp_arena_alloc(void);
 
+/* cases.c */
+void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
+		      const struct kp_trace *ref, const struct kp_trace *got,
+		      const struct kp_diff *diff);
+
 /* shrink.c */
 bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
 	       struct kp_program *prog, struct kp_trace *ref,
-	       struct kp_trace *got);
+	       struct kp_trace *got, const struct kp_diff *diff,
+	       unsigned long end);
+
+/* groups.c */
+struct kp_groups *kp_groups_alloc(const struct kp_path_param *p, u32 steps);
+void kp_groups_free(struct kp_groups *groups);
+bool kp_groups_collect(struct kp_groups *groups, const struct kp_program *prog,
+		       const struct kp_trace *ref, const struct kp_trace *got);
+void kp_groups_report(struct kp_groups *groups, struct kunit *test);
 
 /* stats.c */
 void kp_stats_enter(const struct kp_pair *pair, const char *name);

@@ -10,27 +10,6 @@
 #include <linux/slab.h>
 #include "engine.h"
 
-/*
- * A program whose operations wait for what a bug keeps from them can take
- * seconds. What is left after this time is small enough to be read.
- */
-#define SHRINK_FOR	(10 * HZ)
-
-/*
- * A program counts as failing while the paths differ or a promise breaks. How
- * it fails may change on the way: the smallest failure is the one to read.
- */
-static bool fails(const struct kp_pair *pair, enum kp_path_id path,
-		  const struct kp_program *prog, struct kp_trace *ref,
-		  struct kp_trace *got)
-{
-	u32 at;
-
-	kp_trace_run(ref, pair, KP_C_C, prog);
-	kp_trace_run(got, pair, path, prog);
-	return got->broken || kp_trace_differ(ref, got, &at);
-}
-
 static void delete_steps(struct kp_program *prog, const struct kp_step *from,
 			 u32 nr, u32 at, u32 len)
 {
@@ -47,14 +26,27 @@ struct shrink {
 	struct kp_program *prog;
 	struct kp_trace *ref;
 	struct kp_trace *got;
+	struct kp_diff diff;
 	unsigned long end;
 	bool late;
 };
 
+/*
+ * A program still fails if the same operation differs in the same way. Else one
+ * difference would turn into another, and hide behind it.
+ */
 static bool still_fails(struct shrink *s)
 {
+	struct kp_diff now;
+
 	s->late |= time_after(jiffies, s->end);
-	return !s->late && fails(s->pair, s->path, s->prog, s->ref, s->got);
+	if (s->late)
+		return false;
+	kp_trace_run(s->ref, s->pair, KP_C_C, s->prog);
+	kp_trace_run(s->got, s->pair, s->path, s->prog);
+	if (!kp_trace_diff(s->ref, s->got, 0, &now))
+		return false;
+	return kp_same_kind(&now, &s->diff);
 }
 
 static u64 distance(const struct kp_arg *arg, u64 value)
@@ -212,6 +204,8 @@ static bool shrink_steps(struct shrink *s, struct kp_step *keep)
  * @prog: the program; must fail. Replaced by the smaller one.
  * @ref: receives the trace of the smaller program on C over C
  * @got: receives its trace on @path
+ * @diff: its difference, which stays but for where it is
+ * @end: when to give up, in jiffies
  *
  * Without memory for a copy the program stays as it is.
  *
@@ -220,11 +214,12 @@ static bool shrink_steps(struct shrink *s, struct kp_step *keep)
  */
 bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
 	       struct kp_program *prog, struct kp_trace *ref,
-	       struct kp_trace *got)
+	       struct kp_trace *got, const struct kp_diff *diff,
+	       unsigned long end)
 {
 	struct shrink s = {
 		.pair = pair, .path = path, .prog = prog, .ref = ref, .got = got,
-		.end = jiffies + SHRINK_FOR,
+		.diff = *diff, .end = end,
 	};
 	struct kp_step *steps = kvcalloc(prog->nr_steps, sizeof(*steps), GFP_KERNEL);
 	u8 *bytes = kvmalloc(KP_BYTES_MAX, GFP_KERNEL);
@@ -237,6 +232,7 @@ bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
 	}
 	kvfree(bytes);
 	kvfree(steps);
-	fails(pair, path, prog, ref, got);
+	kp_trace_run(ref, pair, KP_C_C, prog);
+	kp_trace_run(got, pair, path, prog);
 	return able && !s.late;
 }

@@ -178,25 +178,27 @@ static void print_outs(struct seq_buf *s, const struct kp_trace *trace, u32 step
 	const struct kp_step_trace *t = &trace->step[step];
 	const struct kp_step *at = &trace->prog->step[step];
 	const struct kp_arg *arg = trace->pair->op[at->op].arg;
-	const u8 *kept = trace->kept + t->outs_at;
+	const u8 *kept = trace->kept + t->outs_at, *at_now;
 	u32 a, size;
 
 	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
 		if (arg[a].kind < KP_OUTPUT)
 			continue;
-		seq_buf_printf(s, ", %s ", arg[a].name);
 		if (t->outs_at == KP_NOT_KEPT) {
-			seq_buf_puts(s, "(not kept)");
+			seq_buf_printf(s, ", %s not kept", arg[a].name);
 			continue;
 		}
 		size = arg[a].kind == KP_BUFFER ? at->arg[a] : arg[a].size;
-		if (arg[a].kind != KP_INOUT && size && !memchr_inv(kept, KP_UNWRITTEN, size))
-			seq_buf_puts(s, "untouched");
-		else if (arg[a].kind == KP_BUFFER)
-			print_bytes(s, kept, size);
-		else
-			print_number(s, &arg[a], number_at(kept, &arg[a]));
+		at_now = kept;
 		kept += size;
+		/* Untouched: as for a caller in Rust, which has no output then. */
+		if (arg[a].kind != KP_INOUT && !memchr_inv(at_now, KP_UNWRITTEN, size))
+			continue;
+		seq_buf_printf(s, ", %s ", arg[a].name);
+		if (arg[a].kind == KP_BUFFER)
+			print_bytes(s, at_now, size);
+		else
+			print_number(s, &arg[a], number_at(at_now, &arg[a]));
 	}
 }
 

@@ -274,35 +274,91 @@ struct kp_result kp_once(const struct kp_path_param *p, void *obj, u32 op,
 }
 EXPORT_SYMBOL_GPL(kp_once);
 
-/**
- * kp_trace_differ() - compare two traces of one program
- * @a: a trace
- * @b: another one
- * @at: where they part, if they do; the number of operations when they differ
- *      before the first one
- *
- * Costs are not compared.
- *
- * Return: true if they differ
- */
-bool kp_trace_differ(const struct kp_trace *a, const struct kp_trace *b,
-		     u32 *at)
+/* An operation's errno; 0 for success, and the same for all that are no errno. */
+static s32 errno_of(const struct kp_trace *trace, u32 step)
 {
-	u32 i;
+	const struct kp_op *op = &trace->pair->op[trace->prog->step[step].op];
+	s64 ret = trace->step[step].res.ret;
 
-	*at = a->prog->nr_steps;
-	if (a->err != b->err || a->start != b->start)
+	return op->returns == KP_RET_RESULT && ret < 0 ? max(ret, -MAX_ERRNO - 1) : 0;
+}
+
+/* What differs in one operation, or what of its contract broke; -1 if nothing did. */
+static int differs(const struct kp_trace *a, const struct kp_trace *b, u32 i)
+{
+	const struct kp_step_trace *s = &a->step[i], *t = &b->step[i];
+
+	if (i >= a->nr || i >= b->nr)
+		return KP_DIFFERS_END;
+	if (s->res.ret != t->res.ret)
+		return KP_DIFFERS_RETURN;
+	if (s->res.out != t->res.out ||
+	    (s->outs != t->outs && !s->hides_outs && !t->hides_outs))
+		return KP_DIFFERS_OUTPUT;
+	if (s->view != t->view)
+		return KP_DIFFERS_STATE;
+	if (b->broken && b->broken_at == i)
+		return KP_DIFFERS_CONTRACT;
+	return -1;
+}
+
+/**
+ * kp_trace_diff() - find the first difference of two traces of one program
+ * @a: the reference
+ * @b: another one
+ * @from: the operation to begin with; before the first one the object's creation
+ *        is compared as well
+ * @diff: receives what differs
+ *
+ * A promise that broke in @b is a difference too. Costs are not compared.
+ *
+ * Return: true if there is a difference
+ */
+bool kp_trace_diff(const struct kp_trace *a, const struct kp_trace *b, u32 from,
+		   struct kp_diff *diff)
+{
+	u32 i, nr = max(a->nr, b->nr);
+	int what = -1;
+
+	memset(diff, 0, sizeof(*diff));
+	if (!from && (a->err != b->err || a->start != b->start)) {
+		diff->at = a->prog->nr_steps;
+		diff->what = KP_DIFFERS_CREATE;
+		diff->expected = a->err;
+		diff->got = b->err;
 		return true;
-	for (i = 0; i < max(a->nr, b->nr); i++) {
-		const struct kp_step_trace *s = &a->step[i], *t = &b->step[i];
-
-		*at = i;
-		if (i >= a->nr || i >= b->nr)
-			return true;
-		if (s->res.ret != t->res.ret || s->res.out != t->res.out ||
-		    s->view != t->view ||
-		    (s->outs != t->outs && !s->hides_outs && !t->hides_outs))
-			return true;
 	}
-	return false;
+	for (i = from; i < nr && what < 0; i++)
+		what = differs(a, b, i);
+	if (what < 0 && b->broken && b->broken_at >= nr && b->broken_at >= from) {
+		diff->at = b->prog->nr_steps;
+		diff->what = KP_DIFFERS_CONTRACT;
+		diff->broken = b->broken;
+		return true;
+	}
+	if (what < 0)
+		return false;
+	diff->at = i - 1;
+	diff->what = what;
+	diff->op = a->prog->step[diff->at].op;
+	if (diff->at < a->nr && diff->at < b->nr) {
+		diff->expected = errno_of(a, diff->at);
+		diff->got = errno_of(b, diff->at);
+	}
+	if (b->broken && b->broken_at == diff->at)
+		diff->broken = b->broken;
+	return true;
+}
+
+/**
+ * kp_same_kind() - whether two differences are of one kind
+ * @a: a difference
+ * @b: another one
+ *
+ * Return: true if they differ at most in where they are
+ */
+bool kp_same_kind(const struct kp_diff *a, const struct kp_diff *b)
+{
+	return a->op == b->op && a->what == b->what && a->expected == b->expected &&
+	       a->got == b->got && a->broken == b->broken;
 }

@@ -217,4 +217,4 @@ def _tables(pair: str, functions: tuple[Function, ...], text: _Text) -> None:
              f"static const struct kp_pair {pair}_pair = {{\n\t.name = \"{pair}\",\n"
              f"\t.operation = {pair}_operations,\n\t.op = {pair}_op,\n"
              f"\t.nr_ops = ARRAY_SIZE({pair}_op),\n\t.path = {{\n{drivers}\t}},\n"
-             f"\t.stats = &{pair}_stats,\n}};\n\n")
+             f"\t.stats = &{pair}_stats,\n\t.stateless = true,\n}};\n\n")

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * All differences of a case, and not the first one alone. Each failing program is
+ * made as small as it can be while the operation and the kind of difference stay;
+ * those that become the same are one group.
+ */
+#include <linux/jiffies.h>
+#include <linux/seq_buf.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include "engine.h"
+
+/* Groups that are told in full; of what is beyond them only the number is. */
+#define GROUPS_MAX	20
+/*
+ * For making all programs of a case and path small. Operations can wait for what a
+ * bug keeps from them; what is not small after this time is counted alone.
+ */
+#define SORT_FOR	(10 * HZ)
+/*
+ * As often a difference of one kind must lead to the same group, before others of
+ * that kind are counted there without another look.
+ */
+#define SURE_AFTER	4
+/* Room for a program and what both paths made of it. */
+#define TEXT_SIZE	16384
+
+/**
+ * struct group - programs that are the same once they are small
+ * @diff: their difference
+ * @text: the small program and its results
+ * @times: how often it was met
+ * @streak: how often the last differences of this kind led here
+ */
+struct group {
+	struct kp_diff diff;
+	char *text;
+	u32 times;
+	u32 streak;
+};
+
+/**
+ * struct kp_groups - the differences of one case on one path
+ * @p: the path
+ * @group: the groups
+ * @nr: how many there are
+ * @calls: operations that were compared
+ * @others: differences that are in no group
+ * @end: when to give up making programs small, in jiffies
+ * @prog: a program that is made small
+ * @ref: its trace on C over C
+ * @got: its trace on the path
+ * @text: room for a group's text
+ */
+struct kp_groups {
+	const struct kp_path_param *p;
+	struct group group[GROUPS_MAX];
+	u32 nr;
+	u64 calls;
+	u32 others;
+	unsigned long end;
+	struct kp_program *prog;
+	struct kp_trace *ref;
+	struct kp_trace *got;
+	char *text;
+};
+
+/**
+ * kp_groups_free() - release groups
+ * @groups: the groups or NULL
+ */
+void kp_groups_free(struct kp_groups *groups)
+{
+	u32 i;
+
+	if (!groups)
+		return;
+	for (i = 0; i < groups->nr; i++)
+		kfree(groups->group[i].text);
+	kfree(groups->text);
+	kp_trace_free(groups->got);
+	kp_trace_free(groups->ref);
+	kp_program_free(groups->prog);
+	kfree(groups);
+}
+
+/**
+ * kp_groups_alloc() - begin to collect differences
+ * @p: the path; must live as long
+ * @steps: the most operations that a program has
+ *
+ * Context: may sleep.
+ * Return: no groups yet, owned by the caller; NULL without memory
+ */
+struct kp_groups *kp_groups_alloc(const struct kp_path_param *p, u32 steps)
+{
+	struct kp_groups *groups = kzalloc_obj(*groups);
+
+	if (!groups)
+		return NULL;
+	groups->p = p;
+	groups->prog = kp_program_alloc(steps);
+	groups->ref = kp_trace_alloc(steps);
+	groups->got = kp_trace_alloc(steps);
+	groups->text = kmalloc(TEXT_SIZE, GFP_KERNEL);
+	groups->end = 0;
+	if (!groups->prog || !groups->ref || !groups->got || !groups->text) {
+		kp_groups_free(groups);
+		return NULL;
+	}
+	return groups;
+}
+
+/* Some operations of a program, as a program. */
+static void cut(struct kp_program *to, const struct kp_program *from, u32 first, u32 nr)
+{
+	to->seed = from->seed;
+	to->index = from->index;
+	to->observe = from->observe;
+	memcpy(to->param, from->param, sizeof(to->param));
+	memcpy(to->step, from->step + first, nr * sizeof(*to->step));
+	to->nr_steps = nr;
+	memcpy(to->pool, from->pool, from->pool_used);
+	to->pool_used = from->pool_used;
+}
+
+/* A group that differences of this kind have led to again and again. */
+static struct group *sure_of(struct kp_groups *groups, const struct kp_diff *diff)
+{
+	u32 i;
+
+	for (i = 0; i < groups->nr; i++)
+		if (kp_same_kind(&groups->group[i].diff, diff) &&
+		    groups->group[i].streak >= SURE_AFTER)
+			return &groups->group[i];
+	return NULL;
+}
+
+static struct group *find(struct kp_groups *groups, const char *text)
+{
+	u32 i;
+
+	for (i = 0; i < groups->nr; i++)
+		if (!strcmp(groups->group[i].text, text))
+			return &groups->group[i];
+	return NULL;
+}
+
+static void add(struct kp_groups *groups, const struct kp_diff *diff)
+{
+	struct group *group = find(groups, groups->text);
+	u32 i;
+
+	for (i = 0; i < groups->nr; i++)
+		if (kp_same_kind(&groups->group[i].diff, diff) && &groups->group[i] != group)
+			groups->group[i].streak = 0;
+	if (!group && groups->nr < GROUPS_MAX) {
+		group = &groups->group[groups->nr];
+		*group = (struct group){
+			.diff = *diff, .text = kstrdup(groups->text, GFP_KERNEL),
+		};
+		if (!group->text)
+			group = NULL;
+		else
+			groups->nr++;
+	}
+	if (group) {
+		group->times++;
+		group->streak++;
+	} else {
+		groups->others++;
+	}
+}
+
+/* Make the operations that led to a difference small, and put them in their group. */
+static void sort_in(struct kp_groups *groups, const struct kp_program *prog,
+		    const struct kp_diff *diff)
+{
+	const struct kp_pair *pair = groups->p->pair;
+	struct kp_diff now = *diff;
+	struct seq_buf s;
+	bool smallest;
+
+	if (pair->stateless && diff->at < prog->nr_steps) {
+		cut(groups->prog, prog, diff->at, 1);
+		now.at = 0;
+	} else {
+		cut(groups->prog, prog, 0, min(diff->at + 1, prog->nr_steps));
+	}
+	if (!groups->end)
+		groups->end = jiffies + SORT_FOR;
+	smallest = kp_shrink(pair, groups->p->id, groups->prog, groups->ref,
+			     groups->got, &now, groups->end);
+	/* A difference that is not there every time stays what it was at first. */
+	if (!kp_trace_diff(groups->ref, groups->got, 0, &now))
+		now = *diff;
+	seq_buf_init(&s, groups->text, TEXT_SIZE);
+	kp_print_program(&s, groups->prog, groups->ref, groups->got, &now);
+	if (!smallest)
+		seq_buf_puts(&s, "    not the smallest: that would take too long\n");
+	seq_buf_str(&s);
+	add(groups, diff);
+}
+
+/**
+ * kp_groups_collect() - put the differences of one program in their groups
+ * @groups: the groups
+ * @prog: the program
+ * @ref: its trace on C over C
+ * @got: its trace on the path
+ *
+ * Of a pair with an object the first difference counts: what follows is of other
+ * objects.
+ *
+ * Context: may sleep.
+ * Return: whether there was a difference
+ */
+bool kp_groups_collect(struct kp_groups *groups, const struct kp_program *prog,
+		       const struct kp_trace *ref, const struct kp_trace *got)
+{
+	const struct kp_pair *pair = groups->p->pair;
+	struct kp_diff diff;
+	struct group *group;
+	u32 from = 0;
+
+	groups->calls += prog->nr_steps;
+	while (kp_trace_diff(ref, got, from, &diff)) {
+		group = sure_of(groups, &diff);
+		if (group)
+			group->times++;
+		else if (groups->end && time_after(jiffies, groups->end))
+			groups->others++;
+		else
+			sort_in(groups, prog, &diff);
+		from = diff.at + 1;
+		if (!pair->stateless || from >= prog->nr_steps)
+			return true;
+	}
+	return from;
+}
+
+/* A case of several lines at once would lose their indentation in the log. */
+static void print_lines(struct kunit *test, char *text)
+{
+	char *line;
+
+	while ((line = strsep(&text, "\n")))
+		if (*line)
+			kunit_err(test, "%s", line);
+}
+
+/**
+ * kp_groups_report() - tell all differences, and fail the case if there are any
+ * @groups: the groups; their text is used up
+ * @test: the case
+ */
+void kp_groups_report(struct kp_groups *groups, struct kunit *test)
+{
+	const struct kp_pair *pair = groups->p->pair;
+	u32 i;
+
+	if (!groups->nr && !groups->others)
+		return;
+	kunit_err(test, "%s: %u %s of difference in %llu calls, seed %lu", pair->name,
+		  groups->nr, groups->nr == 1 ? "kind" : "kinds", groups->calls, kp_seed);
+	for (i = 0; i < groups->nr; i++) {
+		kunit_err(test, "  %u: %u time%s", i + 1, groups->group[i].times,
+			  groups->group[i].times == 1 ? "" : "s");
+		print_lines(test, groups->group[i].text);
+	}
+	if (groups->others)
+		kunit_err(test, "  and %u more, not looked into", groups->others);
+	KUNIT_FAIL(test, "%s differs from c->c, or breaks its contract", pair->name);
+}
