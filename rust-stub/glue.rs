@@ -59,13 +59,13 @@ impl<'a> Text<'a> for &'a [u8] {
     }
 }
 
-/// Takes in a text of C's.
+/// Takes in a text of C's, for as long as the first argument lives.
 ///
 /// # Safety
 ///
 /// As for [`Text::from_c`].
 #[inline]
-pub(crate) unsafe fn text<'a, T: Text<'a>>(text: *const c_char) -> T {
+pub(crate) unsafe fn text<'a, T: Text<'a>, S>(_: &'a S, text: *const c_char) -> T {
     // SAFETY: By the safety requirements of this function.
     unsafe { T::from_c(text) }
 }
@@ -76,14 +76,14 @@ pub(crate) fn c_text(text: &CStr) -> *const c_char {
     text.as_char_ptr()
 }
 
-/// Takes in bytes of C's. C may pass a null pointer for none.
+/// Takes in bytes of C's, for as long as the first argument lives. C may pass a null pointer for
+/// none.
 ///
 /// # Safety
 ///
-/// If `size` is not 0, `at` must be valid for `size` bytes that do not change for as long as
-/// `'a` lasts.
+/// If `size` is not 0, `at` must be valid for `size` bytes that do not change meanwhile.
 #[inline]
-pub(crate) unsafe fn bytes<'a>(at: *const u8, size: usize) -> &'a [u8] {
+pub(crate) unsafe fn bytes<S>(_: &S, at: *const u8, size: usize) -> &[u8] {
     if size == 0 {
         return &[];
     }
@@ -91,14 +91,16 @@ pub(crate) unsafe fn bytes<'a>(at: *const u8, size: usize) -> &'a [u8] {
     unsafe { slice::from_raw_parts(at, size) }
 }
 
-/// Takes in bytes of C's that may be written. C may pass a null pointer for none.
+/// Takes in bytes of C's that may be written, for as long as the first argument lives. C may pass
+/// a null pointer for none.
 ///
 /// # Safety
 ///
-/// If `size` is not 0, `at` must be valid for `size` initialised bytes that no one else uses for
-/// as long as `'a` lasts.
+/// If `size` is not 0, `at` must be valid for `size` initialised bytes that no one else uses
+/// meanwhile.
 #[inline]
-pub(crate) unsafe fn buffer<'a>(at: *mut u8, size: usize) -> &'a mut [u8] {
+#[allow(clippy::mut_from_ref)] // The bytes are C's, not what the time is measured by.
+pub(crate) unsafe fn buffer<S>(_: &S, at: *mut u8, size: usize) -> &mut [u8] {
     if size == 0 {
         return &mut [];
     }
@@ -236,9 +238,9 @@ impl Slots {
     ///
     /// # Safety
     ///
-    /// The slot must be of a text, and the call must last as long as `'a`.
+    /// The slot must be of a text.
     #[inline]
-    pub(crate) unsafe fn text<'a, T: Text<'a>>(&self, at: usize) -> T {
+    pub(crate) unsafe fn text<'a, T: Text<'a>>(&'a self, at: usize) -> T {
         // SAFETY: By the type invariant there are that many bytes and a NUL, and by the safety
         // requirements of this function they stay.
         unsafe { T::from_bytes(slice::from_raw_parts(self.bytes(at), self.len(at) + 1)) }

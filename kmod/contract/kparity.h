@@ -39,9 +39,11 @@
  * @op: index into the pair's table of operations
  * @arg: its arguments; those that the operation does not take are 0. Of text and
  *       bytes this is where they are in the program's @pool, see kp_span().
+ * @shift: where its text and bytes lie, in bytes behind a multiple of 8
  */
 struct kp_step {
 	u32 op;
+	u32 shift;
 	u64 arg[KP_NR_ARGS];
 };
 

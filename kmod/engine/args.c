@@ -139,6 +139,22 @@ static u32 nr_names(const struct kp_arg *arg)
 	return n;
 }
 
+/**
+ * kp_of_type() - make a number one of an argument's type
+ * @arg: the argument
+ * @value: the number; bits that the type does not have are dropped
+ *
+ * Return: the number, sign-extended if its type is signed
+ */
+u64 kp_of_type(const struct kp_arg *arg, u64 value)
+{
+	u32 unused = arg->size ? 64 - 8 * arg->size : 0;
+
+	if (arg->is_signed)
+		return (s64)(value << unused) >> unused;
+	return value << unused >> unused;
+}
+
 /* A bit of an argument's type; each second one is that of the sign. */
 static u64 draw_bit(struct rnd_state *rnd, const struct kp_arg *arg)
 {
@@ -159,16 +175,18 @@ static u64 draw_named(struct rnd_state *rnd, const struct kp_arg *arg)
 			if (die(rnd, 2))
 				value |= arg->names[i].value;
 	}
-	return die(rnd, 8) ? value : value ^ draw_bit(rnd, arg);
+	if (arg->beyond && !die(rnd, 8))
+		value ^= draw_bit(rnd, arg);
+	return kp_of_type(arg, value);
 }
 
-/* Any integer that an operation before this one was given, in the first operation 0. */
+/* An integer of an earlier argument of the same operation or of an earlier one. */
 static u64 draw_earlier(struct rnd_state *rnd, const struct kp_program *prog,
-			u32 step)
+			const u64 *value, u32 a, u32 step)
 {
-	const struct kp_step *s = &prog->step[step ? die(rnd, step) : 0];
-
-	return step ? s->arg[die(rnd, KP_NR_ARGS)] : 0;
+	if (a && die(rnd, 2))
+		return value[die(rnd, a)];
+	return step ? prog->step[die(rnd, step)].arg[die(rnd, KP_NR_ARGS)] : 0;
 }
 
 /* A byte of text or bytes, the last one in each second case; 0 if there is none. */
@@ -180,9 +198,20 @@ static u64 draw_of(struct rnd_state *rnd, const struct kp_program *prog, u64 spa
 				(die(rnd, 2) ? len - 1 : die(rnd, len))] : 0;
 }
 
-/* @span: an earlier argument's bytes, of which the number may be one, or their count */
+/* A square, less one, as it is, or more one. */
+static u64 near_square(struct rnd_state *rnd)
+{
+	u64 root = prandom_u32_state(rnd) >> die(rnd, 32);
+
+	return root * root + die(rnd, 3) - 1;
+}
+
+/*
+ * @earlier: an integer that was drawn before
+ * @span: an earlier argument's bytes, of which the number may be one, or their count
+ */
 static u64 draw_number(struct rnd_state *rnd, const struct kp_arg *arg,
-		       const struct kp_program *prog, u32 step, u64 span)
+		       const struct kp_program *prog, u64 earlier, u64 span)
 {
 	u64 value;
 
@@ -197,6 +226,9 @@ static u64 draw_number(struct rnd_state *rnd, const struct kp_arg *arg,
 		break;
 	case 18:
 		value = kp_span_len(span) + die(rnd, 3) - 1;
+		break;
+	case 19:
+		value = near_square(rnd);
 		break;
 	case 0:
 		return arg->lo;
@@ -215,7 +247,7 @@ static u64 draw_number(struct rnd_state *rnd, const struct kp_arg *arg,
 		break;
 	case 7:
 	case 8:
-		value = draw_earlier(rnd, prog, step) + die(rnd, 3) - 1;
+		value = earlier + die(rnd, 3) - 1;
 		break;
 	case 9:
 	case 10:
@@ -231,27 +263,34 @@ static u64 draw_number(struct rnd_state *rnd, const struct kp_arg *arg,
 		arg->lo + below(rnd, arg->hi - arg->lo + 1);
 }
 
+/* Without a list: any, and those that mean something to many functions more often. */
 static u8 draw_byte(struct rnd_state *rnd, const struct kp_arg *arg)
 {
+	static const char special[] = " \n\t0123456789aAzZfF-+.,/\\=\"'%\x7f\x80\xff";
+
 	if (arg->of)
-		return arg->of[die(rnd, strlen(arg->of))];
+		return arg->of[die(rnd, arg->nr_of)];
+	if (die(rnd, 2))
+		return special[die(rnd, sizeof(special) - 1)];
 	return arg->kind == KP_TEXT ? 1 + die(rnd, 255) : die(rnd, 256);
 }
 
 static u32 draw_len(struct rnd_state *rnd, const struct kp_arg *arg)
 {
+	u32 more = arg->max - arg->min;
+
 	switch (die(rnd, 8)) {
 	case 0:
-		return 0;
+		return arg->min;
 	case 1:
 		return arg->max;
 	case 2:
-		return arg->max - min(arg->max, 1);
+		return arg->max - min(more, 1);
 	case 3:
 	case 4:
-		return die(rnd, min(arg->max, 4) + 1);
+		return arg->min + die(rnd, min(more, 4) + 1);
 	default:
-		return die(rnd, arg->max + 1);
+		return arg->min + die(rnd, more + 1);
 	}
 }
 
@@ -268,14 +307,20 @@ static u32 fill_evenly(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
 	return len;
 }
 
-static bool allowed(const struct kp_arg *arg, const u8 *text, u32 len)
+static bool may_have(const struct kp_arg *arg, u8 byte)
 {
-	u32 i;
+	if (arg->kind == KP_TEXT && !byte)
+		return false;
+	return !arg->of || memchr(arg->of, byte, arg->nr_of);
+}
 
-	for (i = 0; arg->of && i < len; i++)
-		if (!strchr(arg->of, text[i]))
-			return false;
-	return true;
+static u32 fill_anyhow(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
+{
+	u32 i, len = draw_len(rnd, arg);
+
+	for (i = 0; i < len; i++)
+		to[i] = draw_byte(rnd, arg);
+	return len;
 }
 
 /* A number as a person writes it, near where types end, now and then not quite. */
@@ -287,7 +332,7 @@ static u32 fill_numeric(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
 	};
 	u64 value = die(rnd, 2) ? near_power(rnd) : kp_draw64(rnd) >> die(rnd, 64);
 	char text[40];
-	u32 len;
+	u32 i, n, len;
 
 	len = scnprintf(text, sizeof(text), forms[die(rnd, ARRAY_SIZE(forms))],
 			signs[die(rnd, ARRAY_SIZE(signs))], value);
@@ -297,20 +342,10 @@ static u32 fill_numeric(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
 		memmove(text + 1, text, len++);
 		text[0] = draw_byte(rnd, arg);
 	}
-	len = min(len, arg->max);
-	if (!allowed(arg, (const u8 *)text, len))
-		return 0;
-	memcpy(to, text, len);
-	return len;
-}
-
-static u32 fill_anyhow(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
-{
-	u32 i, len = draw_len(rnd, arg);
-
-	for (i = 0; i < len; i++)
-		to[i] = draw_byte(rnd, arg);
-	return len;
+	for (i = 0, n = 0; i < len && n < arg->max; i++)
+		if (may_have(arg, text[i]))
+			to[n++] = text[i];
+	return n < arg->min ? fill_anyhow(rnd, arg, to) : n;
 }
 
 /* Pieces, and a character between them now and then. */
@@ -331,6 +366,8 @@ static u32 fill_from_parts(struct rnd_state *rnd, const struct kp_arg *arg, u8 *
 		if (len < arg->max && !die(rnd, 3))
 			to[len++] = draw_byte(rnd, arg);
 	}
+	while (len < arg->min)
+		to[len++] = draw_byte(rnd, arg);
 	return len;
 }
 
@@ -347,11 +384,14 @@ static u32 fill_from(struct rnd_state *rnd, const struct kp_arg *arg,
 	len = min(len, arg->max);
 	memcpy(to, from, len);
 	while (edits--) {
-		at = len ? die(rnd, len) : 0;
+		/* At the end as often as anywhere else: one may begin with the other. */
+		at = die(rnd, 2) ? len : die(rnd, len + 1);
 		switch (die(rnd, 3)) {
 		case 0:
+			if (at < len)
+				memmove(to + at, to + at + 1, len - at - 1);
 			if (len)
-				memmove(to + at, to + at + 1, --len - at);
+				len--;
 			break;
 		case 1:
 			if (len < arg->max) {
@@ -361,23 +401,53 @@ static u32 fill_from(struct rnd_state *rnd, const struct kp_arg *arg,
 			break;
 		default:
 			if (len)
-				to[at] = draw_byte(rnd, arg);
+				to[min(at, len - 1)] = draw_byte(rnd, arg);
 			break;
 		}
 	}
+	while (len < arg->min)
+		to[len++] = draw_byte(rnd, arg);
 	for (i = 0; i < len; i++)
-		if (arg->kind == KP_TEXT && (!to[i] || (arg->of && !strchr(arg->of, to[i]))))
+		if (!may_have(arg, to[i]))
 			to[i] = draw_byte(rnd, arg);
 	return len;
 }
 
-/* The text or bytes of an earlier argument of the same operation or an earlier one. */
-static u64 earlier_span(struct rnd_state *rnd, const u64 *spans, u32 nr)
+/*
+ * The text or bytes of an earlier argument of the same operation, or of any argument
+ * of an earlier one; the empty span if there is none.
+ */
+static u64 earlier_span(struct rnd_state *rnd, const struct kp_pair *pair,
+			const struct kp_program *prog, const u64 *spans, u32 nr,
+			u32 step)
 {
-	return nr ? spans[die(rnd, nr)] : 0;
+	const struct kp_step *s;
+	u32 a;
+
+	if (nr && die(rnd, 4))
+		return spans[die(rnd, nr)];
+	if (!step)
+		return 0;
+	s = &prog->step[die(rnd, step)];
+	a = die(rnd, KP_NR_ARGS);
+	return kp_in_pool(&pair->op[s->op].arg[a]) ? s->arg[a] : 0;
 }
 
-/* Programs can be longer than their pool: what no longer fits is empty. */
+/* The bytes that an operation of the same kind was given for the same argument. */
+static u64 same_again(struct rnd_state *rnd, const struct kp_program *prog,
+		      u32 a, u32 step)
+{
+	u32 i, at = step ? die(rnd, step) : 0;
+
+	for (i = 0; i < step; i++) {
+		const struct kp_step *s = &prog->step[(at + i) % step];
+
+		if (s->op == prog->step[step].op)
+			return s->arg[a];
+	}
+	return kp_span(0, 0);
+}
+
 static u64 draw_bytes(struct rnd_state *rnd, const struct kp_arg *arg,
 		      struct kp_program *prog, u64 near)
 {
@@ -385,8 +455,6 @@ static u64 draw_bytes(struct rnd_state *rnd, const struct kp_arg *arg,
 	u32 at = prog->pool_used, len;
 	u32 side = die(rnd, 8);
 
-	if (KP_POOL_SIZE - at < arg->max)
-		return kp_span(at, 0);
 	if (arg->numeric && side < 6)
 		len = fill_numeric(rnd, arg, to);
 	else if (kp_span_len(near) && side < 4)
@@ -405,15 +473,20 @@ static u64 draw_bytes(struct rnd_state *rnd, const struct kp_arg *arg,
 /**
  * kp_draw_args() - draw the arguments of one operation, or of an object's creation
  * @rnd: where from
+ * @pair: the pair
  * @arg: what they are drawn from
  * @prog: the program; has the operations before this one
  * @value: receives the arguments
  * @step: number of the operation
+ *
+ * Programs can be longer than their pool: an operation that no longer has room in
+ * it is given the bytes of an earlier one.
  */
-void kp_draw_args(struct rnd_state *rnd, const struct kp_arg *arg,
-		  struct kp_program *prog, u64 *value, u32 step)
+void kp_draw_args(struct rnd_state *rnd, const struct kp_pair *pair,
+		  const struct kp_arg *arg, struct kp_program *prog,
+		  u64 *value, u32 step)
 {
-	u64 spans[KP_NR_ARGS];
+	u64 spans[KP_NR_ARGS], near;
 	u32 a, nr = 0;
 
 	for (a = 0; a < KP_NR_ARGS; a++) {
@@ -424,16 +497,19 @@ void kp_draw_args(struct rnd_state *rnd, const struct kp_arg *arg,
 				die(rnd, 16);
 			continue;
 		}
+		near = arg[a].size || kp_in_pool(&arg[a]) ?
+			earlier_span(rnd, pair, prog, spans, nr, step) : 0;
 		switch (arg[a].kind) {
 		case KP_NUMBER:
 		case KP_INOUT:
-			value[a] = draw_number(rnd, &arg[a], prog, step,
-					       earlier_span(rnd, spans, nr));
+			value[a] = draw_number(rnd, &arg[a], prog, arg[a].size ?
+				draw_earlier(rnd, prog, value, a, step) : 0, near);
 			break;
 		case KP_TEXT:
 		case KP_BYTES:
-			value[a] = draw_bytes(rnd, &arg[a], prog,
-					      earlier_span(rnd, spans, nr));
+			value[a] = KP_POOL_SIZE - prog->pool_used > KP_BYTES_MAX ?
+				draw_bytes(rnd, &arg[a], prog, near) :
+				same_again(rnd, prog, a, step);
 			spans[nr++] = value[a];
 			break;
 		case KP_BUFFER:

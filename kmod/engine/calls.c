@@ -4,23 +4,29 @@
  * both sides; after the call the guards and what may not be written must be as they
  * were, and what may be written is compared with the other paths.
  *
- * Guards differ from path to path: a function that reads beyond its argument and
- * goes by what it finds there differs from the others as well. Where KASAN watches,
- * each argument is an allocation of its own, and the first byte too far is reported.
+ * Guards differ from path to path, and on C over C from run to run: a function that
+ * reads beyond its argument and goes by what it finds there differs from the others
+ * as well. Where KASAN watches, each argument is an allocation of its own, and the
+ * first byte too far is reported.
  */
 #include <linux/align.h>
+#include <linux/array_size.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include "engine.h"
 
 #define GUARD		16
-#define ROOM(n)		(ALIGN(n, 8) + 2 * GUARD)
+#define ROOM(n)		(ALIGN((n) + 8, 8) + 2 * GUARD)
 #define ARENA_SIZE	(KP_NR_ARGS * ROOM(KP_BYTES_MAX + 1))
 
-/* One argument in memory: @size bytes at @at, of which @may may be written. */
+/*
+ * One argument in memory: @size bytes at @at. @may: they may be written. @room: all
+ * that was set aside for it; @own: by an allocation.
+ */
 struct laid {
 	u8 *at;
+	u8 *room;
 	u32 size;
 	bool may;
 	bool own;
@@ -37,9 +43,13 @@ u8 *kp_arena_alloc(void)
 	return kvmalloc(ARENA_SIZE, GFP_KERNEL);
 }
 
-static u8 guard_of(enum kp_path_id path)
+/* Bytes that end a text, go on with a number or a word, or are no character. */
+static u8 guard_of(const struct kp_calls *calls, const struct kp_trace *trace, u32 i)
 {
-	return 0xa1 + 0x11 * path;
+	static const u8 guard[] = { 0xa1, '0', 'a', 0, 0xd4 };
+
+	return guard[(i + (trace->reference ? KP_NR_PATHS : calls->path)) %
+		     ARRAY_SIZE(guard)];
 }
 
 /* Bytes of memory that an argument needs; 0 if it is passed by value. */
@@ -83,12 +93,13 @@ static void fill(const struct kp_arg *arg, const struct kp_program *prog,
 }
 
 /* Lay out the arguments of one operation; false if there is no memory. */
-static bool lay_out(const struct kp_calls *calls, const struct kp_program *prog,
-		    const struct kp_step *step, u8 *arena, struct laid *laid,
-		    struct kp_slot *slot)
+static bool lay_out(const struct kp_calls *calls, const struct kp_trace *trace,
+		    u32 i, u8 guard, struct laid *laid, struct kp_slot *slot)
 {
+	const struct kp_step *step = &trace->prog->step[i];
 	const struct kp_arg *arg = calls->pair->op[step->op].arg;
-	u32 a;
+	u8 *arena = trace->arena;
+	u32 a, shift;
 
 	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
 		u32 size = size_of(&arg[a], step->arg[a]);
@@ -98,17 +109,20 @@ static bool lay_out(const struct kp_calls *calls, const struct kp_program *prog,
 		if (arg[a].kind == KP_NUMBER)
 			continue;
 		laid[a].may = !kp_in_pool(&arg[a]);
+		shift = kp_in_pool(&arg[a]) || arg[a].kind == KP_BUFFER ? step->shift : 0;
 		if (IS_ENABLED(CONFIG_KASAN)) {
 			laid[a].own = true;
-			laid[a].at = kmalloc(max(size, 1), GFP_ATOMIC);
-			if (!laid[a].at)
+			laid[a].room = kmalloc(8 + shift + size, GFP_ATOMIC);
+			if (!laid[a].room)
 				return false;
+			laid[a].at = laid[a].room + 8 + shift;
 		} else {
-			memset(arena, guard_of(calls->path), ROOM(size));
-			laid[a].at = arena + GUARD;
+			laid[a].room = arena;
+			laid[a].at = arena + GUARD + shift;
 			arena += ROOM(size);
+			memset(laid[a].room, guard, ROOM(size));
 		}
-		fill(&arg[a], prog, step->arg[a], &laid[a]);
+		fill(&arg[a], trace->prog, step->arg[a], &laid[a]);
 		slot[a].p = laid[a].at;
 		if (kp_in_pool(&arg[a]))
 			slot[a].n = kp_span_len(step->arg[a]);
@@ -117,13 +131,13 @@ static bool lay_out(const struct kp_calls *calls, const struct kp_program *prog,
 }
 
 /* Whether nothing was written on either side of an argument. */
-static bool guarded(const struct kp_calls *calls, const struct laid *laid)
+static bool guarded(const struct laid *laid, u8 guard)
 {
-	u8 guard = guard_of(calls->path);
-	u32 behind = ROOM(laid->size) - GUARD - laid->size;
+	u8 *end = laid->at + laid->size;
 
-	return laid->own || (!memchr_inv(laid->at - GUARD, guard, GUARD) &&
-			     !memchr_inv(laid->at + laid->size, guard, behind));
+	return laid->own ||
+	       (!memchr_inv(laid->room, guard, laid->at - laid->room) &&
+		!memchr_inv(end, guard, laid->room + ROOM(laid->size) - end));
 }
 
 static bool unchanged(const struct kp_arg *arg, const struct kp_program *prog,
@@ -132,6 +146,8 @@ static bool unchanged(const struct kp_arg *arg, const struct kp_program *prog,
 	return !memcmp(laid->at, prog->pool + kp_span_at(value), kp_span_len(value)) &&
 	       (arg->kind != KP_TEXT || !laid->at[kp_span_len(value)]);
 }
+
+#define HASH_START	0xcbf29ce484222325ULL
 
 /* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
 static u64 hash(u64 sum, const u8 *at, u32 size)
@@ -154,27 +170,33 @@ static void keep(struct kp_trace *trace, struct kp_step_trace *t,
 }
 
 /* Judge what a call did to its arguments, and record what it stored. */
-static const char *collect(const struct kp_calls *calls, const struct kp_program *prog,
-			   const struct kp_step *step, struct kp_trace *trace,
-			   struct kp_step_trace *t, const struct laid *laid)
+static const char *collect(const struct kp_calls *calls, struct kp_trace *trace,
+			   u32 i, u8 guard, s64 ret, const struct laid *laid)
 {
-	const struct kp_arg *arg = calls->pair->op[step->op].arg;
+	const struct kp_step *step = &trace->prog->step[i];
+	const struct kp_op *op = &calls->pair->op[step->op];
+	struct kp_step_trace *t = &trace->step[i];
+	const struct kp_arg *arg = op->arg;
 	const char *broken = NULL;
 	u32 a;
 
-	t->outs = 0xcbf29ce484222325ULL;
+	if (op->only_errno && ret > 0)
+		broken = "returned a number beside its output: write a function around it";
 	t->outs_at = trace->kept_used;
 	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
 		if (!laid[a].at)
 			continue;
-		if (!guarded(calls, &laid[a]))
+		if (!guarded(&laid[a], guard))
 			broken = "wrote outside of its arguments";
 		else if (!laid[a].may &&
-			 !unchanged(&arg[a], prog, step->arg[a], &laid[a]))
+			 !unchanged(&arg[a], trace->prog, step->arg[a], &laid[a]))
 			broken = "wrote to an argument that it may only read";
 		if (!laid[a].may)
 			continue;
-		t->outs = hash(t->outs, laid[a].at, laid[a].size);
+		if (arg[a].kind == KP_OUTPUT)
+			t->stored = hash(t->stored, laid[a].at, laid[a].size);
+		else
+			t->outs = hash(t->outs, laid[a].at, laid[a].size);
 		keep(trace, t, &laid[a]);
 	}
 	return broken;
@@ -186,11 +208,11 @@ static void release(const struct laid *laid)
 
 	for (a = 0; a < KP_NR_ARGS; a++)
 		if (laid[a].own)
-			kfree(laid[a].at);
+			kfree(laid[a].room);
 }
 
 /* Rust hands out outputs beside success alone; C leaves them where they are. */
-static bool hides_outs(const struct kp_calls *calls, const struct kp_op *op, s64 ret)
+static bool hides(const struct kp_calls *calls, const struct kp_op *op, s64 ret)
 {
 	if (calls->path != KP_RUST_C && calls->path != KP_RUST_RUST)
 		return false;
@@ -204,20 +226,25 @@ static void call_one(const struct kp_calls *calls, void *obj, u32 i,
 	const struct kp_step *step = &prog->step[i];
 	const struct kp_op *op = &calls->pair->op[step->op];
 	struct kp_step_trace *t = &trace->step[i];
+	u8 guard = guard_of(calls, trace, i);
 	struct kp_result res = { .out = KP_POISON };
 	struct kp_slot slot[KP_NR_ARGS] = {};
 	struct laid laid[KP_NR_ARGS] = {};
 	const char *broken = "no memory for its arguments";
 	u64 start, cost = 0;
 
-	if (lay_out(calls, prog, step, trace->arena, laid, slot)) {
+	t->outs = HASH_START;
+	t->stored = HASH_START;
+	t->outs_at = KP_NOT_KEPT;
+	if (trace->arena && lay_out(calls, trace, i, guard, laid, slot)) {
 		start = kp_clock();
 		calls->call[step->op](obj, slot, &res);
 		cost = kp_clock() - start;
-		broken = collect(calls, prog, step, trace, t, laid);
+		broken = collect(calls, trace, i, guard, res.ret, laid);
 	}
 	release(laid);
-	t->hides_outs = hides_outs(calls, op, res.ret);
+	t->hides = hides(calls, op, res.ret);
+	kp_outcome(calls->pair, calls->path, step->op, res.ret);
 	kp_trace_step(trace, i, &res, cost, NULL);
 	if (broken)
 		kp_trace_broken(trace, i, broken);

@@ -115,8 +115,8 @@ void kp_case_lockstep(struct kunit *test)
 {
 	const struct kp_path_param *p = test->param_value;
 	struct kp_program *prog = kp_program_alloc(kp_steps);
-	struct kp_trace *ref = kp_trace_alloc(kp_steps);
-	struct kp_trace *got = kp_trace_alloc(kp_steps);
+	struct kp_trace *ref = kp_trace_alloc(kp_steps, true);
+	struct kp_trace *got = kp_trace_alloc(kp_steps, false);
 	struct kp_groups *groups = kp_groups_alloc(p, kp_steps);
 
 	if (prog && ref && got && groups) {
@@ -136,8 +136,8 @@ EXPORT_SYMBOL_GPL(kp_case_lockstep);
 static void run_given(struct kunit *test, const struct kp_path_param *p,
 		      const char *name, struct kp_program *prog)
 {
-	struct kp_trace *ref = kp_trace_alloc(prog->nr_steps);
-	struct kp_trace *got = kp_trace_alloc(prog->nr_steps);
+	struct kp_trace *ref = kp_trace_alloc(prog->nr_steps, true);
+	struct kp_trace *got = kp_trace_alloc(prog->nr_steps, false);
 	struct kp_diff diff;
 
 	if (ref && got) {
@@ -264,8 +264,8 @@ void kp_case_atomic(struct kunit *test)
 		return;
 	}
 	prog = kp_program_alloc(kp_steps);
-	trace = kp_trace_alloc(kp_steps);
-	ref = kp_trace_alloc(kp_steps);
+	trace = kp_trace_alloc(kp_steps, false);
+	ref = kp_trace_alloc(kp_steps, true);
 	if (!prog || !trace || !ref) {
 		KUNIT_FAIL(test, "no memory for a program of %u steps", kp_steps);
 		goto out;

@@ -41,13 +41,16 @@ struct kp_name {
  * @size: bytes of the integer's type; 0 for an argument of a hand-written
  *        driver, which is drawn evenly and has all 64 bits
  * @is_signed: the integer's type is signed, and so are @lo and @hi
+ * @min: least number of bytes
  * @max: greatest number of bytes, but for the NUL
  * @of: characters that text is made of; NULL for any but NUL
+ * @nr_of: how many these are
  * @parts: pieces that text is made of, beside @of; NULL at the end, or no list
  * @numeric: text is mostly a number as a person writes it
  * @names: values that have a name; no list if NULL
  * @flags: @names are bits of which any number can be set; else the value is one
- *         of them. One draw in eight has a bit that it should not have.
+ *         of them
+ * @beyond: one draw in eight has a bit that it should not have
  */
 struct kp_arg {
 	const char *name;
@@ -57,12 +60,15 @@ struct kp_arg {
 	enum kp_kind kind;
 	u8 size;
 	bool is_signed;
+	u32 min;
 	u32 max;
 	const char *of;
+	u32 nr_of;
 	const char *const *parts;
 	bool numeric;
 	const struct kp_name *names;
 	bool flags;
+	bool beyond;
 };
 
 /**
@@ -100,12 +106,15 @@ typedef void (*kp_call)(const void *ops, void *obj, const u64 *arg,
  * @call: how C calls it, in a hand-written driver. Rust has a table of its own
  *        in the same order.
  * @returns: what its return value means
+ * @only_errno: of %KP_RET_RESULT, it is 0 or an errno: a Rust caller is given an
+ *              output in place of a number
  */
 struct kp_op {
 	u32 weight;
 	struct kp_arg arg[KP_NR_ARGS];
 	kp_call call;
 	enum kp_returns returns;
+	bool only_errno;
 };
 
 /** define KP_ERRNOS - what an operation of a contract may fail with */
@@ -190,6 +199,9 @@ struct kp_path_param {
 	enum kp_path_id id;
 };
 
+/** define KP_MAX_OPS - the most operations of a pair whose outcomes are told */
+#define KP_MAX_OPS		64
+
 /** define KP_MAX_INVARIANTS - the most invariants a pair can have */
 #define KP_MAX_INVARIANTS	32
 
@@ -230,6 +242,8 @@ struct kp_given {
  * @judged_in: the cases that did so, as bits
  * @case_name: name of each case's bit
  * @now: bit of the case that runs
+ * @outcome: what calls of each operation have come to on each path, as bits: see
+ *           kp_outcome()
  * @cost: the cost table, NULL until the insn suite ran
  * @nr_costs: elements of @cost in use
  * @max_costs: room in @cost
@@ -243,6 +257,7 @@ struct kp_stats {
 	u32 judged_in[KP_MAX_INVARIANTS];
 	const char *case_name[KP_MAX_CASES];
 	u32 now;
+	u32 outcome[KP_MAX_OPS][KP_NR_PATHS];
 	struct kp_cost *cost;
 	u32 nr_costs;
 	u32 max_costs;
@@ -287,8 +302,9 @@ struct kp_pair {
  * @res: what it gave
  * @view: hash of the view after it
  * @cost: what it cost, in units of kp_clock()
- * @outs: hash of what it stored through its arguments
- * @hides_outs: its caller cannot see that: Rust has no outputs beside an error
+ * @outs: hash of buffers and of numbers that it may change
+ * @stored: hash of numbers that it only stores
+ * @hides: its caller cannot see @stored: Rust has no outputs beside an error
  * @outs_at: where the trace keeps it, or %KP_NOT_KEPT
  */
 struct kp_step_trace {
@@ -296,12 +312,13 @@ struct kp_step_trace {
 	u64 view;
 	u64 cost;
 	u64 outs;
-	bool hides_outs;
+	u64 stored;
+	bool hides;
 	u32 outs_at;
 };
 
 /** define KP_UNWRITTEN - what a function finds where it is to store something */
-#define KP_UNWRITTEN	0x5a
+#define KP_UNWRITTEN	0x9d
 
 /** define KP_NOT_KEPT - a trace has no room for an operation's outputs */
 #define KP_NOT_KEPT	U32_MAX
@@ -333,6 +350,7 @@ struct kp_step_trace {
  * @arena: room for one operation's arguments and their guards
  * @kept: outputs, to be printed
  * @kept_used: bytes of @kept in use
+ * @reference: this is what another trace is compared with
  */
 struct kp_trace {
 	const struct kp_pair *pair;
@@ -350,6 +368,7 @@ struct kp_trace {
 	u8 *arena;
 	u8 *kept;
 	u32 kept_used;
+	bool reference;
 };
 
 /**
@@ -574,7 +593,8 @@ do {									\
  * @pair: the pair's name
  * @...: further cases of the pair's own: KP_CASE() rows, without commas
  */
-#define KP_FUNCTION_SUITES(pair, ...)	__KP_SUITES(pair, __VA_ARGS__)
+#define KP_FUNCTION_SUITES(pair, ...)					\
+	__KP_SUITES(pair, KP_ENGINE_CASE(pair, outcomes) __VA_ARGS__)
 
 #define __KP_SUITES(pair, ...)						\
 static int pair##_param_init(struct kunit *test)			\
@@ -634,8 +654,10 @@ u32 kp_span_len(u64 span);
 bool kp_in_pool(const struct kp_arg *arg);
 bool kp_in_range(const struct kp_arg *arg, u64 value);
 u64 kp_draw64(struct rnd_state *rnd);
-void kp_draw_args(struct rnd_state *rnd, const struct kp_arg *arg,
-		  struct kp_program *prog, u64 *value, u32 step);
+u64 kp_of_type(const struct kp_arg *arg, u64 value);
+void kp_draw_args(struct rnd_state *rnd, const struct kp_pair *pair,
+		  const struct kp_arg *arg, struct kp_program *prog,
+		  u64 *value, u32 step);
 
 /* text.c */
 struct seq_buf;
@@ -648,7 +670,7 @@ struct kp_program *kp_program_parse(const struct kp_pair *pair,
 				    const char **text, struct seq_buf *wrong);
 
 /* trace.c */
-struct kp_trace *kp_trace_alloc(u32 steps);
+struct kp_trace *kp_trace_alloc(u32 steps, bool reference);
 void kp_trace_free(struct kp_trace *trace);
 void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
 		    enum kp_path_id path, const struct kp_program *prog);
@@ -686,6 +708,7 @@ void kp_groups_report(struct kp_groups *groups, struct kunit *test);
 void kp_stats_enter(const struct kp_pair *pair, const char *name);
 void kp_stats_count(const struct kp_pair *pair, enum kp_path_id path,
 		    u32 invariant);
+void kp_outcome(const struct kp_pair *pair, enum kp_path_id path, u32 op, s64 ret);
 void kp_judge(struct kunit *test, u32 invariant);
 int kp_stats_cost(const struct kp_pair *pair, const struct kp_cost *cost);
 
@@ -694,6 +717,7 @@ bool kp_never_sleeps(const struct kp_pair *pair);
 void kp_case_lockstep(struct kunit *test);
 void kp_case_regress(struct kunit *test);
 void kp_case_atomic(struct kunit *test);
+void kp_case_outcomes(struct kunit *test);
 void kp_case_layout(struct kunit *test);
 void kp_case_invariants(struct kunit *test);
 void kp_case_insn(struct kunit *test);

@@ -100,8 +100,8 @@ struct kp_groups *kp_groups_alloc(const struct kp_path_param *p, u32 steps)
 		return NULL;
 	groups->p = p;
 	groups->prog = kp_program_alloc(steps);
-	groups->ref = kp_trace_alloc(steps);
-	groups->got = kp_trace_alloc(steps);
+	groups->ref = kp_trace_alloc(steps, true);
+	groups->got = kp_trace_alloc(steps, false);
 	groups->text = kmalloc(TEXT_SIZE, GFP_KERNEL);
 	groups->end = 0;
 	if (!groups->prog || !groups->ref || !groups->got || !groups->text) {

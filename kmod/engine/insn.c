@@ -159,8 +159,8 @@ void kp_case_insn(struct kunit *test)
 {
 	const struct kp_path_param *p = test->param_value;
 	struct kp_program *prog = kp_program_alloc(INSN_STEPS);
-	struct kp_trace *ref = kp_trace_alloc(INSN_STEPS);
-	struct kp_trace *got = kp_trace_alloc(INSN_STEPS);
+	struct kp_trace *ref = kp_trace_alloc(INSN_STEPS, true);
+	struct kp_trace *got = kp_trace_alloc(INSN_STEPS, false);
 
 	if (!counter_counts_instructions())
 		KUNIT_FAIL(test, "the counter does not count instructions (QEMU -icount shift=0)");

@@ -68,7 +68,7 @@ void kp_program_make(const struct kp_pair *pair, struct kp_program *prog,
 	prog->index = index;
 	prog->nr_steps = steps;
 	prog->pool_used = 0;
-	kp_draw_args(&rnd, pair->param, prog, prog->param, 0);
+	kp_draw_args(&rnd, pair, pair->param, prog, prog->param, 0);
 	for (i = 0; i < steps; i++) {
 		struct kp_step *step = &prog->step[i];
 
@@ -76,7 +76,8 @@ void kp_program_make(const struct kp_pair *pair, struct kp_program *prog,
 		for (op = 0; pick >= pair->op[op].weight; op++)
 			pick -= pair->op[op].weight;
 		step->op = op;
-		kp_draw_args(&rnd, pair->op[op].arg, prog, step->arg, i);
+		kp_draw_args(&rnd, pair, pair->op[op].arg, prog, step->arg, i);
+		step->shift = pair->stateless ? prandom_u32_state(&rnd) % 8 : 0;
 	}
 }
 

@@ -60,8 +60,11 @@ static bool try_number(struct shrink *s, const struct kp_arg *arg, u64 *value,
 {
 	u64 was = *value;
 
-	if (!kp_in_range(arg, smaller) || distance(arg, smaller) > distance(arg, was) ||
-	    smaller == was)
+	if (!kp_in_range(arg, smaller) || distance(arg, smaller) > distance(arg, was))
+		return false;
+	/* Of two that are as near to 0, the one above it is the plainer one. */
+	if (distance(arg, smaller) == distance(arg, was) &&
+	    !(arg->is_signed && (s64)was < 0 && (s64)smaller > 0))
 		return false;
 	*value = smaller;
 	if (still_fails(s))
@@ -103,14 +106,15 @@ static void set_span(struct kp_program *prog, u64 *span, const u8 *from, u32 len
 }
 
 /* Leave out bytes, many at first and then one at a time. */
-static bool shorten(struct shrink *s, u64 *span, u8 *keep)
+static bool shorten(struct shrink *s, const struct kp_arg *arg, u64 *span,
+		    u8 *keep)
 {
 	u32 len = kp_span_len(*span), cut, at;
 	bool done = false;
 
 	memcpy(keep, s->prog->pool + kp_span_at(*span), len);
 	for (cut = len; cut && !s->late; cut /= 2) {
-		for (at = 0; at + cut <= len && !s->late;) {
+		for (at = 0; at + cut <= len && len - cut >= arg->min && !s->late;) {
 			u8 *pool = s->prog->pool + kp_span_at(*span);
 
 			memmove(pool + at, pool + at + cut, len - at - cut);
@@ -131,7 +135,7 @@ static bool shorten(struct shrink *s, u64 *span, u8 *keep)
 /* Put the plainest byte that a text may have in place of each other one. */
 static bool make_plain(struct shrink *s, const struct kp_arg *arg, u64 *span)
 {
-	u8 plain = arg->of ? arg->of[0] : arg->kind == KP_TEXT ? 'a' : 0;
+	u8 plain = arg->of ? arg->of[0] : 'a';
 	u8 *pool = s->prog->pool + kp_span_at(*span);
 	bool done = false;
 	u32 i;
@@ -150,6 +154,20 @@ static bool make_plain(struct shrink *s, const struct kp_arg *arg, u64 *span)
 	return done;
 }
 
+/* Bring text and bytes to a multiple of 8. */
+static bool shrink_shift(struct shrink *s, u32 *shift)
+{
+	u32 was = *shift;
+
+	if (!was)
+		return false;
+	*shift = 0;
+	if (still_fails(s))
+		return true;
+	*shift = was;
+	return false;
+}
+
 /* One round over all arguments; whether any became smaller. */
 static bool shrink_args(struct shrink *s, u8 *keep)
 {
@@ -160,9 +178,10 @@ static bool shrink_args(struct shrink *s, u8 *keep)
 		struct kp_step *step = &s->prog->step[i];
 		const struct kp_arg *arg = s->pair->op[step->op].arg;
 
+		done |= shrink_shift(s, &step->shift);
 		for (a = 0; a < KP_NR_ARGS && arg[a].name && !s->late; a++) {
 			if (kp_in_pool(&arg[a])) {
-				done |= shorten(s, &step->arg[a], keep);
+				done |= shorten(s, &arg[a], &step->arg[a], keep);
 				done |= make_plain(s, &arg[a], &step->arg[a]);
 			} else if (arg[a].kind != KP_OUTPUT) {
 				done |= shrink_number(s, &arg[a], &step->arg[a]);

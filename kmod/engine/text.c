@@ -9,7 +9,9 @@
  * The first line names the pair and the parameters of the object's creation; each
  * further line is an operation and its arguments. Numbers are decimal or 0x...,
  * values that have a name in C go by it, flags are joined with |. Text and bytes
- * are in double quotes, with the escapes of print_byte() for what does not print.
+ * are in double quotes, with the escapes of print_byte() for what does not print;
+ * "a"*3 is "aaa", and + joins two. @N at the end has all text and bytes of the call
+ * lie N bytes behind a multiple of 8.
  * # begins a comment. What an operation only writes is not an argument here.
  */
 #include <linux/ctype.h>
@@ -22,6 +24,8 @@
 #include "engine.h"
 
 #define WORD_MAX	256
+/* Bytes in a row that are printed as one and their number. */
+#define RUN_MIN		24
 
 static void print_byte(struct seq_buf *s, u8 c)
 {
@@ -36,12 +40,40 @@ static void print_byte(struct seq_buf *s, u8 c)
 		seq_buf_printf(s, "\\x%02x", c);
 }
 
+/* How often the first byte comes in a row. */
+static u32 run_of(const u8 *at, u32 len)
+{
+	u32 n = 1;
+
+	while (n < len && at[n] == at[0])
+		n++;
+	return n;
+}
+
+/* A byte that comes often in a row is printed once: "ab" + "x"*500 + "c". */
 static void print_bytes(struct seq_buf *s, const u8 *at, u32 len)
 {
+	bool open = true;
+	u32 n;
+
 	seq_buf_putc(s, '"');
-	while (len--)
-		print_byte(s, *at++);
-	seq_buf_putc(s, '"');
+	for (; len; at += n, len -= n) {
+		n = run_of(at, len);
+		if (n < RUN_MIN) {
+			if (!open)
+				seq_buf_puts(s, "+\"");
+			open = true;
+			n = 1;
+			print_byte(s, *at);
+			continue;
+		}
+		seq_buf_puts(s, open ? "\"+\"" : "+\"");
+		print_byte(s, *at);
+		seq_buf_printf(s, "\"*%u", n);
+		open = false;
+	}
+	if (open)
+		seq_buf_putc(s, '"');
 }
 
 static bool print_flags(struct seq_buf *s, const struct kp_arg *arg, u64 value)
@@ -67,7 +99,7 @@ static void print_number(struct seq_buf *s, const struct kp_arg *arg, u64 value)
 	const struct kp_name *n;
 
 	for (n = arg->names; n && n->name; n++) {
-		if (n->value == value) {
+		if (kp_of_type(arg, n->value) == value) {
 			seq_buf_puts(s, n->name);
 			return;
 		}
@@ -131,6 +163,8 @@ void kp_print_step(struct seq_buf *s, const struct kp_pair *pair,
 		seq_buf_putc(s, ' ');
 		print_value(s, prog, &arg[a], at->arg[a]);
 	}
+	if (at->shift)
+		seq_buf_printf(s, " @%u", at->shift);
 }
 
 static void print_returned(struct seq_buf *s, const struct kp_op *op, s64 ret)
@@ -194,6 +228,8 @@ static void print_outs(struct seq_buf *s, const struct kp_trace *trace, u32 step
 		/* Untouched: as for a caller in Rust, which has no output then. */
 		if (arg[a].kind != KP_INOUT && !memchr_inv(at_now, KP_UNWRITTEN, size))
 			continue;
+		if (arg[a].kind == KP_OUTPUT && t->hides)
+			continue;
 		seq_buf_printf(s, ", %s ", arg[a].name);
 		if (arg[a].kind == KP_BUFFER)
 			print_bytes(s, at_now, size);
@@ -216,8 +252,7 @@ void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step)
 	print_returned(s, op, t->res.ret);
 	if (t->res.out != KP_POISON)
 		seq_buf_printf(s, ", out %llu", t->res.out);
-	if (!t->hides_outs)
-		print_outs(s, trace, step);
+	print_outs(s, trace, step);
 	/* Eight digits tell two states apart; the full hash tells no more. */
 	if (trace->pair->view_size)
 		seq_buf_printf(s, ", state %08x", (u32)t->view);
@@ -289,26 +324,17 @@ static bool get_word(struct reader *r, const char *stop, char *word)
 static bool named(const struct kp_arg *arg, const char *word, u64 *value)
 {
 	const struct kp_name *n;
+	unsigned int base;
 
 	for (n = arg->names; n && n->name; n++) {
 		if (!strcmp(n->name, word)) {
-			*value = n->value;
+			*value = kp_of_type(arg, n->value);
 			return true;
 		}
 	}
-	return !kstrtou64(word, 0, value) || !kstrtos64(word, 0, (s64 *)value);
-}
-
-/* Whether a number is one of the argument's type. */
-static bool fits(const struct kp_arg *arg, u64 value)
-{
-	u32 bits = 8 * arg->size;
-
-	if (!bits || bits == 64)
-		return true;
-	if (arg->is_signed)
-		return (s64)value >= -(1LL << (bits - 1)) && (s64)value < 1LL << (bits - 1);
-	return value < 1ULL << bits;
+	/* A number that begins with a 0 is decimal as well. */
+	base = strncmp(word + (*word == '-'), "0x", 2) ? 10 : 16;
+	return !kstrtou64(word, base, value) || !kstrtos64(word, base, (s64 *)value);
 }
 
 static u64 get_number(struct reader *r, const struct kp_arg *arg)
@@ -326,9 +352,9 @@ static u64 get_number(struct reader *r, const struct kp_arg *arg)
 		}
 		value |= one;
 	}
-	if (!fits(arg, value))
-		refuse(r, "%s: %lld does not fit %u %s bits", arg->name, value,
-		       8 * arg->size, arg->is_signed ? "signed" : "unsigned");
+	if (arg->size && !kp_in_range(arg, value))
+		refuse(r, arg->is_signed ? "%s: not between %lld and %lld" :
+		       "%s: not between %llu and %llu", arg->name, arg->lo, arg->hi);
 	return value;
 }
 
@@ -361,33 +387,89 @@ static int get_char(struct reader *r)
 	return hi << 4 | lo;
 }
 
-static u64 get_bytes(struct reader *r, const struct kp_arg *arg,
-		     struct kp_program *prog)
+/* How often what stands in quotes is meant: *N behind them. */
+static u32 get_times(struct reader *r)
 {
-	u32 at = prog->pool_used, len = 0;
+	char word[WORD_MAX];
+	u32 times = 1;
+
+	if (*r->at != '*')
+		return 1;
+	r->at++;
+	if (get_word(r, " +\t\r\n#", word) && kstrtou32(word, 10, &times))
+		refuse(r, "'%s' behind a * is no number", word);
+	return times;
+}
+
+/* One quoted piece, to the end of what @to has; the number of bytes then. */
+static u32 get_piece(struct reader *r, const struct kp_arg *arg, u8 *to, u32 len)
+{
+	u32 first = len, times, n;
 	int c;
 
 	skip_blanks(r);
 	if (*r->at != '"') {
 		refuse(r, "%s: text in double quotes is missing", arg->name);
-		return 0;
+		return len;
 	}
-	for (r->at++; *r->at != '"'; len++) {
+	for (r->at++; *r->at != '"' && !r->failed;) {
 		c = get_char(r);
-		if (c < 0 || (!c && arg->kind == KP_TEXT)) {
+		if (c < 0 || (!c && arg->kind == KP_TEXT))
 			refuse(r, "%s: %s", arg->name, c ? "bad or unfinished text" :
-			      "a NUL ends the text");
-			return 0;
-		}
-		if (len == KP_BYTES_MAX || at + len == KP_POOL_SIZE) {
+			       "a NUL ends the text");
+		else if (len == KP_BYTES_MAX)
 			refuse(r, "%s: at most %u bytes", arg->name, KP_BYTES_MAX);
-			return 0;
-		}
-		prog->pool[at + len] = c;
+		else
+			to[len++] = c;
 	}
+	if (r->failed)
+		return len;
 	r->at++;
+	n = len - first;
+	times = get_times(r);
+	if (!times || (u64)times * n > KP_BYTES_MAX - first) {
+		refuse(r, "%s: at most %u bytes, and none is * 0", arg->name, KP_BYTES_MAX);
+		return len;
+	}
+	while (--times) {
+		memcpy(to + len, to + first, n);
+		len += n;
+	}
+	return len;
+}
+
+static u64 get_bytes(struct reader *r, const struct kp_arg *arg,
+		     struct kp_program *prog)
+{
+	u32 at = prog->pool_used, len = 0;
+	bool more = true;
+
+	if (KP_POOL_SIZE - at < KP_BYTES_MAX)
+		refuse(r, "the program is too long");
+	while (more && !r->failed) {
+		len = get_piece(r, arg, prog->pool + at, len);
+		skip_blanks(r);
+		more = *r->at == '+';
+		r->at += more;
+	}
+	if (r->failed)
+		return 0;
 	prog->pool_used += len;
 	return kp_span(at, len);
+}
+
+static u32 get_shift(struct reader *r)
+{
+	char word[WORD_MAX];
+	u32 shift = 0;
+
+	skip_blanks(r);
+	if (*r->at != '@')
+		return 0;
+	r->at++;
+	if (get_word(r, " \t\r\n#", word) && (kstrtou32(word, 10, &shift) || shift > 7))
+		refuse(r, "'%s' behind the @ is no number from 0 to 7", word);
+	return shift;
 }
 
 static void get_params(struct reader *r, const struct kp_pair *pair,
@@ -440,6 +522,8 @@ static void get_step(struct reader *r, const struct kp_pair *pair,
 		if (arg[a].kind == KP_BUFFER && step->arg[a] > KP_BYTES_MAX)
 			refuse(r, "%s: at most %u bytes", arg[a].name, KP_BYTES_MAX);
 	}
+	if (!r->failed)
+		step->shift = get_shift(r);
 	if (!r->failed && !ends_line(r))
 		refuse(r, "%s: more words than it has arguments", word);
 }
@@ -483,6 +567,11 @@ struct kp_program *kp_program_parse(const struct kp_pair *pair,
 		refuse(&r, "more words than %s has parameters", pair->name);
 	while (!r.failed && next_line(&r))
 		get_step(&r, pair, prog, &prog->step[prog->nr_steps++]);
+	if (!r.failed && pair->stateless && !prog->nr_steps)
+		refuse(&r, "no call");
+	/* An @ in the middle of a line that is wrong begins no program. */
+	if (r.failed)
+		r.at += strcspn(r.at, "\n");
 	*text = r.at;
 	if (r.failed) {
 		kp_program_free(prog);

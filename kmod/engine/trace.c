@@ -26,11 +26,12 @@ EXPORT_SYMBOL_GPL(kp_clock);
 /**
  * kp_trace_alloc() - make room for a trace
  * @steps: the most operations it can take
+ * @reference: another trace is compared with it
  *
  * Context: may sleep.
  * Return: the trace, owned by the caller, or NULL
  */
-struct kp_trace *kp_trace_alloc(u32 steps)
+struct kp_trace *kp_trace_alloc(u32 steps, bool reference)
 {
 	struct kp_trace *trace = kzalloc_obj(*trace);
 
@@ -44,6 +45,7 @@ struct kp_trace *kp_trace_alloc(u32 steps)
 		return NULL;
 	}
 	trace->step_max = steps;
+	trace->reference = reference;
 	return trace;
 }
 EXPORT_SYMBOL_GPL(kp_trace_alloc);
@@ -293,7 +295,8 @@ static int differs(const struct kp_trace *a, const struct kp_trace *b, u32 i)
 	if (s->res.ret != t->res.ret)
 		return KP_DIFFERS_RETURN;
 	if (s->res.out != t->res.out ||
-	    (s->outs != t->outs && !s->hides_outs && !t->hides_outs))
+	    s->outs != t->outs ||
+	    (s->stored != t->stored && !s->hides && !t->hides))
 		return KP_DIFFERS_OUTPUT;
 	if (s->view != t->view)
 		return KP_DIFFERS_STATE;

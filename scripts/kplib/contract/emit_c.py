@@ -118,7 +118,9 @@ def _limits(parameter: Parameter, given: dict[str, str]) -> list[str]:
     kind = parameter.kind
     if kind in _MAX:
         most = given.get("max", str(_MAX[kind]))
-        return [f".max = {most}", *([f".hi = {most}"] if kind == "KP_BUFFER" else [])]
+        least = given.get("min", "0")
+        return [f".min = {least}", f".max = {most}",
+                *([f".lo = {least}", f".hi = {most}"] if kind == "KP_BUFFER" else [])]
     if parameter.type == "bool":
         low, high = "0", "1"
     else:
@@ -140,8 +142,34 @@ def _row(parameter: Parameter) -> str:
         members.append(f".names = (const struct kp_name[]){{ {listed}, {{}} }}")
         members += [".flags = true"] if parameter.kind == "KP_FLAGS" else []
     members += [f".{name} = {value}" for name, value in parameter.options
-                if name not in ("lo", "hi", "max")]
+                if name not in ("lo", "hi", "min", "max")]
+    if "of" in given:
+        members.append(f".nr_of = sizeof({given['of']}) - 1")
     return f"\t\t{{ {', '.join(members)} }},"
+
+
+def _asserts(function: Function, parameter: Parameter) -> list[str]:
+    """What must hold of a parameter's words, for the compiler to look at."""
+    given = dict(parameter.options)
+    holds = []
+    if parameter.kind in _MAX:
+        least, most = given.get("min", "0"), given.get("max", str(_MAX[parameter.kind]))
+        holds += [(f"({most}) >= ({least}) && ({most}) <= KP_BYTES_MAX",
+                   ".min is at most .max, and that is at most 4096")]
+        if parameter.size_type:
+            holds += [(f"sizeof({parameter.type}) == 1", "bytes, not larger elements"),
+                      (f"({most}) <= type_max({parameter.size_type})",
+                       ".max fits the type of the size")]
+        if "of" in given:
+            holds += [(f"sizeof({given['of']}) > 1", ".of has a character")]
+    elif parameter.kind in ("KP_NUMBER", "KP_INOUT"):
+        kind = parameter.type
+        holds += [(f"({kind})({value}) == ({value})", f".{name} is of type {kind}")
+                  for name, value in parameter.options]
+        if {"lo", "hi"} <= set(given):
+            holds += [(f"({given['lo']}) <= ({given['hi']})", ".lo is at most .hi")]
+    return [f"static_assert({test}, \"{function.name}, {parameter.name}: {what}\");"
+            for test, what in holds]
 
 
 def _errnos(function: Function) -> str:
@@ -174,6 +202,12 @@ def glue(pair: str, contract: str, own: str, functions: tuple[Function, ...]) ->
         text.row(function.line,
                  f"static {_returned(function)}(*const is_{function.name})"
                  f"({_parameters(function)}) __maybe_unused = {function.name};")
+        for parameter in function.parameters:
+            for check in _asserts(function, parameter):
+                text.row(parameter.line, check)
+        if function.returns.kind == "KP_RESULT":
+            text.row(function.line, f"static_assert(is_signed_type({function.returns.type}), "
+                     f"\"{function.name}: an errno is negative\");")
         text.add("\n")
         _caller(function, f"c_{function.name}", function.name, text)
         _caller(function, f"rust_{function.name}", rust_name(pair, function.name), text)
@@ -198,8 +232,10 @@ def _tables(pair: str, functions: tuple[Function, ...], text: _Text) -> None:
     text.add(f"}};\n\nstatic const struct kp_op {pair}_op[] = {{\n"
              f"\t{{ .weight = {_NOOP_WEIGHT} }},\n")
     for function in functions:
+        only = ".only_errno = true, " if function.outputs and \
+            function.returns.kind == "KP_RESULT" else ""
         text.add(f"\t{{ .weight = {_WEIGHT}, .returns = {_RETURNS[function.returns.kind]}, "
-                 ".arg = {\n")
+                 f"{only}.arg = {{\n")
         for parameter in function.parameters:
             text.row(parameter.line, _row(parameter))
         text.add("\t} },\n")

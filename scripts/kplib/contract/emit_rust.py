@@ -47,7 +47,11 @@ _TYPES = {
     "long": "c_long", "unsigned long": "c_ulong", "long long": "c_longlong",
     "unsigned long long": "c_ulonglong", "char": "c_char", "unsigned char": "u8",
     "signed char": "i8", "short": "i16", "unsigned short": "u16", "size_t": "usize",
-    "ssize_t": "isize", "bool": "bool", "void": "()",
+    "ssize_t": "isize", "bool": "bool", "void": "()", "short int": "i16", "long int": "c_long",
+    "signed int": "c_int", "signed": "c_int", "long unsigned int": "c_ulong",
+    "unsigned long int": "c_ulong", "long long int": "c_longlong",
+    "unsigned long long int": "c_ulonglong", "short unsigned int": "u16",
+    "unsigned short int": "u16",
 }
 _KEYWORDS = frozenset("""as async await break const continue dyn else enum extern false fn for gen
     if impl in let loop match mod move mut pub ref return static struct trait true type unsafe use
@@ -57,6 +61,19 @@ _KEYWORDS = frozenset("""as async await break const continue dyn else enum exter
 
 def _name(name: str) -> str:
     return f"r#{name}" if name in _KEYWORDS else name
+
+
+def _bytes(name: str) -> str:
+    """The type of what a pointer of C's is to."""
+    return "c_void" if name == "void" else _type(name)
+
+
+def named_types(functions: tuple[Function, ...]) -> list[str]:
+    """The types that bindgen is to translate: all that Rust has no word for."""
+    words = {word for f in functions for p in f.parameters for word in (p.type, p.size_type)
+             if word} | {re.sub(r"\bconst\b|\*", "", f.returns.type).strip() for f in functions}
+    return sorted(_type(word).removeprefix("bindings::") for word in words
+                  if _type(word).startswith("bindings::"))
 
 
 def _type(name: str) -> str:
@@ -69,9 +86,9 @@ def _raw(p: Parameter) -> str:
     if p.kind == "KP_TEXT":
         return f"{name}: *const c_char"
     if p.kind == "KP_BYTES":
-        return f"{name}: *const {_type(p.type)}, {p.name}_size: {_type(p.size_type)}"
+        return f"{name}: *const {_bytes(p.type)}, {p.name}_size: {_type(p.size_type)}"
     if p.kind == "KP_BUFFER":
-        return f"{name}: *mut {_type(p.type)}, {p.name}_size: {_type(p.size_type)}"
+        return f"{name}: *mut {_bytes(p.type)}, {p.name}_size: {_type(p.size_type)}"
     if p.kind in ("KP_OUTPUT", "KP_INOUT"):
         return f"{name}: *mut {_type(p.type)}"
     return f"{name}: {_type(p.type)}"
@@ -87,9 +104,9 @@ def _safe(p: Parameter) -> str:
 def _into(p: Parameter) -> str:
     """A C parameter as the port takes it."""
     name = _name(p.name)
-    return {"KP_TEXT": f"glue::text({name})",
-            "KP_BYTES": f"glue::bytes({name}.cast(), {p.name}_size as usize)",
-            "KP_BUFFER": f"glue::buffer({name}.cast(), {p.name}_size as usize)",
+    return {"KP_TEXT": f"glue::text(&__call, {name})",
+            "KP_BYTES": f"glue::bytes(&__call, {name}.cast(), {p.name}_size as usize)",
+            "KP_BUFFER": f"glue::buffer(&__call, {name}.cast(), {p.name}_size as usize)",
             "KP_INOUT": f"&mut *{name}"}.get(p.kind, name)
 
 
@@ -105,8 +122,8 @@ def _from(p: Parameter) -> str:
 def _slot(p: Parameter, at: int) -> str:
     """A laid out argument as the port takes it."""
     return {"KP_TEXT": f"slot.text({at})",
-            "KP_BYTES": f"glue::bytes(slot.bytes({at}), slot.len({at}))",
-            "KP_BUFFER": f"glue::buffer(slot.bytes({at}), slot.len({at}))",
+            "KP_BYTES": f"glue::bytes(&slot, slot.bytes({at}), slot.len({at}))",
+            "KP_BUFFER": f"glue::buffer(&slot, slot.bytes({at}), slot.len({at}))",
             "KP_INOUT": f"slot.number_at({at})"}.get(p.kind, f"slot.number({at})")
 
 
@@ -147,14 +164,14 @@ def _caller_of_c(function: Function) -> str:
     kind = function.returns.kind
     if kind == "KP_OFFSET":
         base = next(p for p in function.parameters if p.name == function.returns.words[0])
-        lets += f"        let base = {_from(base).partition(',')[0]};\n"
-        body = f"        let at = {call};\n\n        glue::offset(at.cast(), base.cast())\n"
+        lets += f"        let __base = {_name(base.name)}.as_ptr();\n"
+        body = f"        let __at = {call};\n\n        glue::offset(__at.cast(), __base.cast())\n"
     elif kind == "KP_RESULT":
-        body = f"        let ret = {call};\n\n" + (
-            f"        glue::checked(ret)?;\n        Ok({outs})\n" if function.outputs
-            else "        glue::checked(ret)\n")
+        body = f"        let __ret = {call};\n\n" + (
+            f"        glue::checked(__ret)?;\n        Ok({outs})\n" if function.outputs
+            else "        glue::checked(__ret)\n")
     elif function.outputs:
-        body = f"        let given = {call};\n\n        given.then_some({outs})\n" \
+        body = f"        let __given = {call};\n\n        __given.then_some({outs})\n" \
             if kind == "KP_BOOL" else f"        {call};\n        {outs}\n"
     else:
         body = f"        {call}\n"
@@ -166,7 +183,7 @@ def _caller_of_c(function: Function) -> str:
 def _store(function: Function, value: str, where: str) -> str:
     """Statements that store the outputs in `value`."""
     outs = _outputs(function)
-    names = [f"out{i}" for i, _ in outs]
+    names = [f"__out{i}" for i, _ in outs]
     stores = "".join(f" {where.format(at=i, name=_name(p.name), value=name)};"
                      for name, (i, p) in zip(names, outs))
     return f"let {_tuple(names)} = {value};{stores}"
@@ -176,28 +193,30 @@ def _entry(pair: str, function: Function) -> str:
     """C's way into the port."""
     call = f"port::{_name(function.name)}({', '.join(_into(p) for _, p in _inputs(function))})"
     kind = function.returns.kind
-    store = _store(function, "given", "{name}.write({value})") if function.outputs else ""
+    store = _store(function, "__given", "{name}.write({value})") if function.outputs else ""
     if kind == "KP_OFFSET":
         base = next(p for p in function.parameters if p.name == function.returns.words[0])
         body = f"glue::pointer({call}, {_name(base.name)}.cast()).cast()"
     elif kind == "KP_RESULT":
-        body = (f"match {call} {{ Ok(given) => {{ {store} 0 }} Err(e) => e.to_errno() as _ }}"
-                if function.outputs else f"glue::returned({call}) as _")
+        body = (f"match {call} {{ Ok(__given) => {{ {store} 0 }} Err(e) => e.to_errno() as _ }}"
+                if function.outputs else f"glue::returned::<{_type(function.returns.type)}>({call}) as _")
     elif kind == "KP_BOOL" and function.outputs:
-        body = f"match {call} {{ Some(given) => {{ {store} true }} None => false }}"
+        body = f"match {call} {{ Some(__given) => {{ {store} true }} None => false }}"
     elif function.outputs:
-        body = f"let given = {call}; {store}"
+        body = f"let __given = {call}; {store}"
     else:
         body = call
     returned = _type(function.returns.type)
     if kind == "KP_OFFSET":
         returned = "*mut c_char" if "const" not in function.returns.type else "*const c_char"
-        returned = returned.replace("c_char", _type(
+        returned = returned.replace("c_char", _bytes(
             function.returns.type.replace("const", "").replace("*", "").strip()))
     name = rust_name(pair, function.name)
-    return (f"    /// # Safety\n    ///\n    /// As for `{function.name}()` in C.\n"
+    return (f"    /// # Safety\n    ///\n    /// As for `{function.name}()` in C, and no pointer is null.\n"
             f"    #[no_mangle]\n    pub(super) unsafe extern \"C\" fn {name}("
             f"{', '.join(map(_raw, function.parameters))}) -> {returned} {{\n"
+            "        #[allow(unused_variables)] // What is borrowed is borrowed from it.\n"
+            "        let __call = ();\n\n"
             "        // SAFETY: By the safety requirements of this function.\n"
             f"        unsafe {{ {body} }}\n    }}\n"
             f"    const _: () = {{\n        let _ = if true {{ bindings::{name} }} "
@@ -209,17 +228,17 @@ def _invoker(function: Function, called: str) -> str:
     args = ", ".join(_slot(p, i) for i, p in _inputs(function))
     call = f"{called}::{_name(function.name)}({args})"
     kind = function.returns.kind
-    store = _store(function, "given", "slot.store({at}, {value})")
+    store = _store(function, "__given", "slot.store({at}, {value})")
     if kind == "KP_RESULT" and function.outputs:
-        body = f"match {call} {{ Ok(given) => {{ {store} 0 }} Err(e) => i64::from(e.to_errno()) }}"
+        body = f"match {call} {{ Ok(__given) => {{ {store} 0 }} Err(e) => i64::from(e.to_errno()) }}"
     elif kind == "KP_RESULT":
-        body = f"glue::returned({call})"
+        body = f"glue::returned::<{_type(function.returns.type)}>({call})"
     elif kind == "KP_OFFSET":
         body = f"glue::place({call})"
     elif kind == "KP_BOOL" and function.outputs:
-        body = f"match {call} {{ Some(given) => {{ {store} 1 }} None => 0 }}"
+        body = f"match {call} {{ Some(__given) => {{ {store} 1 }} None => 0 }}"
     elif function.outputs:
-        body = f"{{ let given = {call}; {store} 0 }}"
+        body = f"{{ let __given = {call}; {store} 0 }}"
     elif kind == "KP_VOID":
         body = f"{{ {call}; 0 }}"
     else:

@@ -20,8 +20,11 @@ CONTEXTS = ("ANY", "ATOMIC", "SLEEPS")
 #: Each kind of parameter: how many words stand before its options.
 PARAMETERS = {"KP_NUMBER": 2, "KP_CHOICE": 2, "KP_FLAGS": 2, "KP_TEXT": 1, "KP_BYTES": 3,
               "KP_OUTPUT": 2, "KP_INOUT": 2, "KP_BUFFER": 3}
-#: Options of a parameter, members of struct kp_arg.
-OPTIONS = ("lo", "hi", "max", "of", "parts", "numeric")
+#: Options of each kind of parameter, members of struct kp_arg.
+_BYTES = ("min", "max", "of", "parts")
+OPTIONS = {"KP_NUMBER": ("lo", "hi"), "KP_CHOICE": ("beyond",), "KP_FLAGS": ("beyond",),
+           "KP_TEXT": (*_BYTES, "numeric"), "KP_BYTES": _BYTES, "KP_BUFFER": ("min", "max"),
+           "KP_OUTPUT": (), "KP_INOUT": ("lo", "hi")}
 RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_OFFSET")
 #: As many arguments as the engine takes (KP_NR_ARGS).
 ARGS_MAX = 6
@@ -90,6 +93,11 @@ def _uncommented(text: str) -> str:
                   flags=re.S)
 
 
+def _squeezed(text: str) -> str:
+    """Text with one blank where there were several, but for what is in quotes."""
+    return re.sub(r'("(?:\\.|[^"\\\n])*")|\s+', lambda found: found.group(1) or " ", text).strip()
+
+
 def _words(text: str, start: int, line: int) -> tuple[list[tuple[str, int]], int]:
     """What stands between commas in brackets, each with its line; and where they close."""
     words, depth, begin, at = [], 0, start, start
@@ -108,7 +116,7 @@ def _words(text: str, start: int, line: int) -> tuple[list[tuple[str, int]], int
         elif char in ",)" and not depth:
             word = text[begin:at]
             skipped = len(word) - len(word.lstrip())
-            words.append((" ".join(word.split()),
+            words.append((_squeezed(word),
                           text.count("\n", 0, begin + skipped) + 1))
             begin = at + 1
             if char == ")":
@@ -136,9 +144,10 @@ def _name(word: str, line: int, what: str) -> str:
 
 def _option(word: str, line: int, kind: str) -> tuple[str, str]:
     found = re.fullmatch(r"\.(\w+) ?= ?(.+)", word)
-    if not found or found.group(1) not in OPTIONS:
-        raise BadRow(line, f"'{word}' is no option of {kind}; there are "
-                           f"{', '.join(f'.{option} = ...' for option in OPTIONS)}")
+    if not found or found.group(1) not in OPTIONS[kind]:
+        there = ", ".join(f".{option} = ..." for option in OPTIONS[kind])
+        raise BadRow(line, f"'{word}' is no option of {kind}; "
+                           f"{f'there are {there}' if there else 'it has none'}")
     return found.group(1), found.group(2)
 
 
@@ -156,6 +165,9 @@ def _parameter(word: str, line: int) -> Parameter:
         raise BadRow(line, f"{kind} wants the names of its values")
     if names and not named:
         raise BadRow(line, f"'{names[0]}' is no option of {kind}")
+    if kind not in ("KP_TEXT", "KP_BYTES", "KP_BUFFER") and "*" in words[0]:
+        raise BadRow(line, f"{kind}({words[0]}, ...): no pointer; KP_TEXT, KP_BYTES, KP_BUFFER, "
+                           "KP_OUTPUT and KP_INOUT are passed by one")
     return Parameter(
         kind, _name(words[0] if count == 1 else words[1], line, "a parameter"),
         words[0] if count > 1 else "char", words[2] if count > 2 else "", names,
@@ -203,10 +215,12 @@ def read(text: str) -> tuple[Function, ...]:
     """The rows of a contract."""
     plain = _uncommented(text)
     found: list[Function] = []
-    for row in re.finditer(r"^KP_FUNCTION\(", plain, re.M):
+    for row in re.finditer(r"^[ \t]*KP_FUNCTION[ \t]*\(", plain, re.M):
         line = plain.count("\n", 0, row.start()) + 1
         function = _function(_words(plain, row.end(), line)[0], line)
         if function.name in [f.name for f in found] or function.name == "noop":
             raise BadRow(line, f"the name {function.name} is taken")
         found.append(function)
+    if not found:
+        raise BadRow(1, "it has no row: KP_FUNCTION(...)")
     return tuple(found)
