@@ -306,6 +306,7 @@ struct kp_pair {
  * @stored: hash of numbers that it only stores
  * @hides: its caller cannot see @stored: Rust has no outputs beside an error
  * @outs_at: where the trace keeps it, or %KP_NOT_KEPT
+ * @broken: what of the contract it broke, or NULL
  */
 struct kp_step_trace {
 	struct kp_result res;
@@ -315,6 +316,7 @@ struct kp_step_trace {
 	u64 stored;
 	bool hides;
 	u32 outs_at;
+	const char *broken;
 };
 
 /** define KP_UNWRITTEN - what a function finds where it is to store something */

@@ -73,7 +73,7 @@ static bool try_number(struct shrink *s, const struct kp_arg *arg, u64 *value,
 	return false;
 }
 
-/* Bring a number nearer to 0: at once, by halves, by a bit, by one; and above 0. */
+/* Bring a number nearer to 0: at once, by a bit, by halves, by one; and above 0. */
 static bool shrink_number(struct shrink *s, const struct kp_arg *arg, u64 *value)
 {
 	bool done = false;
@@ -83,13 +83,13 @@ static bool shrink_number(struct shrink *s, const struct kp_arg *arg, u64 *value
 	/* Of values that have names each is as simple as the next. */
 	if (arg->log2 || (arg->names && !arg->flags))
 		return false;
-	if (arg->flags) {
-		for (bit = 0; bit < 64; bit++)
+	done |= try_number(s, arg, value, 0);
+	if (!arg->is_signed || (s64)*value > 0)
+		for (bit = 64; bit--;)
 			if (*value & BIT_ULL(bit))
 				done |= try_number(s, arg, value, *value & ~BIT_ULL(bit));
+	if (arg->flags)
 		return done;
-	}
-	done |= try_number(s, arg, value, 0);
 	if (arg->is_signed && (s64)*value < 0)
 		done |= try_number(s, arg, value, -*value);
 	for (half = distance(arg, *value) / 2; half; half /= 2)

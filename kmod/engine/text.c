@@ -53,27 +53,30 @@ static u32 run_of(const u8 *at, u32 len)
 /* A byte that comes often in a row is printed once: "ab" + "x"*500 + "c". */
 static void print_bytes(struct seq_buf *s, const u8 *at, u32 len)
 {
-	bool open = true;
+	bool open = false, first = true;
 	u32 n;
 
-	seq_buf_putc(s, '"');
-	for (; len; at += n, len -= n) {
+	for (; len; at += n, len -= n, first = false) {
 		n = run_of(at, len);
 		if (n < RUN_MIN) {
 			if (!open)
-				seq_buf_puts(s, "+\"");
+				seq_buf_puts(s, first ? "\"" : "+\"");
 			open = true;
 			n = 1;
 			print_byte(s, *at);
 			continue;
 		}
-		seq_buf_puts(s, open ? "\"+\"" : "+\"");
+		if (open)
+			seq_buf_putc(s, '"');
+		seq_buf_puts(s, first ? "\"" : "+\"");
 		print_byte(s, *at);
 		seq_buf_printf(s, "\"*%u", n);
 		open = false;
 	}
 	if (open)
 		seq_buf_putc(s, '"');
+	else if (first)
+		seq_buf_puts(s, "\"\"");
 }
 
 static bool print_flags(struct seq_buf *s, const struct kp_arg *arg, u64 value)

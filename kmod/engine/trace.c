@@ -84,6 +84,8 @@ static u64 hash_view(const void *view, size_t size)
  */
 void kp_trace_broken(struct kp_trace *trace, u32 step, const char *what)
 {
+	if (step < trace->step_max && !trace->step[step].broken)
+		trace->step[step].broken = what;
 	if (trace->broken)
 		return;
 	trace->broken = what;
@@ -204,6 +206,8 @@ EXPORT_SYMBOL_GPL(kp_c_run);
 void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
 		    enum kp_path_id path, const struct kp_program *prog)
 {
+	u32 i;
+
 	trace->pair = pair;
 	trace->path = path;
 	trace->prog = prog;
@@ -213,6 +217,8 @@ void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
 	trace->broken = NULL;
 	trace->alive = false;
 	trace->kept_used = 0;
+	for (i = 0; i < prog->nr_steps && i < trace->step_max; i++)
+		trace->step[i].broken = NULL;
 }
 EXPORT_SYMBOL_GPL(kp_trace_start);
 
@@ -300,7 +306,7 @@ static int differs(const struct kp_trace *a, const struct kp_trace *b, u32 i)
 		return KP_DIFFERS_OUTPUT;
 	if (s->view != t->view)
 		return KP_DIFFERS_STATE;
-	if (b->broken && b->broken_at == i)
+	if (t->broken)
 		return KP_DIFFERS_CONTRACT;
 	return -1;
 }
@@ -348,8 +354,8 @@ bool kp_trace_diff(const struct kp_trace *a, const struct kp_trace *b, u32 from,
 		diff->expected = errno_of(a, diff->at);
 		diff->got = errno_of(b, diff->at);
 	}
-	if (b->broken && b->broken_at == diff->at)
-		diff->broken = b->broken;
+	if (diff->at < b->nr)
+		diff->broken = b->step[diff->at].broken;
 	return true;
 }
 

@@ -255,7 +255,8 @@ class TestFiles(unittest.TestCase):
         invariants = "full\terrors\t1\t1\t1\t1\tlockstep\n"
         given.take("ring", Answers((data / "fail.ktap").read_text(), invariants, {}))
         found = results.gather(mock.Mock(kernel=kernel, tools=mock.Mock(versions={}),
-                                         request=mock.Mock(seed=1)), ("ring",), [given])
+                                         request=mock.Mock(seed=1, pairs_dir=None)),
+                               ("ring",), [given])
         found.replay = "ARCH=x86_64 SEED=1"
         self.where.mkdir(parents=True)
         (self.where / "check.console").write_bytes((data / "check.console").read_bytes())

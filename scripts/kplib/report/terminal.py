@@ -59,6 +59,15 @@ def _cases(pair: PairResult) -> list[str]:
     return lines
 
 
+#: What a person is shown of the log of a case.
+LOG_LINES, LOG_WIDTH = 80, 300
+
+
+def _cut(line: str) -> str:
+    """A line, and a mark where more of it is in the log."""
+    return line if len(line) <= LOG_WIDTH else f"{line[:LOG_WIDTH]}... (whole in logs/)"
+
+
 _Groups = dict[tuple[str, str, ktap.Log], list[ktap.Verdict]]
 
 
@@ -94,7 +103,10 @@ def _failures(name: str, pair: PairResult, replay: str) -> list[str]:
     lines: list[str] = []
     for status in (ktap.FAIL, ktap.ERROR):
         for (_, _, log), found in _groups(pair, status).items():
-            lines += [_row(name, found), *(f"    {line}" for line in log)]
+            lines += [_row(name, found), *(f"    {_cut(line)}" for line in log[:LOG_LINES])]
+            if len(log) > LOG_LINES:
+                lines.append(f"    ... {len(log) - LOG_LINES} lines more in "
+                             f"{ktap.log_file(found[0].suite)}")
     if lines:
         lines.append(f"  again: make run PAIR={name} {replay}")
     return lines

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Function pairs: every kind of parameter and return value, and bugs in a port of each.
+
+One run has all the bugs: it must tell each of them, made small, and how often it was met.
+"""
+
+import re
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+
+from .live import Run, cases, needs_kernel
+
+PAIRS = Path(__file__).resolve().parent / "pairs"
+
+#: What is there once in the port, what takes its place, and the smallest program that shows it.
+BUGS = (
+    ("    a + i32::from(b)", "    if a == -1000 {\n        return 0;\n    }\n    a + i32::from(b)",
+     "kinds_add -1000 "),
+    ("    if c {\n        a ^", "    if b == usize::MAX {\n        return 1;\n    }\n"
+     "    if c {\n        a ^", "kinds_mix 0 18446744073709551615 0"),
+    ("if let [head @ .., b'\\n'] = rest {", "if let [head @ .., b'\\r'] = rest {",
+     'kinds_parse "0\\n" 0'),
+    ("    i32::try_from(value).map_err(|_| ERANGE)",
+     "    i32::try_from(-value).map(|v| v.wrapping_neg()).map_err(|_| ERANGE)", "kinds_parse "),
+    ("data.iter().position(|c| *c == what)\n}\n\npub(crate) fn kinds_skip",
+     "data.iter()\n        .take(4095)\n        .position(|c| *c == what)\n}\n\n"
+     "pub(crate) fn kinds_skip", 'kinds_find "a"*4095+'),
+    ("    text.iter().position(", "    if text.is_empty() {\n        return Some(0);\n    }\n"
+     "    text.iter().position(", 'kinds_skip ""'),
+    ("    *end = 0;", "    let _ = end;", "kinds_fill 5 0"),
+    ("    core::mem::swap(a, b);", "    *a = *b;", "kinds_swap 0 1"),
+    ("    if flags & !(", "    if flags & !(1 << 31 | ", "kinds_mode KINDS_OFF 2147483648"),
+    ("whole as u32)", "whole as u16 as u32)", "kinds_halves 65536"),
+    # A look at where the bytes lie, as code that goes a word at a time takes.
+    ("    p.iter().fold(seed,", "    let seed = seed ^ u32::from(p.as_ptr().addr() % 8 == 3);\n"
+     "    p.iter().fold(seed,", 'kinds_sum 0 "a" @3'),
+    ("    if base & 1 != 0 {\n        return Err(EINVAL)",
+     "    if base & 1 != 0 {\n        return Err(ENOENT)", "kinds_ret 1"),
+    ("    *at.get_mut(given)", "    at[0] = 0;\n    *at.get_mut(given)", "kinds_trim 4 "),
+)
+
+
+def broken(folder: Path) -> None:
+    """Make a folder of pairs with all the bugs."""
+    shutil.copytree(PAIRS, folder)
+    port = folder / "kinds/kinds.rs"
+    text = port.read_text()
+    for where, what, _ in BUGS:
+        assert text.count(where) == 1, f"{port} has not one {where!r}"
+        text = text.replace(where, what)
+    port.write_text(text)
+
+
+@needs_kernel
+class TestFunctions(unittest.TestCase):
+    """scripts/kparity run PAIR=kinds PAIRS_DIR=..."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def test_right(self) -> None:
+        """A right port of every kind passes, in both lanes, from a folder that is not written."""
+        before = sorted((path, path.stat().st_mtime_ns) for path in PAIRS.rglob("*"))
+        ended = Run(self.folder / "out", "PAIR=kinds", f"PAIRS_DIR={PAIRS}", "ACCEL=tcg").end()
+        self.assertEqual(ended.status, 0, ended.show())
+        self.assertEqual(before, sorted((path, path.stat().st_mtime_ns)
+                                        for path in PAIRS.rglob("*")))
+
+    def test_wrong(self) -> None:
+        """All bugs are told by one run, each as its smallest program; and such a program runs."""
+        broken(self.folder / "pairs")
+        words = ("PAIR=kinds", f"PAIRS_DIR={self.folder / 'pairs'}", "ACCEL=tcg")
+        ended = Run(self.folder / "out", *words, "LANE=check").end()
+        self.assertEqual(ended.status, 1, ended.show())
+        rows = cases(ended.results())
+        for path in ("c->c", "rust->c"):
+            self.assertEqual(rows["kinds", "lockstep", path]["status"], "pass")
+        for path in ("c->rust", "rust->rust"):
+            self.assertEqual(rows["kinds", "lockstep", path]["status"], "fail")
+            said = [line.strip() for line in rows["kinds", "lockstep", path]["log"]]
+            self.assertRegex(said[0], r"kinds: \d+ kinds of difference in \d+ calls")
+            for _, _, program in BUGS:
+                found = [line for line in said if line.startswith(program)]
+                self.assertTrue(found, f"{program} is not in\n" + "\n".join(said))
+        self.assertTrue(re.search(r"^ *\d+: \d+ times?$", "\n".join(said), re.M))
+        program = self.folder / "program"
+        program.write_text("kinds # as it was printed\nkinds_sum 0 \"a\" @3\n")
+        ended = Run(self.folder / "out", *words, f"PROGRAM={program}").end()
+        self.assertEqual(ended.status, 1, ended.show())
+        self.assertIn('kinds_sum 0 "a" @3', ended.said)
+        self.assertNotIn("lockstep", ended.said)
+
+
+if __name__ == "__main__":
+    unittest.main()
