@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,12 +71,13 @@ class _Build:
         self.setup, self.built = setup, built
         self.request, self.tools, self.kernel = setup.request, setup.tools, setup.kernel
         self.out = built.engine.parent
-        self.roots = tuple(p for p in (TOP, self.request.pairs_dir) if p)
+        self.files = {f"kparity_{name}": pairs.files(name, self.request.pairs_dir)
+                      for name in self.request.pairs}
+        self.roots = (TOP, *pairs.folders(self.request.pairs, self.request.pairs_dir))
         self.now = objects.Digests(TOP)
         self.path = self.out / STATE
         self.state = objects.State.read(self.path)
-        self.recipe = cache.digest(self.kernel.ident, str(TOP), (TOP / "Kbuild").read_bytes(),
-                                   str(self.request.pairs_dir or ""))
+        self.recipe = cache.digest(self.kernel.ident, str(TOP), (TOP / "Kbuild").read_bytes())
         if self.recipe != self.state.recipe:
             # Also what no build of these pairs makes anew is of another kernel, or other rules.
             self.state.made = {}
@@ -83,8 +85,19 @@ class _Build:
         self.store = None if self.request.kernel_src else objects.Store(
             self.out.parent / "objects", cache.digest(self.recipe, str(self.out)))
         self.modules = tuple(ko.stem for ko in built.files())
+        for module, shape in self._shapes().items():
+            if self.state.shapes.get(module, shape) != shape:
+                # Its targets are others, of which nothing is known.
+                self.state.forget(frozenset(self.state.modules.pop(module, ())))
         self.stale = self.state.stale(self.out, self.modules, self.now) | {
             ko.name for ko in built.files() if not in_guest(ko).exists()}
+
+    def _shapes(self) -> dict[str, str]:
+        """What Kbuild makes of each pair's contract, beside the pairs' names: where its files
+        are, and which C files it has."""
+        return {module: json.dumps([pair.glued, str(pair.contract), [
+            [str(path), path.exists()] for path in pair.sources(self.kernel.tree)]])
+            for module, pair in self.files.items()}
 
     def nothing_to_do(self) -> bool:
         """Whether all modules and programs are as the checkout's files want them.
@@ -98,6 +111,9 @@ class _Build:
         """Make what is to be made: exit status and last lines of what the tools said."""
         for path in (path for glob in INPUTS for path in TOP.glob(glob)):
             self.now.of(str(path.relative_to(TOP)))
+        for pair in self.files.values():
+            for path in (*pair.contract.parent.glob("*.[chr]*"), *pair.sources(self.kernel.tree)):
+                self.now.of(pairs.short(path))
         replayed = self._replayable()
         self.state.forget(self.stale)
         if not replayed:
@@ -195,6 +211,7 @@ class _Build:
                 if self.store:
                     self.store.keep(self.out, target, made_from)
         self.state.modules |= found
+        self.state.shapes |= self._shapes()
         self.state.made |= {ko.name: {} for ko in self.built.files()}
         self.state.recipe, self.state.folder = self.recipe, str(self.out)
         self.state.write(self.path)

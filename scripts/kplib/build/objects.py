@@ -55,13 +55,15 @@ class State:
     """What a build folder has.
 
     `recipe` and `folder` say what its saved commands are good for, `made` what each
-    target was made from, `modules` which targets are linked into each module.
+    target was made from, `modules` which targets are linked into each module, and
+    `shapes` what that follows from beside the recipe.
     """
 
     recipe: str = ""
     folder: str = ""
     made: dict[str, Contents] = field(default_factory=dict)
     modules: dict[str, list[str]] = field(default_factory=dict)
+    shapes: dict[str, str] = field(default_factory=dict)
 
     @staticmethod
     def read(path: Path) -> "State":

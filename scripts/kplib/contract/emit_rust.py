@@ -194,11 +194,16 @@ def _entry(pair: str, function: Function) -> str:
         returned = returned.replace("c_char", _type(
             function.returns.type.replace("const", "").replace("*", "").strip()))
     name = rust_name(pair, function.name)
+    # Numbers that are passed by value ask nothing of the caller.
+    if any(p.kind not in ("KP_NUMBER", "KP_CHOICE", "KP_FLAGS") for p in function.parameters):
+        body = ("        // SAFETY: By the safety requirements of this function.\n"
+                f"        unsafe {{ {body} }}\n")
+    else:
+        body = f"        {body}\n"
     return (f"    /// # Safety\n    ///\n    /// As for `{function.name}()` in C.\n"
             f"    #[no_mangle]\n    pub(super) unsafe extern \"C\" fn {name}("
             f"{', '.join(map(_raw, function.parameters))}) -> {returned} {{\n"
-            "        // SAFETY: By the safety requirements of this function.\n"
-            f"        unsafe {{ {body} }}\n    }}\n"
+            f"{body}    }}\n"
             f"    const _: () = {{\n        let _ = if true {{ bindings::{name} }} "
             f"else {{ {name} }};\n    }};\n")
 
