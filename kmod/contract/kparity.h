@@ -23,6 +23,7 @@
  * each word means.
  */
 #define KP_FUNCTION(...)
+#define KP_SOURCES(...)
 
 /**
  * define KP_POISON - what an operation's output holds before the call

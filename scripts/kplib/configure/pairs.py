@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kplib.common import ui
 from kplib.common.errors import Refused
+from kplib.contract import rows
 
 TOP = Path(__file__).resolve().parents[3]
 
@@ -26,6 +27,31 @@ class Pair:
     c: Path
     user: Path
     regress: Path
+    misuse: Path
+
+    def read(self) -> str:
+        """The contract's text, empty without one."""
+        try:
+            return self.contract.read_text(errors="replace")
+        except OSError:
+            return ""
+
+    @property
+    def glued(self) -> bool:
+        """Whether its glue is made from its contract; Kbuild goes by the same."""
+        return self.contract.name == "contract.h" or re.search("^KP_F", self.read(), re.M) is not None
+
+    def sources(self, tree: Path) -> tuple[Path, ...]:
+        """The C files that it is built from, but for the suite; `tree` is the kernel's source.
+
+        None of a contract that cannot be read: who makes the glue from it tells of it.
+        """
+        try:
+            listed = rows.sources(self.read()) if self.glued else ()
+        except rows.BadRow:
+            return ()
+        return (self.c, *(Path(source.name.replace(rows.SRCTREE, f"{tree}/")) if not source.own
+                          else self.c.parent / source.name for source in listed))
 
 
 def shipped(top: Path = TOP) -> tuple[str, ...]:
@@ -65,7 +91,7 @@ def in_folder(name: str, folder: Path) -> Pair:
     """Where the files of a pair in PAIRS_DIR are."""
     own = folder / name
     return Pair(name, own / "contract.h", own / f"{name}.rs", own / f"{name}.c",
-                own / "user.c", own / "regress")
+                own / "user.c", own / "regress", own / "compile-fail")
 
 
 def files(name: str, folder: Path | None = None) -> Pair:
@@ -74,7 +100,17 @@ def files(name: str, folder: Path | None = None) -> Pair:
         return in_folder(name, folder)
     return Pair(name, TOP / f"kmod/contract/{name}.h", TOP / f"rust-stub/{name}.rs",
                 TOP / f"kmod/{name}.c", TOP / f"tests/user/{name}.c",
-                TOP / f"tests/regress/{name}")
+                TOP / f"tests/regress/{name}", TOP / f"tests/compile-fail/{name}")
+
+
+def folders(names: tuple[str, ...], folder: Path | None) -> tuple[Path, ...]:
+    """Folders that pairs are built from, beside this repository and the kernel's source."""
+    found = {folder} if folder else set()
+    for name in names:
+        found |= {path.parent for path in files(name, folder).sources(Path(rows.SRCTREE))
+                  if path.is_absolute() and not path.is_relative_to(TOP)
+                  and not (folder and path.is_relative_to(folder))}
+    return tuple(sorted(path for path in found if path.is_dir()))
 
 
 def short(path: Path) -> str:

@@ -212,13 +212,20 @@ def _entry(pair: str, function: Function) -> str:
         returned = returned.replace("c_char", _bytes(
             function.returns.type.replace("const", "").replace("*", "").strip()))
     name = rust_name(pair, function.name)
-    return (f"    /// # Safety\n    ///\n    /// As for `{function.name}()` in C, and no pointer is null.\n"
+    kinds = {p.kind for p in function.parameters}
+    # Numbers that are passed by value ask nothing of the caller.
+    if kinds - {"KP_NUMBER", "KP_CHOICE", "KP_FLAGS"}:
+        body = ("        // SAFETY: By the safety requirements of this function.\n"
+                f"        unsafe {{ {body} }}\n")
+    else:
+        body = f"        {body}\n"
+    if kinds & {"KP_TEXT", "KP_BYTES", "KP_BUFFER"}:
+        body = f"        let __call = (); // What is borrowed is borrowed for as long.\n\n{body}"
+    return (f"    /// # Safety\n    ///\n    /// As for `{function.name}()` in C, and no pointer "
+            "is null.\n"
             f"    #[no_mangle]\n    pub(super) unsafe extern \"C\" fn {name}("
             f"{', '.join(map(_raw, function.parameters))}) -> {returned} {{\n"
-            "        #[allow(unused_variables)] // What is borrowed is borrowed from it.\n"
-            "        let __call = ();\n\n"
-            "        // SAFETY: By the safety requirements of this function.\n"
-            f"        unsafe {{ {body} }}\n    }}\n"
+            f"{body}    }}\n"
             f"    const _: () = {{\n        let _ = if true {{ bindings::{name} }} "
             f"else {{ {name} }};\n    }};\n")
 

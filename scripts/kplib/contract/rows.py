@@ -8,11 +8,15 @@ A row is a macro that is nothing to C and to bindgen, and describes one operatio
                 KP_TEXT(str, .max = 12))
 
 Types and values in it are C, and are handed on as they stand: the compiler looks at them
-where they are used, and points at the row if it does not like them.
+where they are used, and points at the row if it does not like them. One more row names
+the C files of the pair beside the one that is called as the pair:
+
+    KP_SOURCES("helpers.c", "$(srctree)/lib/glob.c")
 """
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 
@@ -26,6 +30,10 @@ OPTIONS = {"KP_NUMBER": ("lo", "hi"), "KP_CHOICE": ("beyond",), "KP_FLAGS": ("be
            "KP_TEXT": (*_BYTES, "numeric"), "KP_BYTES": _BYTES, "KP_BUFFER": ("min", "max"),
            "KP_OUTPUT": (), "KP_INOUT": ("lo", "hi")}
 RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_OFFSET")
+#: Every row. What begins a line and is called alike is taken for a mistake.
+ROWS = ("KP_FUNCTION", "KP_SOURCES")
+#: The source tree of the kernel in use, as KP_SOURCES names it.
+SRCTREE = "$(srctree)/"
 #: As many arguments as the engine takes (KP_NR_ARGS).
 ARGS_MAX = 6
 
@@ -211,9 +219,64 @@ def _function(words: list[tuple[str, int]], line: int) -> Function:
     return function
 
 
-def read(text: str) -> tuple[Function, ...]:
-    """The rows of a contract."""
+def _known(plain: str) -> None:
+    """Refuse rows that there are not, and a contract that has none of a function."""
+    for row in re.finditer(r"^(KP_\w*)[ \t]*\(", plain, re.M):
+        line = plain.count("\n", 0, row.start()) + 1
+        if row.group(1) not in ROWS:
+            near = difflib.get_close_matches(row.group(1), ROWS, 1)
+            raise BadRow(line, f"'{row.group(1)}' is no row"
+                         + (f"; is {near[0]} meant?" if near else
+                            f"; there are {', '.join(ROWS)}"))
+        if not row.group().startswith(f"{row.group(1)}("):
+            raise BadRow(line, f"{row.group(1)} and its bracket stand together")
+    if not re.search(r"^KP_FUNCTION\(", plain, re.M):
+        raise BadRow(1, "no row of a function; write KP_FUNCTION(name, context, what it returns, "
+                        "its parameters) at the beginning of a line")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A C file that a contract lists, and where it does."""
+
+    name: str
+    line: int
+
+    @property
+    def own(self) -> bool:
+        """Whether it stands beside the pair's own C side."""
+        return not self.name.startswith(("/", SRCTREE))
+
+
+def sources(text: str) -> tuple[Source, ...]:
+    """The C files that a contract lists. make reads them too, hence one line alone."""
     plain = _uncommented(text)
+    found: list[Source] = []
+    for row in re.finditer(r"^KP_SOURCES\(", plain, re.M):
+        line = plain.count("\n", 0, row.start()) + 1
+        if found:
+            raise BadRow(line, "a second KP_SOURCES; list all files in one")
+        words, end = _words(plain, row.end(), line)
+        if "\n" in plain[row.start():end]:
+            raise BadRow(line, "KP_SOURCES stands in one line")
+        for word, _ in words:
+            named = re.fullmatch(r'"((?:\$\(srctree\)/|/)?[\w./+@~=-]+\.c)"', word)
+            if named is None:
+                raise BadRow(line, f"{word or 'nothing'} is no name of a C file; write "
+                                   f"\"helpers.c\", \"{SRCTREE}lib/glob.c\" or a whole path")
+            found.append(Source(named.group(1), line))
+    stems = [source.name.rpartition("/")[2] for source in found]
+    for source, stem in zip(found, stems):
+        if stems.count(stem) > 1:
+            raise BadRow(source.line, f"two files are called {stem}")
+    return tuple(found)
+
+
+def read(text: str) -> tuple[Function, ...]:
+    """The functions that a contract has rows of; every row is looked at."""
+    plain = _uncommented(text)
+    _known(plain)
+    sources(text)
     found: list[Function] = []
     for row in re.finditer(r"^[ \t]*KP_FUNCTION[ \t]*\(", plain, re.M):
         line = plain.count("\n", 0, row.start()) + 1
