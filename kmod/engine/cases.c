@@ -61,6 +61,7 @@ void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
 
 /* Room for a program of a few operations, and what both paths made of it. */
 #define TEXT_SIZE	8192
+#define JSON_SIZE	65536
 
 /* Print one program that is not to be made smaller, and fail. */
 static void report(struct kunit *test, const struct kp_program *prog,
@@ -68,13 +69,17 @@ static void report(struct kunit *test, const struct kp_program *prog,
 		   const struct kp_trace *got, const struct kp_diff *diff)
 {
 	char *text = kunit_kmalloc(test, TEXT_SIZE, GFP_KERNEL);
+	char *json = kunit_kmalloc(test, JSON_SIZE, GFP_KERNEL);
 	struct seq_buf s;
 	char *line;
 
 	KUNIT_FAIL(test, "%s: step %u of %u differs from c->c, or breaks its contract",
 		   name, min(diff->at + 1, prog->nr_steps), prog->nr_steps);
-	if (!text)
+	if (!text || !json)
 		return;
+	seq_buf_init(&s, json, JSON_SIZE);
+	kp_failure_print(&s, prog, ref, got, diff);
+	kp_failure_add(test, name, 1, seq_buf_str(&s));
 	seq_buf_init(&s, text, TEXT_SIZE);
 	kp_print_program(&s, prog, ref, got, diff);
 	seq_buf_str(&s);

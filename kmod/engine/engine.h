@@ -223,6 +223,16 @@ struct kp_cost {
 };
 
 /**
+ * struct kp_failures - failures of a pair, a line of JSON each
+ * @text: the lines; NULL for none
+ * @len: their length
+ */
+struct kp_failures {
+	char *text;
+	size_t len;
+};
+
+/**
  * struct kp_given - programs as text
  * @text: the text; NULL for none
  * @len: its length
@@ -236,6 +246,7 @@ struct kp_given {
  * struct kp_stats - what running a pair has gathered since the module loaded
  * @dir: debugfs directory of the pair
  * @given: programs that the host has handed over, to run in case regress
+ * @failures: what has failed, for a program to read
  * @suites: the pair's suites, NULL at the end
  * @wanted: the paths of the case that runs, but for those in parameter skip
  * @judged: how often each invariant was put to the test, by path
@@ -251,6 +262,7 @@ struct kp_given {
 struct kp_stats {
 	struct dentry *dir;
 	struct kp_given given;
+	struct kp_failures failures;
 	struct kunit_suite *const *suites;
 	struct kp_path_param wanted[KP_NR_PATHS];
 	u64 judged[KP_MAX_INVARIANTS][KP_NR_PATHS];
@@ -698,6 +710,13 @@ bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
 	       struct kp_program *prog, struct kp_trace *ref,
 	       struct kp_trace *got, const struct kp_diff *diff,
 	       unsigned long end);
+
+/* failures.c */
+void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
+		      const struct kp_trace *ref, const struct kp_trace *got,
+		      const struct kp_diff *diff);
+void kp_failure_add(struct kunit *test, const char *whence, u32 times,
+		    const char *text);
 
 /* groups.c */
 struct kp_groups *kp_groups_alloc(const struct kp_path_param *p, u32 steps);

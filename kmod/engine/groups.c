@@ -24,17 +24,20 @@
 #define SURE_AFTER	4
 /* Room for a program and what both paths made of it. */
 #define TEXT_SIZE	16384
+#define JSON_SIZE	65536
 
 /**
  * struct group - programs that are the same once they are small
  * @diff: their difference
  * @text: the small program and its results
+ * @json: the same for a program to read
  * @times: how often it was met
  * @streak: how often the last differences of this kind led here
  */
 struct group {
 	struct kp_diff diff;
 	char *text;
+	char *json;
 	u32 times;
 	u32 streak;
 };
@@ -51,6 +54,7 @@ struct group {
  * @ref: its trace on C over C
  * @got: its trace on the path
  * @text: room for a group's text
+ * @json: room for the same for a program to read
  */
 struct kp_groups {
 	const struct kp_path_param *p;
@@ -63,6 +67,7 @@ struct kp_groups {
 	struct kp_trace *ref;
 	struct kp_trace *got;
 	char *text;
+	char *json;
 };
 
 /**
@@ -75,8 +80,11 @@ void kp_groups_free(struct kp_groups *groups)
 
 	if (!groups)
 		return;
-	for (i = 0; i < groups->nr; i++)
+	for (i = 0; i < groups->nr; i++) {
 		kfree(groups->group[i].text);
+		kvfree(groups->group[i].json);
+	}
+	kvfree(groups->json);
 	kfree(groups->text);
 	kp_trace_free(groups->got);
 	kp_trace_free(groups->ref);
@@ -103,8 +111,9 @@ struct kp_groups *kp_groups_alloc(const struct kp_path_param *p, u32 steps)
 	groups->ref = kp_trace_alloc(steps, true);
 	groups->got = kp_trace_alloc(steps, false);
 	groups->text = kmalloc(TEXT_SIZE, GFP_KERNEL);
-	groups->end = 0;
-	if (!groups->prog || !groups->ref || !groups->got || !groups->text) {
+	groups->json = kvmalloc(JSON_SIZE, GFP_KERNEL);
+	if (!groups->prog || !groups->ref || !groups->got || !groups->text ||
+	    !groups->json) {
 		kp_groups_free(groups);
 		return NULL;
 	}
@@ -158,11 +167,15 @@ static void add(struct kp_groups *groups, const struct kp_diff *diff)
 		group = &groups->group[groups->nr];
 		*group = (struct group){
 			.diff = *diff, .text = kstrdup(groups->text, GFP_KERNEL),
+			.json = kvmemdup(groups->json, strlen(groups->json) + 1, GFP_KERNEL),
 		};
-		if (!group->text)
-			group = NULL;
-		else
+		if (group->text && group->json) {
 			groups->nr++;
+		} else {
+			kfree(group->text);
+			kvfree(group->json);
+			group = NULL;
+		}
 	}
 	if (group) {
 		group->times++;
@@ -198,6 +211,9 @@ static void sort_in(struct kp_groups *groups, const struct kp_program *prog,
 	kp_print_program(&s, groups->prog, groups->ref, groups->got, &now);
 	if (!smallest)
 		seq_buf_puts(&s, "    not the smallest: that would take too long\n");
+	seq_buf_str(&s);
+	seq_buf_init(&s, groups->json, JSON_SIZE);
+	kp_failure_print(&s, groups->prog, groups->ref, groups->got, &now);
 	seq_buf_str(&s);
 	add(groups, diff);
 }
@@ -267,6 +283,7 @@ void kp_groups_report(struct kp_groups *groups, struct kunit *test)
 		kunit_err(test, "  %u: %u time%s", i + 1, groups->group[i].times,
 			  groups->group[i].times == 1 ? "" : "s");
 		print_lines(test, groups->group[i].text);
+		kp_failure_add(test, NULL, groups->group[i].times, groups->group[i].json);
 	}
 	if (groups->others)
 		kunit_err(test, "  and %u more, not looked into", groups->others);

@@ -127,6 +127,17 @@ static ssize_t programs_write(struct file *file, const char __user *from,
 	return len;
 }
 
+/* Failures so far, a line of JSON each. */
+static int failures_show(struct seq_file *seq, void *unused)
+{
+	const struct kp_pair *pair = seq->private;
+	const struct kp_failures *all = &pair->stats->failures;
+
+	seq_write(seq, all->text ?: "", all->len);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(failures);
+
 static const struct file_operations programs_fops = {
 	.owner = THIS_MODULE,
 	.open = simple_open,
@@ -168,6 +179,8 @@ int kp_pair_register(const struct kp_pair *pair,
 			    &invariants_fops);
 	debugfs_create_file("cost", 0444, stats->dir, (void *)pair,
 			    &cost_fops);
+	debugfs_create_file("failures", 0444, stats->dir, (void *)pair,
+			    &failures_fops);
 	debugfs_create_file("programs", 0200, stats->dir, (void *)pair,
 			    &programs_fops);
 	return 0;
@@ -181,6 +194,7 @@ EXPORT_SYMBOL_GPL(kp_pair_register);
 void kp_pair_unregister(const struct kp_pair *pair)
 {
 	debugfs_remove_recursive(pair->stats->dir);
+	kvfree(pair->stats->failures.text);
 	kfree(pair->stats->given.text);
 	kvfree(pair->stats->cost);
 	if (pair->exit)

@@ -191,6 +191,37 @@ static bool shrink_args(struct shrink *s, u8 *keep)
 	return done;
 }
 
+/* Bring a power of two down, one at a time. */
+static bool shrink_power(struct shrink *s, const struct kp_arg *arg, u64 *value)
+{
+	bool done = false;
+
+	while (*value / 2 >= 1ULL << arg->lo) {
+		u64 was = *value;
+
+		*value /= 2;
+		if (!still_fails(s)) {
+			*value = was;
+			break;
+		}
+		done = true;
+	}
+	return done;
+}
+
+/* Make the object smaller; whether it is. */
+static bool shrink_params(struct shrink *s)
+{
+	const struct kp_arg *arg = s->pair->param;
+	bool done = false;
+	u32 a;
+
+	for (a = 0; a < KP_NR_ARGS && arg[a].name && !s->late; a++)
+		done |= arg[a].log2 ? shrink_power(s, &arg[a], &s->prog->param[a]) :
+			shrink_number(s, &arg[a], &s->prog->param[a]);
+	return done;
+}
+
 /* Leave out operations; whether any was. */
 static bool shrink_steps(struct shrink *s, struct kp_step *keep)
 {
@@ -246,7 +277,7 @@ bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
 
 	if (able) {
 		shrink_steps(&s, steps);
-		while (shrink_args(&s, bytes) && !s.late)
+		while ((shrink_args(&s, bytes) || shrink_params(&s)) && !s.late)
 			shrink_steps(&s, steps);
 	}
 	kvfree(bytes);
