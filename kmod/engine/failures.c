@@ -96,6 +96,10 @@ void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
 	put_text(s, "broken", diff->broken);
 	put_text(s, "reference_broken", ref->broken);
 	kfree(text);
+	if (!seq_buf_has_overflowed(s))
+		return;
+	seq_buf_clear(s);
+	seq_buf_printf(s, "\"what\": \"%s\", \"too_long\": true", what[diff->what]);
 }
 
 /**
