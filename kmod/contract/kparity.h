@@ -44,8 +44,8 @@
  */
 struct kp_step {
 	u32 op;
-	u32 shift;
 	u64 arg[KP_NR_ARGS];
+	u32 shift;
 };
 
 /**

@@ -266,7 +266,7 @@ static u64 draw_number(struct rnd_state *rnd, const struct kp_arg *arg,
 /* Without a list: any, and those that mean something to many functions more often. */
 static u8 draw_byte(struct rnd_state *rnd, const struct kp_arg *arg)
 {
-	static const char special[] = " \n\t0123456789aAzZfF-+.,/\\=\"'%\x7f\x80\xff";
+	static const char special[] = " \t\n0123456789aAzZfF-+.,/\\=\"'%\x7f\x80\xff";
 
 	if (arg->of)
 		return arg->of[die(rnd, arg->nr_of)];

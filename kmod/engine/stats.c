@@ -84,10 +84,10 @@ void kp_outcome(const struct kp_pair *pair, enum kp_path_id path, u32 op, s64 re
 }
 
 /* Fail with an outcome that no call of an operation has come to. */
-static void never(struct kunit *test, const struct kp_path_param *p, u32 op,
+static void missing(struct kunit *test, const struct kp_path_param *p, u32 op,
 		  const char *what)
 {
-	KUNIT_FAIL(test, "%s: never %s on %s, in %u programs of %u steps: its row gives it no reason to",
+	KUNIT_FAIL(test, "%s: never %s on %s in %u programs of %u steps; see its row",
 		   p->pair->operation[op].name, what, kp_path_name[p->id],
 		   kp_programs, kp_steps);
 }
@@ -118,15 +118,15 @@ void kp_case_outcomes(struct kunit *test)
 			continue;
 		seen = p->pair->stats->outcome[op][p->id];
 		if (!(seen & OUTCOME_GOOD))
-			never(test, p, op, good[returns]);
+			missing(test, p, op, good[returns]);
 		if (returns != KP_RET_RESULT && !(seen & OUTCOME_NONE))
-			never(test, p, op, returns == KP_RET_BOOL ? "false" : "none");
+			missing(test, p, op, returns == KP_RET_BOOL ? "false" : "none");
 		if (returns != KP_RET_RESULT)
 			continue;
 		for (i = 0; e[i] && i < 32 - OUTCOME_ERRNO; i++) {
 			scnprintf(name, sizeof(name), "gave %pe", ERR_PTR(e[i]));
 			if (!(seen & BIT(OUTCOME_ERRNO + i)))
-				never(test, p, op, name);
+				missing(test, p, op, name);
 		}
 	}
 }

@@ -189,6 +189,11 @@ def _store(function: Function, value: str, where: str) -> str:
     return f"let {_tuple(names)} = {value};{stores}"
 
 
+def _returned(function: Function, call: str) -> str:
+    """What a call returned, of the very type that C has, or an errno."""
+    return f"glue::returned::<{_type(function.returns.type)}>({call})"
+
+
 def _entry(pair: str, function: Function) -> str:
     """C's way into the port."""
     call = f"port::{_name(function.name)}({', '.join(_into(p) for _, p in _inputs(function))})"
@@ -199,7 +204,7 @@ def _entry(pair: str, function: Function) -> str:
         body = f"glue::pointer({call}, {_name(base.name)}.cast()).cast()"
     elif kind == "KP_RESULT":
         body = (f"match {call} {{ Ok(__given) => {{ {store} 0 }} Err(e) => e.to_errno() as _ }}"
-                if function.outputs else f"glue::returned::<{_type(function.returns.type)}>({call}) as _")
+                if function.outputs else f"{_returned(function, call)} as _")
     elif kind == "KP_BOOL" and function.outputs:
         body = f"match {call} {{ Some(__given) => {{ {store} true }} None => false }}"
     elif function.outputs:
@@ -237,9 +242,10 @@ def _invoker(function: Function, called: str) -> str:
     kind = function.returns.kind
     store = _store(function, "__given", "slot.store({at}, {value})")
     if kind == "KP_RESULT" and function.outputs:
-        body = f"match {call} {{ Ok(__given) => {{ {store} 0 }} Err(e) => i64::from(e.to_errno()) }}"
+        body = (f"match {call} {{ Ok(__given) => {{ {store} 0 }} "
+                "Err(e) => i64::from(e.to_errno()) }")
     elif kind == "KP_RESULT":
-        body = f"glue::returned::<{_type(function.returns.type)}>({call})"
+        body = _returned(function, call)
     elif kind == "KP_OFFSET":
         body = f"glue::place({call})"
     elif kind == "KP_BOOL" and function.outputs:

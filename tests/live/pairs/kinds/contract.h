@@ -32,7 +32,7 @@ KP_FUNCTION(kinds_mix, ANY, KP_UNSIGNED(u64),
 	    KP_NUMBER(unsigned long, b),
 	    KP_NUMBER(bool, c))
 KP_FUNCTION(kinds_parse, ANY, KP_RESULT(int, -EINVAL, -ERANGE),
-	    KP_TEXT(text, .of = "0123456789-+xa \n", .max = 24, .numeric = true),
+	    KP_TEXT(text, .of = "0123456789-+xa\n ", .max = 24, .numeric = true),
 	    KP_NUMBER(unsigned int, base, .lo = 0, .hi = 16),
 	    KP_OUTPUT(int, value))
 KP_FUNCTION(kinds_find, ANY, KP_BOOL,
@@ -64,5 +64,5 @@ KP_FUNCTION(kinds_ret, ANY, KP_RESULT(int, -EINVAL),
 	    KP_NUMBER(umode_t, base),
 	    KP_OUTPUT(int, ret))
 KP_FUNCTION(kinds_trim, ANY, KP_RESULT(int, -ERANGE),
-	    KP_BUFFER(char, at, unsigned long int, .min = 4),
+	    KP_BUFFER(char, at, unsigned long, .min = 4),
 	    KP_NUMBER(loff_t, given))

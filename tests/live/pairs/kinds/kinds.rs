@@ -57,7 +57,10 @@ pub(crate) fn kinds_parse(text: &CStr, base: u32) -> Result<i32> {
             Some(digit) if digit < base => digit,
             _ => return Err(if over { ERANGE } else { EINVAL }),
         };
-        match value.checked_mul(base.into()).and_then(|v| v.checked_add(digit.into())) {
+        match value
+            .checked_mul(base.into())
+            .and_then(|v| v.checked_add(digit.into()))
+        {
             Some(v) => value = v,
             None => over = true,
         }
@@ -65,7 +68,11 @@ pub(crate) fn kinds_parse(text: &CStr, base: u32) -> Result<i32> {
     if over {
         return Err(ERANGE);
     }
-    let value = if negative { -i128::from(value) } else { i128::from(value) };
+    let value = if negative {
+        -i128::from(value)
+    } else {
+        i128::from(value)
+    };
     i32::try_from(value).map_err(|_| ERANGE)
 }
 
@@ -74,7 +81,8 @@ pub(crate) fn kinds_find(data: &[u8], what: u8) -> Option<usize> {
 }
 
 pub(crate) fn kinds_skip(text: &[u8]) -> Option<usize> {
-    text.iter().position(|c| !b" \t\n\r\x0b\x0c\xa0".contains(c))
+    text.iter()
+        .position(|c| !b" \t\n\r\x0b\x0c\xa0".contains(c))
 }
 
 pub(crate) fn kinds_fill(to: &mut [u8], pattern: u16) -> Result<isize> {
@@ -109,7 +117,9 @@ pub(crate) fn kinds_halves(whole: u64) -> (u32, u32) {
 }
 
 pub(crate) fn kinds_sum(seed: u32, p: &[u8]) -> u32 {
-    p.iter().fold(seed, |sum, c| sum.wrapping_mul(31).wrapping_add((*c).into()))
+    p.iter().fold(seed, |sum, c| {
+        sum.wrapping_mul(31).wrapping_add((*c).into())
+    })
 }
 
 pub(crate) fn kinds_first(data: &[u8], what: u8) -> Option<usize> {
