@@ -85,7 +85,7 @@ void kp_outcome(const struct kp_pair *pair, enum kp_path_id path, u32 op, s64 re
 
 /* Fail with an outcome that no call of an operation has come to. */
 static void missing(struct kunit *test, const struct kp_path_param *p, u32 op,
-		  const char *what)
+		    const char *what)
 {
 	KUNIT_FAIL(test, "%s: never %s on %s in %u programs of %u steps; see its row",
 		   p->pair->operation[op].name, what, kp_path_name[p->id],
