@@ -23,6 +23,7 @@
  * each word means.
  */
 #define KP_FUNCTION(...)
+#define KP_DIVERGES(...)
 #define KP_SOURCES(...)
 
 /**

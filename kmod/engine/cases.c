@@ -137,9 +137,38 @@ void kp_case_lockstep(struct kunit *test)
 }
 EXPORT_SYMBOL_GPL(kp_case_lockstep);
 
+/* The part of a file's path behind its folder. */
+static const char *basename_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/*
+ * A difference that the contract accepts must be there: one that is not any more is
+ * a row that hides whatever comes next. Its witness is the program of its name.
+ */
+static void judge_witness(struct kunit *test, const struct kp_path_param *p,
+			  const char *name, const struct kp_trace *ref,
+			  const struct kp_trace *got, u32 *seen)
+{
+	u32 times[KP_MAX_DIVERGES] = {}, d;
+
+	kp_trace_accepted(ref, got, times);
+	for (d = 0; d < p->pair->nr_diverges; d++) {
+		if (strcmp(basename_of(name), p->pair->diverges[d].id))
+			continue;
+		*seen |= BIT(d);
+		if (!times[d])
+			KUNIT_FAIL(test, "%s: the declared difference %s is no longer there",
+				   name, p->pair->diverges[d].id);
+	}
+}
+
 /* Run one program that the host has handed over. */
 static void run_given(struct kunit *test, const struct kp_path_param *p,
-		      const char *name, struct kp_program *prog)
+		      const char *name, struct kp_program *prog, u32 *seen)
 {
 	struct kp_trace *ref = kp_trace_alloc(prog->nr_steps, true);
 	struct kp_trace *got = kp_trace_alloc(prog->nr_steps, false);
@@ -151,6 +180,8 @@ static void run_given(struct kunit *test, const struct kp_path_param *p,
 		kp_trace_run(got, p->pair, p->id, prog);
 		if (kp_trace_diff(ref, got, 0, &diff))
 			report(test, prog, name, ref, got, &diff);
+		if (p->id == KP_C_RUST || p->id == KP_RUST_RUST)
+			judge_witness(test, p, name, ref, got, seen);
 	} else {
 		KUNIT_FAIL(test, "no memory for %s", name);
 	}
@@ -181,17 +212,18 @@ void kp_case_regress(struct kunit *test)
 	char name[128], said[200];
 	struct kp_program *prog;
 	struct seq_buf wrong;
+	u32 d, seen = 0;
 
-	if (!text || *text != '@') {
+	if ((!text || *text != '@') && !p->pair->nr_diverges) {
 		kunit_skip(test, "no programs in tests/regress, nor given with PROGRAM=");
 		return;
 	}
-	while (*text == '@') {
+	while (text && *text == '@') {
 		get_name(&text, name, sizeof(name));
 		seq_buf_init(&wrong, said, sizeof(said));
 		prog = kp_program_parse(p->pair, &text, &wrong);
 		if (prog)
-			run_given(test, p, name, prog);
+			run_given(test, p, name, prog, &seen);
 		else
 			KUNIT_FAIL(test, "%s: %s", name, seq_buf_str(&wrong));
 		kp_program_free(prog);
@@ -201,6 +233,12 @@ void kp_case_regress(struct kunit *test)
 		}
 		kp_alive();
 	}
+	if (!kp_case_wanted("lockstep") || (p->id != KP_C_RUST && p->id != KP_RUST_RUST))
+		return;
+	for (d = 0; d < p->pair->nr_diverges; d++)
+		if (!(seen & BIT(d)))
+			KUNIT_FAIL(test, "the declared difference %s has no witness: no program of that name in the pair's regress folder",
+				   p->pair->diverges[d].id);
 }
 EXPORT_SYMBOL_GPL(kp_case_regress);
 

@@ -144,6 +144,22 @@ struct kp_operation {
 };
 
 /**
+ * struct kp_diverges - a difference that the contract accepts
+ * @id: name, unique in the pair, and that of the program that witnesses it
+ * @op: the operation
+ * @when: whether results differ so: @slot has the arguments, @c and @rust are
+ *        what the two sides returned
+ */
+struct kp_diverges {
+	const char *id;
+	u32 op;
+	bool (*when)(const struct kp_slot *slot, s64 c, s64 rust);
+};
+
+/** define KP_MAX_DIVERGES - the most differences that a contract can accept */
+#define KP_MAX_DIVERGES		16
+
+/**
  * enum kp_verdict - what an invariant says of one operation
  * @KP_SILENT: its condition was not met, so nothing was shown
  * @KP_HOLDS: it applied and holds
@@ -253,6 +269,7 @@ struct kp_given {
  * @judged_in: the cases that did so, as bits
  * @case_name: name of each case's bit
  * @now: bit of the case that runs
+ * @diverged: how often a difference that the contract accepts was met
  * @outcome: what calls of each operation have come to on each path, as bits: see
  *           kp_outcome()
  * @cost: the cost table, NULL until the insn suite ran
@@ -269,6 +286,7 @@ struct kp_stats {
 	u32 judged_in[KP_MAX_INVARIANTS];
 	const char *case_name[KP_MAX_CASES];
 	u32 now;
+	u32 diverged[KP_MAX_DIVERGES][KP_NR_PATHS];
 	u32 outcome[KP_MAX_OPS][KP_NR_PATHS];
 	struct kp_cost *cost;
 	u32 nr_costs;
@@ -285,6 +303,8 @@ struct kp_stats {
  * @nr_ops: number of elements in @operation and in @op
  * @invariant: the contract's invariants
  * @nr_invariants: number of elements in @invariant
+ * @diverges: differences that the contract accepts
+ * @nr_diverges: number of elements in @diverges
  * @view_size: bytes in the pair's view
  * @path: the four drivers
  * @stats: filled by the engine
@@ -301,6 +321,8 @@ struct kp_pair {
 	u32 nr_ops;
 	const struct kp_invariant *invariant;
 	u32 nr_invariants;
+	const struct kp_diverges *diverges;
+	u32 nr_diverges;
 	size_t view_size;
 	const struct kp_driver *path[KP_NR_PATHS];
 	struct kp_stats *stats;
@@ -695,6 +717,8 @@ struct kp_result kp_once(const struct kp_path_param *p, void *obj, u32 op,
 void kp_trace_broken(struct kp_trace *trace, u32 step, const char *what);
 bool kp_trace_diff(const struct kp_trace *a, const struct kp_trace *b, u32 from,
 		   struct kp_diff *diff);
+u32 kp_trace_accepted(const struct kp_trace *a, const struct kp_trace *b,
+		      u32 *times);
 bool kp_same_kind(const struct kp_diff *a, const struct kp_diff *b);
 
 /* calls.c */

@@ -218,6 +218,17 @@ static void sort_in(struct kp_groups *groups, const struct kp_program *prog,
 	add(groups, diff);
 }
 
+static void count_accepted(struct kp_groups *groups, const struct kp_trace *ref,
+			   const struct kp_trace *got)
+{
+	const struct kp_pair *pair = groups->p->pair;
+	u32 times[KP_MAX_DIVERGES] = {}, d;
+
+	kp_trace_accepted(ref, got, times);
+	for (d = 0; d < pair->nr_diverges; d++)
+		pair->stats->diverged[d][groups->p->id] += times[d];
+}
+
 /**
  * kp_groups_collect() - put the differences of one program in their groups
  * @groups: the groups
@@ -240,6 +251,7 @@ bool kp_groups_collect(struct kp_groups *groups, const struct kp_program *prog,
 	u32 from = 0;
 
 	groups->calls += prog->nr_steps;
+	count_accepted(groups, ref, got);
 	while (kp_trace_diff(ref, got, from, &diff)) {
 		group = sure_of(groups, &diff);
 		if (group)

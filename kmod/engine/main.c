@@ -127,6 +127,22 @@ static ssize_t programs_write(struct file *file, const char __user *from,
 	return len;
 }
 
+/* One line a declared difference: id, and how often it was met on each path. */
+static int diverges_show(struct seq_file *seq, void *unused)
+{
+	const struct kp_pair *pair = seq->private;
+	u32 d, path;
+
+	for (d = 0; d < pair->nr_diverges; d++) {
+		seq_puts(seq, pair->diverges[d].id);
+		for (path = 0; path < KP_NR_PATHS; path++)
+			seq_printf(seq, "\t%u", pair->stats->diverged[d][path]);
+		seq_putc(seq, '\n');
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(diverges);
+
 /* Failures so far, a line of JSON each. */
 static int failures_show(struct seq_file *seq, void *unused)
 {
@@ -160,9 +176,9 @@ int kp_pair_register(const struct kp_pair *pair,
 	int err;
 
 	if (pair->nr_invariants > KP_MAX_INVARIANTS ||
-	    pair->view_size > KP_VIEW_MAX) {
-		pr_err("kparity: %s: at most %u invariants and %u bytes of view\n",
-		       pair->name, KP_MAX_INVARIANTS, KP_VIEW_MAX);
+	    pair->nr_diverges > KP_MAX_DIVERGES || pair->view_size > KP_VIEW_MAX) {
+		pr_err("kparity: %s: at most %u invariants, %u declared differences and %u bytes of view\n",
+		       pair->name, KP_MAX_INVARIANTS, KP_MAX_DIVERGES, KP_VIEW_MAX);
 		return -EINVAL;
 	}
 	kp_pair_enter(pair);
@@ -179,6 +195,8 @@ int kp_pair_register(const struct kp_pair *pair,
 			    &invariants_fops);
 	debugfs_create_file("cost", 0444, stats->dir, (void *)pair,
 			    &cost_fops);
+	debugfs_create_file("diverges", 0444, stats->dir, (void *)pair,
+			    &diverges_fops);
 	debugfs_create_file("failures", 0444, stats->dir, (void *)pair,
 			    &failures_fops);
 	debugfs_create_file("programs", 0200, stats->dir, (void *)pair,

@@ -311,6 +311,80 @@ static int differs(const struct kp_trace *a, const struct kp_trace *b, u32 i)
 	return -1;
 }
 
+/* The arguments of an operation, as its contract's expressions see them. */
+static bool get_slots(const struct kp_program *prog, const struct kp_step *step,
+		      const struct kp_arg *arg, struct kp_slot *slot)
+{
+	u32 a;
+
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
+		u64 value = step->arg[a];
+		u8 *at;
+
+		slot[a].n = value;
+		if (!kp_in_pool(&arg[a]))
+			continue;
+		slot[a].n = kp_span_len(value);
+		at = kmalloc(slot[a].n + 1, GFP_KERNEL);
+		if (!at)
+			return false;
+		memcpy(at, prog->pool + kp_span_at(value), slot[a].n);
+		at[slot[a].n] = '\0';
+		slot[a].p = at;
+	}
+	return true;
+}
+
+/* The number of the declared difference that an operation's results are; -1 for none. */
+static int accepted(const struct kp_trace *a, const struct kp_trace *b, u32 i)
+{
+	const struct kp_pair *pair = b->pair;
+	const struct kp_step *step = &b->prog->step[i];
+	struct kp_slot slot[KP_NR_ARGS] = {};
+	int found = -1;
+	bool able;
+	u32 d;
+
+	/* Both callers have the same two sides: a difference is one of Rust. */
+	if (!pair->nr_diverges || i >= a->nr || i >= b->nr ||
+	    (b->path != KP_C_RUST && b->path != KP_RUST_RUST))
+		return -1;
+	able = get_slots(b->prog, step, pair->op[step->op].arg, slot);
+	for (d = 0; able && found < 0 && d < pair->nr_diverges; d++)
+		if (pair->diverges[d].op == step->op &&
+		    pair->diverges[d].when(slot, a->step[i].res.ret, b->step[i].res.ret))
+			found = d;
+	for (d = 0; d < KP_NR_ARGS; d++)
+		kfree(slot[d].p);
+	return found;
+}
+
+/**
+ * kp_trace_accepted() - count the differences that the contract accepts
+ * @a: the reference
+ * @b: another trace of the same program
+ * @times: how often each was met; added to
+ *
+ * Context: may sleep.
+ * Return: how many were met
+ */
+u32 kp_trace_accepted(const struct kp_trace *a, const struct kp_trace *b, u32 *times)
+{
+	u32 i, n = 0;
+	int d;
+
+	for (i = 0; b->pair->nr_diverges && i < min(a->nr, b->nr); i++) {
+		if (differs(a, b, i) < 0)
+			continue;
+		d = accepted(a, b, i);
+		if (d < 0)
+			continue;
+		times[d]++;
+		n++;
+	}
+	return n;
+}
+
 /**
  * kp_trace_diff() - find the first difference of two traces of one program
  * @a: the reference
@@ -319,8 +393,10 @@ static int differs(const struct kp_trace *a, const struct kp_trace *b, u32 i)
  *        is compared as well
  * @diff: receives what differs
  *
- * A promise that broke in @b is a difference too. Costs are not compared.
+ * A promise that broke in @b is a difference too; one that the contract accepts is
+ * none. Costs are not compared.
  *
+ * Context: may sleep.
  * Return: true if there is a difference
  */
 bool kp_trace_diff(const struct kp_trace *a, const struct kp_trace *b, u32 from,
@@ -337,8 +413,11 @@ bool kp_trace_diff(const struct kp_trace *a, const struct kp_trace *b, u32 from,
 		diff->got = b->err;
 		return true;
 	}
-	for (i = from; i < nr && what < 0; i++)
+	for (i = from; i < nr && what < 0; i++) {
 		what = differs(a, b, i);
+		if (what >= 0 && accepted(a, b, i) >= 0)
+			what = -1;
+	}
 	if (what < 0 && b->broken && b->broken_at >= nr && b->broken_at >= from) {
 		diff->at = b->prog->nr_steps;
 		diff->what = KP_DIFFERS_CONTRACT;

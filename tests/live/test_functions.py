@@ -42,6 +42,16 @@ BUGS = (
 )
 
 
+#: One difference that the contract accepts, and one that is no longer there.
+ACCEPTED = """
+KP_DIVERGES(first_of_none, kinds_first, data_size == 0 && c == -1 && rust == 0,
+	    "the port has a first byte of \\"nothing\\"", "decided for this test")
+KP_DIVERGES(gone, kinds_first, c == 5 && rust == 6, "it was mended", "decided for this test")
+"""
+PORT = ("pub(crate) fn kinds_first(data: &[u8], what: u8) -> Option<usize> {\n",
+        "    if data.is_empty() {\n        return Some(0);\n    }\n")
+
+
 def broken(folder: Path) -> None:
     """Make a folder of pairs with all the bugs."""
     shutil.copytree(PAIRS, folder)
@@ -50,7 +60,12 @@ def broken(folder: Path) -> None:
     for where, what, _ in BUGS:
         assert text.count(where) == 1, f"{port} has not one {where!r}"
         text = text.replace(where, what)
-    port.write_text(text)
+    port.write_text(text.replace(PORT[0], "".join(PORT)))
+    with open(folder / "kinds/contract.h", "a", encoding="utf-8") as contract:
+        contract.write(ACCEPTED)
+    (folder / "kinds/regress").mkdir()
+    for name in ("first_of_none", "gone"):
+        (folder / "kinds/regress" / name).write_text('kinds\nkinds_first "" 7\n')
 
 
 @needs_kernel
@@ -86,6 +101,11 @@ class TestFunctions(unittest.TestCase):
             for _, _, program in BUGS:
                 found = [line for line in said if line.startswith(program)]
                 self.assertTrue(found, f"{program} is not in\n" + "\n".join(said))
+            self.assertFalse([line for line in said if line.startswith("kinds_first")])
+            self.assertEqual([line for line in rows["kinds", "regress", path]["log"]
+                              if "declared" in line],
+                             [f"{self.folder}/pairs/kinds/regress/gone: the declared difference "
+                              "gone is no longer there"])
         self.assertTrue(re.search(r"^ *\d+: \d+ times?$", "\n".join(said), re.M))
         alone = self.folder / "program"
         alone.write_text("kinds # as it was printed\nkinds_sum 0 \"a\" @3\n")

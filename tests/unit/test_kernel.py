@@ -24,8 +24,7 @@ class TestConfigure(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         self.asked: list[str] = []
-        self.request: Any = SimpleNamespace(cache=self.folder / "cache", kernel_src=None,
-                                            pairs_dir=None)
+        self.request: Any = SimpleNamespace(cache=self.folder / "cache", kernel_src=None)
         self.tools: Any = SimpleNamespace(name=lambda: "tools",
                                           argv=lambda *words: list(map(str, words)))
         self.arch: Any = SimpleNamespace(name="x", kernel_arch="x", kconfig="CONFIG_A=y\n")
@@ -104,7 +103,7 @@ class TestHostTools(unittest.TestCase):
                 mock.patch.object(kernel, "rust_refused",
                                   side_effect=lambda _, src: src.ident == "new" and "old"):
             req: Any = mock.Mock(cache=Path(folder), kdir=None, kernel_src=None, toolchain=None,
-                                 out=Path(folder), pairs_dir=None, pairs=())
+                                 out=Path(folder), pairs=(), pairs_dir=None)
             for ident, tools in (("debian 7.3", host), ("new", root), ("debian 7.3", host)):
                 req.src = kernel.Source(Path(folder), ident)
                 self.assertIs(kernel.tools_for(req), tools)

@@ -62,7 +62,7 @@ class TestRows(unittest.TestCase):
                 ("KP_FUNCTION(f, ANY, KP_VOID)\nKP_FUNCTION(f, ANY, KP_VOID)", 2, "taken"),
                 ("\nKP_FUNCTON(f, ANY, KP_VOID)", 2, "is KP_FUNCTION meant?"),
                 ("KP_FUNCTION (f, ANY, KP_VOID)", 1, "stand together"),
-                ("KP_WHATEVER(f)", 1, "no row; there are KP_FUNCTION, KP_SOURCES"),
+                ("KP_WHATEVER(f)", 1, "no row; there are KP_FUNCTION, KP_DIVERGES, KP_SOURCES"),
                 ("int f(void);\n", 1, "no row of a function"),
                 ("KP_FUNCTION(f, ANY, KP_VOID)\nKP_SOURCES(a.c)", 2, "no name of a C file"),
                 ("KP_FUNCTION(f, ANY, KP_VOID, " + ", ".join(
@@ -93,6 +93,25 @@ class TestSources(unittest.TestCase):
                            ('KP_SOURCES("a.c")\nKP_SOURCES("b.c")', "a second")):
             with self.subTest(text), self.assertRaisesRegex(rows.BadRow, word):
                 rows.sources(text)
+
+
+    def test_diverges(self) -> None:
+        """A declared difference names a function of the contract, and says why."""
+        row = 'KP_DIVERGES({}, {}, a, b > 1,\n "why", "where")\n'
+        good = GOOD + 'KP_DIVERGES(odd_one, find, data[0] == \',\' && c > rust, "wh\\"y", "at")\n'
+        self.assertEqual(rows.diverges(good), (rows.Diverges(
+            "odd_one", "find", "data[0] == ',' && c > rust", '"wh\\"y"', '"at"', 9),))
+        self.assertIn("return data[0] == ',' && c > rust;",
+                      emit_c.glue("x", "c.h", "x_glue.c", rows.read(good), rows.diverges(good)))
+        for text, word in ((row.format("id", "find"), "wants an id"),
+                           ('KP_DIVERGES(Id, find, c, "why", "where")', "no new id"),
+                           ('KP_DIVERGES(id, fond, c, "why", "where")', "no row of a function"),
+                           ('KP_DIVERGES(id, find, c, why, "where")', "in quotes"),
+                           ('KP_DIVERGES(id, find, c, "why", )', "in quotes")):
+            with self.subTest(text), self.assertRaises(rows.BadRow) as caught:
+                rows.diverges(GOOD + text)
+            self.assertEqual(caught.exception.line, 9)
+            self.assertIn(word, str(caught.exception))
 
 
 class TestEmit(unittest.TestCase):

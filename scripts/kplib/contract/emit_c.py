@@ -9,7 +9,7 @@ row's own file and line, so that the compiler points there.
 
 from __future__ import annotations
 
-from kplib.contract.rows import Function, Parameter
+from kplib.contract.rows import Diverges, Function, Parameter
 
 _HEAD = """\
 /* SPDX-License-Identifier: GPL-2.0 */
@@ -188,7 +188,41 @@ def _record(pair: str, function: Function) -> str:
             f"\t\"{text}\";\n\n")
 
 
-def glue(pair: str, contract: str, own: str, functions: tuple[Function, ...]) -> str:
+def _variable(parameter: Parameter, at: int) -> str:
+    """An argument as an expression of the contract sees it."""
+    p, note = parameter, "__maybe_unused"
+    if p.kind == "KP_TEXT":
+        return f"\tconst char *const {p.name} {note} = slot[{at}].p;\n"
+    if p.kind == "KP_BYTES":
+        return (f"\tconst {p.type} *const {p.name} {note} = slot[{at}].p;\n"
+                f"\tconst {p.size_type} {p.name}_size {note} = slot[{at}].n;\n")
+    if p.kind == "KP_BUFFER":
+        return f"\tconst {p.size_type} {p.name}_size {note} = slot[{at}].n;\n"
+    return "" if p.stored else f"\tconst {p.type} {p.name} {note} = slot[{at}].n;\n"
+
+
+def _diverges(pair: str, functions: tuple[Function, ...], accepted: tuple[Diverges, ...],
+              text: _Text) -> None:
+    """The differences that the contract accepts."""
+    names = [function.name for function in functions]
+    for row in accepted:
+        function = functions[names.index(row.function)]
+        text.add(f"static bool diverges_{row.id}(const struct kp_slot *slot, s64 c, s64 rust)\n{{\n"
+                 + "".join(_variable(p, i) for i, p in enumerate(function.parameters)) + "\n")
+        text.row(row.line, f"\treturn {row.when};")
+        text.add("}\n\n")
+        when = row.when.replace("\\", "\\\\").replace('"', '\\"')
+        text.add(f"static const char __used __section(\".kparity\") record_diverges_{row.id}[] =\n"
+                 f"\t\"diverges={row.id}\" \"\\x1f\" \"{row.function}\" \"\\x1f\" \"{when}\" "
+                 f"\"\\x1f\" {row.reason} \"\\x1f\" {row.link} \"\\x1f\" \"{pair}\";\n\n")
+    if accepted:
+        text.add(f"static const struct kp_diverges {pair}_diverges[] = {{\n" + "".join(
+            f"\t{{ \"{row.id}\", {names.index(row.function) + 1}, diverges_{row.id} }},\n"
+            for row in accepted) + "};\n\n")
+
+
+def glue(pair: str, contract: str, own: str, functions: tuple[Function, ...],
+         accepted: tuple[Diverges, ...] = ()) -> str:
     """The pair's C file."""
     text = _Text(contract, own)
     text.add(_HEAD.format(contract=contract).replace("/* SPDX", "// SPDX").replace(
@@ -218,12 +252,13 @@ def glue(pair: str, contract: str, own: str, functions: tuple[Function, ...]) ->
         listed = "".join(f"\t{side}_{f.name},\n" for f in functions)
         text.add(f"static const kp_invoke {pair}_c_over_{side}_call[] = {{\n\tnothing,\n"
                  f"{listed}}};\n\n")
-    _tables(pair, functions, text)
+    _diverges(pair, functions, accepted, text)
+    _tables(pair, functions, text, len(accepted))
     text.add(f"KP_FUNCTION_SUITES({pair});\n")
     return str(text)
 
 
-def _tables(pair: str, functions: tuple[Function, ...], text: _Text) -> None:
+def _tables(pair: str, functions: tuple[Function, ...], text: _Text, accepted: int) -> None:
     text.add(f"static const struct kp_operation {pair}_operations[] = {{\n"
              "\t{ \"noop\", KP_ANY, KP_NO_ERRNOS },\n")
     for function in functions:
@@ -252,5 +287,7 @@ def _tables(pair: str, functions: tuple[Function, ...], text: _Text) -> None:
     text.add(f"static struct kp_stats {pair}_stats;\n\n"
              f"static const struct kp_pair {pair}_pair = {{\n\t.name = \"{pair}\",\n"
              f"\t.operation = {pair}_operations,\n\t.op = {pair}_op,\n"
-             f"\t.nr_ops = ARRAY_SIZE({pair}_op),\n\t.path = {{\n{drivers}\t}},\n"
+             f"\t.nr_ops = ARRAY_SIZE({pair}_op),\n"
+             + (f"\t.diverges = {pair}_diverges,\n\t.nr_diverges = {accepted},\n" if accepted
+                else "") + f"\t.path = {{\n{drivers}\t}},\n"
              f"\t.stats = &{pair}_stats,\n\t.stateless = true,\n}};\n\n")

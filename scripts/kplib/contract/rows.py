@@ -31,7 +31,7 @@ OPTIONS = {"KP_NUMBER": ("lo", "hi"), "KP_CHOICE": ("beyond",), "KP_FLAGS": ("be
            "KP_OUTPUT": (), "KP_INOUT": ("lo", "hi")}
 RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_OFFSET")
 #: Every row. What begins a line and is called alike is taken for a mistake.
-ROWS = ("KP_FUNCTION", "KP_SOURCES")
+ROWS = ("KP_FUNCTION", "KP_DIVERGES", "KP_SOURCES")
 #: The source tree of the kernel in use, as KP_SOURCES names it.
 SRCTREE = "$(srctree)/"
 #: As many arguments as the engine takes (KP_NR_ARGS).
@@ -88,6 +88,18 @@ class Function:
     def outputs(self) -> tuple[Parameter, ...]:
         """The numbers that it stores."""
         return tuple(p for p in self.parameters if p.stored)
+
+
+@dataclass(frozen=True)
+class Diverges:
+    """A difference that the contract accepts. `when` is C; see emit_c."""
+
+    id: str
+    function: str
+    when: str
+    reason: str
+    link: str
+    line: int
 
 
 def _blank(found: re.Match[str]) -> str:
@@ -269,6 +281,29 @@ def sources(text: str) -> tuple[Source, ...]:
     for source, stem in zip(found, stems):
         if stems.count(stem) > 1:
             raise BadRow(source.line, f"two files are called {stem}")
+    return tuple(found)
+
+
+def diverges(text: str) -> tuple[Diverges, ...]:
+    """The differences that a contract accepts."""
+    plain = _uncommented(text)
+    names = [function.name for function in read(text)]
+    found: list[Diverges] = []
+    for row in re.finditer(r"^KP_DIVERGES\(", plain, re.M):
+        line = plain.count("\n", 0, row.start()) + 1
+        words = [word for word, _ in _words(plain, row.end(), line)[0]]
+        if len(words) != 5:
+            raise BadRow(line, "KP_DIVERGES wants an id, a function, when it differs, why that is "
+                               "accepted, and where that was decided")
+        ident, function, when, *texts = words
+        if not re.fullmatch("[a-z][a-z0-9_]*", ident) or ident in [d.id for d in found]:
+            raise BadRow(line, f"'{ident}' is no new id: one of small letters, digits and _")
+        if function not in names:
+            raise BadRow(line, f"there is no row of a function {function}")
+        for text_ in texts:
+            if not re.fullmatch(r'"(?:\\.|[^"\\])+"( "(?:\\.|[^"\\])+")*', text_):
+                raise BadRow(line, f"{text_ or 'nothing'}: write text in quotes")
+        found.append(Diverges(ident, function, when, texts[0], texts[1], line))
     return tuple(found)
 
 
