@@ -6,6 +6,9 @@
 #include <linux/seq_buf.h>
 #include "engine.h"
 
+/* The most operations of a program that are all printed. */
+#define PRINT_MAX	64
+
 static void print_step(struct seq_buf *s, const struct kp_program *prog, u32 i,
 		       const struct kp_trace *ref, const struct kp_trace *got,
 		       bool here)
@@ -35,7 +38,8 @@ static void print_step(struct seq_buf *s, const struct kp_program *prog, u32 i,
  * @got: its trace on the path
  * @diff: their first difference
  *
- * The path is not named: paths that differ in the same way print the same.
+ * The path is not named: paths that differ in the same way print the same. Of a long
+ * program, one that was not made small, the operation that differs is printed alone.
  */
 void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
 		      const struct kp_trace *ref, const struct kp_trace *got,
@@ -51,7 +55,8 @@ void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
 			       "          this path: created with %d, state %08x\n",
 			       ref->err, (u32)ref->start, got->err, (u32)got->start);
 	for (i = 0; i < prog->nr_steps; i++)
-		print_step(s, prog, i, ref, got, i == diff->at);
+		if (i == diff->at || prog->nr_steps <= PRINT_MAX)
+			print_step(s, prog, i, ref, got, i == diff->at);
 	if (diff->broken)
 		seq_buf_printf(s, "    this path broke its contract: %s\n", diff->broken);
 	if (ref->broken)

@@ -18,10 +18,12 @@
  */
 #define SORT_FOR	(10 * HZ)
 /*
- * As often a difference of one kind must lead to the same group, before others of
- * that kind are counted there without another look.
+ * Before differences of a kind are counted without another look, the last ones must
+ * have led to the same group so often, and as long must no new group have been found:
+ * a call can meet two bugs, and is made small by way of the one that shows first.
  */
 #define SURE_AFTER	4
+#define LOOK_FOR	(HZ / 2)
 /* Room for a program and what both paths made of it. */
 #define TEXT_SIZE	16384
 #define JSON_SIZE	65536
@@ -50,6 +52,7 @@ struct group {
  * @calls: operations that were compared
  * @others: differences that are in no group
  * @end: when to give up making programs small, in jiffies
+ * @sure: when others of a known kind need no look, in jiffies
  * @prog: a program that is made small
  * @ref: its trace on C over C
  * @got: its trace on the path
@@ -63,6 +66,7 @@ struct kp_groups {
 	u64 calls;
 	u32 others;
 	unsigned long end;
+	unsigned long sure;
 	struct kp_program *prog;
 	struct kp_trace *ref;
 	struct kp_trace *got;
@@ -138,7 +142,7 @@ static struct group *sure_of(struct kp_groups *groups, const struct kp_diff *dif
 {
 	u32 i;
 
-	for (i = 0; i < groups->nr; i++)
+	for (i = 0; i < groups->nr && time_after(jiffies, groups->sure); i++)
 		if (kp_same_kind(&groups->group[i].diff, diff) &&
 		    groups->group[i].streak >= SURE_AFTER)
 			return &groups->group[i];
@@ -171,6 +175,7 @@ static void add(struct kp_groups *groups, const struct kp_diff *diff)
 		};
 		if (group->text && group->json) {
 			groups->nr++;
+			groups->sure = jiffies + LOOK_FOR;
 		} else {
 			kfree(group->text);
 			kvfree(group->json);

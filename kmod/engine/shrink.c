@@ -19,6 +19,9 @@ static void delete_steps(struct kp_program *prog, const struct kp_step *from,
 	prog->nr_steps = nr - len;
 }
 
+/* Two texts of at most so many bytes are made shorter at once. */
+#define BOTH_MAX	12
+
 /* All that one attempt needs. */
 struct shrink {
 	const struct kp_pair *pair;
@@ -154,6 +157,57 @@ static bool make_plain(struct shrink *s, const struct kp_arg *arg, u64 *span)
 	return done;
 }
 
+/* Leave out some bytes of each of two arguments; whether it still fails. */
+static bool try_both(struct shrink *s, u64 *one, u64 *two, const u32 at[2],
+		     const u32 cut[2], u8 *keep)
+{
+	u64 *span[] = { one, two };
+	u32 len[2], i;
+
+	for (i = 0; i < 2; i++) {
+		u8 *pool = s->prog->pool + kp_span_at(*span[i]);
+
+		len[i] = kp_span_len(*span[i]);
+		memcpy(keep + i * BOTH_MAX, pool, len[i]);
+		memmove(pool + at[i], pool + at[i] + cut[i], len[i] - at[i] - cut[i]);
+		*span[i] = kp_span(kp_span_at(*span[i]), len[i] - cut[i]);
+	}
+	if (still_fails(s))
+		return true;
+	for (i = 0; i < 2; i++)
+		set_span(s->prog, span[i], keep + i * BOTH_MAX, len[i]);
+	return false;
+}
+
+/*
+ * Leave out a part of each of two short texts at once, any part. A pattern and what
+ * it matches lose what belongs together so, and not one by one.
+ */
+static bool shorten_both(struct shrink *s, const struct kp_arg *arg, u64 *value,
+			 u32 a, u32 b, u8 *keep)
+{
+	u32 least[2] = { arg[a].min, arg[b].min }, at[2], cut[2], len[2];
+
+	len[0] = kp_span_len(value[a]);
+	len[1] = kp_span_len(value[b]);
+	if (len[0] > BOTH_MAX || len[1] > BOTH_MAX)
+		return false;
+	for (cut[0] = len[0]; cut[0]; cut[0]--) {
+		for (at[0] = 0; at[0] + cut[0] <= len[0]; at[0]++) {
+			for (cut[1] = len[1]; cut[1]; cut[1]--) {
+				for (at[1] = 0; at[1] + cut[1] <= len[1]; at[1]++) {
+					if (s->late || len[0] - cut[0] < least[0] ||
+					    len[1] - cut[1] < least[1])
+						continue;
+					if (try_both(s, &value[a], &value[b], at, cut, keep))
+						return true;
+				}
+			}
+		}
+	}
+	return false;
+}
+
 /* Bring text and bytes to a multiple of 8. */
 static bool shrink_shift(struct shrink *s, u32 *shift)
 {
@@ -168,6 +222,20 @@ static bool shrink_shift(struct shrink *s, u32 *shift)
 	return false;
 }
 
+/* Any two texts of an operation. */
+static bool shrink_pairs(struct shrink *s, const struct kp_arg *arg, u64 *value,
+			 u8 *keep)
+{
+	bool done = false;
+	u32 a, b;
+
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++)
+		for (b = a + 1; b < KP_NR_ARGS && arg[b].name; b++)
+			if (kp_in_pool(&arg[a]) && kp_in_pool(&arg[b]))
+				done |= shorten_both(s, arg, value, a, b, keep);
+	return done;
+}
+
 /* One round over all arguments; whether any became smaller. */
 static bool shrink_args(struct shrink *s, u8 *keep)
 {
@@ -179,6 +247,7 @@ static bool shrink_args(struct shrink *s, u8 *keep)
 		const struct kp_arg *arg = s->pair->op[step->op].arg;
 
 		done |= shrink_shift(s, &step->shift);
+		done |= shrink_pairs(s, arg, step->arg, keep);
 		for (a = 0; a < KP_NR_ARGS && arg[a].name && !s->late; a++) {
 			if (kp_in_pool(&arg[a])) {
 				done |= shorten(s, &arg[a], &step->arg[a], keep);
