@@ -7,6 +7,7 @@ import contextlib
 import threading
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Callable, Iterator
 
 from kplib.boot import accel, lanes
@@ -27,6 +28,7 @@ from kplib.report import files, terminal
 def check_folders(req: Request) -> None:
     """Refuse folders that nothing can be built in."""
     request.check_paths(req)
+    request.check_pairs(req)
     cache.writable_folder("OUT", req.out)
     cache.writable_folder("KPARITY_CACHE", req.cache)
 
@@ -59,12 +61,16 @@ class CellRun:
     unsaved: str = ""
 
 
-def _ledger(built: modules.Modules, found: dict[str, results.PairResult]) -> ledger.Ledger:
-    """The ledger; a pair of which there can be none has an error among its verdicts."""
+def _ledger(built: modules.Modules, found: dict[str, results.PairResult],
+            folder: Path | None = None) -> ledger.Ledger:
+    """The ledger; a pair of which there can be none has an error among its verdicts.
+
+    `folder` is PAIRS_DIR.
+    """
     book = ledger.Ledger((), (), {})
     for pair, path in built.pairs.items():
         try:
-            mine = ledger.build(replace(built, pairs={pair: path}), found)
+            mine = ledger.build(replace(built, pairs={pair: path}), found, folder)
         except Exception as err:  # pylint: disable=broad-except
             # Whatever it is, what the guests gave is told.
             found[pair].verdicts.append(
@@ -159,7 +165,7 @@ class Cell:
         result = results.gather(self._setup, req.pairs, done)
         result.replay = request.replay(req, self.kernel.arch, self.kernel.variant)
         built = self._built.result()
-        book = _ledger(built, result.pairs)
+        book = _ledger(built, result.pairs, self._req.pairs_dir)
         for pair, verdict in book.verdicts():
             result.pairs[pair].verdicts.append(verdict)
         unsaved = ""

@@ -197,7 +197,7 @@ def _contract(req: Request, tools: toolchain.Toolchain, arch: archs.Arch,
     print(ledger.show(book))
     print("\nunsafe, for review:")
     bare = 0
-    for use in unsafety.review(req.pairs):
+    for use in unsafety.review(req.pairs, req.pairs_dir):
         print(f"  {use.where}: {use.kind}: {use.code}\n    {use.reason or 'NO REASON'}"
               + (f"\n    leans on {', '.join(use.invariants)}" if use.invariants else ""))
         bare += not use.reason
@@ -229,7 +229,7 @@ def _misuse(req: Request, tools: toolchain.Toolchain, arch: archs.Arch,
     with cache.locked(setup.results):
         modules.build(setup)
     with ui.step("compiling what must not compile"):
-        found = compile_fail.run(tools, setup.modules, req.pairs)
+        found = compile_fail.run(tools, setup.modules, req.pairs, req.pairs_dir)
     bad = 0
     for outcome in found:
         test_ = outcome.test

@@ -26,6 +26,7 @@ from kplib.boot.laneresult import CaseId, LaneResult
 from kplib.build.modules import Modules
 from kplib.common import proc
 from kplib.common.errors import GuestLost
+from kplib.configure import pairs as places
 from kplib.configure import request, variants
 from kplib.configure.lanes import CHECK, INSN, Lane
 from kplib.judge import ktap, results, tables, verdicts
@@ -119,7 +120,8 @@ class TestLanes(unittest.TestCase):
             (self.folder / pair).write_text("a program")
         self.kernel = mock.Mock(variant=self.variant)
         setup = mock.Mock(modules=self.folder, kernel=self.kernel)
-        setup.request = mock.Mock(pairs=pairs, seed=1, programs=1)
+        setup.request = mock.Mock(pairs=pairs, pairs_dir=None, program=None, seed=1,
+                                  programs=1)
         built: Future[Modules] = Future()
         built.set_result(Modules(self.folder / "engine", {p: self.folder / p for p in pairs},
                                  {p: self.folder / p for p in programs}))
@@ -128,8 +130,9 @@ class TestLanes(unittest.TestCase):
     def judge(self, lane: LaneResult) -> dict[tuple[str, str, str], ktap.Verdict]:
         """All verdicts that did not pass; every planned case must have one."""
         pairs = tuple(self.script["cases"])
-        with mock.patch.object(results, "TOP", self.folder):  # no pair has a user program there
-            self.found = results.gather(mock.Mock(kernel=self.kernel), pairs, [lane])
+        setup = mock.Mock(kernel=self.kernel, **{"request.pairs_dir": None})
+        with mock.patch.object(places, "TOP", self.folder):  # no pair has a user program there
+            self.found = results.gather(setup, pairs, [lane])
         rows = [v for pair in self.found.pairs.values() for v in pair.verdicts]
         by_name = {(v.suite, v.case, v.path): v for v in rows}
         self.assertEqual(len(by_name), len(rows), "one verdict each")

@@ -48,9 +48,9 @@ class TestMatrix(unittest.TestCase):
             raise self.built[setup.kernel.name]
         return Modules(Path("x"), {pair: Path(pair) for pair in setup.request.pairs}, {})
 
-    def _find(self, pair: str) -> list[compile_fail.Misuse]:
-        if pair in self.misuse:
-            raise self.misuse[pair]
+    def _find(self, pair: Any) -> list[compile_fail.Misuse]:
+        if pair.name in self.misuse:
+            raise self.misuse[pair.name]
         return []
 
     def _lane(self, setup: Any, lane: Any, *_: Any) -> LaneResult:
@@ -187,7 +187,7 @@ class TestMatrix(unittest.TestCase):
                             {"KPARITY_CACHE": str(self.out / "cache")})
         test = mock.Mock(pair="ring", error="E0382")
 
-        def compiled(_tools: Any, build: Path, _pairs: Any) -> list[compile_fail.Outcome]:
+        def compiled(_tools: Any, build: Path, *_: Any) -> list[compile_fail.Outcome]:
             return [compile_fail.Outcome(
                 test, "compiles" if build.parent == self.out / "arm64/kcsan" else None)]
 

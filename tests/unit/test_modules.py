@@ -42,7 +42,8 @@ class TestBuild(unittest.TestCase):
                                 {pair: self.out / f"kparity_{pair}.ko" for pair in pairs},
                                 {"device": self.out / "user/device"} if "device" in pairs else {})
         setup = mock.Mock(**{"request.kernel_src": self.kernel_src, "request.kdir": None,
-                             "request.pairs": pairs, "kernel.ident": self.ident})
+                             "request.pairs": pairs, "request.pairs_dir": None,
+                             "kernel.tree": Path("/linux"), "kernel.ident": self.ident})
         return modules._Build(setup, built)  # pylint: disable=protected-access
 
     def built(self, *pairs: str) -> None:

@@ -281,7 +281,8 @@ class TestDangling(unittest.TestCase):
         """The ledger of a contract with an invariant full."""
         raw = "invariant=full\x1ferrors\x1fa\x1fb\x1f\x1f\x1fring\0" + "".join(
             f"rust={name}\x1fchecked\x1fc\x1frust-stub/ring.rs:7\0" for name in encoded)
-        test = mock.Mock(invariants=(proved,))
+        test = mock.Mock(invariants=(proved,),
+                         path=request.TOP / "tests/compile-fail/ring/misuse.rs")
         test.name = "misuse"
         with mock.patch.object(records, "read", return_value=records.parse(raw.encode())), \
                 mock.patch.object(compile_fail, "find", return_value=[test]):

@@ -60,10 +60,39 @@ class TestRows(unittest.TestCase):
                 ("KP_FUNCTION(f, ANY, KP_OFFSET(char *, t), KP_TEXT(s))", 1, "point into"),
                 ("KP_FUNCTION(f, ANY, KP_SIGNED(int), KP_OUTPUT(int, o))", 1, "around it"),
                 ("KP_FUNCTION(f, ANY, KP_VOID)\nKP_FUNCTION(f, ANY, KP_VOID)", 2, "taken"),
+                ("\nKP_FUNCTON(f, ANY, KP_VOID)", 2, "is KP_FUNCTION meant?"),
+                ("KP_FUNCTION (f, ANY, KP_VOID)", 1, "stand together"),
+                ("KP_WHATEVER(f)", 1, "no row; there are KP_FUNCTION, KP_SOURCES"),
+                ("int f(void);\n", 1, "no row of a function"),
+                ("KP_FUNCTION(f, ANY, KP_VOID)\nKP_SOURCES(a.c)", 2, "no name of a C file"),
                 ("KP_FUNCTION(f, ANY, KP_VOID, " + ", ".join(
                     f"KP_TEXT(s{i})" for i in range(7)) + ")", 1, "more than 6")):
             with self.subTest(text):
                 self.refused(text, line, word)
+
+
+class TestSources(unittest.TestCase):
+    """rows.sources()"""
+
+    def test_good(self) -> None:
+        """Names beside the pair, of the kernel's source, and whole paths."""
+        found = rows.sources('\nKP_SOURCES("a.c", "$(srctree)/lib/glob.c", "/x/b-c.c")\n')
+        self.assertEqual([(s.name, s.line, s.own) for s in found],
+                         [("a.c", 2, True), ("$(srctree)/lib/glob.c", 2, False),
+                          ("/x/b-c.c", 2, False)])
+        self.assertEqual(rows.sources('/* KP_SOURCES("a.c") */'), ())
+
+    def test_bad(self) -> None:
+        """make reads the names as well: one line, and nothing in them that it could expand."""
+        for text, word in (('KP_SOURCES("a.c",\n "b.c")', "in one line"),
+                           ('KP_SOURCES("a.h")', "no name of a C file"),
+                           ('KP_SOURCES("a b.c")', "no name of a C file"),
+                           ('KP_SOURCES("$(shell x).c")', "no name of a C file"),
+                           ('KP_SOURCES()', "nothing is no name"),
+                           ('KP_SOURCES("a.c", "/x/a.c")', "two files are called a.c"),
+                           ('KP_SOURCES("a.c")\nKP_SOURCES("b.c")', "a second")):
+            with self.subTest(text), self.assertRaisesRegex(rows.BadRow, word):
+                rows.sources(text)
 
 
 class TestEmit(unittest.TestCase):

@@ -28,6 +28,8 @@ _TELLS = re.compile(
     r"Last potentially|unreferenced object|which lock already|"
     r"(possible|index|shift|signed|unsigned|load of)|Unable to handle|object|value changed", re.I)
 SUMMARY_LINES = 28
+#: A place in this repository, or in a pair's folder of its own.
+_OURS = re.compile(r"(kmod|rust-stub|tests)/|/.*/(\w+)/(\2\.(c|rs)|contract\.h):")
 #: Where a CPU was, in a register or in a stack of arm64's: the offset in a function.
 _EXACT = re.compile(r"((?:RIP: \w+:|\bpc : )\S+?\+0x)([0-9a-f]+)(?=/0x)|"
                     r"(^ *\S+\+0x)([0-9a-f]+)(?=/0x[0-9a-f]+( \[\w+\])? \(P\))")
@@ -97,7 +99,7 @@ def _shorten(line: str) -> str:
     if not found:
         return line
     places = found.group(2).split()
-    ours = [p for p in dict.fromkeys(places) if p.startswith(("kmod/", "rust-stub/", "tests/"))]
+    ours = [p for p in dict.fromkeys(places) if _OURS.match(p)]
     return f"{found.group(1)}({' '.join(ours or places[-1:])}){found.group(3)}"
 
 

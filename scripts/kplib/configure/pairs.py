@@ -108,7 +108,8 @@ def folders(names: tuple[str, ...], folder: Path | None) -> tuple[Path, ...]:
     found = {folder} if folder else set()
     for name in names:
         found |= {path.parent for path in files(name, folder).sources(Path(rows.SRCTREE))
-                  if path.is_absolute() and not path.is_relative_to(TOP)}
+                  if path.is_absolute() and not path.is_relative_to(TOP)
+                  and not (folder and path.is_relative_to(folder))}
     return tuple(sorted(path for path in found if path.is_dir()))
 
 

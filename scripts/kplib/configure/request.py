@@ -45,7 +45,7 @@ VARIABLES = {
     "MIRROR": "Debian mirror; default: the one the host's apt uses",
     "FORMAT": "make report: text or json; default: text",
     "KIND": "make new: function or object; default: function",
-    "DIR": "make new: the PAIRS_DIR to make the pair in; default: this repository",
+    "DIR": "make new: the PAIRS_DIR to make it in; default: PAIRS_DIR, else this repository",
     "PART": "parts of make test: static, unit, live, suites, contracts, mutants; default: all",
     "V": "1: show the commands' output, every table and every figure",
 }
@@ -122,12 +122,19 @@ def _program(value: str | None, chosen: tuple[str, ...], lane: str) -> Path | No
 
 
 def _pairs_dir(value: str | None) -> Path | None:
-    if not value:
-        return None
-    path = Path(value).expanduser().resolve()
-    if not path.is_dir():
+    path = _path(value)
+    if path is not None and not path.is_dir():
         raise Refused(f"PAIRS_DIR={value}: no such folder")
     return path
+
+
+def _of_new(values: Mapping[str, str]) -> None:
+    """Refuse what is for the verb that makes a pair, with another verb."""
+    if values.get("DIR"):
+        raise Refused(f"DIR={values['DIR']}: for make new; pairs that are there are found with "
+                      f"PAIRS_DIR={values['DIR']}")
+    if values.get("KIND"):
+        raise Refused(f"KIND={values['KIND']}: for make new; leave it out")
 
 
 def _choice(name: str, value: str | None, choices: tuple[str, ...]) -> str | None:
@@ -153,7 +160,8 @@ def _flag(name: str, value: str | None) -> bool:
     return value == "1"
 
 
-def _pairs(value: str | None, every: tuple[str, ...], new: bool) -> tuple[str, ...]:
+def _pairs(value: str | None, every: tuple[str, ...], folder: Path | None,
+           new: bool) -> tuple[str, ...]:
     """The pairs asked for. `new` is for the verb that makes one: it need not be there yet."""
     if value is None:
         return every
@@ -163,7 +171,10 @@ def _pairs(value: str | None, every: tuple[str, ...], new: bool) -> tuple[str, .
                       f"{', '.join(every)}")
     for pair in named:
         if pair not in every and not new:
-            raise Refused(f"PAIR={ui.clean(pair)}: no such pair; there are {', '.join(every)}")
+            if folder is not None and pairs.NAME.fullmatch(pair) and (folder / pair).is_dir():
+                raise Refused(f"PAIR={pair}: {folder / pair} has no contract.h; write one")
+            raise Refused(f"PAIR={ui.clean(pair)}: no such pair; there are {', '.join(every)}"
+                          + ("" if folder else "; for one of your own give PAIRS_DIR"))
         if named.count(pair) > 1:
             raise Refused(f"PAIR={value}: {pair} is named twice; name it once")
     return named
@@ -228,8 +239,14 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
     if variant != "all" and variant not in kinds:
         raise Refused(f"VARIANT={variant}: choose one of {', '.join(kinds)} or all")
 
-    pairs_dir = _pairs_dir(values.get("PAIRS_DIR"))
-    chosen = _pairs(values.get("PAIR"), pairs.shipped() + pairs.outside(pairs_dir), new)
+    if new:
+        # One that is still to be filled, or made, has no pair yet.
+        pairs_dir, outside = _path(values.get("PAIRS_DIR")), ()
+    else:
+        _of_new(values)
+        pairs_dir = _pairs_dir(values.get("PAIRS_DIR"))
+        outside = pairs.outside(pairs_dir)
+    chosen = _pairs(values.get("PAIR"), pairs.shipped() + outside, pairs_dir, new)
 
     lane = _choice("LANE", values.get("LANE"), (*lanes.LANES, "all")) or "all"
     # Of all variants those are meant that have the lane.
@@ -275,9 +292,18 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         given=tuple(name for name, value in values.items() if value),
         program=program,
         kind=_choice("KIND", values.get("KIND"), ("function", "object")) or "function",
-        new_in=_path(values.get("DIR")),
+        new_in=_path(values.get("DIR")) or (pairs_dir if new else None),
         machine_readable=_choice("FORMAT", values.get("FORMAT"), ("text", "json")) == "json",
     )
+
+
+def check_pairs(request: Request) -> None:
+    """Refuse pairs outside this repository that lack the one file which nothing replaces."""
+    for name in request.pairs:
+        pair = pairs.files(name, request.pairs_dir)
+        if not pair.port.is_relative_to(TOP) and not pair.port.is_file():
+            raise Refused(f"PAIR={name}: {pair.port}: no such file; write the port, "
+                          f"a 'pub(crate) fn' for each row of {pair.contract}")
 
 
 def replay(req: Request, arch: archs.Arch, variant: variants.Variant) -> str:

@@ -276,7 +276,7 @@ def _contracts(setup: Setup, arch: Arch) -> Report:
     rows.append(_row(f"nothing dangling among {len(book.rows)} invariants",
                      "; ".join(d.text for d in book.dangling) or None))
     rows += [Outcome(use.where, FAILED, "unsafe without a reason")
-             for use in unsafety.review(setup.req.pairs) if not use.reason]
+             for use in unsafety.review(setup.req.pairs, setup.req.pairs_dir) if not use.reason]
     for pair, module in found.built.pairs.items():
         rows += [_row(f"struct {name}: same layout in both objects",
                       dwarf.differ(setup.tools, out, pair, name))
@@ -290,7 +290,8 @@ def _misuse(setup: Setup, arch: Arch) -> Report:
     return Report(tuple(
         _row(f"compile-fail {outcome.test.pair}/{outcome.test.name}: {outcome.test.error}",
              outcome.why)
-        for outcome in compile_fail.run(setup.tools, out, setup.req.pairs)))
+        for outcome in compile_fail.run(setup.tools, out, setup.req.pairs,
+                                        setup.req.pairs_dir)))
 
 
 def _seed(setup: Setup, variant: str) -> Path:

@@ -78,8 +78,11 @@ def function(name: str, folder: Path | None) -> list[Path]:
     """Write a function pair, into a folder of its own below `folder` if that is given."""
     files = pairs.files(name) if folder is None else pairs.in_folder(name, folder)
     include = f"contract/{name}.h" if folder is None else "contract.h"
-    for path in (files.contract, files.c, files.port):
-        if path.exists():
+    if folder is not None:
+        cache.writable_folder("DIR", folder)
+    own = (files.contract, files.c, files.port) if folder is None else (folder / name,)
+    for path in own:
+        if path.exists() and not (path.is_dir() and not list(path.iterdir())):
             raise Refused(f"PAIR={name}: {pairs.short(path)} exists; remove it, or choose "
                           "another name")
     for path, text in ((files.contract, CONTRACT), (files.c, C_SIDE), (files.port, PORT)):
