@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from kplib.build import nolibc, objects, saved
+from kplib.build import nolibc, objects, saved, told
 from kplib.build.setup import Setup
 from kplib.common import cache, proc, ui
 from kplib.common.errors import Failed
@@ -85,16 +85,18 @@ class _Build:
         self.store = None if self.request.kernel_src else objects.Store(
             self.out.parent / "objects", cache.digest(self.recipe, str(self.out)))
         self.modules = tuple(ko.stem for ko in built.files())
-        for module, shape in self._shapes().items():
+        #: What Kbuild makes of each pair's contract, and targets of what it made before.
+        self.shapes = self._shapes()
+        self.former: frozenset[str] = frozenset()
+        for module, shape in self.shapes.items():
             if self.state.shapes.get(module, shape) != shape:
-                # Its targets are others, of which nothing is known.
-                self.state.forget(frozenset(self.state.modules.pop(module, ())))
+                self.former |= {*self.state.modules.pop(module, ()), f"{module}.ko"}
+        self.state.forget(self.former)
         self.stale = self.state.stale(self.out, self.modules, self.now) | {
             ko.name for ko in built.files() if not in_guest(ko).exists()}
 
     def _shapes(self) -> dict[str, str]:
-        """What Kbuild makes of each pair's contract, beside the pairs' names: where its files
-        are, and which C files it has."""
+        """Of each module where the pair's files are, and which C files it has."""
         return {module: json.dumps([pair.glued, str(pair.contract), [
             [str(path), path.exists()] for path in pair.sources(self.kernel.tree)]])
             for module, pair in self.files.items()}
@@ -153,10 +155,15 @@ class _Build:
         kbuild goes by files' times: what is not there, it makes.
         """
         missing = set()
+        for target in self.former:
+            (self.out / target).unlink(missing_ok=True)
+        shapes = {target: shape for module, shape in self.shapes.items()
+                  for target in self.state.modules.get(module, ())}
         for target in self.stale:
             if target.endswith(".ko"):
                 continue
-            made_from = self.store.fetch(self.out, target, self.now) if self.store else None
+            made_from = self.store.fetch(
+                self.out, target, self.now, shapes.get(target, "")) if self.store else None
             if made_from is None:
                 (self.out / target).unlink(missing_ok=True)
                 missing.add(target)
@@ -205,13 +212,15 @@ class _Build:
                     if target not in self.state.made}
         except saved.NotSaved:
             return  # as after a build that failed: the next one asks kbuild
+        shapes = {target: self.shapes[module] for module, targets in found.items()
+                  for target in targets if module in self.shapes}
         for target, made_from in made.items():
             if self.now.match(made_from):
                 self.state.made[target] = made_from
                 if self.store:
-                    self.store.keep(self.out, target, made_from)
+                    self.store.keep(self.out, target, made_from, shapes.get(target, ""))
         self.state.modules |= found
-        self.state.shapes |= self._shapes()
+        self.state.shapes |= self.shapes
         self.state.made |= {ko.name: {} for ko in self.built.files()}
         self.state.recipe, self.state.folder = self.recipe, str(self.out)
         self.state.write(self.path)
@@ -231,9 +240,13 @@ def build(setup: Setup) -> Modules:
             return built
         with ui.step(f"building {', '.join(request.pairs)} for {kernel.name}") as step:
             status, tail = work.run(step)
-        for line in tail if status or any(map(warns, tail)) else ():
+        for line in told.without_make(tail) if status or any(map(warns, tail)) else ():
             ui.note(line)
         if status:
+            log = (out / "build.log").read_text(errors="replace")
+            for line in told.own_lines(out, [pair for pair in work.files.values() if pair.glued],
+                                       log):
+                ui.note(line)
             raise Failed(f"the modules do not build for {kernel.name}; the compiler's lines "
                          f"are above and in {out / 'build.log'}")
     return built

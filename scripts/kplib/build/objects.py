@@ -127,7 +127,8 @@ def targets(build: Path, module: str) -> list[str]:
 
 
 class Store:
-    """Objects of earlier builds. An entry is whole or absent, and used for one recipe alone."""
+    """Objects of earlier builds. An entry is whole or absent, and used for one recipe alone,
+    and for modules of one shape (`of`)."""
 
     def __init__(self, folder: Path, recipe: str) -> None:
         self._folder = folder
@@ -139,21 +140,22 @@ class Store:
                        (self._folder / target.replace("/", "_")).glob("*/.complete")),
                       key=lambda entry: entry.stat().st_mtime, reverse=True)
 
-    def keep(self, build: Path, target: str, made_from: Contents) -> None:
+    def keep(self, build: Path, target: str, made_from: Contents, of: str = "") -> None:
         """Keep an object; a disk without room for it fails no build."""
-        name = cache.digest(self._recipe, json.dumps(made_from, sort_keys=True))
+        name = cache.digest(self._recipe, of, json.dumps(made_from, sort_keys=True))
         entry = self._folder / target.replace("/", "_") / name
         with contextlib.suppress(OSError, EnvironmentFailed):
             if cache.marker(entry) is None:
                 with cache.fresh(entry) as partial:
                     shutil.copyfile(build / target, partial / "object")
                     shutil.copyfile(build / saved.beside(target, ".cmd"), partial / "cmd")
-                    cache.complete(partial, {"recipe": self._recipe, "from": made_from})
+                    cache.complete(partial, {"recipe": self._recipe, "of": of,
+                                             "from": made_from})
             os.utime(entry)
             for old in self._entries(target)[KEPT:]:
                 shutil.rmtree(old, ignore_errors=True)
 
-    def fetch(self, build: Path, target: str, now: Digests) -> Contents | None:
+    def fetch(self, build: Path, target: str, now: Digests, of: str = "") -> Contents | None:
         """Put the object for files as they are now into the build folder, if it was kept.
 
         It gets the time of now, so that make sees it as newer than what it is made from.
@@ -161,7 +163,8 @@ class Store:
         for entry in self._entries(target):
             marker = cache.marker(entry) or {}
             made_from: Contents = marker.get("from", {})
-            if marker.get("recipe") == self._recipe and made_from and now.match(made_from):
+            if (marker.get("recipe"), marker.get("of")) == (self._recipe, of) \
+                    and made_from and now.match(made_from):
                 try:
                     (build / target).parent.mkdir(parents=True, exist_ok=True)
                     for name, whence in ((target, "object"), (saved.beside(target, ".cmd"), "cmd")):

@@ -150,9 +150,12 @@ def makefile(build: Path, kernel: Path, modules: dict[str, bool],
             "pound := \\#\n.SUFFIXES:\nMAKEFLAGS += -r\n"
             f".PHONY: all modpost {objects} {kos} {' '.join(sorted(stale))}\n"
             f"all: {kos}\n"]
+    # A contract that cannot be read is told of before others that read it say less of it.
+    first = {target for target in stale if target.endswith("_glue.h")}
     for target in sorted(stale):
         unit = load(build, target)
-        needed = " ".join(path for path in generated(build, unit) if path in stale)
+        needed = " ".join(sorted((first - {target}) | {
+            path for path in generated(build, unit) if path in stale}))
         text.append(f"{target}: {needed}\n" + _recipe(*_compile(unit, fixdep)))
     for link in linked:
         needed = " ".join(part for part in parts(build, link.target[:-2]) if part in stale)
