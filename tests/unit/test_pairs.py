@@ -3,10 +3,10 @@
 
 import tempfile
 import unittest
-import unittest.mock
 from pathlib import Path
+from unittest import mock
 
-from kplib.build import kernel
+from kplib.build import kernel, toolchain
 from kplib.common.errors import Refused
 from kplib.configure import archs, pairs, request, variants
 
@@ -70,7 +70,7 @@ class TestPairs(unittest.TestCase):
         self.assertEqual(pairs.folders(("bits",), mine), (mine, other.parent))
         self.assertEqual(pairs.folders(("ring",), None), ())
         req = request.parse([f"PAIRS_DIR={mine}", "PAIR=bits", "TOOLCHAIN=root"], {})
-        with unittest.mock.patch.object(kernel.toolchain, "choose") as choose:
+        with mock.patch.object(toolchain, "choose") as choose:
             kernel.tools_for(req)
         self.assertLessEqual({mine, other.parent}, set(choose.call_args.args[3]))
 

@@ -12,7 +12,8 @@ from kplib.configure.request import Request
 
 def text(req: Request, pair: str) -> bytes:
     """All programs of a pair, as the engine takes them; empty for none."""
-    files = [req.program] if req.program else sorted(pairs.files(pair, req.pairs_dir).regress.glob("*"))
+    files = [req.program] if req.program else \
+        sorted(pairs.files(pair, req.pairs_dir).regress.glob("*"))
     parts = []
     for path in files:
         parts.append(f"@ {pairs.short(path)}\n".encode() + path.read_bytes().rstrip(b"\n") + b"\n")

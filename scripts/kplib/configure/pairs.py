@@ -39,7 +39,7 @@ class Pair:
     @property
     def glued(self) -> bool:
         """Whether its glue is made from its contract; Kbuild goes by the same."""
-        return self.contract.name == "contract.h" or re.search("^KP_F", self.read(), re.M) is not None
+        return self.contract.name == "contract.h" or bool(re.search("^KP_F", self.read(), re.M))
 
     def sources(self, tree: Path) -> tuple[Path, ...]:
         """The C files that it is built from, but for the suite; `tree` is the kernel's source.

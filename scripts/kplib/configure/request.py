@@ -15,8 +15,8 @@ from typing import Mapping
 from kplib.common import ui
 from kplib.common.errors import Refused
 from kplib.configure import archs, lanes, pairs, variants
-from kplib.configure.pairs import TOP
 
+TOP = pairs.TOP
 #: Seconds of silence, in variant base, while a case of KUnit's speed "normal" runs, or
 #: anything else; variants multiply it by their patience. The longest silent case of ours
 #: takes 0.6 s emulated.
@@ -239,14 +239,12 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
     if variant != "all" and variant not in kinds:
         raise Refused(f"VARIANT={variant}: choose one of {', '.join(kinds)} or all")
 
-    if new:
-        # One that is still to be filled, or made, has no pair yet.
-        pairs_dir, outside = _path(values.get("PAIRS_DIR")), ()
-    else:
+    if not new:
         _of_new(values)
-        pairs_dir = _pairs_dir(values.get("PAIRS_DIR"))
-        outside = pairs.outside(pairs_dir)
-    chosen = _pairs(values.get("PAIR"), pairs.shipped() + outside, pairs_dir, new)
+    # The folder that a first pair is made in has none yet, or is not there.
+    pairs_dir = _path(values.get("PAIRS_DIR")) if new else _pairs_dir(values.get("PAIRS_DIR"))
+    every = pairs.shipped() + pairs.outside(None if new else pairs_dir)
+    chosen = _pairs(values.get("PAIR"), every, pairs_dir, new)
 
     lane = _choice("LANE", values.get("LANE"), (*lanes.LANES, "all")) or "all"
     # Of all variants those are meant that have the lane.
