@@ -172,6 +172,20 @@ class TestMutants(unittest.TestCase):
         with self.assertRaisesRegex(EnvironmentFailed, "ring-x.patch: 'Pair: rnig': no such pair"):
             mutants.load_all(("ring",), self.folder)
 
+    def test_outside(self) -> None:
+        """Those of a pair in PAIRS_DIR stand beside it, and are of no other pair."""
+        own = self.folder / "bits"
+        (own / "mutants").mkdir(parents=True)
+        (own / "contract.h").write_text("")
+        patch = own / "mutants/most.patch"
+        patch.write_text(HEAD.replace("Pair: ring", "Pair: bits"))
+        found, = mutants.load_all(("bits",), pairs_dir=self.folder)
+        self.assertEqual((found.name, found.outside), ("bits-most", True))
+        self.assertFalse(any(m.outside for m in mutants.load_all(("ring",), pairs_dir=self.folder)))
+        patch.write_text(HEAD)
+        with self.assertRaisesRegex(EnvironmentFailed, "most.patch: 'Pair: ring': it is bits's"):
+            mutants.load_all(("bits",), pairs_dir=self.folder)
+
     def test_caught(self) -> None:
         """The verdict in that case on that path, the exit status and the replay line."""
         mutant = self.load(HEAD)

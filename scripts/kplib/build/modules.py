@@ -194,13 +194,15 @@ class _Build:
         headers = sorted(str(path.relative_to(TOP)) for glob in ("kmod/**/*.h", "tests/user/*.h")
                          for path in TOP.glob(glob))
         for pair in self._stale_programs():
-            source = pairs.short(pairs.files(pair, self.request.pairs_dir).user)
+            files = pairs.files(pair, self.request.pairs_dir)
+            source = pairs.short(files.user)
             program = self.built.programs[pair]
             program.parent.mkdir(exist_ok=True)
             nolibc.compile_program(self.tools, self.kernel.tree, self.kernel.headers,
                                    self.kernel.arch, TOP / source, program, f"-I{TOP}/kmod")
+            contract = [pairs.short(files.contract)] if files.own else []
             self.state.made[f"user/{pair}"] = {name: self.now.of(name)
-                                               for name in (source, *headers)}
+                                               for name in (source, *contract, *headers)}
 
     def _record(self) -> None:
         """Note what the folder has now. A file that changed meanwhile is not vouched for."""

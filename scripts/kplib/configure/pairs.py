@@ -28,6 +28,8 @@ class Pair:
     user: Path
     regress: Path
     misuse: Path
+    #: A folder of its own, with planted bugs; None for a pair of this repository.
+    own: Path | None = None
 
     def read(self) -> str:
         """The contract's text, empty without one."""
@@ -91,7 +93,7 @@ def in_folder(name: str, folder: Path) -> Pair:
     """Where the files of a pair in PAIRS_DIR are."""
     own = folder / name
     return Pair(name, own / "contract.h", own / f"{name}.rs", own / f"{name}.c",
-                own / "user.c", own / "regress", own / "compile-fail")
+                own / "user.c", own / "regress", own / "compile-fail", own)
 
 
 def files(name: str, folder: Path | None = None) -> Pair:

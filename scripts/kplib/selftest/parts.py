@@ -133,8 +133,7 @@ def _modules(setup: Setup, arch: Arch, variant: Variant) -> Report:
     # Not under a run whose guests are still to load what is there.
     with cache.locked(mine.results):
         modules.build(mine)
-        if variant.name in {m.variant for m in mutants.load_all(setup.req.pairs)} \
-                and arch == setup.host:
+        if arch == setup.host and variant.name in {m.variant for m in _mutants(setup)}:
             mutants.seed(mine.modules, _seed(setup, variant.name))
     return Report(aside=BUILT if log.exists() and log.stat().st_mtime_ns > before else "")
 
@@ -299,11 +298,16 @@ def _seed(setup: Setup, variant: str) -> Path:
     return setup.shared / f"seed-{variant}"
 
 
+def _mutants(setup: Setup) -> list[mutants.Mutant]:
+    """The planted bugs of the pairs that are tested."""
+    return mutants.load_all(setup.req.pairs, pairs_dir=setup.req.pairs_dir)
+
+
 def planted(setup: Setup) -> list[Job]:
     """Planted bugs, on this machine's arch."""
     jobs = []
     kinds = {variant.name: variant for variant in setup.variants}
-    for mutant in mutants.load_all(setup.req.pairs):
+    for mutant in _mutants(setup):
         def run(folder: Path, mutant: mutants.Mutant = mutant) -> Report:
             if mutant.variant not in kinds:
                 return Report((_row(mutant.name, f"no such variant: {mutant.variant}"),))
