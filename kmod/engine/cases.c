@@ -220,7 +220,7 @@ void kp_case_regress(struct kunit *test)
 	u32 d, seen = 0;
 
 	if ((!text || *text != '@') && !p->pair->nr_diverges) {
-		kunit_skip(test, "no programs in tests/regress, nor given with PROGRAM=");
+		kunit_skip(test, "no programs in its regress folder, nor given with PROGRAM=");
 		return;
 	}
 	while (text && *text == '@') {
