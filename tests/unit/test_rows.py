@@ -94,7 +94,6 @@ class TestSources(unittest.TestCase):
             with self.subTest(text), self.assertRaisesRegex(rows.BadRow, word):
                 rows.sources(text)
 
-
     def test_diverges(self) -> None:
         """A declared difference names a function of the contract, and says why."""
         row = 'KP_DIVERGES({}, {}, a, b > 1,\n "why", "where")\n'
