@@ -154,7 +154,7 @@ IN_DEBUG = (
 class Misbehaving(LiveTest):
     """scripts/kparity run PAIR=fault, which misbehaves, on one arch in one variant"""
 
-    words = ("PAIR=fault", "LANE=check", "ACCEL=tcg", "SILENCE=3")
+    words: tuple[str, ...] = ("PAIR=fault", "LANE=check", "ACCEL=tcg", "SILENCE=3")
     #: The verdicts of a good run.
     good: dict[tuple[str, str, str], str]
 
