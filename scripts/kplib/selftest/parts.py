@@ -165,9 +165,12 @@ def _tests(setup: Setup, part: str, usual: pytests.Needs, early: bool) -> list[J
             del folder
             return pytests.run(group.tests)
 
+        needs = tuple(_kernel_of(setup, words) for words in group.needs.kernels)
+        if variants.BASE in group.needs.kernels:
+            # Such tests begin with what the checkout has built.
+            needs += (modules_name(setup.host.name, variants.BASE),)
         jobs.append(Job(f"{part} {group.name}", part, run, group.needs.seconds, group.needs.cores,
-                        tuple(_kernel_of(setup, words) for words in group.needs.kernels),
-                        early=early))
+                        needs, early=early))
     return jobs
 
 
