@@ -8,7 +8,8 @@ build       toolchain.choose(), kernel.get(), modules.build(): from the cache, o
 boot        accel.choose(); lanes.run() runs guests until all suites of a lane have run:
             qemu.boot() starts one, session.py asks it to load modules and run suites,
             agenda.py tells what is left for the next, laneresult.py keeps what they gave
-judge       results.gather() makes verdicts of what the lanes gave; ledger.build() the ledger
+judge       results.gather() makes verdicts of what the lanes gave; ledger.build() the ledger;
+            failures.py tells in fields what did not pass
 report      terminal.show() for the terminal; files.save() writes results.json, junit.xml, KTAP
 matrix.py   the stages from build to report, for each arch and variant asked for
 tools       gdb, KEEP=1, the shell, make new

@@ -9,6 +9,9 @@ import shutil
 import tempfile
 import unittest
 from pathlib import Path
+from typing import Any
+
+from kplib.selftest import schema
 
 from .live import Run, cases, needs_kernel
 
@@ -85,12 +88,27 @@ class TestFunctions(unittest.TestCase):
         self.assertEqual(before, sorted((path, path.stat().st_mtime_ns)
                                         for path in PAIRS.rglob("*")))
 
+    def assert_told(self, row: dict[str, Any]) -> None:
+        """A case's failures in fields have each bug, with results of both paths."""
+        programs = {failure["program"][1] for failure in row["failures"] if failure["program"]}
+        for _, _, program in BUGS:
+            self.assertTrue([line for line in programs if line.startswith(program)],
+                            f"{program} is not in {programs}")
+        for failure in row["failures"]:
+            reference, got = failure["results"]
+            self.assertEqual((reference["path"], got["path"]), ("c->c", row["path"]))
+            self.assertNotEqual(reference["steps"], got["steps"])
+            self.assertEqual(Path(failure["program_file"]).read_text().splitlines(),
+                             failure["program"])
+            self.assertIn(f" PROGRAM={failure['program_file']}", failure["replay"])
+
     def test_wrong(self) -> None:
         """All bugs are told by one run, each as its smallest program; and such a program runs."""
         broken(self.folder / "pairs")
         words = ("PAIR=kinds", f"PAIRS_DIR={self.folder / 'pairs'}", "ACCEL=tcg")
         ended = Run(self.folder / "out", *words, "LANE=check").end()
         self.assertEqual(ended.status, 1, ended.show())
+        self.assertEqual(list(schema.unlike(ended.results())), [])
         rows = cases(ended.results())
         for path in ("c->c", "rust->c"):
             self.assertEqual(rows["kinds", "lockstep", path]["status"], "pass")
@@ -101,6 +119,7 @@ class TestFunctions(unittest.TestCase):
             for _, _, program in BUGS:
                 found = [line for line in said if line.startswith(program)]
                 self.assertTrue(found, f"{program} is not in\n" + "\n".join(said))
+            self.assert_told(rows["kinds", "lockstep", path])
             self.assertFalse([line for line in said if line.startswith("kinds_first")])
             self.assertEqual([line for line in rows["kinds", "regress", path]["log"]
                               if "declared" in line],

@@ -169,7 +169,7 @@ class Misbehaving(LiveTest):
     def checkout(cls) -> Path:
         """The project with one pair more, whose suite has a case that misbehaves."""
         top = selftest.copy_of_project(cls.scratch)
-        subprocess.run([top / "scripts/kparity", "new", "PAIR=fault"], check=True,
+        subprocess.run([top / "scripts/kparity", "new", "PAIR=fault", "KIND=object"], check=True,
                        stdout=subprocess.DEVNULL)
         shutil.copy(TOP / "tests/live/misbehave.h", top / "tests/kunit")
         limit = re.search(r"#define RUST_PANICS_AT\s+(\d+)", SOURCE)

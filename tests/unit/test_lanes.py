@@ -47,6 +47,12 @@ def read_ktap(_: Path, planned: list[str], text: str) -> tuple[ktap.Verdict, ...
     return tuple(found)
 
 
+def failure(case: str, times: int = 1) -> str:
+    """A failure of a case on c->c, as the engine tells it."""
+    return json.dumps({"case": case, "path": "c->c", "times": times, "source": None,
+                       "what": "return", "too_long": True})
+
+
 def monitor(sock: socket.socket) -> None:
     """QEMU's monitor: it does what it is asked for, and nothing comes of it."""
     with contextlib.suppress(OSError), sock, sock.makefile("rwb") as file:
@@ -494,7 +500,9 @@ class TestLanes(unittest.TestCase):
                 (CHECK, "cases", "ring\tlockstep\tnormal\tc->c\nri"),
                 (CHECK, "invariants", invariants + "empty\terr"),
                 (CHECK, "invariants", invariants + "empty\terrors\t1\t2\tx\t4\t\n"),
-                (CHECK, "invariants", "\ufffd\n"), (INSN, "cost", good), (INSN, "cost", ""),
+                (CHECK, "invariants", "\ufffd\n"), (CHECK, "failures", '{"case": "lock'),
+                (CHECK, "failures", f"{failure('spsc')}\n"),
+                (INSN, "cost", good), (INSN, "cost", ""),
                 (INSN, "cost", good + "c->rust push 30 5\n"), (INSN, "cost", good + "c->c po"),
                 (INSN, "cost", good + "c->c pop x 3\n"), (INSN, "cost", good + "c->c pop 3 0\n")):
             with self.subTest(lane.name, table=table, text=text):
@@ -503,9 +511,26 @@ class TestLanes(unittest.TestCase):
                 rows = self.judge(found)
                 suite = lane.suite("ring")
                 self.assertEqual(rows[suite, "", ""].status, ktap.ERROR)
-                self.assertRegex(rows[suite, "", ""].log[-1], "cannot be read: the (list|table)")
+                self.assertRegex(rows[suite, "", ""].log[-1], "cannot be read: the (list|table|f)")
                 self.assertEqual({s for s, _, _ in rows}, {suite})
                 self.assertEqual(self.found.verdict, "error")
+
+    def test_failures(self) -> None:
+        """Each is kept with the case that failed, also beside a line that cannot be read."""
+        given = (ktap.Verdict("ring", "spsc", "c->c", ktap.FAIL, ("x",)),)
+        with mock.patch.object(ktap, "verdicts", lambda *_: given):
+            lane = self.run_lane("ring", tables={
+                "ring/failures": f"{failure('spsc')}\n{{\n{failure('spsc', 2)}\n"})
+            rows = self.judge(lane)
+        found = self.found.pairs["ring"].differences
+        self.assertEqual({key: [one.times for one in value] for key, value in found.items()},
+                         {("ring", "spsc", "c->c"): [1, 2]})
+        self.assertEqual(rows["ring", "", ""].log, (
+            "the guest's output cannot be read: the failures, line 2: '{'",))
+        with mock.patch.object(ktap, "verdicts", lambda *_: given):
+            rows = self.judge(self.run_lane("ring", tables={"ring/failures": "{\n" * 10}))
+        self.assertEqual(len(rows["ring", "", ""].log), results.DAMAGED_MAX + 1)
+        self.assertIn("the failures, 6 lines more", rows["ring", "", ""].log[-1])
 
     def test_unexpected(self) -> None:
         """A bug of kparity's in judging one pair leaves the others their verdicts."""

@@ -43,6 +43,7 @@ class _Asked:
     cases: Pending
     ran: Pending
     results: Pending
+    failures: Pending | None
     figures: Pending
     programs: dict[str, Pending]
 
@@ -122,6 +123,8 @@ class Session:
             pair, marks, loaded, modules, cases,
             vm.write(f"running {suite}", f"{DEBUG}/kunit/{suite}/run", b"1"),
             vm.read(f"reading the results of {suite}", f"{DEBUG}/kunit/{suite}/results"),
+            None if self._lane.counts else
+            vm.read(f"reading the failures of {pair}", f"{DEBUG}/kparity/{pair}/failures"),
             vm.read(f"reading the figures of {pair}",
                     f"{DEBUG}/kparity/{pair}/{self._lane.figures}"),
             {side: self._ask_program(pair, side, marks) for side in self._sides(work)})
@@ -150,14 +153,16 @@ class Session:
         for case, speed in self._result.plan(pair, asked.cases.text()).items():
             self.vm.silence.allow(pair, case, speed)
         asked.ran.ok()
-        ktap, figures = asked.results.text(), asked.figures.text()
+        ktap = asked.results.text()
+        failures = asked.failures.text() if asked.failures else ""
+        figures = asked.figures.text()
         said = {}
         for side, program in asked.programs.items():
             status, out = program.answer()
             said[side] = status, out.decode(errors="replace")
         for mark in asked.marks:
             mark.ok()
-        self._result.take(pair, Answers(ktap, figures, said))
+        self._result.take(pair, Answers(ktap, figures, said, failures))
         self.ran.append(pair)
         self._setup.progress()
 

@@ -43,7 +43,7 @@ VARIABLES = {
     "SILENCE": "seconds of silence after which a guest is lost, thrice that in a boot; default: 20",
     "OUT": "folder for results; default: out",
     "MIRROR": "Debian mirror; default: the one the host's apt uses",
-    "FORMAT": "make report: text or json; default: text",
+    "FORMAT": "make run, make report: text, or json: one object on standard output",
     "KIND": "make new: function or object; default: function",
     "DIR": "make new: the PAIRS_DIR to make it in; default: PAIRS_DIR, else this repository",
     "PART": "parts of make test: static, unit, live, suites, contracts, mutants; default: all",
@@ -79,7 +79,7 @@ class Request:
     #: make new: the kind of pair, and the folder to make it in.
     kind: str = "function"
     new_in: Path | None = None
-    #: make report: JSON in place of tables.
+    #: make run, make report: JSON in place of tables.
     machine_readable: bool = False
     #: make test: the parts to run; all without any.
     parts: tuple[str, ...] = ()
