@@ -242,7 +242,7 @@ void kp_case_regress(struct kunit *test)
 		return;
 	for (d = 0; d < p->pair->nr_diverges; d++)
 		if (!(seen & BIT(d)))
-			KUNIT_FAIL(test, "the declared difference %s has no witness in the regress folder",
+			KUNIT_FAIL(test, "the declared difference %s has no witness in regress",
 				   p->pair->diverges[d].id);
 }
 EXPORT_SYMBOL_GPL(kp_case_regress);
