@@ -294,10 +294,14 @@ static u32 draw_len(struct rnd_state *rnd, const struct kp_arg *arg)
 	}
 }
 
-/* One byte over and over, but for one place, which in each second case is the last. */
+/*
+ * One byte over and over, but for one place, which in each second case is the last.
+ * In each second case it is as long as it may be: a search that ends one too early is
+ * met so.
+ */
 static u32 fill_evenly(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
 {
-	u32 i, len = draw_len(rnd, arg);
+	u32 i, len = die(rnd, 2) ? arg->max : draw_len(rnd, arg);
 	u8 byte = draw_byte(rnd, arg);
 
 	for (i = 0; i < len; i++)
@@ -323,19 +327,29 @@ static u32 fill_anyhow(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
 	return len;
 }
 
-/* A number as a person writes it, near where types end, now and then not quite. */
+/*
+ * A number as a person writes it, near where types end; and what people get wrong: a
+ * prefix without a digit, a sign behind it or twice, leading zeros, something behind.
+ */
 static u32 fill_numeric(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
 {
-	static const char *const signs[] = { "", "", "-", "-", "+" };
-	static const char *const forms[] = {
-		"%s%llu", "%s%llu", "%s%llu", "%s0x%llx", "%s0%llo", "%s%llx",
+	static const char *const signs[] = { "", "", "", "-", "-", "+", "--", "-+", "++" };
+	static const char *const prefixes[] = {
+		"", "", "", "", "0x", "0X", "0", "00", "0x-", "0x+", "0x0x",
 	};
+	static const char *const forms[] = { "%s%s%llu", "%s%s%llx", "%s%s%llX", "%s%s%llo" };
+	static const char *const ends[] = { "\n", "\n\n", "\r\n", " ", "\t", "x", "0" };
 	u64 value = die(rnd, 2) ? near_power(rnd) : kp_draw64(rnd) >> die(rnd, 64);
-	char text[40];
+	char text[64];
 	u32 i, n, len;
 
-	len = scnprintf(text, sizeof(text), forms[die(rnd, ARRAY_SIZE(forms))],
-			signs[die(rnd, ARRAY_SIZE(signs))], value);
+	len = scnprintf(text, sizeof(text) / 2, die(rnd, 12) ?
+			forms[die(rnd, ARRAY_SIZE(forms))] : "%s%s",
+			signs[die(rnd, ARRAY_SIZE(signs))],
+			prefixes[die(rnd, ARRAY_SIZE(prefixes))], value);
+	if (!die(rnd, 4))
+		len += scnprintf(text + len, sizeof(text) - len, "%s",
+				 ends[die(rnd, ARRAY_SIZE(ends))]);
 	if (!die(rnd, 8))
 		text[len++] = draw_byte(rnd, arg);
 	if (!die(rnd, 16)) {
@@ -382,7 +396,21 @@ static u32 fill_from(struct rnd_state *rnd, const struct kp_arg *arg,
 	u32 i, at, edits = die(rnd, 3);
 
 	len = min(len, arg->max);
-	memcpy(to, from, len);
+	at = 0;
+	/* A part of it; or the whole, with something before and behind it. */
+	if (!die(rnd, 4) && len) {
+		at = die(rnd, len);
+		from += at;
+		len = 1 + die(rnd, len - at);
+		at = 0;
+	} else if (!die(rnd, 3)) {
+		while (at < arg->max - len && die(rnd, 3))
+			to[at++] = draw_byte(rnd, arg);
+	}
+	memcpy(to + at, from, len);
+	len += at;
+	while (at && len < arg->max && die(rnd, 2))
+		to[len++] = draw_byte(rnd, arg);
 	while (edits--) {
 		/* At the end as often as anywhere else: one may begin with the other. */
 		at = die(rnd, 2) ? len : die(rnd, len + 1);
@@ -455,9 +483,9 @@ static u64 draw_bytes(struct rnd_state *rnd, const struct kp_arg *arg,
 	u32 at = prog->pool_used, len;
 	u32 side = die(rnd, 8);
 
-	if (arg->numeric && side < 6)
+	if (arg->numeric && side < 4)
 		len = fill_numeric(rnd, arg, to);
-	else if (kp_span_len(near) && side < 4)
+	else if (kp_span_len(near) && side < 4 + arg->numeric)
 		len = fill_from(rnd, arg, prog->pool + kp_span_at(near),
 				kp_span_len(near), to);
 	else if (arg->parts && side < 6)

@@ -12,6 +12,8 @@
 
 /* Groups that are told in full; of what is beyond them only the number is. */
 #define GROUPS_MAX	20
+/* Of these, groups of one kind: one bug often shows in many forms. */
+#define FORMS_MAX	3
 /*
  * For making all programs of a case and path small. Operations can wait for what a
  * bug keeps from them; what is not small after this time is counted alone.
@@ -34,6 +36,7 @@
  * @text: the small program and its results
  * @json: the same for a program to read
  * @times: how often it was met
+ * @more: in the first group of a kind: how often that kind was met in other forms
  * @streak: how often the last differences of this kind led here
  */
 struct group {
@@ -41,6 +44,7 @@ struct group {
 	char *text;
 	char *json;
 	u32 times;
+	u32 more;
 	u32 streak;
 };
 
@@ -159,33 +163,79 @@ static struct group *find(struct kp_groups *groups, const char *text)
 	return NULL;
 }
 
+/* Give a group the program that was made small last; false without memory. */
+static bool set(struct kp_groups *groups, struct group *group, const struct kp_diff *diff)
+{
+	char *text = kstrdup(groups->text, GFP_KERNEL);
+	char *json = kvmemdup(groups->json, strlen(groups->json) + 1, GFP_KERNEL);
+
+	if (!text || !json) {
+		kfree(text);
+		kvfree(json);
+		return false;
+	}
+	kfree(group->text);
+	kvfree(group->json);
+	group->diff = *diff;
+	group->text = text;
+	group->json = json;
+	group->times = 0;
+	return true;
+}
+
+/*
+ * A group for a program that is in none. Of a kind that has all its groups the one
+ * with the longest program makes room, if this one is shorter. NULL if it is to be
+ * counted alone.
+ */
+static struct group *make_room(struct kp_groups *groups, const struct kp_diff *diff)
+{
+	struct group *first = NULL, *longest = NULL, *g;
+	u32 forms = 0;
+
+	for (g = groups->group; g < groups->group + groups->nr; g++) {
+		if (!kp_same_kind(&g->diff, diff))
+			continue;
+		first = first ?: g;
+		if (!longest || strlen(g->text) > strlen(longest->text))
+			longest = g;
+		forms++;
+	}
+	if (forms < FORMS_MAX && groups->nr < GROUPS_MAX) {
+		if (!set(groups, &groups->group[groups->nr], diff))
+			return NULL;
+		groups->sure = jiffies + LOOK_FOR;
+		return &groups->group[groups->nr++];
+	}
+	if (!first)
+		return NULL;
+	if (strlen(groups->text) < strlen(longest->text)) {
+		first->more += longest->times;
+		return set(groups, longest, diff) ? longest : NULL;
+	}
+	first->more++;
+	return NULL;
+}
+
 static void add(struct kp_groups *groups, const struct kp_diff *diff)
 {
 	struct group *group = find(groups, groups->text);
+	bool known = false;
 	u32 i;
 
-	for (i = 0; i < groups->nr; i++)
-		if (kp_same_kind(&groups->group[i].diff, diff) && &groups->group[i] != group)
+	for (i = 0; i < groups->nr; i++) {
+		if (!kp_same_kind(&groups->group[i].diff, diff))
+			continue;
+		known = true;
+		if (&groups->group[i] != group)
 			groups->group[i].streak = 0;
-	if (!group && groups->nr < GROUPS_MAX) {
-		group = &groups->group[groups->nr];
-		*group = (struct group){
-			.diff = *diff, .text = kstrdup(groups->text, GFP_KERNEL),
-			.json = kvmemdup(groups->json, strlen(groups->json) + 1, GFP_KERNEL),
-		};
-		if (group->text && group->json) {
-			groups->nr++;
-			groups->sure = jiffies + LOOK_FOR;
-		} else {
-			kfree(group->text);
-			kvfree(group->json);
-			group = NULL;
-		}
 	}
+	if (!group)
+		group = make_room(groups, diff);
 	if (group) {
 		group->times++;
 		group->streak++;
-	} else {
+	} else if (!known) {
 		groups->others++;
 	}
 }
@@ -282,25 +332,54 @@ static void print_lines(struct kunit *test, char *text)
 			kunit_err(test, "%s", line);
 }
 
+static u32 nr_kinds(const struct kp_groups *groups)
+{
+	u32 i, j, n = 0;
+
+	for (i = 0; i < groups->nr; i++) {
+		for (j = 0; j < i; j++)
+			if (kp_same_kind(&groups->group[i].diff, &groups->group[j].diff))
+				break;
+		n += j == i;
+	}
+	return n;
+}
+
+static void print_group(struct kunit *test, struct group *group, const char *mark)
+{
+	kunit_err(test, "  %s%u time%s", mark, group->times, group->times == 1 ? "" : "s");
+	print_lines(test, group->text);
+	kp_failure_add(test, NULL, group->times, group->json);
+	group->times = 0;
+}
+
 /**
  * kp_groups_report() - tell all differences, and fail the case if there are any
- * @groups: the groups; their text is used up
+ * @groups: the groups; what they hold is used up
  * @test: the case
  */
 void kp_groups_report(struct kp_groups *groups, struct kunit *test)
 {
 	const struct kp_pair *pair = groups->p->pair;
-	u32 i;
+	u32 i, j, n = 0, kinds = nr_kinds(groups);
+	char mark[16];
 
 	if (!groups->nr && !groups->others)
 		return;
-	kunit_err(test, "%s: %u %s of difference in %llu calls, seed %lu", pair->name,
-		  groups->nr, groups->nr == 1 ? "kind" : "kinds", groups->calls, kp_seed);
+	kunit_err(test, "%s: %s%u %s of difference in %llu calls, seed %lu", pair->name,
+		  groups->others ? "at least " : "", kinds, kinds == 1 ? "kind" : "kinds",
+		  groups->calls, kp_seed);
 	for (i = 0; i < groups->nr; i++) {
-		kunit_err(test, "  %u: %u time%s", i + 1, groups->group[i].times,
-			  groups->group[i].times == 1 ? "" : "s");
-		print_lines(test, groups->group[i].text);
-		kp_failure_add(test, NULL, groups->group[i].times, groups->group[i].json);
+		if (!groups->group[i].times)
+			continue;
+		scnprintf(mark, sizeof(mark), "%u: ", ++n);
+		print_group(test, &groups->group[i], mark);
+		for (j = i + 1; j < groups->nr; j++)
+			if (groups->group[j].times &&
+			    kp_same_kind(&groups->group[i].diff, &groups->group[j].diff))
+				print_group(test, &groups->group[j], "   and ");
+		if (groups->group[i].more)
+			kunit_err(test, "     and %u in other forms", groups->group[i].more);
 	}
 	if (groups->others)
 		kunit_err(test, "  and %u more, not looked into", groups->others);

@@ -7,7 +7,9 @@
  */
 #include <linux/bits.h>
 #include <linux/jiffies.h>
+#include <linux/minmax.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include "engine.h"
 
 static void delete_steps(struct kp_program *prog, const struct kp_step *from,
@@ -21,6 +23,8 @@ static void delete_steps(struct kp_program *prog, const struct kp_step *from,
 
 /* Two texts of at most so many bytes are made shorter at once. */
 #define BOTH_MAX	12
+/* A text of more bytes is not tried in all the ways that a short one is. */
+#define LONG		64
 
 /* All that one attempt needs. */
 struct shrink {
@@ -76,6 +80,21 @@ static bool try_number(struct shrink *s, const struct kp_arg *arg, u64 *value,
 	return false;
 }
 
+/* Of values that have names, take the first one in the list that still fails. */
+static bool shrink_choice(struct shrink *s, const struct kp_arg *arg, u64 *value)
+{
+	const struct kp_name *n;
+	u64 was = *value;
+
+	for (n = arg->names; n->name && kp_of_type(arg, n->value) != was; n++) {
+		*value = kp_of_type(arg, n->value);
+		if (still_fails(s))
+			return true;
+		*value = was;
+	}
+	return false;
+}
+
 /* Bring a number nearer to 0: at once, by a bit, by halves, by one; and above 0. */
 static bool shrink_number(struct shrink *s, const struct kp_arg *arg, u64 *value)
 {
@@ -83,9 +102,10 @@ static bool shrink_number(struct shrink *s, const struct kp_arg *arg, u64 *value
 	u64 half;
 	u32 bit;
 
-	/* Of values that have names each is as simple as the next. */
-	if (arg->log2 || (arg->names && !arg->flags))
+	if (arg->log2)
 		return false;
+	if (arg->names && !arg->flags)
+		return shrink_choice(s, arg, value);
 	done |= try_number(s, arg, value, 0);
 	if (!arg->is_signed || (s64)*value > 0)
 		for (bit = 64; bit--;)
@@ -108,6 +128,12 @@ static void set_span(struct kp_program *prog, u64 *span, const u8 *from, u32 len
 	*span = kp_span(kp_span_at(*span), len);
 }
 
+/* By halves; of what is short also three at a time, and five. */
+static u32 next_cut(u32 cut, u32 len)
+{
+	return cut > 6 || len > LONG ? cut / 2 : cut - 1;
+}
+
 /* Leave out bytes, many at first and then one at a time. */
 static bool shorten(struct shrink *s, const struct kp_arg *arg, u64 *span,
 		    u8 *keep)
@@ -116,10 +142,15 @@ static bool shorten(struct shrink *s, const struct kp_arg *arg, u64 *span,
 	bool done = false;
 
 	memcpy(keep, s->prog->pool + kp_span_at(*span), len);
-	for (cut = len; cut && !s->late; cut /= 2) {
+	for (cut = len; cut && !s->late; cut = next_cut(cut, len)) {
 		for (at = 0; at + cut <= len && len - cut >= arg->min && !s->late;) {
 			u8 *pool = s->prog->pool + kp_span_at(*span);
 
+			/* To leave out one of several that are the same is all one. */
+			if (at && !memchr_inv(pool + at, pool[at - 1], cut)) {
+				at += cut;
+				continue;
+			}
 			memmove(pool + at, pool + at + cut, len - at - cut);
 			*span = kp_span(kp_span_at(*span), len - cut);
 			if (still_fails(s)) {
@@ -135,24 +166,53 @@ static bool shorten(struct shrink *s, const struct kp_arg *arg, u64 *span,
 	return done;
 }
 
-/* Put the plainest byte that a text may have in place of each other one. */
-static bool make_plain(struct shrink *s, const struct kp_arg *arg, u64 *span)
+/* Make as many bytes in a row plain at once as there can be. */
+static bool flatten(struct shrink *s, u64 *span, u8 plain, u8 *keep)
 {
-	u8 plain = arg->of ? arg->of[0] : 'a';
+	u8 *pool = s->prog->pool + kp_span_at(*span);
+	u32 len = kp_span_len(*span), n, at;
+	bool done = false;
+
+	for (n = len; n > 1 && !s->late; n /= 2) {
+		for (at = 0; at + n <= len && !s->late; at += n) {
+			if (!memchr_inv(pool + at, plain, n))
+				continue;
+			memcpy(keep, pool + at, n);
+			memset(pool + at, plain, n);
+			if (still_fails(s))
+				done = true;
+			else
+				memcpy(pool + at, keep, n);
+		}
+	}
+	return done;
+}
+
+/* Put a plainer byte in place of each one, the plainest that still fails. */
+static bool make_plain(struct shrink *s, const struct kp_arg *arg, u64 *span,
+		       u8 *keep)
+{
+	static const char any[] = "a0x -";
+	const char *plain = arg->of ?: any;
+	u32 i, p, nr = arg->of ? min(arg->nr_of, 2) : sizeof(any) - 1;
 	u8 *pool = s->prog->pool + kp_span_at(*span);
 	bool done = false;
-	u32 i;
 	u8 was;
 
+	if (kp_span_len(*span) > LONG) {
+		done = flatten(s, span, plain[0], keep);
+		nr = 1;
+	}
 	for (i = 0; i < kp_span_len(*span) && !s->late; i++) {
 		was = pool[i];
-		if (was == plain)
-			continue;
-		pool[i] = plain;
-		if (still_fails(s))
-			done = true;
-		else
+		for (p = 0; p < nr && was != (u8)plain[p]; p++) {
+			pool[i] = plain[p];
+			if (still_fails(s)) {
+				done = true;
+				break;
+			}
 			pool[i] = was;
+		}
 	}
 	return done;
 }
@@ -177,6 +237,39 @@ static bool try_both(struct shrink *s, u64 *one, u64 *two, const u32 at[2],
 	for (i = 0; i < 2; i++)
 		set_span(s->prog, span[i], keep + i * BOTH_MAX, len[i]);
 	return false;
+}
+
+/* Leave out the same part of two texts that are equal; whether any was. */
+static bool shorten_equal(struct shrink *s, u64 *one, u64 *two, u32 least, u8 *keep)
+{
+	u64 *span[] = { one, two };
+	u32 len = kp_span_len(*one), cut, at, i;
+	bool done = false;
+
+	if (len != kp_span_len(*two) ||
+	    memcmp(s->prog->pool + kp_span_at(*one), s->prog->pool + kp_span_at(*two), len))
+		return false;
+	memcpy(keep, s->prog->pool + kp_span_at(*one), len);
+	for (cut = len; cut && !s->late; cut = next_cut(cut, len)) {
+		for (at = 0; at + cut <= len && len - cut >= least && !s->late;) {
+			for (i = 0; i < 2; i++) {
+				u8 *pool = s->prog->pool + kp_span_at(*span[i]);
+
+				memmove(pool + at, pool + at + cut, len - at - cut);
+				*span[i] = kp_span(kp_span_at(*span[i]), len - cut);
+			}
+			if (still_fails(s)) {
+				len -= cut;
+				memcpy(keep, s->prog->pool + kp_span_at(*one), len);
+				done = true;
+			} else {
+				set_span(s->prog, one, keep, len);
+				set_span(s->prog, two, keep, len);
+				at += cut;
+			}
+		}
+	}
+	return done;
 }
 
 /*
@@ -231,8 +324,11 @@ static bool shrink_pairs(struct shrink *s, const struct kp_arg *arg, u64 *value,
 
 	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++)
 		for (b = a + 1; b < KP_NR_ARGS && arg[b].name; b++)
-			if (kp_in_pool(&arg[a]) && kp_in_pool(&arg[b]))
+			if (kp_in_pool(&arg[a]) && kp_in_pool(&arg[b])) {
+				done |= shorten_equal(s, &value[a], &value[b],
+						      max(arg[a].min, arg[b].min), keep);
 				done |= shorten_both(s, arg, value, a, b, keep);
+			}
 	return done;
 }
 
@@ -250,8 +346,11 @@ static bool shrink_args(struct shrink *s, u8 *keep)
 		done |= shrink_pairs(s, arg, step->arg, keep);
 		for (a = 0; a < KP_NR_ARGS && arg[a].name && !s->late; a++) {
 			if (kp_in_pool(&arg[a])) {
+				/* What is long is shortened faster where it is plain. */
+				if (kp_span_len(step->arg[a]) > LONG)
+					done |= make_plain(s, &arg[a], &step->arg[a], keep);
 				done |= shorten(s, &arg[a], &step->arg[a], keep);
-				done |= make_plain(s, &arg[a], &step->arg[a]);
+				done |= make_plain(s, &arg[a], &step->arg[a], keep);
 			} else if (arg[a].kind != KP_OUTPUT) {
 				done |= shrink_number(s, &arg[a], &step->arg[a]);
 			}

@@ -128,7 +128,7 @@ void kp_trace_step(struct kp_trace *trace, u32 step,
 	t->view = 0;
 	if (pair->op[s->op].returns == KP_RET_RESULT && res->ret < 0 &&
 	    !errno_allowed(&pair->operation[s->op], res->ret))
-		kp_trace_broken(trace, step, "errno not in the contract");
+		kp_trace_broken(trace, step, "an errno that its row does not list");
 	if (!view)
 		return;
 

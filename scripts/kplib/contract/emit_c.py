@@ -239,9 +239,11 @@ def glue(pair: str, contract: str, own: str, functions: tuple[Function, ...],
         for parameter in function.parameters:
             for check in _asserts(function, parameter):
                 text.row(parameter.line, check)
-        if function.returns.kind == "KP_RESULT":
-            text.row(function.line, f"static_assert(is_signed_type({function.returns.type}), "
-                     f"\"{function.name}: an errno is negative\");")
+        if function.returns.kind in ("KP_RESULT", "KP_SIGNED", "KP_UNSIGNED"):
+            unsigned = "!" if function.returns.kind == "KP_UNSIGNED" else ""
+            text.row(function.line,
+                     f"static_assert({unsigned}is_signed_type({function.returns.type}), "
+                     f"\"{function.name}: {function.returns.kind} is of another sign\");")
         text.add("\n")
         _caller(function, f"c_{function.name}", function.name, text)
         _caller(function, f"rust_{function.name}", rust_name(pair, function.name), text)

@@ -162,6 +162,13 @@ def _name(word: str, line: int, what: str) -> str:
     return word
 
 
+def _value(word: str, line: int) -> str:
+    """The name of a constant, or a number."""
+    if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*|-?(0x[0-9a-fA-F]+|[0-9]+)", word):
+        raise BadRow(line, f"'{word}' is no name of a value, and no number")
+    return word
+
+
 def _option(word: str, line: int, kind: str) -> tuple[str, str]:
     found = re.fullmatch(r"\.(\w+) ?= ?(.+)", word)
     if not found or found.group(1) not in OPTIONS[kind]:
@@ -180,7 +187,7 @@ def _parameter(word: str, line: int) -> Parameter:
     if len(words) < count:
         raise BadRow(line, f"{kind} wants {count} words before its options")
     named = kind in ("KP_CHOICE", "KP_FLAGS")
-    names = tuple(_name(w, line, "a value") for w in words[count:] if not w.startswith("."))
+    names = tuple(_value(w, line) for w in words[count:] if not w.startswith("."))
     if named and not names:
         raise BadRow(line, f"{kind} wants the names of its values")
     if names and not named:
