@@ -414,7 +414,7 @@ static u32 fill_from(struct rnd_state *rnd, const struct kp_arg *arg,
 	while (edits--) {
 		/* At the end as often as anywhere else: one may begin with the other. */
 		at = die(rnd, 2) ? len : die(rnd, len + 1);
-		switch (die(rnd, 3)) {
+		switch (die(rnd, 4)) {
 		case 0:
 			if (at < len)
 				memmove(to + at, to + at + 1, len - at - 1);
@@ -426,6 +426,11 @@ static u32 fill_from(struct rnd_state *rnd, const struct kp_arg *arg,
 				memmove(to + at + 1, to + at, len++ - at);
 				to[at] = draw_byte(rnd, arg);
 			}
+			break;
+		case 2:
+			/* A letter of the other case. */
+			if (len)
+				to[min(at, len - 1)] ^= 0x20;
 			break;
 		default:
 			if (len)

@@ -214,7 +214,7 @@ void kp_case_regress(struct kunit *test)
 {
 	const struct kp_path_param *p = test->param_value;
 	const char *text = p->pair->stats->given.text;
-	char name[128], said[200];
+	char name[512], said[200];
 	struct kp_program *prog;
 	struct seq_buf wrong;
 	u32 d, seen = 0;

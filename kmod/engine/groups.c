@@ -247,7 +247,7 @@ static void sort_in(struct kp_groups *groups, const struct kp_program *prog,
 	const struct kp_pair *pair = groups->p->pair;
 	struct kp_diff now = *diff;
 	struct seq_buf s;
-	bool smallest;
+	bool smallest, again;
 
 	if (pair->stateless && diff->at < prog->nr_steps) {
 		cut(groups->prog, prog, diff->at, 1);
@@ -259,11 +259,11 @@ static void sort_in(struct kp_groups *groups, const struct kp_program *prog,
 		groups->end = jiffies + SORT_FOR;
 	smallest = kp_shrink(pair, groups->p->id, groups->prog, groups->ref,
 			     groups->got, &now, groups->end);
-	/* A difference that is not there every time stays what it was at first. */
-	if (!kp_trace_diff(groups->ref, groups->got, 0, &now))
-		now = *diff;
+	again = kp_trace_diff(groups->ref, groups->got, 0, &now);
 	seq_buf_init(&s, groups->text, TEXT_SIZE);
 	kp_print_program(&s, groups->prog, groups->ref, groups->got, &now);
+	if (!again)
+		seq_buf_puts(&s, "    it differed, and not when it was run again: a result depends on more than the program\n");
 	if (!smallest)
 		seq_buf_puts(&s, "    not the smallest: that would take too long\n");
 	seq_buf_str(&s);

@@ -355,7 +355,7 @@ static u64 get_number(struct reader *r, const struct kp_arg *arg)
 		}
 		value |= one;
 	}
-	if (arg->size && !kp_in_range(arg, value))
+	if ((arg->size || arg->kind == KP_BUFFER) && !kp_in_range(arg, value))
 		refuse(r, arg->is_signed ? "%s: not between %lld and %lld" :
 		       "%s: not between %llu and %llu", arg->name, arg->lo, arg->hi);
 	return value;
@@ -430,6 +430,8 @@ static u32 get_piece(struct reader *r, const struct kp_arg *arg, u8 *to, u32 len
 	r->at++;
 	n = len - first;
 	times = get_times(r);
+	if (!n)
+		return len;
 	if (!times || (u64)times * n > KP_BYTES_MAX - first) {
 		refuse(r, "%s: at most %u bytes, and none is * 0", arg->name, KP_BYTES_MAX);
 		return len;
@@ -455,6 +457,9 @@ static u64 get_bytes(struct reader *r, const struct kp_arg *arg,
 		more = *r->at == '+';
 		r->at += more;
 	}
+	if (len < arg->min || len > arg->max)
+		refuse(r, "%s: %u bytes, and not between %u and %u", arg->name, len,
+		       arg->min, arg->max);
 	if (r->failed)
 		return 0;
 	prog->pool_used += len;
@@ -531,13 +536,14 @@ static void get_step(struct reader *r, const struct kp_pair *pair,
 		refuse(r, "%s: more words than it has arguments", word);
 }
 
+/* Lines to the end of the program, of which each can be an operation. */
 static u32 count_lines(const char *text)
 {
 	u32 n = 1;
 
-	while ((text = strchr(text, '\n'))) {
-		text++;
-		n++;
+	for (; *text && (n == 1 || *text != '@'); n++) {
+		text += strcspn(text, "\n");
+		text += !!*text;
 	}
 	return n;
 }
@@ -573,7 +579,7 @@ struct kp_program *kp_program_parse(const struct kp_pair *pair,
 	if (!r.failed && pair->stateless && !prog->nr_steps)
 		refuse(&r, "no call");
 	/* An @ in the middle of a line that is wrong begins no program. */
-	if (r.failed)
+	if (r.failed && r.at != *text && r.at[-1] != '\n')
 		r.at += strcspn(r.at, "\n");
 	*text = r.at;
 	if (r.failed) {

@@ -345,8 +345,12 @@ static int accepted(const struct kp_trace *a, const struct kp_trace *b, u32 i)
 	bool able;
 	u32 d;
 
-	/* Both callers have the same two sides: a difference is one of Rust. */
+	/*
+	 * Both callers have the same two sides: a difference is one of Rust. What breaks
+	 * the contract is no difference that can be declared.
+	 */
 	if (!pair->nr_diverges || i >= a->nr || i >= b->nr ||
+	    a->step[i].broken || b->step[i].broken ||
 	    (b->path != KP_C_RUST && b->path != KP_RUST_RUST))
 		return -1;
 	able = get_slots(b->prog, step, pair->op[step->op].arg, slot);

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
-from kplib.boot import accel, lanes
+from kplib.boot import accel, lanes, programs
 from kplib.boot.laneresult import LaneResult
 from kplib.build import kernel, modules, toolchain
 from kplib.build.setup import Setup
@@ -29,6 +29,7 @@ def check_folders(req: Request) -> None:
     """Refuse folders that nothing can be built in."""
     request.check_paths(req)
     request.check_pairs(req)
+    programs.check(req)
     cache.writable_folder("OUT", req.out)
     cache.writable_folder("KPARITY_CACHE", req.cache)
 

@@ -62,6 +62,7 @@ class TestRows(unittest.TestCase):
                 ("KP_FUNCTION(f, ANY, KP_VOID)\nKP_FUNCTION(f, ANY, KP_VOID)", 2, "taken"),
                 ("\nKP_FUNCTON(f, ANY, KP_VOID)", 2, "is KP_FUNCTION meant?"),
                 ("KP_FUNCTION (f, ANY, KP_VOID)", 1, "stand together"),
+                ("KP_FUNCTION(f, ANY, KP_VOID)\n  KP_DIVERGES(a, f, c)", 2, "beginning"),
                 ("KP_WHATEVER(f)", 1, "no row; there are KP_FUNCTION, KP_DIVERGES, KP_SOURCES"),
                 ("int f(void);\n", 1, "no row of a function"),
                 ("KP_FUNCTION(f, ANY, KP_VOID)\nKP_SOURCES(a.c)", 2, "no name of a C file"),

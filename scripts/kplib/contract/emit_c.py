@@ -154,21 +154,24 @@ def _asserts(function: Function, parameter: Parameter) -> list[str]:
     holds = []
     if parameter.kind in _MAX:
         least, most = given.get("min", "0"), given.get("max", str(_MAX[parameter.kind]))
-        holds += [(f"({most}) >= ({least}) && ({most}) <= KP_BYTES_MAX",
-                   ".min is at most .max, and that is at most 4096")]
+        holds += [(f"({least}) >= 0 && ({most}) >= ({least}) && ({most}) <= KP_BYTES_MAX",
+                   ".min is from 0 to .max, and that is at most 4096")]
         if parameter.size_type:
             holds += [(f"sizeof({parameter.type}) == 1", "bytes, not larger elements"),
                       (f"({most}) <= type_max({parameter.size_type})",
                        ".max fits the type of the size")]
         if "of" in given:
             holds += [(f"sizeof({given['of']}) > 1", ".of has a character")]
+            if parameter.kind == "KP_TEXT":
+                holds += [(f"__builtin_strlen({given['of']}) == sizeof({given['of']}) - 1",
+                           "a NUL in .of would end the text")]
     elif parameter.kind in ("KP_NUMBER", "KP_INOUT"):
         kind = parameter.type
         holds += [(f"({kind})({value}) == ({value})", f".{name} is of type {kind}")
                   for name, value in parameter.options]
         if {"lo", "hi"} <= set(given):
             holds += [(f"({given['lo']}) <= ({given['hi']})", ".lo is at most .hi")]
-    return [f"static_assert({test}, \"{function.name}, {parameter.name}: {what}\");"
+    return [f"_Static_assert({test}, \"{function.name}, {parameter.name}: {what}\");"
             for test, what in holds]
 
 
@@ -230,7 +233,7 @@ def glue(pair: str, contract: str, own: str, functions: tuple[Function, ...],
     text.add("#include <linux/module.h>\n#include <linux/overflow.h>\n"
              "#include \"engine/engine.h\"\n"
              f"#include \"{pair}_glue.h\"\n\n"
-             "static void nothing(void *obj, const struct kp_slot *slot,\n"
+             "static void glue_noop(void *obj, const struct kp_slot *slot,\n"
              "\t\tstruct kp_result *res)\n{\n\tres->ret = 0;\n}\n\n")
     for function in functions:
         text.row(function.line,
@@ -242,7 +245,7 @@ def glue(pair: str, contract: str, own: str, functions: tuple[Function, ...],
         if function.returns.kind in ("KP_RESULT", "KP_SIGNED", "KP_UNSIGNED"):
             unsigned = "!" if function.returns.kind == "KP_UNSIGNED" else ""
             text.row(function.line,
-                     f"static_assert({unsigned}is_signed_type({function.returns.type}), "
+                     f"_Static_assert({unsigned}is_signed_type({function.returns.type}), "
                      f"\"{function.name}: {function.returns.kind} is of another sign\");")
         text.add("\n")
         _caller(function, f"c_{function.name}", function.name, text)
@@ -252,7 +255,7 @@ def glue(pair: str, contract: str, own: str, functions: tuple[Function, ...],
              f"\t\"kind=function\" \"\\x1f\" \"{pair}\";\n\n")
     for side in ("c", "rust"):
         listed = "".join(f"\t{side}_{f.name},\n" for f in functions)
-        text.add(f"static const kp_invoke {pair}_c_over_{side}_call[] = {{\n\tnothing,\n"
+        text.add(f"static const kp_invoke {pair}_c_over_{side}_call[] = {{\n\tglue_noop,\n"
                  f"{listed}}};\n\n")
     _diverges(pair, functions, accepted, text)
     _tables(pair, functions, text, len(accepted))

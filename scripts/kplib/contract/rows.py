@@ -240,8 +240,12 @@ def _function(words: list[tuple[str, int]], line: int) -> Function:
 
 def _known(plain: str) -> None:
     """Refuse rows that there are not, and a contract that has none of a function."""
-    for row in re.finditer(r"^(KP_\w*)[ \t]*\(", plain, re.M):
+    for row in re.finditer(r"^[ \t]*(KP_\w*)[ \t]*\(", plain, re.M):
         line = plain.count("\n", 0, row.start()) + 1
+        if not row.group().startswith("KP_"):
+            if row.group(1) in ROWS:
+                raise BadRow(line, f"{row.group(1)} stands at the beginning of its line")
+            continue
         if row.group(1) not in ROWS:
             near = difflib.get_close_matches(row.group(1), ROWS, 1)
             raise BadRow(line, f"'{row.group(1)}' is no row"
@@ -271,7 +275,7 @@ def sources(text: str) -> tuple[Source, ...]:
     """The C files that a contract lists. make reads them too, hence one line alone."""
     plain = _uncommented(text)
     found: list[Source] = []
-    for row in re.finditer(r"^KP_SOURCES\(", plain, re.M):
+    for row in re.finditer(r"^[ \t]*KP_SOURCES\(", plain, re.M):
         line = plain.count("\n", 0, row.start()) + 1
         if found:
             raise BadRow(line, "a second KP_SOURCES; list all files in one")
@@ -296,7 +300,7 @@ def diverges(text: str) -> tuple[Diverges, ...]:
     plain = _uncommented(text)
     names = [function.name for function in read(text)]
     found: list[Diverges] = []
-    for row in re.finditer(r"^KP_DIVERGES\(", plain, re.M):
+    for row in re.finditer(r"^[ \t]*KP_DIVERGES\(", plain, re.M):
         line = plain.count("\n", 0, row.start()) + 1
         words = [word for word, _ in _words(plain, row.end(), line)[0]]
         if len(words) != 5:
@@ -320,7 +324,7 @@ def read(text: str) -> tuple[Function, ...]:
     _known(plain)
     sources(text)
     found: list[Function] = []
-    for row in re.finditer(r"^[ \t]*KP_FUNCTION[ \t]*\(", plain, re.M):
+    for row in re.finditer(r"^[ \t]*KP_FUNCTION\(", plain, re.M):
         line = plain.count("\n", 0, row.start()) + 1
         function = _function(_words(plain, row.end(), line)[0], line)
         if function.name in [f.name for f in found] or function.name == "noop":
