@@ -263,7 +263,7 @@ static void sort_in(struct kp_groups *groups, const struct kp_program *prog,
 	seq_buf_init(&s, groups->text, TEXT_SIZE);
 	kp_print_program(&s, groups->prog, groups->ref, groups->got, &now);
 	if (!again)
-		seq_buf_puts(&s, "    it differed, and not when it was run again: a result depends on more than the program\n");
+		seq_buf_puts(&s, "    it differed once, and not when it was run again\n");
 	if (!smallest)
 		seq_buf_puts(&s, "    not the smallest: that would take too long\n");
 	seq_buf_str(&s);

@@ -42,7 +42,7 @@ class TestPrograms(unittest.TestCase):
         self.assertEqual(programs.text(self.req, "tlv"), b"")
 
     def test_no_text(self) -> None:
-        """A NUL would hide all that follows; a line that begins with an @ begins another program."""
+        """A NUL would hide all that follows; a line with an @ begins another program."""
         for bad in (b"ring\0", b"ring\n@ x\n", b"#" * (request.PROGRAM_MAX + 1)):
             (self.folder / "a").write_bytes(bad)
             self.refused("no program")
