@@ -269,13 +269,14 @@ static void misbehave(struct kunit *test)
 		start_poll_synchronize_rcu();
 		/* Lockdep's RCU allows 5 s more. */
 		preempt_disable();
-		for (end = jiffies + 12 * HZ; time_before(jiffies, end);)
+		for (end = jiffies + 10 * HZ; time_before(jiffies, end);)
 			cpu_relax();
 		preempt_enable();
 		break;
 	case HUNG:
-		limit(test, "/proc/sys/kernel/hung_task_timeout_secs", "4");
-		schedule_timeout_uninterruptible(12 * HZ);
+		/* Tasks are looked at as often. The host waits for 12 s in this variant. */
+		limit(test, "/proc/sys/kernel/hung_task_timeout_secs", "2");
+		schedule_timeout_uninterruptible(7 * HZ);
 		break;
 	case OVERFLOW_STACK:
 		misbehave_shift = overflow_stack(0);
