@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
@@ -177,8 +178,9 @@ class Cell:
             done = [future.result() for future in self._running]
         result = results.gather(self._setup, req.pairs, done)
         result.replay = request.replay(req, self.kernel.arch, self.kernel.variant)
-        result.of_program = lambda path: request.replay(
-            replace(req, program=path, lanes=("check",)), self.kernel.arch, self.kernel.variant)
+        # Not a closure: the suite hands results from process to process.
+        result.of_program = functools.partial(_replay_of, req, self.kernel.arch,
+                                              self.kernel.variant)
         built = self._built.result()
         book = _ledger(built, result.pairs, self._req.pairs_dir)
         for pair, verdict in book.verdicts():
@@ -192,6 +194,11 @@ class Cell:
             unsaved = f"the results are not saved: {_why(err)}"
             files.failed(self.folder, unsaved)
         return CellRun(result, built, book, found, unsaved)
+
+
+def _replay_of(req: Request, arch: Arch, variant: Variant, path: Path) -> str:
+    """The words that run one program of a run again."""
+    return request.replay(replace(req, program=path, lanes=("check",)), arch, variant)
 
 
 def run_cell(req: Request, tools: toolchain.Toolchain, arch: Arch, variant: Variant) -> CellRun:
