@@ -84,7 +84,9 @@ class Session:
         return self.vm.load(
             "loading the engine", in_guest(self._built.engine).read_bytes(),
             f"seed={request.seed} programs={request.programs} mark={self._token} "
-            f"skip={agenda.skipped(self.works)}" + (" only=regress" if request.program else ""))
+            f"skip={agenda.skipped(self.works)} "
+            f"given={','.join(w.pair for w in self.works if programs.files(request, w.pair))}"
+            + (" only=regress" if request.program else ""))
 
     def run(self) -> None:
         """Run all, and end the guest."""
