@@ -103,7 +103,7 @@ static void lockstep(struct kunit *test, const struct kp_path_param *p,
 {
 	u32 i;
 
-	for (i = 0; i < kp_programs; i++) {
+	for (i = 0; i < kp_programs && !kp_groups_late(groups); i++) {
 		kp_alive();
 		kp_program_make(p->pair, prog, kp_seed, i, kp_steps);
 		kp_trace_run(ref, p->pair, KP_C_C, prog);
@@ -111,6 +111,9 @@ static void lockstep(struct kunit *test, const struct kp_path_param *p,
 		kp_groups_collect(groups, prog, ref, got);
 	}
 	kp_groups_report(groups, test);
+	if (i < kp_programs)
+		kunit_err(test, "  ended after %u of %u programs: they take too long", i,
+			  kp_programs);
 }
 
 /**

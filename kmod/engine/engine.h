@@ -747,6 +747,7 @@ struct kp_groups *kp_groups_alloc(const struct kp_path_param *p, u32 steps);
 void kp_groups_free(struct kp_groups *groups);
 bool kp_groups_collect(struct kp_groups *groups, const struct kp_program *prog,
 		       const struct kp_trace *ref, const struct kp_trace *got);
+bool kp_groups_late(const struct kp_groups *groups);
 void kp_groups_report(struct kp_groups *groups, struct kunit *test);
 
 /* stats.c */

@@ -322,6 +322,19 @@ bool kp_groups_collect(struct kp_groups *groups, const struct kp_program *prog,
 	return from;
 }
 
+/**
+ * kp_groups_late() - whether to end a case that has failed, for the time it takes
+ * @groups: the groups
+ *
+ * Operations can wait for what a bug keeps from them, in each program again.
+ *
+ * Return: true some time after the first difference
+ */
+bool kp_groups_late(const struct kp_groups *groups)
+{
+	return groups->end && time_after(jiffies, groups->end);
+}
+
 /* A case of several lines at once would lose their indentation in the log. */
 static void print_lines(struct kunit *test, char *text)
 {
