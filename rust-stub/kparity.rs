@@ -318,6 +318,28 @@ macro_rules! contract {
     };
 }
 
+/// Defines what a crate with `module!` has: the prefix of `pr_info!` and its like, and `THIS_MODULE`.
+#[allow(unused_macros)] // Roots that are generated use it.
+macro_rules! module_names {
+    ($pair:literal) => {
+        /// Comes before each line that the pair prints.
+        #[allow(dead_code)]
+        const __LOG_PREFIX: &[u8] = concat!("kparity_", $pair, "\0").as_bytes();
+
+        /// The pair's module.
+        #[allow(dead_code)]
+        static THIS_MODULE: ::kernel::ThisModule = {
+            #[allow(improper_ctypes)] // Opaque to this side, and never read by it.
+            extern "C" {
+                static __this_module: ::kernel::types::Opaque<::kernel::bindings::module>;
+            }
+
+            // SAFETY: modpost makes `__this_module`, which is there while the module is.
+            unsafe { ::kernel::ThisModule::from_ptr(__this_module.get()) }
+        };
+    };
+}
+
 /// Checks at compile time that the contract declares a static with this very type.
 macro_rules! declared {
     ($name:ident: $type:ty) => {

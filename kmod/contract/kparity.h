@@ -15,7 +15,16 @@
 #include <linux/types.h>
 
 /** define KP_NR_ARGS - how many arguments an operation or an object can take */
-#define KP_NR_ARGS	3
+#define KP_NR_ARGS	6
+
+/*
+ * Rows of a contract whose glue is generated. C and bindgen see nothing of them:
+ * scripts/contract-glue reads them as text. Documentation/contract.md says what
+ * each word means.
+ */
+#define KP_FUNCTION(...)
+#define KP_DIVERGES(...)
+#define KP_SOURCES(...)
 
 /**
  * define KP_POISON - what an operation's output holds before the call
@@ -30,11 +39,14 @@
 /**
  * struct kp_step - one operation of a program
  * @op: index into the pair's table of operations
- * @arg: its arguments; those that the operation does not take are 0
+ * @arg: its arguments; those that the operation does not take are 0. Of text and
+ *       bytes this is where they are in the program's @pool, see kp_span().
+ * @shift: where its text and bytes lie, in bytes behind a multiple of 8
  */
 struct kp_step {
 	u32 op;
 	u64 arg[KP_NR_ARGS];
+	u32 shift;
 };
 
 /**
@@ -56,6 +68,8 @@ struct kp_result {
  *           driver only counts what each operation costs.
  * @param: how to create the object
  * @step: the operations
+ * @pool: the bytes of text and bytes that are arguments
+ * @pool_used: bytes of @pool in use
  */
 struct kp_program {
 	u64 seed;
@@ -64,9 +78,32 @@ struct kp_program {
 	bool observe;
 	u64 param[KP_NR_ARGS];
 	struct kp_step *step;
+	u8 *pool;
+	u32 pool_used;
 };
 
 struct kp_trace;
+
+/**
+ * struct kp_slot - one argument, laid out for a call
+ * @n: a number that is passed by value; else the number of bytes at @p
+ * @p: text, bytes, or where a function writes; guarded on both sides
+ */
+struct kp_slot {
+	u64 n;
+	void *p;
+};
+
+/**
+ * typedef kp_invoke - call one operation with arguments that are laid out
+ * @obj: the object; NULL for a function
+ * @slot: the arguments, in the order of the contract
+ * @res: where the return value goes
+ *
+ * Context: that of the operation.
+ */
+typedef void (*kp_invoke)(void *obj, const struct kp_slot *slot,
+			  struct kp_result *res);
 
 /**
  * struct kp_field - where a language has a shared type or a member of one

@@ -6,75 +6,114 @@
 #include <linux/seq_buf.h>
 #include "engine.h"
 
-/* Print one operation beside what both paths made of it. */
-static void report_step(struct kunit *test, const struct kp_program *prog,
-			u32 i, const struct kp_trace *ref,
-			const struct kp_trace *got, const char *mark)
-{
-	char call[128], a[80] = "not run", b[80] = "not run";
+/* The most operations of a program that are all printed. */
+#define PRINT_MAX	64
 
-	kp_format_step(got->pair, &prog->step[i], call, sizeof(call));
+static void print_step(struct seq_buf *s, const struct kp_program *prog, u32 i,
+		       const struct kp_trace *ref, const struct kp_trace *got,
+		       bool here)
+{
+	seq_buf_puts(s, "    ");
+	kp_print_step(s, got->pair, prog, i);
+	seq_buf_puts(s, here ? "\n          c->c: " : "\n          both: ");
 	if (i < ref->nr)
-		kp_format_result(&ref->step[i], a, sizeof(a));
-	if (i < got->nr)
-		kp_format_result(&got->step[i], b, sizeof(b));
-	kunit_err(test, "  %u %s", i + 1, call);
-	kunit_err(test, "      c->c: %s", a);
-	kunit_err(test, "      %s: %s%s", kp_path_name[got->path], b, mark);
+		kp_print_result(s, ref, i);
+	else
+		seq_buf_puts(s, "not run");
+	if (here) {
+		seq_buf_puts(s, "\n          this path: ");
+		if (i < got->nr)
+			kp_print_result(s, got, i);
+		else
+			seq_buf_puts(s, "not run");
+	}
+	seq_buf_putc(s, '\n');
 }
 
-/* Print the smallest failing program beside what both paths made of it. */
-static void report(struct kunit *test, const struct kp_program *prog,
-		   u32 was_steps, bool smallest, const struct kp_trace *ref,
-		   const struct kp_trace *got)
+/**
+ * kp_print_program() - print a program beside what both paths made of it
+ * @s: where to
+ * @prog: the program
+ * @ref: its trace on C over C
+ * @got: its trace on the path
+ * @diff: their first difference
+ *
+ * The path is not named: paths that differ in the same way print the same. Of a long
+ * program, one that was not made small, the operation that differs is printed alone.
+ */
+void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
+		      const struct kp_trace *ref, const struct kp_trace *got,
+		      const struct kp_diff *diff)
 {
-	const struct kp_pair *pair = got->pair;
-	const char *name = kp_path_name[got->path];
-	char call[128];
-	u32 at, i;
-	bool differ = kp_trace_differ(ref, got, &at);
+	u32 i;
 
-	if (!differ && got->broken)
-		at = got->broken_at;
-	kunit_err(test, "%s: seed %llu, program %u, step %u of %u (shrunk from %u%s)",
-		  pair->name, prog->seed, prog->index,
-		  min(at + 1, prog->nr_steps), prog->nr_steps, was_steps,
-		  smallest ? "" : ", and given up: it takes too long");
-	kp_format_params(pair, prog->param, call, sizeof(call));
-	kunit_err(test, "  %s  c->c: %d  %s: %d", call, ref->err,
-		  name, got->err);
+	seq_buf_puts(s, "    ");
+	kp_print_create(s, got->pair, prog->param);
+	seq_buf_putc(s, '\n');
+	if (diff->what == KP_DIFFERS_CREATE)
+		seq_buf_printf(s, "          c->c: created with %d, state %08x\n"
+			       "          this path: created with %d, state %08x\n",
+			       ref->err, (u32)ref->start, got->err, (u32)got->start);
 	for (i = 0; i < prog->nr_steps; i++)
-		report_step(test, prog, i, ref, got,
-			    differ && i == at ? "   <-- differs" : "");
-	if (got->broken)
-		kunit_err(test, "  broken at step %u on %s: %s",
-			  got->broken_at + 1, name, got->broken);
-	KUNIT_FAIL(test, "%s: %s %s", pair->name, name,
-		   differ ? "differs from c->c" : "breaks its contract");
+		if (i == diff->at || prog->nr_steps <= PRINT_MAX)
+			print_step(s, prog, i, ref, got, i == diff->at);
+	if (diff->broken)
+		seq_buf_printf(s, "    this path broke its contract: %s\n", diff->broken);
+	if (ref->broken)
+		seq_buf_printf(s, "    c->c itself breaks the contract at step %u: %s\n",
+			       ref->broken_at + 1, ref->broken);
+}
+
+/* Room for a program of a few operations, and what both paths made of it. */
+#define TEXT_SIZE	8192
+#define JSON_SIZE	65536
+
+/* Print one program that is not to be made smaller, and fail. */
+static void report(struct kunit *test, const struct kp_program *prog,
+		   const char *name, const struct kp_trace *ref,
+		   const struct kp_trace *got, const struct kp_diff *diff)
+{
+	char *text = kunit_kmalloc(test, TEXT_SIZE, GFP_KERNEL);
+	char *json = kunit_kmalloc(test, JSON_SIZE, GFP_KERNEL);
+	struct seq_buf s;
+	char *line;
+
+	KUNIT_FAIL(test, "%s: step %u of %u differs from c->c, or breaks its contract",
+		   name, min(diff->at + 1, prog->nr_steps), prog->nr_steps);
+	if (!text || !json)
+		return;
+	seq_buf_init(&s, json, JSON_SIZE);
+	kp_failure_print(&s, prog, ref, got, diff);
+	kp_failure_add(test, name, 1, seq_buf_str(&s));
+	seq_buf_init(&s, text, TEXT_SIZE);
+	kp_print_program(&s, prog, ref, got, diff);
+	seq_buf_str(&s);
+	while ((line = strsep(&text, "\n")))
+		if (*line)
+			kunit_err(test, "%s", line);
 }
 
 /*
  * C over C is its own reference: the same program twice, so a result that
  * depends on anything but the program shows here before it confuses a port.
  */
-static void lockstep(struct kunit *test, const struct kp_pair *pair,
-		     enum kp_path_id path, struct kp_program *prog,
-		     struct kp_trace *ref, struct kp_trace *got)
+static void lockstep(struct kunit *test, const struct kp_path_param *p,
+		     struct kp_program *prog, struct kp_trace *ref,
+		     struct kp_trace *got, struct kp_groups *groups)
 {
-	bool smallest;
-	u32 i, at;
+	u32 i;
 
-	for (i = 0; i < kp_programs; i++) {
+	for (i = 0; i < kp_programs && !kp_groups_late(groups); i++) {
 		kp_alive();
-		kp_program_make(pair, prog, kp_seed, i, kp_steps);
-		kp_trace_run(ref, pair, KP_C_C, prog);
-		kp_trace_run(got, pair, path, prog);
-		if (!got->broken && !kp_trace_differ(ref, got, &at))
-			continue;
-		smallest = kp_shrink(pair, path, prog, ref, got);
-		report(test, prog, kp_steps, smallest, ref, got);
-		return;
+		kp_program_make(p->pair, prog, kp_seed, i, kp_steps);
+		kp_trace_run(ref, p->pair, KP_C_C, prog);
+		kp_trace_run(got, p->pair, p->id, prog);
+		kp_groups_collect(groups, prog, ref, got);
 	}
+	kp_groups_report(groups, test);
+	if (i < kp_programs)
+		kunit_err(test, "  ended after %u of %u programs: they take too long", i,
+			  kp_programs);
 }
 
 /**
@@ -82,26 +121,134 @@ static void lockstep(struct kunit *test, const struct kp_pair *pair,
  * @test: its parameter is the path
  *
  * Fails if a trace differs, an errno is not in the contract or an invariant
- * does not hold after an operation.
+ * does not hold after an operation; and tells all differences, a group for each
+ * kind.
  */
 void kp_case_lockstep(struct kunit *test)
 {
 	const struct kp_path_param *p = test->param_value;
 	struct kp_program *prog = kp_program_alloc(kp_steps);
-	struct kp_trace *ref = kp_trace_alloc(kp_steps);
-	struct kp_trace *got = kp_trace_alloc(kp_steps);
+	struct kp_trace *ref = kp_trace_alloc(kp_steps, true);
+	struct kp_trace *got = kp_trace_alloc(kp_steps, false);
+	struct kp_groups *groups = kp_groups_alloc(p, kp_steps);
 
-	if (prog && ref && got) {
+	if (prog && ref && got && groups) {
 		prog->observe = true;
-		lockstep(test, p->pair, p->id, prog, ref, got);
+		lockstep(test, p, prog, ref, got, groups);
 	} else {
 		KUNIT_FAIL(test, "no memory for programs of %u steps", kp_steps);
 	}
+	kp_groups_free(groups);
 	kp_trace_free(got);
 	kp_trace_free(ref);
 	kp_program_free(prog);
 }
 EXPORT_SYMBOL_GPL(kp_case_lockstep);
+
+/* The part of a file's path behind its folder. */
+static const char *basename_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/*
+ * A difference that the contract accepts must be there: one that is not any more is
+ * a row that hides whatever comes next. Its witness is the program of its name.
+ */
+static void judge_witness(struct kunit *test, const struct kp_path_param *p,
+			  const char *name, const struct kp_trace *ref,
+			  const struct kp_trace *got, u32 *seen)
+{
+	u32 times[KP_MAX_DIVERGES] = {}, d;
+
+	kp_trace_accepted(ref, got, times);
+	for (d = 0; d < p->pair->nr_diverges; d++) {
+		if (strcmp(basename_of(name), p->pair->diverges[d].id))
+			continue;
+		*seen |= BIT(d);
+		if (!times[d])
+			KUNIT_FAIL(test, "%s: the declared difference %s is no longer there",
+				   name, p->pair->diverges[d].id);
+	}
+}
+
+/* Run one program that the host has handed over. */
+static void run_given(struct kunit *test, const struct kp_path_param *p,
+		      const char *name, struct kp_program *prog, u32 *seen)
+{
+	struct kp_trace *ref = kp_trace_alloc(prog->nr_steps, true);
+	struct kp_trace *got = kp_trace_alloc(prog->nr_steps, false);
+	struct kp_diff diff;
+
+	if (ref && got) {
+		prog->observe = true;
+		kp_trace_run(ref, p->pair, KP_C_C, prog);
+		kp_trace_run(got, p->pair, p->id, prog);
+		if (kp_trace_diff(ref, got, 0, &diff))
+			report(test, prog, name, ref, got, &diff);
+		if (p->id == KP_C_RUST || p->id == KP_RUST_RUST)
+			judge_witness(test, p, name, ref, got, seen);
+	} else {
+		KUNIT_FAIL(test, "no memory for %s", name);
+	}
+	kp_trace_free(got);
+	kp_trace_free(ref);
+}
+
+/* The first line of a text, without "@ "; @text is moved behind it. */
+static void get_name(const char **text, char *name, size_t size)
+{
+	size_t len = strcspn(*text, "\n");
+
+	strscpy(name, *text + min(len, 2), min(size, len - min(len, 2) + 1));
+	*text += len + !!(*text)[len];
+}
+
+/**
+ * kp_case_regress() - programs that once failed, or that a person wrote
+ * @test: its parameter is the path
+ *
+ * The host hands them over as text, each behind a line "@ NAME". They run as in
+ * lockstep: on the path and on C over C.
+ */
+void kp_case_regress(struct kunit *test)
+{
+	const struct kp_path_param *p = test->param_value;
+	const char *text = p->pair->stats->given.text;
+	char name[512], said[200];
+	struct kp_program *prog;
+	struct seq_buf wrong;
+	u32 d, seen = 0;
+
+	if ((!text || *text != '@') && !p->pair->nr_diverges) {
+		kunit_skip(test, "no programs in its regress folder, nor given with PROGRAM=");
+		return;
+	}
+	while (text && *text == '@') {
+		get_name(&text, name, sizeof(name));
+		seq_buf_init(&wrong, said, sizeof(said));
+		prog = kp_program_parse(p->pair, &text, &wrong);
+		if (prog)
+			run_given(test, p, name, prog, &seen);
+		else
+			KUNIT_FAIL(test, "%s: %s", name, seq_buf_str(&wrong));
+		kp_program_free(prog);
+		while (*text && *text != '@') {
+			text += strcspn(text, "\n");
+			text += !!*text;
+		}
+		kp_alive();
+	}
+	if (!kp_case_wanted("lockstep") || (p->id != KP_C_RUST && p->id != KP_RUST_RUST))
+		return;
+	for (d = 0; d < p->pair->nr_diverges; d++)
+		if (!(seen & BIT(d)))
+			KUNIT_FAIL(test, "the declared difference %s has no witness in regress",
+				   p->pair->diverges[d].id);
+}
+EXPORT_SYMBOL_GPL(kp_case_regress);
 
 /* Count a promise that the engine itself judges, if the contract makes it. */
 static void judge_id(struct kunit *test, const char *id)
@@ -134,18 +281,14 @@ bool kp_never_sleeps(const struct kp_pair *pair)
 static void judge_atomic(struct kunit *test, const struct kp_program *prog,
 			 const struct kp_trace *ref, const struct kp_trace *got)
 {
-	u32 at;
+	struct kp_diff diff;
+	char name[60];
 
-	KUNIT_EXPECT_PTR_EQ_MSG(test, got->broken, NULL,
-				"broken at step %u: %s", got->broken_at + 1,
-				got->broken);
-	if (!kp_trace_differ(ref, got, &at))
+	if (!kp_trace_diff(ref, got, 0, &diff))
 		return;
-	if (at < prog->nr_steps)
-		report_step(test, prog, at, ref, got, "   <-- differs");
-	KUNIT_FAIL(test, "%s: %s differs from c->c, in program %u of seed %llu",
-		   got->pair->name, kp_path_name[got->path], prog->index,
-		   prog->seed);
+	scnprintf(name, sizeof(name), "program %u of seed %llu, in atomic context",
+		  prog->index, prog->seed);
+	report(test, prog, name, ref, got, &diff);
 }
 
 /**
@@ -172,8 +315,8 @@ void kp_case_atomic(struct kunit *test)
 		return;
 	}
 	prog = kp_program_alloc(kp_steps);
-	trace = kp_trace_alloc(kp_steps);
-	ref = kp_trace_alloc(kp_steps);
+	trace = kp_trace_alloc(kp_steps, false);
+	ref = kp_trace_alloc(kp_steps, true);
 	if (!prog || !trace || !ref) {
 		KUNIT_FAIL(test, "no memory for a program of %u steps", kp_steps);
 		goto out;

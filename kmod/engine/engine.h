@@ -10,18 +10,83 @@
 #include "contract/kparity.h"
 
 /**
- * struct kp_range - the values that an argument is drawn from
+ * enum kp_kind - how an argument is passed
+ * @KP_NUMBER: an integer, by value
+ * @KP_TEXT: a string that ends with a NUL
+ * @KP_BYTES: bytes, and their number
+ * @KP_OUTPUT: an integer that the operation stores where it is pointed to
+ * @KP_INOUT: the same, and the operation reads it first
+ * @KP_BUFFER: room for a number of bytes, and that number
+ */
+enum kp_kind { KP_NUMBER, KP_TEXT, KP_BYTES, KP_OUTPUT, KP_INOUT, KP_BUFFER };
+
+/**
+ * struct kp_name - a value that has a name in C
+ * @name: as in C; NULL ends the list
+ * @value: its value
+ */
+struct kp_name {
+	const char *name;
+	u64 value;
+};
+
+/**
+ * struct kp_arg - an argument: how it is passed, and what it is drawn from
  * @name: what to call it in a printed program; NULL ends the list
  * @lo: least value
  * @hi: greatest value
  * @log2: the value is a power of two and @lo and @hi bound its exponent; one
  *        value in sixteen is one less than that, hence mostly no power of two
+ * @kind: how it is passed
+ * @size: bytes of the integer's type; 0 for an argument of a hand-written
+ *        driver, which is drawn evenly and has all 64 bits
+ * @is_signed: the integer's type is signed, and so are @lo and @hi
+ * @min: least number of bytes
+ * @max: greatest number of bytes, but for the NUL
+ * @of: characters that text is made of; NULL for any but NUL
+ * @nr_of: how many these are
+ * @parts: pieces that text is made of, beside @of; NULL at the end, or no list
+ * @numeric: text is mostly a number as a person writes it
+ * @names: values that have a name; no list if NULL
+ * @flags: @names are bits of which any number can be set; else the value is one
+ *         of them
+ * @beyond: one draw in eight has a bit that it should not have
  */
-struct kp_range {
+struct kp_arg {
 	const char *name;
 	u64 lo;
 	u64 hi;
 	bool log2;
+	enum kp_kind kind;
+	u8 size;
+	bool is_signed;
+	u32 min;
+	u32 max;
+	const char *of;
+	u32 nr_of;
+	const char *const *parts;
+	bool numeric;
+	const struct kp_name *names;
+	bool flags;
+	bool beyond;
+};
+
+/**
+ * enum kp_returns - what a return value means
+ * @KP_RET_RESULT: negative is an errno
+ * @KP_RET_VOID: nothing
+ * @KP_RET_BOOL: true or false
+ * @KP_RET_SIGNED: a signed number, never an errno
+ * @KP_RET_UNSIGNED: an unsigned number, never an errno
+ * @KP_RET_OFFSET: a place in an argument, as an offset; -1 for none
+ */
+enum kp_returns {
+	KP_RET_RESULT,
+	KP_RET_VOID,
+	KP_RET_BOOL,
+	KP_RET_SIGNED,
+	KP_RET_UNSIGNED,
+	KP_RET_OFFSET,
 };
 
 /**
@@ -38,12 +103,18 @@ typedef void (*kp_call)(const void *ops, void *obj, const u64 *arg,
  * struct kp_op - how programs use one operation of a contract
  * @weight: how often it is drawn, relative to the others
  * @arg: its arguments
- * @call: how C calls it. Rust has a table of its own in the same order.
+ * @call: how C calls it, in a hand-written driver. Rust has a table of its own
+ *        in the same order.
+ * @returns: what its return value means
+ * @only_errno: of %KP_RET_RESULT, it is 0 or an errno: a Rust caller is given an
+ *              output in place of a number
  */
 struct kp_op {
 	u32 weight;
-	struct kp_range arg[KP_NR_ARGS];
+	struct kp_arg arg[KP_NR_ARGS];
 	kp_call call;
+	enum kp_returns returns;
+	bool only_errno;
 };
 
 /** define KP_ERRNOS - what an operation of a contract may fail with */
@@ -71,6 +142,22 @@ struct kp_operation {
 	enum kp_context context;
 	const int *errnos;
 };
+
+/**
+ * struct kp_diverges - a difference that the contract accepts
+ * @id: name, unique in the pair, and that of the program that witnesses it
+ * @op: the operation
+ * @when: whether results differ so: @slot has the arguments, @c and @rust are
+ *        what the two sides returned
+ */
+struct kp_diverges {
+	const char *id;
+	u32 op;
+	bool (*when)(const struct kp_slot *slot, s64 c, s64 rust);
+};
+
+/** define KP_MAX_DIVERGES - the most differences that a contract can accept */
+#define KP_MAX_DIVERGES		16
 
 /**
  * enum kp_verdict - what an invariant says of one operation
@@ -128,6 +215,9 @@ struct kp_path_param {
 	enum kp_path_id id;
 };
 
+/** define KP_MAX_OPS - the most operations of a pair whose outcomes are told */
+#define KP_MAX_OPS		64
+
 /** define KP_MAX_INVARIANTS - the most invariants a pair can have */
 #define KP_MAX_INVARIANTS	32
 
@@ -149,26 +239,55 @@ struct kp_cost {
 };
 
 /**
+ * struct kp_failures - failures of a pair, a line of JSON each
+ * @text: the lines; NULL for none
+ * @len: their length
+ */
+struct kp_failures {
+	char *text;
+	size_t len;
+};
+
+/**
+ * struct kp_given - programs as text
+ * @text: the text; NULL for none
+ * @len: its length
+ */
+struct kp_given {
+	char *text;
+	size_t len;
+};
+
+/**
  * struct kp_stats - what running a pair has gathered since the module loaded
  * @dir: debugfs directory of the pair
+ * @given: programs that the host has handed over, to run in case regress
+ * @failures: what has failed, for a program to read
  * @suites: the pair's suites, NULL at the end
  * @wanted: the paths of the case that runs, but for those in parameter skip
  * @judged: how often each invariant was put to the test, by path
  * @judged_in: the cases that did so, as bits
  * @case_name: name of each case's bit
  * @now: bit of the case that runs
+ * @diverged: how often a difference that the contract accepts was met
+ * @outcome: what calls of each operation have come to on each path, as bits: see
+ *           kp_outcome()
  * @cost: the cost table, NULL until the insn suite ran
  * @nr_costs: elements of @cost in use
  * @max_costs: room in @cost
  */
 struct kp_stats {
 	struct dentry *dir;
+	struct kp_given given;
+	struct kp_failures failures;
 	struct kunit_suite *const *suites;
 	struct kp_path_param wanted[KP_NR_PATHS];
 	u64 judged[KP_MAX_INVARIANTS][KP_NR_PATHS];
 	u32 judged_in[KP_MAX_INVARIANTS];
 	const char *case_name[KP_MAX_CASES];
 	u32 now;
+	u32 diverged[KP_MAX_DIVERGES][KP_NR_PATHS];
+	u32 outcome[KP_MAX_OPS][KP_NR_PATHS];
 	struct kp_cost *cost;
 	u32 nr_costs;
 	u32 max_costs;
@@ -184,24 +303,30 @@ struct kp_stats {
  * @nr_ops: number of elements in @operation and in @op
  * @invariant: the contract's invariants
  * @nr_invariants: number of elements in @invariant
+ * @diverges: differences that the contract accepts
+ * @nr_diverges: number of elements in @diverges
  * @view_size: bytes in the pair's view
  * @path: the four drivers
  * @stats: filled by the engine
+ * @stateless: no operation changes what another one gives
  * @init: called when the pair's module is loaded, before any case runs; may be
  *        NULL. Returns 0 or an errno, and then the module is not loaded.
  * @exit: undoes @init; may be NULL
  */
 struct kp_pair {
 	const char *name;
-	struct kp_range param[KP_NR_ARGS];
+	struct kp_arg param[KP_NR_ARGS];
 	const struct kp_operation *operation;
 	const struct kp_op *op;
 	u32 nr_ops;
 	const struct kp_invariant *invariant;
 	u32 nr_invariants;
+	const struct kp_diverges *diverges;
+	u32 nr_diverges;
 	size_t view_size;
 	const struct kp_driver *path[KP_NR_PATHS];
 	struct kp_stats *stats;
+	bool stateless;
 	int (*init)(void);
 	void (*exit)(void);
 };
@@ -211,12 +336,37 @@ struct kp_pair {
  * @res: what it gave
  * @view: hash of the view after it
  * @cost: what it cost, in units of kp_clock()
+ * @outs: hash of buffers and of numbers that it may change
+ * @stored: hash of numbers that it only stores
+ * @hides: its caller cannot see @stored: Rust has no outputs beside an error
+ * @outs_at: where the trace keeps it, or %KP_NOT_KEPT
+ * @broken: what of the contract it broke, or NULL
  */
 struct kp_step_trace {
 	struct kp_result res;
 	u64 view;
 	u64 cost;
+	u64 outs;
+	u64 stored;
+	bool hides;
+	u32 outs_at;
+	const char *broken;
 };
+
+/** define KP_UNWRITTEN - what a function finds where it is to store something */
+#define KP_UNWRITTEN	0x9d
+
+/** define KP_NOT_KEPT - a trace has no room for an operation's outputs */
+#define KP_NOT_KEPT	U32_MAX
+
+/** define KP_BYTES_MAX - the most bytes that an argument can have */
+#define KP_BYTES_MAX	4096
+
+/** define KP_POOL_SIZE - bytes of all arguments of a program */
+#define KP_POOL_SIZE	(256 * 1024)
+
+/** define KP_KEPT_SIZE - bytes of outputs that a trace keeps to be printed */
+#define KP_KEPT_SIZE	(32 * 1024)
 
 /**
  * struct kp_trace - what a program gave on one path
@@ -233,6 +383,10 @@ struct kp_step_trace {
  * @step_max: room in @step
  * @alive: tell the host of each operation: a program can take longer than the
  *         host waits for a case that says nothing
+ * @arena: room for one operation's arguments and their guards
+ * @kept: outputs, to be printed
+ * @kept_used: bytes of @kept in use
+ * @reference: this is what another trace is compared with
  */
 struct kp_trace {
 	const struct kp_pair *pair;
@@ -247,6 +401,47 @@ struct kp_trace {
 	u8 view[KP_VIEW_MAX] __aligned(8);
 	u32 step_max;
 	bool alive;
+	u8 *arena;
+	u8 *kept;
+	u32 kept_used;
+	bool reference;
+};
+
+/**
+ * enum kp_what - what of an operation differs
+ * @KP_DIFFERS_CREATE: the object's creation, or its state right after that
+ * @KP_DIFFERS_RETURN: the return value
+ * @KP_DIFFERS_OUTPUT: what it stored
+ * @KP_DIFFERS_STATE: the object's state after it
+ * @KP_DIFFERS_CONTRACT: nothing, but it broke its contract
+ * @KP_DIFFERS_END: one of the two did not get there
+ */
+enum kp_what {
+	KP_DIFFERS_CREATE,
+	KP_DIFFERS_RETURN,
+	KP_DIFFERS_OUTPUT,
+	KP_DIFFERS_STATE,
+	KP_DIFFERS_CONTRACT,
+	KP_DIFFERS_END,
+};
+
+/**
+ * struct kp_diff - a difference between a path and C over C
+ * @at: number of the operation in the program; that of all operations if it is
+ *      none of them
+ * @op: the operation
+ * @what: what differs
+ * @expected: errno of C over C, 0 for success
+ * @got: errno on the path, 0 for success
+ * @broken: what of the contract broke on the path; NULL if nothing did
+ */
+struct kp_diff {
+	u32 at;
+	u32 op;
+	enum kp_what what;
+	s32 expected;
+	s32 got;
+	const char *broken;
 };
 
 /**
@@ -269,6 +464,67 @@ typedef void (*kp_c_view)(const void *ops, void *obj, void *view);
 
 void kp_c_run(const struct kp_pair *pair, kp_c_view take_view, void *obj,
 	      const struct kp_program *prog, struct kp_trace *trace);
+
+/**
+ * struct kp_calls - one path of a pair whose glue is generated
+ * @pair: the pair
+ * @path: the path
+ * @call: a function for each operation, in the order of the contract
+ */
+struct kp_calls {
+	const struct kp_pair *pair;
+	enum kp_path_id path;
+	const kp_invoke *call;
+};
+
+/** define KP_PARTS - the pieces that a text is made of */
+#define KP_PARTS(...)	((const char *const[]){ __VA_ARGS__, NULL })
+
+/**
+ * kp_offset() - a place in an argument, as the engine compares it
+ * @at: the place, or NULL for none
+ * @base: where the argument begins
+ *
+ * Return: the offset, -1 for none
+ */
+static inline s64 kp_offset(const void *at, const void *base)
+{
+	return at ? (const u8 *)at - (const u8 *)base : -1;
+}
+
+void kp_calls_run(const struct kp_calls *calls, void *obj,
+		  const struct kp_program *prog, struct kp_trace *trace);
+
+/**
+ * KP_FUNCTION_DRIVER() - the driver of one path of a function pair
+ * @name: name of the driver
+ * @of: name of the pair
+ * @id: the path
+ * @table: its functions
+ *
+ * There is no object: any pointer stands for one.
+ */
+#define KP_FUNCTION_DRIVER(name, of, id, table)				\
+static const struct kp_calls name##_calls = {				\
+	.pair = &of##_pair, .path = id, .call = table,			\
+};									\
+static void *name##_create(const u64 *param)				\
+{									\
+	return (void *)&name##_calls;					\
+}									\
+static void name##_run(void *obj, const struct kp_program *prog,	\
+		       struct kp_trace *trace)				\
+{									\
+	kp_calls_run(&name##_calls, NULL, prog, trace);			\
+}									\
+static void name##_destroy(void *obj)					\
+{									\
+}									\
+static const struct kp_driver name = {					\
+	.create = name##_create,					\
+	.run = name##_run,						\
+	.destroy = name##_destroy,					\
+}
 
 /**
  * KP_C_DRIVER() - the driver of C callers over one implementation
@@ -348,6 +604,13 @@ do {									\
 #define KP_CASE(pair, func)	__KP_CASE(func, #func, pair),
 
 /**
+ * KP_ENGINE_CASE() - a case of the engine's, kp_case_<name>()
+ * @pair: the pair's name
+ * @name: the case's name
+ */
+#define KP_ENGINE_CASE(pair, name)	__KP_CASE(kp_case_##name, #name, pair),
+
+/**
  * KP_SUITES() - the KUnit suites and the module boilerplate of a pair
  * @pair: the pair's name; <pair>_pair must be a struct kp_pair
  * @...: further cases of the pair's own: KP_CASE() rows, without commas
@@ -356,6 +619,20 @@ do {									\
  * Every case of the engine runs once for each path, which KTAP names.
  */
 #define KP_SUITES(pair, ...)						\
+	__KP_SUITES(pair,						\
+		    KP_ENGINE_CASE(pair, layout)			\
+		    __VA_ARGS__						\
+		    KP_ENGINE_CASE(pair, invariants))
+
+/**
+ * KP_FUNCTION_SUITES() - the same for a function pair
+ * @pair: the pair's name
+ * @...: further cases of the pair's own: KP_CASE() rows, without commas
+ */
+#define KP_FUNCTION_SUITES(pair, ...)					\
+	__KP_SUITES(pair, KP_ENGINE_CASE(pair, outcomes) __VA_ARGS__)
+
+#define __KP_SUITES(pair, ...)						\
 static int pair##_param_init(struct kunit *test)			\
 {									\
 	kp_case_enter(&pair##_pair, test);				\
@@ -363,10 +640,9 @@ static int pair##_param_init(struct kunit *test)			\
 }									\
 static struct kunit_case pair##_cases[] = {				\
 	__KP_CASE(kp_case_lockstep, "lockstep", pair),			\
+	__KP_CASE(kp_case_regress, "regress", pair),			\
 	__KP_CASE(kp_case_atomic, "atomic", pair),			\
-	__KP_CASE(kp_case_layout, "layout", pair),			\
 	__VA_ARGS__							\
-	__KP_CASE(kp_case_invariants, "invariants", pair),		\
 	{}								\
 };									\
 static struct kunit_case pair##_insn_cases[] = {			\
@@ -405,14 +681,32 @@ void kp_program_make(const struct kp_pair *pair, struct kp_program *prog,
 		     u64 seed, u32 index, u32 steps);
 void kp_program_valid(const struct kp_pair *pair, struct kp_program *prog,
 		      u32 steps);
-void kp_format_step(const struct kp_pair *pair, const struct kp_step *step,
-		    char *buf, size_t size);
-void kp_format_params(const struct kp_pair *pair, const u64 *param, char *buf,
-		      size_t size);
-void kp_format_result(const struct kp_step_trace *t, char *buf, size_t size);
+
+/* args.c */
+struct rnd_state;
+u64 kp_span(u32 at, u32 len);
+u32 kp_span_at(u64 span);
+u32 kp_span_len(u64 span);
+bool kp_in_pool(const struct kp_arg *arg);
+bool kp_in_range(const struct kp_arg *arg, u64 value);
+u64 kp_draw64(struct rnd_state *rnd);
+u64 kp_of_type(const struct kp_arg *arg, u64 value);
+void kp_draw_args(struct rnd_state *rnd, const struct kp_pair *pair,
+		  const struct kp_arg *arg, struct kp_program *prog,
+		  u64 *value, u32 step);
+
+/* text.c */
+struct seq_buf;
+void kp_print_create(struct seq_buf *s, const struct kp_pair *pair,
+		     const u64 *param);
+void kp_print_step(struct seq_buf *s, const struct kp_pair *pair,
+		   const struct kp_program *prog, u32 step);
+void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step);
+struct kp_program *kp_program_parse(const struct kp_pair *pair,
+				    const char **text, struct seq_buf *wrong);
 
 /* trace.c */
-struct kp_trace *kp_trace_alloc(u32 steps);
+struct kp_trace *kp_trace_alloc(u32 steps, bool reference);
 void kp_trace_free(struct kp_trace *trace);
 void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
 		    enum kp_path_id path, const struct kp_program *prog);
@@ -420,31 +714,63 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 		  enum kp_path_id path, const struct kp_program *prog);
 struct kp_result kp_once(const struct kp_path_param *p, void *obj, u32 op,
 			 u64 arg);
-bool kp_trace_differ(const struct kp_trace *a, const struct kp_trace *b,
-		     u32 *at);
+void kp_trace_broken(struct kp_trace *trace, u32 step, const char *what);
+bool kp_trace_diff(const struct kp_trace *a, const struct kp_trace *b, u32 from,
+		   struct kp_diff *diff);
+u32 kp_trace_accepted(const struct kp_trace *a, const struct kp_trace *b,
+		      u32 *times);
+bool kp_same_kind(const struct kp_diff *a, const struct kp_diff *b);
+
+/* calls.c */
+u8 *kp_arena_alloc(void);
+
+/* cases.c */
+void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
+		      const struct kp_trace *ref, const struct kp_trace *got,
+		      const struct kp_diff *diff);
 
 /* shrink.c */
 bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
 	       struct kp_program *prog, struct kp_trace *ref,
-	       struct kp_trace *got);
+	       struct kp_trace *got, const struct kp_diff *diff,
+	       unsigned long end);
+
+/* failures.c */
+void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
+		      const struct kp_trace *ref, const struct kp_trace *got,
+		      const struct kp_diff *diff);
+void kp_failure_add(struct kunit *test, const char *whence, u32 times,
+		    const char *text);
+
+/* groups.c */
+struct kp_groups *kp_groups_alloc(const struct kp_path_param *p, u32 steps);
+void kp_groups_free(struct kp_groups *groups);
+bool kp_groups_collect(struct kp_groups *groups, const struct kp_program *prog,
+		       const struct kp_trace *ref, const struct kp_trace *got);
+bool kp_groups_late(const struct kp_groups *groups);
+void kp_groups_report(struct kp_groups *groups, struct kunit *test);
 
 /* stats.c */
 void kp_stats_enter(const struct kp_pair *pair, const char *name);
 void kp_stats_count(const struct kp_pair *pair, enum kp_path_id path,
 		    u32 invariant);
+void kp_outcome(const struct kp_pair *pair, enum kp_path_id path, u32 op, s64 ret);
 void kp_judge(struct kunit *test, u32 invariant);
 int kp_stats_cost(const struct kp_pair *pair, const struct kp_cost *cost);
 
 /* cases.c, insn.c: the KUnit cases every pair has */
 bool kp_never_sleeps(const struct kp_pair *pair);
 void kp_case_lockstep(struct kunit *test);
+void kp_case_regress(struct kunit *test);
 void kp_case_atomic(struct kunit *test);
+void kp_case_outcomes(struct kunit *test);
 void kp_case_layout(struct kunit *test);
 void kp_case_invariants(struct kunit *test);
 void kp_case_insn(struct kunit *test);
 
 /* progress.c */
 void kp_pair_enter(const struct kp_pair *pair);
+bool kp_case_wanted(const char *name);
 void kp_case_enter(const struct kp_pair *pair, struct kunit *test);
 void kp_case_exit(struct kunit *test);
 void kp_alive(void);

@@ -113,7 +113,8 @@ static void measure(struct kunit *test, const struct kp_path_param *p,
 		    struct kp_program *prog, struct kp_trace *ref,
 		    struct kp_trace *got)
 {
-	u32 at, i, run, runs = kp_never_sleeps(p->pair) ? 1 : INSN_RUNS;
+	struct kp_diff diff;
+	u32 i, run, runs = kp_never_sleeps(p->pair) ? 1 : INSN_RUNS;
 	u64 *least = kvcalloc(INSN_STEPS, sizeof(*least), GFP_KERNEL);
 	int err;
 
@@ -133,9 +134,9 @@ static void measure(struct kunit *test, const struct kp_path_param *p,
 			KUNIT_FAIL(test, "create: %pe", ERR_PTR(err));
 			break;
 		}
-		if (kp_trace_differ(ref, got, &at))
+		if (kp_trace_diff(ref, got, 0, &diff))
 			KUNIT_FAIL(test, "seed %llu, program %u: differs from c->c at step %u",
-				   prog->seed, prog->index, at);
+				   prog->seed, prog->index, diff.at + 1);
 		for (i = 0; i < got->nr; i++) {
 			if (run)
 				got->step[i].cost = min(got->step[i].cost, least[i]);
@@ -158,8 +159,8 @@ void kp_case_insn(struct kunit *test)
 {
 	const struct kp_path_param *p = test->param_value;
 	struct kp_program *prog = kp_program_alloc(INSN_STEPS);
-	struct kp_trace *ref = kp_trace_alloc(INSN_STEPS);
-	struct kp_trace *got = kp_trace_alloc(INSN_STEPS);
+	struct kp_trace *ref = kp_trace_alloc(INSN_STEPS, true);
+	struct kp_trace *got = kp_trace_alloc(INSN_STEPS, false);
 
 	if (!counter_counts_instructions())
 		KUNIT_FAIL(test, "the counter does not count instructions (QEMU -icount shift=0)");

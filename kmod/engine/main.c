@@ -23,6 +23,9 @@ unsigned int kp_steps = 256;
 module_param_named(steps, kp_steps, uint, 0444);
 MODULE_PARM_DESC(steps, "operations in a program of a lockstep case");
 
+/* Bytes of all programs that the host may hand over for one pair. */
+#define GIVEN_MAX	(1024 * 1024 - 1)
+
 static struct dentry *root;
 
 /* One line an invariant: id, category, times judged on each path, cases. */
@@ -93,6 +96,8 @@ static int cases_show(struct seq_file *seq, void *unused)
 
 	for (suite = pair->stats->suites; *suite; suite++) {
 		for (c = (*suite)->test_cases; c->run_case; c++) {
+			if (!kp_case_wanted(c->name))
+				continue;
 			seq_printf(seq, "%s\t%s\t%s", (*suite)->name, c->name,
 				   speed_name(*suite, c));
 			for (path = 0; path < KP_NR_PATHS; path++)
@@ -103,6 +108,86 @@ static int cases_show(struct seq_file *seq, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(cases);
+
+/* Programs for case regress: all of them in one write, which replaces the last. */
+static ssize_t programs_write(struct file *file, const char __user *from,
+			      size_t len, loff_t *pos)
+{
+	const struct kp_pair *pair = file_inode(file)->i_private;
+	struct kp_given *given = &pair->stats->given;
+	char *text;
+
+	if (len > GIVEN_MAX)
+		return -EFBIG;
+	text = memdup_user_nul(from, len);
+	if (IS_ERR(text))
+		return PTR_ERR(text);
+	kfree(given->text);
+	*given = (struct kp_given){ text, len };
+	return len;
+}
+
+/* One line a declared difference: id, and how often it was met on each path. */
+static int diverges_show(struct seq_file *seq, void *unused)
+{
+	const struct kp_pair *pair = seq->private;
+	u32 d, path;
+
+	for (d = 0; d < pair->nr_diverges; d++) {
+		seq_puts(seq, pair->diverges[d].id);
+		for (path = 0; path < KP_NR_PATHS; path++)
+			seq_printf(seq, "\t%u", pair->stats->diverged[d][path]);
+		seq_putc(seq, '\n');
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(diverges);
+
+/* Failures so far, a line of JSON each. */
+static int failures_show(struct seq_file *seq, void *unused)
+{
+	const struct kp_pair *pair = seq->private;
+	const struct kp_failures *all = &pair->stats->failures;
+
+	seq_write(seq, all->text ?: "", all->len);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(failures);
+
+static const struct file_operations programs_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = programs_write,
+};
+
+static char *given = "";
+module_param(given, charp, 0444);
+MODULE_PARM_DESC(given, "PAIR,... that the host has programs for");
+
+static bool has_programs(const struct kp_pair *pair)
+{
+	size_t len = strlen(pair->name);
+	const char *at;
+
+	for (at = given; (at = strstr(at, pair->name)); at += len)
+		if ((at == given || at[-1] == ',') && (at[len] == ',' || !at[len]))
+			return true;
+	return false;
+}
+
+/*
+ * Take a case out of its suite, before KUnit knows of it. What has nothing to do
+ * would be a row of skips in each report.
+ */
+static void drop_case(struct kunit_suite *suite, const char *name)
+{
+	struct kunit_case *c;
+
+	for (c = suite->test_cases; c->run_case && strcmp(c->name, name); c++)
+		;
+	for (; c->run_case; c++)
+		c[0] = c[1];
+}
 
 /**
  * kp_pair_register() - make a pair known
@@ -120,9 +205,9 @@ int kp_pair_register(const struct kp_pair *pair,
 	int err;
 
 	if (pair->nr_invariants > KP_MAX_INVARIANTS ||
-	    pair->view_size > KP_VIEW_MAX) {
-		pr_err("kparity: %s: at most %u invariants and %u bytes of view\n",
-		       pair->name, KP_MAX_INVARIANTS, KP_VIEW_MAX);
+	    pair->nr_diverges > KP_MAX_DIVERGES || pair->view_size > KP_VIEW_MAX) {
+		pr_err("kparity: %s: at most %u invariants, %u declared differences and %u bytes of view\n",
+		       pair->name, KP_MAX_INVARIANTS, KP_MAX_DIVERGES, KP_VIEW_MAX);
 		return -EINVAL;
 	}
 	kp_pair_enter(pair);
@@ -132,6 +217,8 @@ int kp_pair_register(const struct kp_pair *pair,
 			return err;
 	}
 	stats->suites = suites;
+	if (!has_programs(pair) && !pair->nr_diverges)
+		drop_case(suites[0], "regress");
 	stats->dir = debugfs_create_dir(pair->name, root);
 	debugfs_create_file("cases", 0444, stats->dir, (void *)pair,
 			    &cases_fops);
@@ -139,6 +226,12 @@ int kp_pair_register(const struct kp_pair *pair,
 			    &invariants_fops);
 	debugfs_create_file("cost", 0444, stats->dir, (void *)pair,
 			    &cost_fops);
+	debugfs_create_file("diverges", 0444, stats->dir, (void *)pair,
+			    &diverges_fops);
+	debugfs_create_file("failures", 0444, stats->dir, (void *)pair,
+			    &failures_fops);
+	debugfs_create_file("programs", 0200, stats->dir, (void *)pair,
+			    &programs_fops);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(kp_pair_register);
@@ -150,6 +243,8 @@ EXPORT_SYMBOL_GPL(kp_pair_register);
 void kp_pair_unregister(const struct kp_pair *pair)
 {
 	debugfs_remove_recursive(pair->stats->dir);
+	kvfree(pair->stats->failures.text);
+	kfree(pair->stats->given.text);
 	kvfree(pair->stats->cost);
 	if (pair->exit)
 		pair->exit();

@@ -5,30 +5,12 @@
  * debugging does (Zeller and Hildebrandt, "Simplifying and Isolating
  * Failure-Inducing Input", IEEE TSE 28(2), 2002), in complement order only.
  */
+#include <linux/bits.h>
 #include <linux/jiffies.h>
+#include <linux/minmax.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include "engine.h"
-
-/*
- * A program whose operations wait for what a bug keeps from them can take
- * seconds. What is left after this time is small enough to be read.
- */
-#define SHRINK_FOR	(10 * HZ)
-
-/*
- * A program counts as failing while the paths differ or a promise breaks. How
- * it fails may change on the way: the smallest failure is the one to read.
- */
-static bool fails(const struct kp_pair *pair, enum kp_path_id path,
-		  const struct kp_program *prog, struct kp_trace *ref,
-		  struct kp_trace *got)
-{
-	u32 at;
-
-	kp_trace_run(ref, pair, KP_C_C, prog);
-	kp_trace_run(got, pair, path, prog);
-	return got->broken || kp_trace_differ(ref, got, &at);
-}
 
 static void delete_steps(struct kp_program *prog, const struct kp_step *from,
 			 u32 nr, u32 at, u32 len)
@@ -39,48 +21,436 @@ static void delete_steps(struct kp_program *prog, const struct kp_step *from,
 	prog->nr_steps = nr - len;
 }
 
-/**
- * kp_shrink() - make a failing program as small as deletion can
- * @pair: the pair
- * @path: the path that differs from C over C
- * @prog: the program; must fail. Replaced by the smaller one.
- * @ref: receives the trace of the smaller program on C over C
- * @got: receives its trace on @path
- *
- * Without memory for a copy the program stays as it is.
- *
- * Context: may sleep.
- * Return: whether nothing more can be deleted; false if that was given up
- */
-bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
-	       struct kp_program *prog, struct kp_trace *ref,
-	       struct kp_trace *got)
-{
-	unsigned long end = jiffies + SHRINK_FOR;
-	struct kp_step *keep;
-	u32 nr = prog->nr_steps;
-	bool late = false;
-	u32 len, at;
+/* Two texts of at most so many bytes are made shorter at once. */
+#define BOTH_MAX	12
+/* A text of more bytes is not tried in all the ways that a short one is. */
+#define LONG		64
 
-	keep = kvmemdup(prog->step, nr * sizeof(*keep), GFP_KERNEL);
-	for (len = nr / 2; keep && len && !late; len /= 2) {
-		for (at = 0; at + len <= nr && !late;) {
-			late = time_after(jiffies, end);
+/* All that one attempt needs. */
+struct shrink {
+	const struct kp_pair *pair;
+	enum kp_path_id path;
+	struct kp_program *prog;
+	struct kp_trace *ref;
+	struct kp_trace *got;
+	struct kp_diff diff;
+	unsigned long end;
+	bool late;
+};
+
+/*
+ * A program still fails if the same operation differs in the same way. Else one
+ * difference would turn into another, and hide behind it.
+ */
+static bool still_fails(struct shrink *s)
+{
+	struct kp_diff now;
+
+	s->late |= time_after(jiffies, s->end);
+	if (s->late)
+		return false;
+	kp_trace_run(s->ref, s->pair, KP_C_C, s->prog);
+	kp_trace_run(s->got, s->pair, s->path, s->prog);
+	if (!kp_trace_diff(s->ref, s->got, 0, &now))
+		return false;
+	return kp_same_kind(&now, &s->diff);
+}
+
+static u64 distance(const struct kp_arg *arg, u64 value)
+{
+	return arg->is_signed && (s64)value < 0 ? -value : value;
+}
+
+/* Put a value in place of an argument's, if it is a smaller one and still fails. */
+static bool try_number(struct shrink *s, const struct kp_arg *arg, u64 *value,
+		       u64 smaller)
+{
+	u64 was = *value;
+
+	if (!kp_in_range(arg, smaller) || distance(arg, smaller) > distance(arg, was))
+		return false;
+	/* Of two that are as near to 0, the one above it is the plainer one. */
+	if (distance(arg, smaller) == distance(arg, was) &&
+	    !(arg->is_signed && (s64)was < 0 && (s64)smaller > 0))
+		return false;
+	*value = smaller;
+	if (still_fails(s))
+		return true;
+	*value = was;
+	return false;
+}
+
+/* Of values that have names, take the first one in the list that still fails. */
+static bool shrink_choice(struct shrink *s, const struct kp_arg *arg, u64 *value)
+{
+	const struct kp_name *n;
+	u64 was = *value;
+
+	for (n = arg->names; n->name && kp_of_type(arg, n->value) != was; n++) {
+		*value = kp_of_type(arg, n->value);
+		if (still_fails(s))
+			return true;
+		*value = was;
+	}
+	return false;
+}
+
+/* Bring a number nearer to 0: at once, by a bit, by halves, by one; and above 0. */
+static bool shrink_number(struct shrink *s, const struct kp_arg *arg, u64 *value)
+{
+	bool done = false;
+	u64 half;
+	u32 bit;
+
+	if (arg->log2)
+		return false;
+	if (arg->names && !arg->flags)
+		return shrink_choice(s, arg, value);
+	done |= try_number(s, arg, value, 0);
+	if (!arg->is_signed || (s64)*value > 0)
+		for (bit = 64; bit--;)
+			if (*value & BIT_ULL(bit))
+				done |= try_number(s, arg, value, *value & ~BIT_ULL(bit));
+	if (arg->flags)
+		return done;
+	if (arg->is_signed && (s64)*value < 0)
+		done |= try_number(s, arg, value, -*value);
+	for (half = distance(arg, *value) / 2; half; half /= 2)
+		while (try_number(s, arg, value, (s64)*value < 0 && arg->is_signed ?
+				  *value + half : *value - half))
+			done = true;
+	return done;
+}
+
+static void set_span(struct kp_program *prog, u64 *span, const u8 *from, u32 len)
+{
+	memcpy(prog->pool + kp_span_at(*span), from, len);
+	*span = kp_span(kp_span_at(*span), len);
+}
+
+/* By halves; of what is short also three at a time, and five. */
+static u32 next_cut(u32 cut, u32 len)
+{
+	return cut > 6 || len > LONG ? cut / 2 : cut - 1;
+}
+
+/* Leave out bytes, many at first and then one at a time. */
+static bool shorten(struct shrink *s, const struct kp_arg *arg, u64 *span,
+		    u8 *keep)
+{
+	u32 len = kp_span_len(*span), cut, at;
+	bool done = false;
+
+	memcpy(keep, s->prog->pool + kp_span_at(*span), len);
+	for (cut = len; cut && !s->late; cut = next_cut(cut, len)) {
+		for (at = 0; at + cut <= len && len - cut >= arg->min && !s->late;) {
+			u8 *pool = s->prog->pool + kp_span_at(*span);
+
+			/* To leave out one of several that are the same is all one. */
+			if (at && !memchr_inv(pool + at, pool[at - 1], cut)) {
+				at += cut;
+				continue;
+			}
+			memmove(pool + at, pool + at + cut, len - at - cut);
+			*span = kp_span(kp_span_at(*span), len - cut);
+			if (still_fails(s)) {
+				len -= cut;
+				memcpy(keep, pool, len);
+				done = true;
+			} else {
+				set_span(s->prog, span, keep, len);
+				at += cut;
+			}
+		}
+	}
+	return done;
+}
+
+/* Make as many bytes in a row plain at once as there can be. */
+static bool flatten(struct shrink *s, u64 *span, u8 plain, u8 *keep)
+{
+	u8 *pool = s->prog->pool + kp_span_at(*span);
+	u32 len = kp_span_len(*span), n, at;
+	bool done = false;
+
+	for (n = len; n > 1 && !s->late; n /= 2) {
+		for (at = 0; at + n <= len && !s->late; at += n) {
+			if (!memchr_inv(pool + at, plain, n))
+				continue;
+			memcpy(keep, pool + at, n);
+			memset(pool + at, plain, n);
+			if (still_fails(s))
+				done = true;
+			else
+				memcpy(pool + at, keep, n);
+		}
+	}
+	return done;
+}
+
+/* Put a plainer byte in place of each one, the plainest that still fails. */
+static bool make_plain(struct shrink *s, const struct kp_arg *arg, u64 *span,
+		       u8 *keep)
+{
+	static const char any[] = "a0x -";
+	const char *plain = arg->of ?: any;
+	u32 i, p, nr = arg->of ? min(arg->nr_of, 2) : sizeof(any) - 1;
+	u8 *pool = s->prog->pool + kp_span_at(*span);
+	bool done = false;
+	u8 was;
+
+	if (kp_span_len(*span) > LONG) {
+		done = flatten(s, span, plain[0], keep);
+		nr = 1;
+	}
+	for (i = 0; i < kp_span_len(*span) && !s->late; i++) {
+		was = pool[i];
+		for (p = 0; p < nr && was != (u8)plain[p]; p++) {
+			pool[i] = plain[p];
+			if (still_fails(s)) {
+				done = true;
+				break;
+			}
+			pool[i] = was;
+		}
+	}
+	return done;
+}
+
+/* Leave out some bytes of each of two arguments; whether it still fails. */
+static bool try_both(struct shrink *s, u64 *one, u64 *two, const u32 at[2],
+		     const u32 cut[2], u8 *keep)
+{
+	u64 *span[] = { one, two };
+	u32 len[2], i;
+
+	for (i = 0; i < 2; i++) {
+		u8 *pool = s->prog->pool + kp_span_at(*span[i]);
+
+		len[i] = kp_span_len(*span[i]);
+		memcpy(keep + i * BOTH_MAX, pool, len[i]);
+		memmove(pool + at[i], pool + at[i] + cut[i], len[i] - at[i] - cut[i]);
+		*span[i] = kp_span(kp_span_at(*span[i]), len[i] - cut[i]);
+	}
+	if (still_fails(s))
+		return true;
+	for (i = 0; i < 2; i++)
+		set_span(s->prog, span[i], keep + i * BOTH_MAX, len[i]);
+	return false;
+}
+
+/* Leave out the same part of two texts that are equal; whether any was. */
+static bool shorten_equal(struct shrink *s, u64 *one, u64 *two, u32 least, u8 *keep)
+{
+	u64 *span[] = { one, two };
+	u32 len = kp_span_len(*one), cut, at, i;
+	bool done = false;
+
+	if (len != kp_span_len(*two) ||
+	    memcmp(s->prog->pool + kp_span_at(*one), s->prog->pool + kp_span_at(*two), len))
+		return false;
+	memcpy(keep, s->prog->pool + kp_span_at(*one), len);
+	for (cut = len; cut && !s->late; cut = next_cut(cut, len)) {
+		for (at = 0; at + cut <= len && len - cut >= least && !s->late;) {
+			for (i = 0; i < 2; i++) {
+				u8 *pool = s->prog->pool + kp_span_at(*span[i]);
+
+				memmove(pool + at, pool + at + cut, len - at - cut);
+				*span[i] = kp_span(kp_span_at(*span[i]), len - cut);
+			}
+			if (still_fails(s)) {
+				len -= cut;
+				memcpy(keep, s->prog->pool + kp_span_at(*one), len);
+				done = true;
+			} else {
+				set_span(s->prog, one, keep, len);
+				set_span(s->prog, two, keep, len);
+				at += cut;
+			}
+		}
+	}
+	return done;
+}
+
+/*
+ * Leave out a part of each of two short texts at once, any part. A pattern and what
+ * it matches lose what belongs together so, and not one by one.
+ */
+static bool shorten_both(struct shrink *s, const struct kp_arg *arg, u64 *value,
+			 u32 a, u32 b, u8 *keep)
+{
+	u32 least[2] = { arg[a].min, arg[b].min }, at[2], cut[2], len[2];
+
+	len[0] = kp_span_len(value[a]);
+	len[1] = kp_span_len(value[b]);
+	if (len[0] > BOTH_MAX || len[1] > BOTH_MAX)
+		return false;
+	for (cut[0] = len[0]; cut[0]; cut[0]--) {
+		for (at[0] = 0; at[0] + cut[0] <= len[0]; at[0]++) {
+			for (cut[1] = len[1]; cut[1]; cut[1]--) {
+				for (at[1] = 0; at[1] + cut[1] <= len[1]; at[1]++) {
+					if (s->late || len[0] - cut[0] < least[0] ||
+					    len[1] - cut[1] < least[1])
+						continue;
+					if (try_both(s, &value[a], &value[b], at, cut, keep))
+						return true;
+				}
+			}
+		}
+	}
+	return false;
+}
+
+/* Bring text and bytes to a multiple of 8. */
+static bool shrink_shift(struct shrink *s, u32 *shift)
+{
+	u32 was = *shift;
+
+	if (!was)
+		return false;
+	*shift = 0;
+	if (still_fails(s))
+		return true;
+	*shift = was;
+	return false;
+}
+
+/* Any two texts of an operation. */
+static bool shrink_pairs(struct shrink *s, const struct kp_arg *arg, u64 *value,
+			 u8 *keep)
+{
+	bool done = false;
+	u32 a, b;
+
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++)
+		for (b = a + 1; b < KP_NR_ARGS && arg[b].name; b++)
+			if (kp_in_pool(&arg[a]) && kp_in_pool(&arg[b])) {
+				done |= shorten_equal(s, &value[a], &value[b],
+						      max(arg[a].min, arg[b].min), keep);
+				done |= shorten_both(s, arg, value, a, b, keep);
+			}
+	return done;
+}
+
+/* One round over all arguments; whether any became smaller. */
+static bool shrink_args(struct shrink *s, u8 *keep)
+{
+	bool done = false;
+	u32 i, a;
+
+	for (i = 0; i < s->prog->nr_steps; i++) {
+		struct kp_step *step = &s->prog->step[i];
+		const struct kp_arg *arg = s->pair->op[step->op].arg;
+
+		done |= shrink_shift(s, &step->shift);
+		done |= shrink_pairs(s, arg, step->arg, keep);
+		for (a = 0; a < KP_NR_ARGS && arg[a].name && !s->late; a++) {
+			if (kp_in_pool(&arg[a])) {
+				/* What is long is shortened faster where it is plain. */
+				if (kp_span_len(step->arg[a]) > LONG)
+					done |= make_plain(s, &arg[a], &step->arg[a], keep);
+				done |= shorten(s, &arg[a], &step->arg[a], keep);
+				done |= make_plain(s, &arg[a], &step->arg[a], keep);
+			} else if (arg[a].kind != KP_OUTPUT) {
+				done |= shrink_number(s, &arg[a], &step->arg[a]);
+			}
+		}
+	}
+	return done;
+}
+
+/* Bring a power of two down, one at a time. */
+static bool shrink_power(struct shrink *s, const struct kp_arg *arg, u64 *value)
+{
+	bool done = false;
+
+	while (*value / 2 >= 1ULL << arg->lo) {
+		u64 was = *value;
+
+		*value /= 2;
+		if (!still_fails(s)) {
+			*value = was;
+			break;
+		}
+		done = true;
+	}
+	return done;
+}
+
+/* Make the object smaller; whether it is. */
+static bool shrink_params(struct shrink *s)
+{
+	const struct kp_arg *arg = s->pair->param;
+	bool done = false;
+	u32 a;
+
+	for (a = 0; a < KP_NR_ARGS && arg[a].name && !s->late; a++)
+		done |= arg[a].log2 ? shrink_power(s, &arg[a], &s->prog->param[a]) :
+			shrink_number(s, &arg[a], &s->prog->param[a]);
+	return done;
+}
+
+/* Leave out operations; whether any was. */
+static bool shrink_steps(struct shrink *s, struct kp_step *keep)
+{
+	struct kp_program *prog = s->prog;
+	u32 nr = prog->nr_steps, len, at;
+	bool done = false;
+
+	memcpy(keep, prog->step, nr * sizeof(*keep));
+	for (len = max(nr / 2, 1); len && !s->late; len /= 2) {
+		for (at = 0; at + len <= nr && !s->late;) {
 			delete_steps(prog, keep, nr, at, len);
-			if (fails(pair, path, prog, ref, got)) {
+			if (still_fails(s)) {
 				nr -= len;
 				memcpy(keep, prog->step, nr * sizeof(*keep));
+				done = true;
 			} else {
 				at += len;
 			}
 		}
 	}
-	if (keep) {
-		memcpy(prog->step, keep, nr * sizeof(*keep));
-		prog->nr_steps = nr;
+	memcpy(prog->step, keep, nr * sizeof(*keep));
+	prog->nr_steps = nr;
+	return done;
+}
+
+/**
+ * kp_shrink() - make a failing program as small as it can be
+ * @pair: the pair
+ * @path: the path that differs from C over C
+ * @prog: the program; must fail. Replaced by the smaller one.
+ * @ref: receives the trace of the smaller program on C over C
+ * @got: receives its trace on @path
+ * @diff: its difference, which stays but for where it is
+ * @end: when to give up, in jiffies
+ *
+ * Without memory for a copy the program stays as it is.
+ *
+ * Context: may sleep.
+ * Return: whether nothing more can be taken away; false if that was given up
+ */
+bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
+	       struct kp_program *prog, struct kp_trace *ref,
+	       struct kp_trace *got, const struct kp_diff *diff,
+	       unsigned long end)
+{
+	struct shrink s = {
+		.pair = pair, .path = path, .prog = prog, .ref = ref, .got = got,
+		.diff = *diff, .end = end,
+	};
+	struct kp_step *steps = kvcalloc(prog->nr_steps, sizeof(*steps), GFP_KERNEL);
+	u8 *bytes = kvmalloc(KP_BYTES_MAX, GFP_KERNEL);
+	bool able = steps && bytes;
+
+	if (able) {
+		shrink_steps(&s, steps);
+		while ((shrink_args(&s, bytes) || shrink_params(&s)) && !s.late)
+			shrink_steps(&s, steps);
 	}
-	fails(pair, path, prog, ref, got);
-	late |= !keep;
-	kvfree(keep);
-	return !late;
+	kvfree(bytes);
+	kvfree(steps);
+	kp_trace_run(ref, pair, KP_C_C, prog);
+	kp_trace_run(got, pair, path, prog);
+	return able && !s.late;
 }

@@ -3,6 +3,9 @@
  * Which invariant was put to the test where and how often, and what operations
  * have cost.
  */
+#include <linux/bits.h>
+#include <linux/err.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -40,6 +43,94 @@ void kp_stats_count(const struct kp_pair *pair, enum kp_path_id path,
 	pair->stats->judged[invariant][path]++;
 	pair->stats->judged_in[invariant] |= BIT(pair->stats->now);
 }
+
+/* Bits of an outcome: not negative, negative or none, then a bit for each errno. */
+#define OUTCOME_GOOD	BIT(0)
+#define OUTCOME_NONE	BIT(1)
+#define OUTCOME_ERRNO	2
+
+/**
+ * kp_outcome() - an operation of a pair with generated glue was called
+ * @pair: the pair
+ * @path: on this path
+ * @op: the operation's number
+ * @ret: what it returned
+ */
+void kp_outcome(const struct kp_pair *pair, enum kp_path_id path, u32 op, s64 ret)
+{
+	const int *e = pair->operation[op].errnos;
+	u32 *seen, i;
+
+	if (op >= KP_MAX_OPS)
+		return;
+	seen = &pair->stats->outcome[op][path];
+	switch (pair->op[op].returns) {
+	case KP_RET_BOOL:
+		*seen |= ret ? OUTCOME_GOOD : OUTCOME_NONE;
+		return;
+	case KP_RET_OFFSET:
+		*seen |= ret >= 0 ? OUTCOME_GOOD : OUTCOME_NONE;
+		return;
+	case KP_RET_RESULT:
+		if (ret >= 0)
+			*seen |= OUTCOME_GOOD;
+		for (i = 0; e[i] && i < 32 - OUTCOME_ERRNO; i++)
+			if (e[i] == ret)
+				*seen |= BIT(OUTCOME_ERRNO + i);
+		return;
+	default:
+		return;
+	}
+}
+
+/* Fail with an outcome that no call of an operation has come to. */
+static void missing(struct kunit *test, const struct kp_path_param *p, u32 op,
+		    const char *what)
+{
+	KUNIT_FAIL(test, "%s: never %s on %s in %u programs of %u steps; see its row",
+		   p->pair->operation[op].name, what, kp_path_name[p->id],
+		   kp_programs, kp_steps);
+}
+
+/**
+ * kp_case_outcomes() - each way for an operation to end has been met
+ * @test: its parameter is the path
+ *
+ * An errno that no call gave was compared with nothing, and nor was what a function
+ * does if it only ever fails. Runs behind lockstep.
+ */
+void kp_case_outcomes(struct kunit *test)
+{
+	static const char *const good[] = {
+		[KP_RET_RESULT] = "succeeded", [KP_RET_BOOL] = "true",
+		[KP_RET_OFFSET] = "a place",
+	};
+	const struct kp_path_param *p = test->param_value;
+	char name[24];
+	u32 op, i, seen;
+
+	for (op = 1; op < min(p->pair->nr_ops, KP_MAX_OPS); op++) {
+		enum kp_returns returns = p->pair->op[op].returns;
+		const int *e = p->pair->operation[op].errnos;
+
+		if (returns != KP_RET_RESULT && returns != KP_RET_BOOL &&
+		    returns != KP_RET_OFFSET)
+			continue;
+		seen = p->pair->stats->outcome[op][p->id];
+		if (!(seen & OUTCOME_GOOD))
+			missing(test, p, op, good[returns]);
+		if (returns != KP_RET_RESULT && !(seen & OUTCOME_NONE))
+			missing(test, p, op, returns == KP_RET_BOOL ? "false" : "none");
+		if (returns != KP_RET_RESULT)
+			continue;
+		for (i = 0; e[i] && i < 32 - OUTCOME_ERRNO; i++) {
+			scnprintf(name, sizeof(name), "gave %pe", ERR_PTR(e[i]));
+			if (!(seen & BIT(OUTCOME_ERRNO + i)))
+				missing(test, p, op, name);
+		}
+	}
+}
+EXPORT_SYMBOL_GPL(kp_case_outcomes);
 
 /**
  * kp_judge() - an invariant was put to the test by a case

@@ -26,22 +26,26 @@ EXPORT_SYMBOL_GPL(kp_clock);
 /**
  * kp_trace_alloc() - make room for a trace
  * @steps: the most operations it can take
+ * @reference: another trace is compared with it
  *
  * Context: may sleep.
  * Return: the trace, owned by the caller, or NULL
  */
-struct kp_trace *kp_trace_alloc(u32 steps)
+struct kp_trace *kp_trace_alloc(u32 steps, bool reference)
 {
 	struct kp_trace *trace = kzalloc_obj(*trace);
 
 	if (!trace)
 		return NULL;
 	trace->step = kvcalloc(steps, sizeof(*trace->step), GFP_KERNEL);
-	if (!trace->step) {
-		kfree(trace);
+	trace->arena = kp_arena_alloc();
+	trace->kept = kvmalloc(KP_KEPT_SIZE, GFP_KERNEL);
+	if (!trace->step || !trace->arena || !trace->kept) {
+		kp_trace_free(trace);
 		return NULL;
 	}
 	trace->step_max = steps;
+	trace->reference = reference;
 	return trace;
 }
 EXPORT_SYMBOL_GPL(kp_trace_alloc);
@@ -54,6 +58,8 @@ void kp_trace_free(struct kp_trace *trace)
 {
 	if (!trace)
 		return;
+	kvfree(trace->kept);
+	kvfree(trace->arena);
 	kvfree(trace->step);
 	kfree(trace);
 }
@@ -70,8 +76,16 @@ static u64 hash_view(const void *view, size_t size)
 	return hash;
 }
 
-static void trace_broken(struct kp_trace *trace, u32 step, const char *what)
+/**
+ * kp_trace_broken() - record that an operation broke its contract
+ * @trace: the trace; it keeps the first such operation
+ * @step: the operation
+ * @what: what it broke; must live as long as the trace
+ */
+void kp_trace_broken(struct kp_trace *trace, u32 step, const char *what)
 {
+	if (step < trace->step_max && !trace->step[step].broken)
+		trace->step[step].broken = what;
 	if (trace->broken)
 		return;
 	trace->broken = what;
@@ -112,8 +126,9 @@ void kp_trace_step(struct kp_trace *trace, u32 step,
 	t->res = *res;
 	t->cost = cost;
 	t->view = 0;
-	if (res->ret < 0 && !errno_allowed(&pair->operation[s->op], res->ret))
-		trace_broken(trace, step, "errno not in the contract");
+	if (pair->op[s->op].returns == KP_RET_RESULT && res->ret < 0 &&
+	    !errno_allowed(&pair->operation[s->op], res->ret))
+		kp_trace_broken(trace, step, "an errno that its row does not list");
 	if (!view)
 		return;
 
@@ -127,7 +142,7 @@ void kp_trace_step(struct kp_trace *trace, u32 step,
 			continue;
 		kp_stats_count(pair, trace->path, i);
 		if (v == KP_BROKEN)
-			trace_broken(trace, step, inv->id);
+			kp_trace_broken(trace, step, inv->id);
 	}
 	memcpy(trace->view, view, pair->view_size);
 }
@@ -137,8 +152,8 @@ void kp_trace_judge(struct kp_trace *trace, u32 invariant, bool holds)
 {
 	kp_stats_count(trace->pair, trace->path, invariant);
 	if (!holds)
-		trace_broken(trace, trace->nr,
-			     trace->pair->invariant[invariant].id);
+		kp_trace_broken(trace, trace->nr,
+				trace->pair->invariant[invariant].id);
 }
 EXPORT_SYMBOL_GPL(kp_trace_judge);
 
@@ -191,6 +206,8 @@ EXPORT_SYMBOL_GPL(kp_c_run);
 void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
 		    enum kp_path_id path, const struct kp_program *prog)
 {
+	u32 i;
+
 	trace->pair = pair;
 	trace->path = path;
 	trace->prog = prog;
@@ -199,6 +216,9 @@ void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
 	trace->start = 0;
 	trace->broken = NULL;
 	trace->alive = false;
+	trace->kept_used = 0;
+	for (i = 0; i < prog->nr_steps && i < trace->step_max; i++)
+		trace->step[i].broken = NULL;
 }
 EXPORT_SYMBOL_GPL(kp_trace_start);
 
@@ -229,7 +249,7 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 	driver->run(obj, prog, trace);
 	driver->destroy(obj);
 	if (trace->nr != prog->nr_steps)
-		trace_broken(trace, trace->nr, "the driver skipped operations");
+		kp_trace_broken(trace, trace->nr, "the driver skipped operations");
 }
 
 /**
@@ -262,34 +282,175 @@ struct kp_result kp_once(const struct kp_path_param *p, void *obj, u32 op,
 }
 EXPORT_SYMBOL_GPL(kp_once);
 
-/**
- * kp_trace_differ() - compare two traces of one program
- * @a: a trace
- * @b: another one
- * @at: where they part, if they do; the number of operations when they differ
- *      before the first one
- *
- * Costs are not compared.
- *
- * Return: true if they differ
- */
-bool kp_trace_differ(const struct kp_trace *a, const struct kp_trace *b,
-		     u32 *at)
+/* An operation's errno; 0 for success, and the same for all that are no errno. */
+static s32 errno_of(const struct kp_trace *trace, u32 step)
 {
-	u32 i;
+	const struct kp_op *op = &trace->pair->op[trace->prog->step[step].op];
+	s64 ret = trace->step[step].res.ret;
 
-	*at = a->prog->nr_steps;
-	if (a->err != b->err || a->start != b->start)
-		return true;
-	for (i = 0; i < max(a->nr, b->nr); i++) {
-		const struct kp_step_trace *s = &a->step[i], *t = &b->step[i];
+	return op->returns == KP_RET_RESULT && ret < 0 ? max(ret, -MAX_ERRNO - 1) : 0;
+}
 
-		*at = i;
-		if (i >= a->nr || i >= b->nr)
-			return true;
-		if (s->res.ret != t->res.ret || s->res.out != t->res.out ||
-		    s->view != t->view)
-			return true;
+/* What differs in one operation, or what of its contract broke; -1 if nothing did. */
+static int differs(const struct kp_trace *a, const struct kp_trace *b, u32 i)
+{
+	const struct kp_step_trace *s = &a->step[i], *t = &b->step[i];
+
+	if (i >= a->nr || i >= b->nr)
+		return KP_DIFFERS_END;
+	if (s->res.ret != t->res.ret)
+		return KP_DIFFERS_RETURN;
+	if (s->res.out != t->res.out ||
+	    s->outs != t->outs ||
+	    (s->stored != t->stored && !s->hides && !t->hides))
+		return KP_DIFFERS_OUTPUT;
+	if (s->view != t->view)
+		return KP_DIFFERS_STATE;
+	if (t->broken)
+		return KP_DIFFERS_CONTRACT;
+	return -1;
+}
+
+/* The arguments of an operation, as its contract's expressions see them. */
+static bool get_slots(const struct kp_program *prog, const struct kp_step *step,
+		      const struct kp_arg *arg, struct kp_slot *slot)
+{
+	u32 a;
+
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
+		u64 value = step->arg[a];
+		u8 *at;
+
+		slot[a].n = value;
+		if (!kp_in_pool(&arg[a]))
+			continue;
+		slot[a].n = kp_span_len(value);
+		at = kmalloc(slot[a].n + 1, GFP_KERNEL);
+		if (!at)
+			return false;
+		memcpy(at, prog->pool + kp_span_at(value), slot[a].n);
+		at[slot[a].n] = '\0';
+		slot[a].p = at;
 	}
-	return false;
+	return true;
+}
+
+/* The number of the declared difference that an operation's results are; -1 for none. */
+static int accepted(const struct kp_trace *a, const struct kp_trace *b, u32 i)
+{
+	const struct kp_pair *pair = b->pair;
+	const struct kp_step *step = &b->prog->step[i];
+	struct kp_slot slot[KP_NR_ARGS] = {};
+	int found = -1;
+	bool able;
+	u32 d;
+
+	/*
+	 * Both callers have the same two sides: a difference is one of Rust. What breaks
+	 * the contract is no difference that can be declared.
+	 */
+	if (!pair->nr_diverges || i >= a->nr || i >= b->nr ||
+	    a->step[i].broken || b->step[i].broken ||
+	    (b->path != KP_C_RUST && b->path != KP_RUST_RUST))
+		return -1;
+	able = get_slots(b->prog, step, pair->op[step->op].arg, slot);
+	for (d = 0; able && found < 0 && d < pair->nr_diverges; d++)
+		if (pair->diverges[d].op == step->op &&
+		    pair->diverges[d].when(slot, a->step[i].res.ret, b->step[i].res.ret))
+			found = d;
+	for (d = 0; d < KP_NR_ARGS; d++)
+		kfree(slot[d].p);
+	return found;
+}
+
+/**
+ * kp_trace_accepted() - count the differences that the contract accepts
+ * @a: the reference
+ * @b: another trace of the same program
+ * @times: how often each was met; added to
+ *
+ * Context: may sleep.
+ * Return: how many were met
+ */
+u32 kp_trace_accepted(const struct kp_trace *a, const struct kp_trace *b, u32 *times)
+{
+	u32 i, n = 0;
+	int d;
+
+	for (i = 0; b->pair->nr_diverges && i < min(a->nr, b->nr); i++) {
+		if (differs(a, b, i) < 0)
+			continue;
+		d = accepted(a, b, i);
+		if (d < 0)
+			continue;
+		times[d]++;
+		n++;
+	}
+	return n;
+}
+
+/**
+ * kp_trace_diff() - find the first difference of two traces of one program
+ * @a: the reference
+ * @b: another one
+ * @from: the operation to begin with; before the first one the object's creation
+ *        is compared as well
+ * @diff: receives what differs
+ *
+ * A promise that broke in @b is a difference too; one that the contract accepts is
+ * none. Costs are not compared.
+ *
+ * Context: may sleep.
+ * Return: true if there is a difference
+ */
+bool kp_trace_diff(const struct kp_trace *a, const struct kp_trace *b, u32 from,
+		   struct kp_diff *diff)
+{
+	u32 i, nr = max(a->nr, b->nr);
+	int what = -1;
+
+	memset(diff, 0, sizeof(*diff));
+	if (!from && (a->err != b->err || a->start != b->start)) {
+		diff->at = a->prog->nr_steps;
+		diff->what = KP_DIFFERS_CREATE;
+		diff->expected = a->err;
+		diff->got = b->err;
+		return true;
+	}
+	for (i = from; i < nr && what < 0; i++) {
+		what = differs(a, b, i);
+		if (what >= 0 && accepted(a, b, i) >= 0)
+			what = -1;
+	}
+	if (what < 0 && b->broken && b->broken_at >= nr && b->broken_at >= from) {
+		diff->at = b->prog->nr_steps;
+		diff->what = KP_DIFFERS_CONTRACT;
+		diff->broken = b->broken;
+		return true;
+	}
+	if (what < 0)
+		return false;
+	diff->at = i - 1;
+	diff->what = what;
+	diff->op = a->prog->step[diff->at].op;
+	if (diff->at < a->nr && diff->at < b->nr) {
+		diff->expected = errno_of(a, diff->at);
+		diff->got = errno_of(b, diff->at);
+	}
+	if (diff->at < b->nr)
+		diff->broken = b->step[diff->at].broken;
+	return true;
+}
+
+/**
+ * kp_same_kind() - whether two differences are of one kind
+ * @a: a difference
+ * @b: another one
+ *
+ * Return: true if they differ at most in where they are
+ */
+bool kp_same_kind(const struct kp_diff *a, const struct kp_diff *b)
+{
+	return a->op == b->op && a->what == b->what && a->expected == b->expected &&
+	       a->got == b->got && a->broken == b->broken;
 }

@@ -2,12 +2,14 @@
 """The way of a run, a folder a stage; each uses those above it in this list alone.
 
 common      errors with their exit status, terminal output, child processes, the cache
+contract    rows.read(); emit_c and emit_rust write what follows from rows (scripts/contract-glue)
 configure   request.parse() checks NAME=VALUE words; arches and variants are files in qemu/
 build       toolchain.choose(), kernel.get(), modules.build(): from the cache, or built
 boot        accel.choose(); lanes.run() runs guests until all suites of a lane have run:
             qemu.boot() starts one, session.py asks it to load modules and run suites,
             agenda.py tells what is left for the next, laneresult.py keeps what they gave
-judge       results.gather() makes verdicts of what the lanes gave; ledger.build() the ledger
+judge       results.gather() makes verdicts of what the lanes gave; ledger.build() the ledger;
+            failures.py tells in fields what did not pass
 report      terminal.show() for the terminal; files.save() writes results.json, junit.xml, KTAP
 matrix.py   the stages from build to report, for each arch and variant asked for
 tools       gdb, KEEP=1, the shell, make new

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
-from typing import Callable, Iterator
+from pathlib import Path
+from typing import Any, Callable, Iterator
 
-from kplib.boot import accel, lanes
+from kplib.boot import accel, lanes, programs
 from kplib.boot.laneresult import LaneResult
 from kplib.build import kernel, modules, toolchain
 from kplib.build.setup import Setup
@@ -20,13 +22,15 @@ from kplib.configure.archs import Arch
 from kplib.configure.lanes import LANES
 from kplib.configure.request import Request
 from kplib.configure.variants import Variant
-from kplib.judge import ktap, ledger, results
+from kplib.judge import failures, ktap, ledger, results
 from kplib.report import files, terminal
 
 
 def check_folders(req: Request) -> None:
     """Refuse folders that nothing can be built in."""
     request.check_paths(req)
+    request.check_pairs(req)
+    programs.check(req)
     cache.writable_folder("OUT", req.out)
     cache.writable_folder("KPARITY_CACHE", req.cache)
 
@@ -50,21 +54,27 @@ def choose_tools(req: Request) -> toolchain.Toolchain:
 class CellRun:
     """One arch and variant's results, the modules that gave them, and the ledger of both.
 
+    `found` is what results.json holds, or nothing where that could not even be made;
     `unsaved` says why the files of these results are not there, if they are not.
     """
 
     result: results.ArchResult
     built: modules.Modules
     book: ledger.Ledger
+    found: dict[str, Any] | None
     unsaved: str = ""
 
 
-def _ledger(built: modules.Modules, found: dict[str, results.PairResult]) -> ledger.Ledger:
-    """The ledger; a pair of which there can be none has an error among its verdicts."""
+def _ledger(built: modules.Modules, found: dict[str, results.PairResult],
+            folder: Path | None = None) -> ledger.Ledger:
+    """The ledger; a pair of which there can be none has an error among its verdicts.
+
+    `folder` is PAIRS_DIR.
+    """
     book = ledger.Ledger((), (), {})
     for pair, path in built.pairs.items():
         try:
-            mine = ledger.build(replace(built, pairs={pair: path}), found)
+            mine = ledger.build(replace(built, pairs={pair: path}), found, folder)
         except Exception as err:  # pylint: disable=broad-except
             # Whatever it is, what the guests gave is told.
             found[pair].verdicts.append(
@@ -110,8 +120,18 @@ class Cell:
                         setup, lane, self._built, self.folder, self._cancelled,
                         keeper(setup) if keeper and not lane.counts else None),
                     f"{self.kernel.name} {lane.name}"))
-            self._built.set_result(modules.build(setup))
+            self._built.set_result(self._build(setup))
             ktap.load(self.kernel.tree)
+
+    def _build(self, setup: Setup) -> modules.Modules:
+        """Build the modules, or leave results that say why they do not build."""
+        try:
+            return modules.build(setup)
+        except Failed as err:
+            again = request.replay(self._req, self.kernel.arch, self.kernel.variant)
+            files.save_unbuilt(results.unbuilt(
+                setup, again, str(err), failures.of_build(setup, str(err), again)), self.folder)
+            raise
 
     @contextlib.contextmanager
     def _stopping(self) -> Iterator[None]:
@@ -158,18 +178,27 @@ class Cell:
             done = [future.result() for future in self._running]
         result = results.gather(self._setup, req.pairs, done)
         result.replay = request.replay(req, self.kernel.arch, self.kernel.variant)
+        # Not a closure: the suite hands results from process to process.
+        result.of_program = functools.partial(_replay_of, req, self.kernel.arch,
+                                              self.kernel.variant)
         built = self._built.result()
-        book = _ledger(built, result.pairs)
+        book = _ledger(built, result.pairs, self._req.pairs_dir)
         for pair, verdict in book.verdicts():
             result.pairs[pair].verdicts.append(verdict)
-        unsaved = ""
+        unsaved, found = "", None
         try:
-            files.save(result, book, self.folder)
+            found = files.complete(result, book, self.folder, req.pairs_dir)
+            files.save(result, found, self.folder)
         except Exception as err:  # pylint: disable=broad-except
             # The verdict is told all the same.
             unsaved = f"the results are not saved: {_why(err)}"
             files.failed(self.folder, unsaved)
-        return CellRun(result, built, book, unsaved)
+        return CellRun(result, built, book, found, unsaved)
+
+
+def _replay_of(req: Request, arch: Arch, variant: Variant, path: Path) -> str:
+    """The words that run one program of a run again."""
+    return request.replay(replace(req, program=path, lanes=("check",)), arch, variant)
 
 
 def run_cell(req: Request, tools: toolchain.Toolchain, arch: Arch, variant: Variant) -> CellRun:
@@ -180,7 +209,8 @@ def run_cell(req: Request, tools: toolchain.Toolchain, arch: Arch, variant: Vari
 
 def run_all(req: Request, tools: toolchain.Toolchain,
             keeper: Callable[[Setup], lanes.Keeper] | None = None) -> list[terminal.Row]:
-    """Every cell that was asked for; each one's report is printed as soon as it may be.
+    """Every cell that was asked for; each one's report is printed as soon as it may be, but
+    with FORMAT=json.
 
     Within files.recorded_run(), which tells of a cell that ends without results.
 
@@ -207,10 +237,11 @@ def run_all(req: Request, tools: toolchain.Toolchain,
             return
         finally:
             del waiting[0]
-        print(terminal.show(found.result, req.verbose, cell.folder), flush=True)
+        if not req.machine_readable:
+            print(terminal.show(found.result, req.verbose, cell.folder), flush=True)
         if found.unsaved:
             ui.note(f"{' '.join(names)}: {found.unsaved}")
-        rows.append(terminal.Row(*names, found.result, found.unsaved))
+        rows.append(terminal.Row(*names, found.result, found.unsaved, found.found))
 
     cells = [(arch, variant) for arch in req.archs for variant in req.variants]
     try:

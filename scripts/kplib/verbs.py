@@ -8,14 +8,16 @@ import platform
 import shutil
 import signal
 import sys
+from typing import Any
 
 from kplib import matrix
 from kplib.boot import accel
 from kplib.build import apt, kernel, modules, toolchain
 from kplib.build.setup import Setup
 from kplib.common import cache, proc, ui
-from kplib.common.errors import BROKEN, FAILED, OK, KparityError, Refused
-from kplib.configure import archs, request, variants
+from kplib.common.errors import (BROKEN, FAILED, OK, EnvironmentFailed, Failed, GuestLost,
+                                 KparityError, Refused)
+from kplib.configure import archs, pairs, request, variants
 from kplib.configure.request import TOP, Request
 from kplib.judge import compile_fail, ktap, ledger, unsafety
 from kplib.report import files, terminal
@@ -28,19 +30,58 @@ def run(req: Request) -> int:
         _one(req, "run KEEP=1")
         if "check" not in req.lanes:
             raise Refused("KEEP=1 keeps the guest of lane check; leave LANE out")
+        if req.machine_readable:
+            raise Refused("KEEP=1 is for a person; leave FORMAT=json out")
         signal.signal(signal.SIGINT, keep.interrupted)
         signal.signal(signal.SIGTERM, keep.interrupted)
     matrix.check_folders(req)
+    rows: list[terminal.Row] = []
     with files.recorded_run(req):
-        rows = matrix.run_all(req, matrix.choose_tools(req), keep.Keeper if req.keep else None)
-    if len(rows) > 1:
+        try:
+            rows = matrix.run_all(req, matrix.choose_tools(req), keep.Keeper if req.keep else None)
+        except (Failed, EnvironmentFailed, GuestLost) as err:
+            if req.machine_readable:
+                _print_cells(req, [], str(err))
+            raise
+        if req.machine_readable:
+            _print_cells(req, rows, "")
+    if len(rows) > 1 and not req.machine_readable:
         print(terminal.table(rows), flush=True)
+    for pair in req.pairs:
+        if left := scaffold.unchanged(pair, req.pairs_dir):
+            line = f"{pair} is still as 'make new' wrote it, at {', '.join(left)}"
+            if req.machine_readable:
+                ui.note(line)
+            else:
+                print(line, flush=True)
     verdicts = {row.verdict for row in rows}
     if "fail" in verdicts:
         return FAILED
     if "error" in verdicts:
         return BROKEN
     return OK
+
+
+def _print_cells(req: Request, rows: list[terminal.Row], why: str) -> None:
+    """FORMAT=json: one object with all cells, also those that there are no results of."""
+    known = {(row.arch, row.variant): row for row in rows}
+    found = {}
+    for arch, variant in _cells(req):
+        row = known.get((arch.name, variant.name))
+        if row is None or row.found is None:
+            reason = why if row is None else row.unsaved or str(row.result)
+            cell = files.without(req, arch.name, variant.name, reason)
+        else:
+            cell = row.found
+            if row.unsaved:
+                cell = {**cell, "why": row.unsaved, "verdict": row.verdict}
+        found[f"{arch.name}-{variant.name}"] = cell
+    _print_json(found)
+
+
+def _print_json(found: dict[str, Any]) -> None:
+    json.dump(found, sys.stdout, indent=1)
+    print(flush=True)
 
 
 def doctor(req: Request) -> int:
@@ -153,9 +194,7 @@ def report(req: Request) -> int:
                 ui.note(f"kparity: {missing}")
             missing = err
     if req.machine_readable:
-        json.dump({f"{arch}-{variant}": results for (arch, variant), results in found.items()},
-                  sys.stdout, indent=1)
-        print()
+        _print_json({f"{arch}-{variant}": results for (arch, variant), results in found.items()})
     else:
         for cell, results in found.items():
             print(terminal.text(results, req.verbose, True,
@@ -194,7 +233,7 @@ def _contract(req: Request, tools: toolchain.Toolchain, arch: archs.Arch,
     print(ledger.show(book))
     print("\nunsafe, for review:")
     bare = 0
-    for use in unsafety.review(req.pairs):
+    for use in unsafety.review(req.pairs, req.pairs_dir):
         print(f"  {use.where}: {use.kind}: {use.code}\n    {use.reason or 'NO REASON'}"
               + (f"\n    leans on {', '.join(use.invariants)}" if use.invariants else ""))
         bare += not use.reason
@@ -226,7 +265,7 @@ def _misuse(req: Request, tools: toolchain.Toolchain, arch: archs.Arch,
     with cache.locked(setup.results):
         modules.build(setup)
     with ui.step("compiling what must not compile"):
-        found = compile_fail.run(tools, setup.modules, req.pairs)
+        found = compile_fail.run(tools, setup.modules, req.pairs, req.pairs_dir)
     bad = 0
     for outcome in found:
         test_ = outcome.test
@@ -241,9 +280,13 @@ def new(req: Request) -> int:
     """Make a new pair that builds and passes, to change step by step."""
     if len(req.pairs) != 1:
         raise Refused("make new wants the name of one pair: make new PAIR=x")
-    for path in scaffold.create(TOP, req.pairs[0], request.all_pairs()):
-        print(path.relative_to(TOP))
-    print(f"'make run PAIR={req.pairs[0]}' runs it; README.md says what goes where")
+    request.check_paths(req)
+    for path in scaffold.create(TOP, req.pairs[0], pairs.shipped(), req.kind, req.new_in):
+        print(pairs.short(path))
+    where = f" PAIRS_DIR={req.new_in}" if req.new_in else ""
+    print(f"'make run PAIR={req.pairs[0]}{where}' runs it; "
+          + ("what is to be changed is marked CHANGE" if req.kind == "function" else
+             "Documentation/adding.md says what goes where"))
     return OK
 
 
@@ -268,12 +311,13 @@ def bench_self(req: Request) -> int:
 
 #: Every verb: what carries it out, and what it does.
 VERBS = {
-    "run": (run, "build what is missing, boot, compare C and Rust, print the verdict"),
+    "run": (run, "build what is missing, boot, compare C and Rust, print the verdict; "
+                 "FORMAT=json for a program"),
     "check": (check, "static checks, unit tests, and the base suites on this machine's arch"),
     "test": (test, "the whole test suite, on both arches; PART= names parts of it"),
     "contract": (contract, "print the ledger of invariants and the review list of unsafe code"),
     "compile-fail": (misuse, "compile the Rust that must not compile"),
-    "new": (new, "make a new pair, PAIR=x, from idalloc; it runs at once"),
+    "new": (new, "make a new pair, PAIR=x, that runs at once; KIND=, DIR= for one of your own"),
     "shell": (shell, "boot into a busybox shell with the modules in /modules"),
     "gdb": (gdb, "debug one pair: gdb on a guest that is stopped where its module is loaded"),
     "report": (report, "print the results of the last run; FORMAT=json for a program"),

@@ -222,7 +222,7 @@ static void unshare(struct kunit *test, struct shared *s)
 	struct kp_program prog = {
 		.nr_steps = 1, .step = &step, .observe = true,
 	};
-	struct kp_trace *trace = kp_trace_alloc(1);
+	struct kp_trace *trace = kp_trace_alloc(1, false);
 	const struct device_view *view;
 
 	if (trace) {

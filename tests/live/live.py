@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
-from kplib.common import proc
+from kplib.common import cache, proc
 from kplib.common.proc import descendants as below
+from kplib.configure import archs, variants
 from kplib.configure.request import VARIABLES
 from kplib.selftest.copies import KEPT, environment
 from kplib.selftest.pytests import needs
@@ -264,9 +265,11 @@ class LiveTest(unittest.TestCase):
         return TOP
 
     @classmethod
-    def prepare(cls, *words: str) -> dict[tuple[str, str, str], dict[str, Any]]:
+    def prepare(cls) -> dict[tuple[str, str, str], dict[str, Any]]:
         """Make a good run, which leaves modules for those that follow; its verdicts."""
-        run = Run(cls.built, *cls.words, *words, top=cls.top)
+        if cls.top == TOP:
+            cls._take_modules()
+        run = Run(cls.built, *cls.words, top=cls.top)
         try:
             ended = run.end(300)
         finally:
@@ -274,6 +277,14 @@ class LiveTest(unittest.TestCase):
         if ended.status:
             raise AssertionError(f"cannot build: {ended.show()}")
         return cases(ended.results())
+
+    @classmethod
+    def _take_modules(cls) -> None:
+        """Begin with what the checkout has built: what is out of date is made anew."""
+        build = Path(archs.host_name(os.uname().machine), variants.BASE, "build")
+        if (TOP / "out" / build).exists():
+            with cache.locked(TOP / "out" / build):
+                shutil.copytree(TOP / "out" / build, cls.built / build, symlinks=True)
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory(dir=self.scratch)

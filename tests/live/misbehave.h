@@ -7,6 +7,9 @@
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/fs_struct.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/mutex.h>
@@ -163,6 +166,24 @@ static void delay(struct kunit *test)
 	}
 }
 
+/*
+ * Set one of the kernel's limits. On its command line these would be words that no
+ * saved state has: the guest would have to boot.
+ */
+static void limit(struct kunit *test, const char *name, const char *value)
+{
+	struct file *file;
+	loff_t pos = 0;
+
+	/* A kernel thread sees no files but through the eyes of init. */
+	scoped_with_init_fs()
+		file = filp_open(name, O_WRONLY, 0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	KUNIT_EXPECT_EQ(test, kernel_write(file, value, strlen(value), &pos),
+			(ssize_t)strlen(value));
+	__fput_sync(file);
+}
+
 static void misbehave(struct kunit *test)
 {
 	const struct kp_path_param *path = test->param_value;
@@ -241,15 +262,21 @@ static void misbehave(struct kunit *test)
 			kp_alive();
 		break;
 	case STALL:
-		/* A stall is one of a grace period; lockdep's RCU allows 5 s more. */
+		limit(test, "/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout",
+		      "3");
+		/* A stall is one of a grace period that began with that limit. */
+		synchronize_rcu();
 		start_poll_synchronize_rcu();
+		/* Lockdep's RCU allows 5 s more. */
 		preempt_disable();
-		for (end = jiffies + 12 * HZ; time_before(jiffies, end);)
+		for (end = jiffies + 10 * HZ; time_before(jiffies, end);)
 			cpu_relax();
 		preempt_enable();
 		break;
 	case HUNG:
-		schedule_timeout_uninterruptible(12 * HZ);
+		/* Tasks are looked at as often. The host waits for 12 s in this variant. */
+		limit(test, "/proc/sys/kernel/hung_task_timeout_secs", "2");
+		schedule_timeout_uninterruptible(7 * HZ);
 		break;
 	case OVERFLOW_STACK:
 		misbehave_shift = overflow_stack(0);

@@ -12,11 +12,12 @@ import xml.etree.ElementTree
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kplib.judge import ktap
 from kplib.selftest import selftest
 
-from .live import TOP, Ended, LiveTest, cases, needs, needs_kernel
+from .live import TOP, Ended, LiveTest, Run, cases, needs, needs_kernel
 
 SOURCE = (TOP / "tests/live/misbehave.h").read_text()
 VICTIM = ("fault", "misbehave", "rust->c")
@@ -109,62 +110,66 @@ SLOW = (
     # It takes longer than a hang is waited for, but says that it is alive.
     Deed("ALIVE", ktap.PASS, (), boots=1, bound=60),
 )
-ARM64 = ("ARCH=arm64",)
 #: The same where stacks, consoles and what a host can ask of a guest are others.
 ON_ARM64 = (
-    *(Deed(name, ktap.ERROR, (SILENT, "pc : misbehave .*" + SPINS), bound=60, words=ARM64)
+    *(Deed(name, ktap.ERROR, (SILENT, "pc : misbehave .*" + SPINS), bound=60)
       for name in ("SPIN", "SPIN_CPU_1")),
     # Nothing is printed here; without its callers the place would be the kernel's.
     Deed("DEADLOCK_IRQ", ktap.ERROR, (SILENT, "queued_spin_lock_slowpath",
                                       "_raw_spin_lock_irq ",
                                       "misbehave .*" + at("spin_lock_irq(&misbehave_lock)")),
-         bound=60, words=ARM64),
+         bound=60),
     Deed("SLEEP", ktap.ERROR, (SILENT, "wait_for_completion",
-                               "misbehave .*" + at("wait_for_completion(")), bound=60,
-         words=ARM64),
+                               "misbehave .*" + at("wait_for_completion(")), bound=60),
     # Its stack names the function behind: panic() does not return, and what would be
     # the next instruction is not misbehave()'s.
-    Deed("PANIC", ktap.ERROR, ("panicked while running fault: asked for",), words=ARM64),
+    Deed("PANIC", ktap.ERROR, ("panicked while running fault: asked for",)),
     Deed("OOPS", ktap.ERROR, ("panicked while running fault: Oops: Fatal exception",
-                              "Unable to handle kernel", at("*nowhere, 0")), words=ARM64),
-    Deed("DELAY", ktap.PASS, (), boots=1, words=ARM64),
+                              "Unable to handle kernel", at("*nowhere, 0"))),
+    Deed("DELAY", ktap.PASS, (), boots=1),
 )
-DEBUG = ("VARIANT=debug",)
 #: What a plain kernel would not have noticed.
 IN_DEBUG = (
     Deed("LOCK_ORDER", ktap.FAIL, ("possible circular locking dependency", at("misbehave_a);")),
-         checker="lockdep", boots=1, words=DEBUG, bound=90),
+         checker="lockdep", boots=1, bound=90),
     Deed("LEAK", ktap.FAIL,
          ("kmemleak: nothing points to what was allocated here: ", at("kmalloc(77")),
-         checker="kmemleak", boots=1, words=DEBUG, bound=90),
+         checker="kmemleak", boots=1, bound=90),
     Deed("USE_AFTER_FREE", ktap.FAIL, ("KASAN: slab-use-after-free", at("bytes[1], 1")),
-         checker="kasan", boots=1, words=DEBUG, bound=90),
+         checker="kasan", boots=1, bound=90),
     Deed("SHIFT", ktap.FAIL, ("shift-out-of-bounds", at("1 << READ_ONCE")),
-         checker="ubsan", boots=1, words=DEBUG, bound=90),
+         checker="ubsan", boots=1, bound=90),
     Deed("SLEEP_ATOMIC", ktap.FAIL, ("sleeping function called from invalid", at("might_sleep(")),
-         checker="sleep", boots=1, words=DEBUG, bound=90),
+         checker="sleep", boots=1, bound=90),
     # Both get over it, so these are reports and not lost guests.
     Deed("STALL", ktap.FAIL,
          ("rcu_preempt (self-)?detected stall", at("cpu_relax()", "time_before")), boots=1,
-         words=(*DEBUG, "APPEND=rcupdate.rcu_cpu_stall_timeout=3"), bound=90),
+         bound=90),
     Deed("HUNG", ktap.FAIL, ("INFO: task kunit_try_catch:.* blocked for more than",
                              at("schedule_timeout_uninterruptible")),
-         boots=1, words=(*DEBUG, "APPEND=sysctl.kernel.hung_task_timeout_secs=4"), bound=90),
+         boots=1, bound=90),
 )
 
 
-@needs_kernel
-@needs("base", seconds=150)
-class TestSurvival(LiveTest):
-    """scripts/kparity run PAIR=fault, which misbehaves"""
+class Misbehaving(LiveTest):
+    """scripts/kparity run PAIR=fault, which misbehaves, on one arch in one variant"""
 
-    words = ("PAIR=fault", "LANE=check", "ACCEL=tcg", "SILENCE=3")
+    words: tuple[str, ...] = ("PAIR=fault", "LANE=check", "ACCEL=tcg", "SILENCE=3")
+    #: The verdicts of a good run.
+    good: dict[tuple[str, str, str], str]
+
+    @classmethod
+    def prepare(cls) -> dict[tuple[str, str, str], dict[str, Any]]:
+        found = super().prepare()
+        cls.good = {key: row["status"] for key, row in found.items()}
+        assert set(cls.good.values()) <= {ktap.PASS, ktap.SKIP}, cls.good
+        return found
 
     @classmethod
     def checkout(cls) -> Path:
         """The project with one pair more, whose suite has a case that misbehaves."""
         top = selftest.copy_of_project(cls.scratch)
-        subprocess.run([top / "scripts/kparity", "new", "PAIR=fault"], check=True,
+        subprocess.run([top / "scripts/kparity", "new", "PAIR=fault", "KIND=object"], check=True,
                        stdout=subprocess.DEVNULL)
         shutil.copy(TOP / "tests/live/misbehave.h", top / "tests/kunit")
         limit = re.search(r"#define RUST_PANICS_AT\s+(\d+)", SOURCE)
@@ -192,25 +197,23 @@ class TestSurvival(LiveTest):
             futures = {deed: pool.submit(one, deed) for deed in deeds}
         return {deed: future.result() for deed, future in futures.items()}
 
-    def check(self, deeds: tuple[Deed, ...], width: int, *words: str) -> None:
+    def check(self, deeds: tuple[Deed, ...], width: int) -> None:
         """Do misdeeds and judge each one's run by what a good run has."""
-        good = {key: row["status"] for key, row in self.prepare(*words).items()}
-        self.assertLessEqual(set(good.values()), {ktap.PASS, ktap.SKIP})
         for deed, ended in self.do(deeds, width).items():
             with self.subTest(deed.name, words=deed.words):
-                self.judge(deed, ended, good)
+                self.judge(deed, ended)
 
-    def judge(self, deed: Deed, ended: Ended, good: dict[tuple[str, str, str], str]) -> None:
+    def judge(self, deed: Deed, ended: Ended) -> None:
         """One run: the misdeed is told as it must be, and all else is as in a good run."""
         self.assertEqual(ended.status, deed.status, ended.show())
         results = ended.results()
         rows = cases(results)
-        expected = {**good, VICTIM: deed.verdict}
+        expected = {**self.good, VICTIM: deed.verdict}
         if deed.checker:
             # Lockdep is off from there on, whatever it had seen before; of sleeping the
             # kernel tells at most once a second.
             quiet = {"lockdep": "lockdep", "kasan": "lockdep", "sleep": "sleep"}.get(deed.checker)
-            expected.update({key: ktap.SKIP for key in good if key[1] == quiet})
+            expected.update({key: ktap.SKIP for key in self.good if key[1] == quiet})
             expected["fault", deed.checker, VICTIM[2]] = ktap.FAIL
         self.assertEqual({key: row["status"] for key, row in rows.items()}, expected,
                          ended.show())
@@ -223,6 +226,23 @@ class TestSurvival(LiveTest):
                 for loss in results["lanes"]["check"]["losses"]]
         self.assertEqual(lost, [VICTIM] if deed.verdict == ktap.ERROR else [])
 
+
+@needs_kernel
+@needs("base", seconds=150)
+class TestSurvival(Misbehaving):
+    """The kernel that nothing checks"""
+
+    @classmethod
+    def prepare(cls) -> dict[tuple[str, str, str], dict[str, Any]]:
+        found = super().prepare()
+        # Tests of two pairs find the modules of both.
+        run = Run(cls.built, *cls.words, "PAIR=fault,idalloc", top=cls.top)
+        try:
+            assert run.end(300).status == 0
+        finally:
+            run.close()
+        return found
+
     def test_quick(self) -> None:
         """Panics, oopses, reboots, a flood of memory or stack, lies."""
         self.check(QUICK, 2)
@@ -230,16 +250,6 @@ class TestSurvival(LiveTest):
     def test_slow(self) -> None:
         """What hangs, and what only seems to."""
         self.check(SLOW, len(SLOW))
-
-    @needs("base", "arm64 base", seconds=60)
-    def test_arm64(self) -> None:
-        """The same on the other arch."""
-        self.check(ON_ARM64, len(ON_ARM64), *ARM64)
-
-    @needs("base", "debug", seconds=120)
-    def test_debug(self) -> None:
-        """What the checkers of variant debug are for."""
-        self.check(IN_DEBUG, 2, *DEBUG)
 
     def test_insn(self) -> None:
         """A hang where instructions are counted: told with its place, on the paths that have it."""
@@ -280,26 +290,9 @@ class TestSurvival(LiveTest):
         self.assertIn("qemu-system-nothing", ended.said + ended.noted)
         self.assertNotIn("Traceback", ended.said + ended.noted)
 
-    @needs("base", "debug", "kcsan", seconds=60)
-    def test_one_cell(self) -> None:
-        """Modules that do not build for one variant cost the others nothing."""
-        suite_ = self.top / "tests/kunit/fault_kunit.c"
-        text = suite_.read_text()
-        self.addCleanup(suite_.write_text, text)
-        suite_.write_text(text + "\n#ifdef CONFIG_KASAN\n#error asked for\n#endif\n")
-        # Its guest still runs when the modules of debug turn out not to build.
-        ended = self.start("VARIANT=all", f"SEED={misdeeds()['ALIVE']}",
-                           out=self.folder / "cells").end(150)
-        self.assertEqual(ended.status, 1, ended.show())
-        self.assertNotIn("Traceback", ended.said + ended.noted)
-        table = ended.said[ended.said.rindex("  arch "):].splitlines()[1:]
-        self.assertEqual([row.split()[1] for row in table], ["base", "debug", "kcsan"])
-        for row, wanted in zip(table, (" PASS$", "do not build .* FAIL$", " PASS$")):
-            self.assertRegex(row, wanted)
-
     def test_outside(self) -> None:
         """A module that kills its guest in no case of its own; the other pair has its verdicts."""
-        good = dict.fromkeys(self.planned, ktap.PASS)
+        good = self.good
         other = {(name.replace("fault", "idalloc"), case, path): status for
                  (name, case, path), status in good.items() if case != VICTIM[1]}
         for name, pairs, boots, left in (
@@ -324,7 +317,9 @@ class TestSurvival(LiveTest):
         self.assertEqual(ended.status, 3, ended.show())
         found = ended.results()
         rows = {key: row["status"] for key, row in cases(found).items()}
-        self.assertEqual({key for key, status in rows.items() if status != ktap.PASS},
+        # There are no programs for case regress.
+        self.assertEqual({key for key, status in rows.items()
+                          if status != ktap.PASS and key[1] != "regress"},
                          {("fault", "", "")}, ended.show())
         (loss,) = found["lanes"]["check"]["losses"]
         self.assertIn("panicked while ", loss["what"])
@@ -342,7 +337,8 @@ class TestSurvival(LiveTest):
         text = (folder / "results.ktap").read_text()
         lines = re.findall(r"^        ((?:not )?ok) \d+ (\S+)", text, re.M)
         good = [path for word, path in lines if word == "ok"]
-        self.assertEqual(len(good), sum(row["status"] == ktap.PASS for row in rows.values()))
+        self.assertEqual(len(good), sum(row["status"] in (ktap.PASS, ktap.SKIP)
+                                        for row in rows.values()))
         self.assertNotRegex(text + ended.said + ended.noted,
                             "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ufffe]")
 
@@ -354,7 +350,7 @@ class TestSurvival(LiveTest):
         rows = cases(ended.results())
         harmed = {(*VICTIM[:2], path): deed.verdict for path in paths}
         self.assertEqual({key: row["status"] for key, row in rows.items()},
-                         {**dict.fromkeys(self.planned, ktap.PASS), **harmed}, ended.show())
+                         {**self.good, **harmed}, ended.show())
         for key in harmed:
             for line in deed.says:
                 self.assertIn(line, rows[key]["log"])
@@ -367,3 +363,49 @@ class TestSurvival(LiveTest):
     def test_truncated(self) -> None:
         """A case that removes results of its own, up to its own: those are missing."""
         self.tampered(Deed("TRUNCATE", ktap.ERROR, ("its result is missing",)), "c->c", "c->rust")
+
+
+@needs_kernel
+@needs("arm64 base", seconds=60)
+class TestOnArm64(Misbehaving):
+    """The other arch"""
+
+    words = (*Misbehaving.words, "ARCH=arm64")
+
+    def test_arm64(self) -> None:
+        """Hangs, panics and oopses, whose stacks and places are others."""
+        self.check(ON_ARM64, len(ON_ARM64))
+
+
+@needs_kernel
+@needs("debug", seconds=120)
+class TestInDebug(Misbehaving):
+    """The kernel with the most checkers"""
+
+    words = (*Misbehaving.words, "VARIANT=debug")
+
+    def test_debug(self) -> None:
+        """What its checkers are for."""
+        self.check(IN_DEBUG, 2)
+
+
+@needs_kernel
+@needs("base", "debug", "kcsan", seconds=60)
+class TestCells(Misbehaving):
+    """Several variants in one run"""
+
+    def test_one_cell(self) -> None:
+        """Modules that do not build for one variant cost the others nothing."""
+        suite_ = self.top / "tests/kunit/fault_kunit.c"
+        text = suite_.read_text()
+        self.addCleanup(suite_.write_text, text)
+        suite_.write_text(text + "\n#ifdef CONFIG_KASAN\n#error asked for\n#endif\n")
+        # Its guest still runs when the modules of debug turn out not to build.
+        ended = self.start("VARIANT=all", f"SEED={misdeeds()['ALIVE']}",
+                           out=self.out("cells")).end(150)
+        self.assertEqual(ended.status, 1, ended.show())
+        self.assertNotIn("Traceback", ended.said + ended.noted)
+        table = ended.said[ended.said.rindex("  arch "):].splitlines()[1:]
+        self.assertEqual([row.split()[1] for row in table], ["base", "debug", "kcsan"])
+        for row, wanted in zip(table, (" PASS$", "do not build .* FAIL$", " PASS$")):
+            self.assertRegex(row, wanted)

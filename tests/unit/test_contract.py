@@ -4,9 +4,11 @@
 import struct
 import tempfile
 import unittest
+from dataclasses import replace
 from pathlib import Path
 
 from kplib.common.errors import EnvironmentFailed
+from kplib.configure import pairs
 from kplib.judge import compile_fail, dwarf, ledger, records, unsafety
 from kplib.judge.tables import PATHS
 
@@ -120,15 +122,28 @@ class TestCompileFail(unittest.TestCase):
     def test_head(self) -> None:
         """A test that names no invariant or no code is refused."""
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "ring", "x.rs")
-            path.parent.mkdir()
+            path = Path(folder, "x.rs")
+            ring = replace(pairs.files("ring"), misuse=Path(folder))
             path.write_text("//! invariant: full empty\n//! error: E0599\n")
-            test = compile_fail.find("ring", Path(folder))[0]
-            self.assertEqual((test.invariants, test.error), (("full", "empty"), "E0599"))
+            test = compile_fail.find(ring)[0]
+            self.assertEqual((test.invariants, test.error, test.glued),
+                             (("full", "empty"), "E0599", False))
             for text in ("//! error: E0599\n", "//! invariant: x\n//! error: any\n"):
                 path.write_text(text)
                 with self.assertRaises(EnvironmentFailed):
-                    compile_fail.find("ring", Path(folder))
+                    compile_fail.find(ring)
+
+    def test_functions(self) -> None:
+        """A pair of functions may have no invariant to name."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "x.rs")
+            glob = replace(pairs.files("glob"), misuse=Path(folder))
+            path.write_text("//! error: E0599\n")
+            test = compile_fail.find(glob)[0]
+            self.assertEqual((test.invariants, test.error, test.glued), ((), "E0599", True))
+            path.write_text("//! error: any\n")
+            with self.assertRaisesRegex(EnvironmentFailed, "needs the line '//! error"):
+                compile_fail.find(glob)
 
 
 class TestDwarf(unittest.TestCase):

@@ -103,7 +103,7 @@ class TestHostTools(unittest.TestCase):
                 mock.patch.object(kernel, "rust_refused",
                                   side_effect=lambda _, src: src.ident == "new" and "old"):
             req: Any = mock.Mock(cache=Path(folder), kdir=None, kernel_src=None, toolchain=None,
-                                 out=Path(folder))
+                                 out=Path(folder), pairs=(), pairs_dir=None)
             for ident, tools in (("debian 7.3", host), ("new", root), ("debian 7.3", host)):
                 req.src = kernel.Source(Path(folder), ident)
                 self.assertIs(kernel.tools_for(req), tools)

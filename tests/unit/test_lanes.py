@@ -26,6 +26,7 @@ from kplib.boot.laneresult import CaseId, LaneResult
 from kplib.build.modules import Modules
 from kplib.common import proc
 from kplib.common.errors import GuestLost
+from kplib.configure import pairs as places
 from kplib.configure import request, variants
 from kplib.configure.lanes import CHECK, INSN, Lane
 from kplib.judge import ktap, results, tables, verdicts
@@ -44,6 +45,12 @@ def read_ktap(_: Path, planned: list[str], text: str) -> tuple[ktap.Verdict, ...
         elif row := re.fullmatch(r" {8}ok \d+ (\S+)", line):
             found.append(ktap.Verdict(planned[0], case, row.group(1), ktap.PASS, ()))
     return tuple(found)
+
+
+def failure(case: str, times: int = 1) -> str:
+    """A failure of a case on c->c, as the engine tells it."""
+    return json.dumps({"case": case, "path": "c->c", "times": times, "source": None,
+                       "what": "return", "too_long": True})
 
 
 def monitor(sock: socket.socket) -> None:
@@ -119,7 +126,8 @@ class TestLanes(unittest.TestCase):
             (self.folder / pair).write_text("a program")
         self.kernel = mock.Mock(variant=self.variant)
         setup = mock.Mock(modules=self.folder, kernel=self.kernel)
-        setup.request = mock.Mock(pairs=pairs, seed=1, programs=1)
+        setup.request = mock.Mock(pairs=pairs, pairs_dir=None, program=None, seed=1,
+                                  programs=1)
         built: Future[Modules] = Future()
         built.set_result(Modules(self.folder / "engine", {p: self.folder / p for p in pairs},
                                  {p: self.folder / p for p in programs}))
@@ -128,8 +136,9 @@ class TestLanes(unittest.TestCase):
     def judge(self, lane: LaneResult) -> dict[tuple[str, str, str], ktap.Verdict]:
         """All verdicts that did not pass; every planned case must have one."""
         pairs = tuple(self.script["cases"])
-        with mock.patch.object(results, "TOP", self.folder):  # no pair has a user program there
-            self.found = results.gather(mock.Mock(kernel=self.kernel), pairs, [lane])
+        setup = mock.Mock(kernel=self.kernel, **{"request.pairs_dir": None})
+        with mock.patch.object(places, "TOP", self.folder):  # no pair has a user program there
+            self.found = results.gather(setup, pairs, [lane])
         rows = [v for pair in self.found.pairs.values() for v in pair.verdicts]
         by_name = {(v.suite, v.case, v.path): v for v in rows}
         self.assertEqual(len(by_name), len(rows), "one verdict each")
@@ -491,7 +500,9 @@ class TestLanes(unittest.TestCase):
                 (CHECK, "cases", "ring\tlockstep\tnormal\tc->c\nri"),
                 (CHECK, "invariants", invariants + "empty\terr"),
                 (CHECK, "invariants", invariants + "empty\terrors\t1\t2\tx\t4\t\n"),
-                (CHECK, "invariants", "\ufffd\n"), (INSN, "cost", good), (INSN, "cost", ""),
+                (CHECK, "invariants", "\ufffd\n"), (CHECK, "failures", '{"case": "lock'),
+                (CHECK, "failures", f"{failure('spsc')}\n"),
+                (INSN, "cost", good), (INSN, "cost", ""),
                 (INSN, "cost", good + "c->rust push 30 5\n"), (INSN, "cost", good + "c->c po"),
                 (INSN, "cost", good + "c->c pop x 3\n"), (INSN, "cost", good + "c->c pop 3 0\n")):
             with self.subTest(lane.name, table=table, text=text):
@@ -500,9 +511,26 @@ class TestLanes(unittest.TestCase):
                 rows = self.judge(found)
                 suite = lane.suite("ring")
                 self.assertEqual(rows[suite, "", ""].status, ktap.ERROR)
-                self.assertRegex(rows[suite, "", ""].log[-1], "cannot be read: the (list|table)")
+                self.assertRegex(rows[suite, "", ""].log[-1], "cannot be read: the (list|table|f)")
                 self.assertEqual({s for s, _, _ in rows}, {suite})
                 self.assertEqual(self.found.verdict, "error")
+
+    def test_failures(self) -> None:
+        """Each is kept with the case that failed, also beside a line that cannot be read."""
+        given = (ktap.Verdict("ring", "spsc", "c->c", ktap.FAIL, ("x",)),)
+        with mock.patch.object(ktap, "verdicts", lambda *_: given):
+            lane = self.run_lane("ring", tables={
+                "ring/failures": f"{failure('spsc')}\n{{\n{failure('spsc', 2)}\n"})
+            rows = self.judge(lane)
+        found = self.found.pairs["ring"].differences
+        self.assertEqual({key: [one.times for one in value] for key, value in found.items()},
+                         {("ring", "spsc", "c->c"): [1, 2]})
+        self.assertEqual(rows["ring", "", ""].log, (
+            "the guest's output cannot be read: the failures, line 2: '{'",))
+        with mock.patch.object(ktap, "verdicts", lambda *_: given):
+            rows = self.judge(self.run_lane("ring", tables={"ring/failures": "{\n" * 10}))
+        self.assertEqual(len(rows["ring", "", ""].log), results.DAMAGED_MAX + 1)
+        self.assertIn("the failures, 6 lines more", rows["ring", "", ""].log[-1])
 
     def test_unexpected(self) -> None:
         """A bug of kparity's in judging one pair leaves the others their verdicts."""

@@ -4,6 +4,7 @@
 import contextlib
 import fcntl
 import io
+import json
 import tempfile
 import threading
 import unittest
@@ -17,11 +18,12 @@ from kplib.boot import accel, lanes
 from kplib.boot.laneresult import Answers, LaneResult
 from kplib.build import kernel, modules
 from kplib.build.modules import Modules
-from kplib.common.errors import FAILED, EnvironmentFailed, Failed
+from kplib.common.errors import FAILED, EnvironmentFailed, Failed, Refused
 from kplib.configure import request
 from kplib.configure.lanes import CHECK
 from kplib.judge import compile_fail, ktap, records, results
 from kplib.report import files
+from kplib.selftest import schema
 
 CONTRACT = ("invariant=full\x1ferrors\x1fa\x1fb\x1f\x1f\x1fring\0"
             "rust=ful\x1fchecked\x1fc\x1frust-stub/ring.rs:7\0")
@@ -48,9 +50,9 @@ class TestMatrix(unittest.TestCase):
             raise self.built[setup.kernel.name]
         return Modules(Path("x"), {pair: Path(pair) for pair in setup.request.pairs}, {})
 
-    def _find(self, pair: str) -> list[compile_fail.Misuse]:
-        if pair in self.misuse:
-            raise self.misuse[pair]
+    def _find(self, pair: Any) -> list[compile_fail.Misuse]:
+        if pair.name in self.misuse:
+            raise self.misuse[pair.name]
         return []
 
     def _lane(self, setup: Any, lane: Any, *_: Any) -> LaneResult:
@@ -187,7 +189,7 @@ class TestMatrix(unittest.TestCase):
                             {"KPARITY_CACHE": str(self.out / "cache")})
         test = mock.Mock(pair="ring", error="E0382")
 
-        def compiled(_tools: Any, build: Path, _pairs: Any) -> list[compile_fail.Outcome]:
+        def compiled(_tools: Any, build: Path, *_: Any) -> list[compile_fail.Outcome]:
             return [compile_fail.Outcome(
                 test, "compiles" if build.parent == self.out / "arm64/kcsan" else None)]
 
@@ -213,8 +215,69 @@ class TestMatrix(unittest.TestCase):
         self.assertEqual(verdicts, ["pass", "fail"])
         req = request.parse([f"OUT={self.out}"], {})
         self.assertEqual(files.load(req, "x86_64", "base")["verdict"], "pass")
-        with self.assertRaisesRegex(Exception, "gave no results: the modules do not build"):
-            files.load(req, "arm64", "base")
+        found = files.load(req, "arm64", "base")
+        self.assertEqual((found["verdict"], found["why"], found["pairs"]),
+                         ("fail", "the modules do not build", {}))
+        self.assertEqual([failure["stage"] for failure in found["failures"]], ["build"])
+
+    def run_json(self, *words: str) -> tuple[Any, dict[str, Any], str]:
+        """FORMAT=json: the exit status or error, what is on standard output, and on stderr."""
+        req = request.parse([f"OUT={self.out}", "LANE=check", "PAIR=ring", "FORMAT=json", *words],
+                            {"KPARITY_CACHE": str(self.out / "cache")})
+        out, noted = io.StringIO(), io.StringIO()
+        ended: int | Exception
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(noted), self.played(), \
+                mock.patch.object(matrix, "choose_tools", return_value=mock.Mock(versions={})):
+            try:
+                ended = verbs.run(req)
+            except Exception as err:  # pylint: disable=broad-except
+                ended = err
+        found: dict[str, Any] = json.loads(out.getvalue()) if out.getvalue() else {}
+        for cell in found.values():
+            self.assertEqual(list(schema.unlike(cell)), [])
+        return ended, found, noted.getvalue()
+
+    def test_json(self) -> None:
+        """One object with all cells is alone on standard output; the status is as ever."""
+        self.contract = CONTRACT.replace("ful\x1f", "full\x1f")
+        status, found, noted = self.run_json("ARCH=all")
+        self.assertEqual((status, set(found)), (0, {"x86_64-base", "arm64-base"}))
+        self.assertIn("running ring on arm64 base (2 of 2)", noted)
+        saved = json.loads((self.out / "arm64/base/results.json").read_text())
+        self.assertEqual(saved, found["arm64-base"])
+
+    def test_json_of_what_does_not_build(self) -> None:
+        """Of several it is one cell of them; a single one is there although the run is refused."""
+        self.contract = CONTRACT.replace("ful\x1f", "full\x1f")
+        self.built["x86_64 base"] = Failed("the modules do not build")
+        status, found, _ = self.run_json("ARCH=all")
+        self.assertEqual(status, FAILED)
+        self.assertEqual({name: cell["verdict"] for name, cell in found.items()},
+                         {"x86_64-base": "fail", "arm64-base": "pass"})
+        status, found, _ = self.run_json("ARCH=x86_64")
+        self.assertIsInstance(status, Failed)
+        self.assertEqual(found["x86_64-base"]["failures"][0]["message"], "the modules do not build")
+
+    def test_json_without_results(self) -> None:
+        """Where the environment fails there is a reason, and no file."""
+        self.contract = CONTRACT.replace("ful\x1f", "full\x1f")
+        with mock.patch.object(self, "_kernel", side_effect=EnvironmentFailed("no network")):
+            status, found, _ = self.run_json("ARCH=x86_64")
+        self.assertIsInstance(status, EnvironmentFailed)
+        self.assertEqual((found["x86_64-base"]["verdict"], found["x86_64-base"]["why"]),
+                         ("error", "no network"))
+        self.assertFalse((self.out / "x86_64/base/results.json").exists())
+        with mock.patch.object(files, "save", side_effect=EnvironmentFailed("no space")):
+            status, found, _ = self.run_json("ARCH=x86_64")
+        self.assertEqual((status, found["x86_64-base"]["verdict"]), (3, "error"))
+        self.assertIn("not saved: no space", found["x86_64-base"]["why"])
+        self.assertEqual(found["x86_64-base"]["pairs"]["ring"]["cases"][0]["status"], "pass")
+
+    def test_json_is_for_programs(self) -> None:
+        """KEEP=1 wants a terminal."""
+        status, found, _ = self.run_json("ARCH=x86_64", "KEEP=1")
+        self.assertIsInstance(status, Refused)
+        self.assertEqual(found, {})
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from kplib.build import modules, nolibc, objects
+from kplib.build import modules, nolibc, objects, told
+from kplib.configure import pairs as places
 
 MODULES = ("kparity", "kparity_device", "kparity_ring")
 
@@ -30,6 +31,7 @@ class TestBuild(unittest.TestCase):
         self.addCleanup(patch.stop)
         self.ident = "linux 7.3"
         self.kernel_src: Path | None = None
+        self.pairs_dir: Path | None = None
 
     def put(self, name: str) -> None:
         """Write a file of the checkout."""
@@ -42,7 +44,8 @@ class TestBuild(unittest.TestCase):
                                 {pair: self.out / f"kparity_{pair}.ko" for pair in pairs},
                                 {"device": self.out / "user/device"} if "device" in pairs else {})
         setup = mock.Mock(**{"request.kernel_src": self.kernel_src, "request.kdir": None,
-                             "request.pairs": pairs, "kernel.ident": self.ident})
+                             "request.pairs": pairs, "request.pairs_dir": self.pairs_dir,
+                             "kernel.tree": Path("/linux"), "kernel.ident": self.ident})
         return modules._Build(setup, built)  # pylint: disable=protected-access
 
     def built(self, *pairs: str) -> None:
@@ -124,6 +127,121 @@ class TestBuild(unittest.TestCase):
         self.assertIn("kparity_device.ko", self.work("device").stale)
         self.assertIn("kmod/device.o", self.work("device").stale)
         self.assertEqual(self.programs(), ["device"])
+
+    def test_shape(self) -> None:
+        """Another folder with the same pair, and another list of C files, ask kbuild.
+
+        What was made for the one is not put back for the other, though its files are still
+        there as they were.
+        """
+        one, two = self.out / "one", self.out / "two"
+        for folder in (one, two):
+            (folder / "bits").mkdir(parents=True)
+            (folder / "bits/contract.h").write_text("KP_FUNCTION(f, ANY, KP_VOID)\n")
+            (folder / "bits/bits.c").write_text("")
+        self.pairs_dir = one
+        for place in ("", "guest/"):
+            (self.out / f"{place}kparity_bits.ko").write_text("")
+
+        def leave() -> None:
+            work = self.work("bits")
+            made_from = {str(path): work.now.of(str(path))
+                         for path in (self.pairs_dir / "bits").iterdir()}  # type: ignore[operator]
+            (self.out / "bits.o").write_text("")
+            (self.out / ".bits.o.cmd").write_text("")
+            work.state.made |= {ko.name: {} for ko in work.built.files()} | {"bits.o": made_from}
+            work.state.modules |= {"kparity": [], "kparity_bits": ["bits.o"]}
+            work.state.shapes |= work.shapes
+            work.store.keep(self.out, "bits.o", made_from, work.shapes["kparity_bits"])
+            work.state.recipe, work.state.folder = work.recipe, str(self.out)
+            work.state.write(work.path)
+
+        def asks_kbuild() -> bool:
+            work = self.work("bits")
+            asks = not work.nothing_to_do() and not work._replayable()  # pylint: disable=W0212
+            if asks:
+                work._fetch()  # pylint: disable=protected-access
+                self.assertFalse((self.out / "bits.o").exists())
+            return asks
+
+        leave()
+        self.assertFalse(asks_kbuild())
+        self.pairs_dir = two
+        self.assertTrue(asks_kbuild())
+        leave()
+        (two / "bits/bits.c").write_text("edited")
+        self.assertEqual(self.work("bits")._fetch(), {"bits.o"})  # pylint: disable=W0212
+        leave()
+        (two / "bits/contract.h").write_text(
+            'KP_SOURCES("more.c")\nKP_FUNCTION(f, ANY, KP_VOID)\n')
+        self.assertTrue(asks_kbuild())
+        leave()
+        (two / "bits/more.c").write_text("")
+        self.assertTrue(asks_kbuild())
+        leave()
+        (two / "bits/bits.c").unlink()
+        self.assertTrue(asks_kbuild())
+
+
+class TestTold(unittest.TestCase):
+    """kplib.build.told"""
+
+    ROOT = ("mod c {\n    pub(super) fn bits(value: u32) -> c_uint {\n"
+            "        unsafe { bindings::bits(value) }\n    }\n}\nx(port::bits(value))\n")
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.pair = places.in_folder("bits", self.folder)
+        (self.folder / "rust-stub").mkdir()
+        (self.folder / "rust-stub/bits_root.rs").write_text(self.ROOT)
+        self.pair.contract.parent.mkdir()
+        self.pair.contract.write_text(
+            "\nKP_FUNCTION(bits, ANY, KP_UNSIGNED(unsigned int), KP_NUMBER(u32, value))\n")
+
+    def said(self, log: str, port: str = "") -> list[str]:
+        """The lines for a log, with the folder's name taken off."""
+        self.pair.port.write_text(port)
+        return [line.replace(f"{self.folder}/bits/", "")
+                for line in told.own_lines(self.folder, [self.pair], log)]
+
+    def test_port(self) -> None:
+        """One line, at the port, with what the row wants."""
+        log = "error[E0308]: x\n   --> rust-stub/bits_root.rs:6:3\n" * 2
+        wants = "contract.h:2 wants pub(crate) fn bits(value: u32) -> c_uint"
+        self.assertEqual(self.said(log, "fn bitz() {}"),
+                         [f"bits.rs:1: error: no function bits; the row in {wants}"])
+        self.assertEqual(self.said(log, "\n\nfn bits() {}"),
+                         [f"bits.rs:3: error: bits is private; the row in {wants}"])
+        for port in ("\npub(crate) fn bits() {}", "\n    pub const unsafe fn r#bits() {}"):
+            self.assertEqual(self.said(log, port), [
+                "bits.rs:2: error: bits is not as the row in contract.h:2 wants it: "
+                "pub(crate) fn bits(value: u32) -> c_uint"])
+        self.assertEqual(self.said("error: x\n --> /x/bits.rs:6:3\n", "fn bits() {}"), [])
+
+    def test_row(self) -> None:
+        """A row that fits neither side is wrong itself."""
+        log = "".join(f"error: x\n  --> rust-stub/bits_root.rs:{n}:1\n" for n in (6, 3))
+        self.assertEqual(self.said(log), [
+            "contract.h:2: error: the row of bits does not fit its C prototype"])
+
+    def test_modpost(self) -> None:
+        """Both of its forms; other pairs' symbols are not this one's."""
+        for log in ("ERROR: modpost: kparity_bits.ko: symbol 'bits' undefined!\n",
+                    'ERROR: modpost: "bits" [/x/kparity_bits.ko] undefined!\n'):
+            line, = self.said(log)
+            self.assertRegex(line, r"^contract.h:2: error: this kernel does not export bits; write "
+                                   r"it in bits.c, or .*KP_SOURCES")
+        self.assertEqual(self.said("ERROR: modpost: kparity_ring.ko: symbol 'bits' undefined!"), [])
+
+    def test_make(self) -> None:
+        """make's own words are left out, where it is not the one that failed."""
+        own = ["make[3]: *** [/x/Kbuild:1: y.o] Error 1", "make[1]: Leaving directory '/x'"]
+        self.assertEqual(told.without_make(["x.c:1: error: y", *own]), ["x.c:1: error: y"])
+        self.assertEqual(told.without_make(own), own)
+        missing = "make[3]: *** No rule to make target 'x.c', needed by 'x.o'.  Stop."
+        self.assertEqual(told.without_make([missing, *own]), [missing])
 
 
 if __name__ == "__main__":

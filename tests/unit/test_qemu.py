@@ -54,6 +54,20 @@ class TestState(unittest.TestCase):
         self.assertNotEqual(state("insn", "tcg", "a"), state("check", "tcg", "b"))
         self.assertIsNone(state("check", "kvm", "b"))
 
+    def test_precise(self) -> None:
+        """A guest without high-resolution timers on a CPU is not one whose state is kept."""
+        def precise(lane: str, *active: int) -> bool:
+            guest = mock.Mock()
+            guest.read.return_value.text.return_value = "".join(
+                f"cpu: {cpu}\n  .hres_active    : {yes}\n  .nr_events      : 1\n"
+                for cpu, yes in enumerate(active))
+            return qemu._precise(guest, LANES[lane].on("tcg", ""))
+
+        self.assertTrue(precise("check", 1, 1))
+        for active in ((1, 0), (0, 0), (1,), ()):
+            self.assertFalse(precise("check", *active))
+        self.assertTrue(precise("insn", 0))
+
     def test_standing_still(self) -> None:
         """A guest of lane insn is stopped while the body runs; no other is; errors do no harm."""
         def asked(name: str) -> list[str]:

@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import json
 import os
 import tempfile
 import threading
@@ -16,6 +17,9 @@ from kplib.configure import lanes, request, variants
 from kplib.judge import compile_fail, ktap, ledger, records, results, tables
 from kplib.boot.laneresult import Answers, CaseId, LaneResult
 from kplib.report import files, terminal
+from kplib.selftest import schema
+
+from .test_failures import LINE, PROGRAM
 
 KVM = "/dev/kvm is of no use here: the guest hung: nothing for 6 s while booting"
 TREE = os.environ.get("KPARITY_TREE")
@@ -39,15 +43,16 @@ def pair(failed: dict[tuple[str, str], tuple[str, ...]] | None = None,
             status = "skip" if skipped == case else "fail" if log else "pass"
             rows.append({"suite": "x", "case": case, "path": path, "status": status,
                          "log": list(log or (["a reason"] if skipped == case else [])),
-                         "seconds": 0.1})
+                         "seconds": 0.1, "failures": []})
     return {"cases": rows, "instructions": {"push": costs}, "contract": []}
 
 
 def document(**pairs: dict[str, Any]) -> dict[str, Any]:
     """What results.json holds."""
     failed = any(c["status"] == "fail" for p in pairs.values() for c in p["cases"])
-    return {"schema": 1, "arch": "x86_64", "variant": "base", "seed": 1,
-            "verdict": "fail" if failed else "pass", "replay": "ARCH=x86_64 SEED=1 PROGRAMS=3",
+    return {"schema": results.SCHEMA, "arch": "x86_64", "variant": "base", "seed": 1,
+            "verdict": "fail" if failed else "pass", "why": None, "failures": [],
+            "replay": "ARCH=x86_64 SEED=1 PROGRAMS=3",
             "kernel": {"release": "7.3.4", "config": {"SMP": "y"}},
             "tools": {"clang": "19", "rustc": "1.85"},
             "lanes": {"check": lane(), "insn": lane()}, "pairs": pairs}
@@ -140,6 +145,17 @@ class TestTerminal(unittest.TestCase):
                      "  lane check: given up", "    last words", "    2 times: BUG: x"):
             self.assertIn(line, lines)
         self.assertNotIn("told elsewhere", "\n".join(lines))
+
+    def test_unbuilt(self) -> None:
+        """What the tools said is told; where all of it is, and how to get it again."""
+        one = {"file": "x.rs", "line": 7, "level": "error", "message": "no"}
+        found = {**document(), "verdict": "fail", "why": "the modules do not build", "lanes": {},
+                 "failures": [{"stage": "bindgen", "pairs": ["a", "b"], "replay": "make run PAIR=a",
+                               "diagnostics": [one, {**one, "file": None}]}]}
+        self.assertEqual(shown(found)[2:], [
+            "", "  FAIL bindgen: a, b", "    x.rs:7: error: no", "    error: no",
+            "  again: make run PAIR=a", "  all that the tools said: out/x86_64/base/results.json",
+            "", "x86_64 base: FAIL, the modules do not build"])
 
 
 class TestFiles(unittest.TestCase):
@@ -253,16 +269,20 @@ class TestFiles(unittest.TestCase):
         given.planned["ring"] = [CaseId("ring", case, path) for case in ("lockstep", "invariants")
                                  for path in tables.PATHS]
         invariants = "full\terrors\t1\t1\t1\t1\tlockstep\n"
-        given.take("ring", Answers((data / "fail.ktap").read_text(), invariants, {}))
+        given.take("ring", Answers((data / "fail.ktap").read_text(), invariants, {},
+                                   json.dumps(LINE) + "\n"))
         found = results.gather(mock.Mock(kernel=kernel, tools=mock.Mock(versions={}),
-                                         request=mock.Mock(seed=1)), ("ring",), [given])
+                                         request=mock.Mock(seed=1, pairs_dir=None)),
+                               ("ring",), [given])
         found.replay = "ARCH=x86_64 SEED=1"
         self.where.mkdir(parents=True)
         (self.where / "check.console").write_bytes((data / "check.console").read_bytes())
         files.begin(self.where)
-        files.save(found, ledger.Ledger((), (), {}), self.where)
+        whole = files.complete(found, ledger.Ledger((), (), {}), self.where, None)
+        files.save(found, whole, self.where)
         self.assertFalse((self.where / "run.json").exists())
         loaded = files.load(self.req, "x86_64", "base")
+        self.assertEqual(loaded, whole)
         rows = {(c["case"], c["path"]): c for c in loaded["pairs"]["ring"]["cases"]}
         self.assertEqual(rows["lockstep", "c->c"]["seconds"], 0.053106)
         self.assertIsNone(rows["invariants", "c->c"]["seconds"])
@@ -272,6 +292,16 @@ class TestFiles(unittest.TestCase):
         self.assertEqual(terminal.text(loaded, False, True, "x"),
                          terminal.show(found, False, Path("x")))
         self.assertEqual(loaded["verdict"], "fail")
+        failure, = rows["lockstep", "c->rust"]["failures"]
+        self.assertEqual(failure["program"], list(PROGRAM))
+        self.assertEqual(list(schema.unlike(loaded)), [])
+        self.assertFalse(schema.by_jsonschema(loaded))
+        self.assertEqual(failure["replay"], f"make run PAIR=ring PROGRAM={failure['program_file']}")
+        file = Path(failure["program_file"])
+        self.assertEqual((file.parent, file.read_text()),
+                         (self.out / "programs", "ring capacity=1\npush 0\npush 0\n"))
+        files.begin(self.where)
+        self.assertTrue(file.exists(), "to run one removes none")
 
 
 class TestDangling(unittest.TestCase):
@@ -281,7 +311,8 @@ class TestDangling(unittest.TestCase):
         """The ledger of a contract with an invariant full."""
         raw = "invariant=full\x1ferrors\x1fa\x1fb\x1f\x1f\x1fring\0" + "".join(
             f"rust={name}\x1fchecked\x1fc\x1frust-stub/ring.rs:7\0" for name in encoded)
-        test = mock.Mock(invariants=(proved,))
+        test = mock.Mock(invariants=(proved,),
+                         path=request.TOP / "tests/compile-fail/ring/misuse.rs")
         test.name = "misuse"
         with mock.patch.object(records, "read", return_value=records.parse(raw.encode())), \
                 mock.patch.object(compile_fail, "find", return_value=[test]):

@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 
 from kplib.common.errors import Refused
-from kplib.configure import request
+from kplib.configure import pairs, request
 
 
 class TestRequest(unittest.TestCase):
@@ -26,7 +26,7 @@ class TestRequest(unittest.TestCase):
     def test_defaults(self) -> None:
         """No words: all pairs, both lanes, seed 1, a cache below home."""
         got = request.parse([], {"HOME": "/nonexistent"})
-        self.assertEqual(got.pairs, request.all_pairs())
+        self.assertEqual(got.pairs, pairs.shipped())
         self.assertEqual(got.lanes, ("check", "insn"))
         self.assertEqual(got.seed, 1)
         self.assertEqual(len(got.archs), 1)

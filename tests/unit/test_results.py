@@ -80,6 +80,7 @@ class TestJudging(unittest.TestCase):
     def setUp(self) -> None:
         kinds = variants.load_all(request.TOP / "qemu/variant")
         self.kernel = mock.Mock(tree=Path("/nonexistent"), variant=kinds["debug"])
+        self.setup = mock.Mock(kernel=self.kernel, **{"request.pairs_dir": None})
         self.lane = LaneResult(lanes.CHECK)
         self.lane.planned["ring"] = [at(case, path) for case in ("lockstep", "spsc")
                                      for path in tables.PATHS]
@@ -90,7 +91,7 @@ class TestJudging(unittest.TestCase):
         given = tuple(ktap.Verdict("ring", case, path, status, ())
                       for (case, path), status in passed.items())
         with mock.patch.object(ktap, "verdicts", return_value=given):
-            pairs = results.gather(mock.Mock(kernel=self.kernel), ("ring",), [self.lane]).pairs
+            pairs = results.gather(self.setup, ("ring",), [self.lane]).pairs
         found = pairs["ring"].verdicts
         self.assertEqual(len(found), len({(v.case, v.path) for v in found}), "one verdict each")
         return {(v.case, v.path): v for v in found}

@@ -144,7 +144,7 @@ class TestObjects(Folder):
         self.put("build/rust-stub/.x_bindings.rs.cmd",
                  bindings.replace("/top/./kmod/x.c", f"{top}/kmod/y.h"))
         self.put("top/kmod/y.h", "")
-        found = objects.contents(self.build, top, "kmod/x.o", self.now())
+        found = objects.contents(self.build, (top,), "kmod/x.o", self.now())
         self.assertEqual(set(found), {"kmod/x.c", "kmod/contract/x.h", "kmod/y.h"})
         self.assertEqual(found["kmod/contract/x.h"], "")
 

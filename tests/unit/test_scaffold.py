@@ -1,20 +1,115 @@
 # SPDX-License-Identifier: GPL-2.0
 """make new: what is written, and what is refused."""
 
+import contextlib
+import io
+import os
 import shutil
 import tempfile
 import unittest
 from pathlib import Path
 
+from kplib import verbs
 from kplib.common.errors import Refused
+from kplib.configure import pairs as known
 from kplib.configure import request
+from kplib.contract import rows
 from kplib.tools import scaffold
 
 TOP = Path(__file__).resolve().parents[2]
 
 
+def lines(path: Path) -> list[str]:
+    """The lines of a file that are neither blank nor comment."""
+    found = [line.strip() for line in path.read_text().splitlines()]
+    return [line for line in found if line and not line.startswith(("/*", "*", "//"))]
+
+
+class TestFunctions(unittest.TestCase):
+    """A pair of functions, in a folder of the user's own"""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def new(self, *words: str) -> str:
+        """make new; what it says."""
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            self.assertEqual(verbs.new(request.parse(list(words), {}, new=True)), 0)
+        return said.getvalue()
+
+    def refused(self, *words: str) -> str:
+        """The one line of make new, which is to make nothing."""
+        before = sorted(self.folder.rglob("*"))
+        with self.assertRaises(Refused) as caught:
+            self.new(*words)
+        self.assertEqual(sorted(self.folder.rglob("*")), before)
+        self.assertNotIn("\n", str(caught.exception))
+        return str(caught.exception)
+
+    def test_smallest(self) -> None:
+        """Three files, of which the contract is what is beside the implementations."""
+        kbuild = (TOP / "Kbuild").read_bytes()
+        said = self.new("PAIR=bits", f"DIR={self.folder}/pairs")
+        own = self.folder / "pairs/bits"
+        self.assertEqual(sorted(path.name for path in own.iterdir()),
+                         ["bits.c", "bits.rs", "contract.h"])
+        self.assertIn(f"make run PAIR=bits PAIRS_DIR={self.folder}/pairs", said)
+        self.assertLessEqual(len(lines(own / "contract.h")), 5)
+        self.assertEqual([f.name for f in rows.read((own / "contract.h").read_text())], ["bits"])
+        self.assertLessEqual(max(len(line) for path in own.iterdir()
+                                 for line in path.read_text().splitlines()), 100)
+        self.assertEqual((TOP / "Kbuild").read_bytes(), kbuild)
+
+    def test_unchanged(self) -> None:
+        """What is still as it was written is told by file and line, until it is changed."""
+        self.new("PAIR=bits", f"DIR={self.folder}")
+        own = self.folder / "bits"
+        left = scaffold.unchanged("bits", self.folder)
+        self.assertEqual([at.partition(":")[0] for at in left],
+                         [str(own / name) for name in ("contract.h",) * 3 + ("bits.c", "bits.rs")])
+        for path in own.iterdir():
+            path.write_text("".join(line for line in path.read_text().splitlines(True)
+                                    if scaffold.MARK not in line))
+        self.assertEqual(scaffold.unchanged("bits", self.folder), [])
+
+    def test_pairs_dir(self) -> None:
+        """Without DIR the pair goes to PAIRS_DIR, which may still be empty."""
+        self.new("PAIR=bits", f"PAIRS_DIR={self.folder}")
+        self.assertTrue((self.folder / "bits/contract.h").exists())
+        self.assertIn("bits", request.parse([f"PAIRS_DIR={self.folder}"], {}).pairs)
+
+    def test_refused(self) -> None:
+        """Names, folders and kinds that will not do."""
+        where = f"DIR={self.folder}"
+        for name in ("Bits", "a-b", "x", "if", "ring", "../x"):
+            self.assertIn("PAIR=", self.refused(f"PAIR={name}", where))
+        self.assertIn("one pair", self.refused("PAIR=bits lru", where))
+        self.assertIn("one pair", self.refused(where))
+        self.assertIn("choose one of function, object", self.refused(
+            "PAIR=bits", where, "KIND=nonsense"))
+        self.assertIn("leave DIR out", self.refused("PAIR=bits", where, "KIND=object"))
+        for name in ("a b", "a:b", "a%b"):
+            self.assertIn(f"{name[1]!r} in its path", self.refused(
+                "PAIR=bits", f"DIR={self.folder}/{name}"))
+        (self.folder / "file").write_text("mine")
+        self.assertIn("cannot be written", self.refused("PAIR=bits", f"DIR={self.folder}/file"))
+        (self.folder / "bits").mkdir()
+        (self.folder / "bits/notes").write_text("mine")
+        self.assertIn("bits exists", self.refused("PAIR=bits", where))
+
+    @unittest.skipIf(os.geteuid() == 0, "root writes anywhere")
+    def test_read_only(self) -> None:
+        """A folder that is another's."""
+        self.folder.chmod(0o555)
+        self.addCleanup(self.folder.chmod, 0o755)
+        self.assertIn("cannot be written", self.refused("PAIR=bits", f"DIR={self.folder}"))
+
+
 class TestScaffold(unittest.TestCase):
-    """scaffold.create()"""
+    """scaffold.create(), in this repository"""
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
@@ -26,10 +121,10 @@ class TestScaffold(unittest.TestCase):
 
     def test_create(self) -> None:
         """Four files, one word in Kbuild, and nothing of the old name in them."""
-        pairs = request.all_pairs(self.top)
-        made = scaffold.create(self.top, "lru", pairs)
+        pairs = known.shipped(self.top)
+        made = scaffold.create(self.top, "lru", pairs, "object")
         self.assertEqual(len(made), 4)
-        self.assertEqual(request.all_pairs(self.top), (*pairs, "lru"))
+        self.assertEqual(known.shipped(self.top), (*pairs, "lru"))
         for path in made:
             text = path.read_text()
             self.assertNotIn("idalloc", text.lower())
@@ -43,11 +138,11 @@ class TestScaffold(unittest.TestCase):
         for names in ("ring my_ring", "ring Tlv", "ring x", "ring tlv ring"):
             scaffold.set_pairs(self.top, names.split())
             with self.subTest(names), self.assertRaisesRegex(Refused, "^Kbuild lists .*pair"):
-                request.all_pairs(self.top)
+                known.shipped(self.top)
 
     def test_refused(self) -> None:
         """Names that exist, cannot be identifiers, or would overwrite something."""
-        pairs = request.all_pairs(self.top)
+        pairs = known.shipped(self.top)
         for name in ("idalloc", "Lru", "a-b", "x", "", "../x", "if", "fn", "int", "core",
                      "current", "linux", "kparity", "x\n"):
             with self.assertRaises(Refused):

@@ -20,7 +20,7 @@ from kplib.build import modules, objects
 from kplib.build import setup as building
 from kplib.build.toolchain import Toolchain
 from kplib.common.errors import EnvironmentFailed, Refused
-from kplib.configure import archs, lanes, request, variants
+from kplib.configure import archs, lanes, pairs, request, variants
 from kplib.judge import ktap, results
 from kplib.report import terminal
 from kplib.selftest import checks, mutants, parts, progress, pytests, selftest
@@ -155,7 +155,7 @@ class TestMutants(unittest.TestCase):
 
     def test_heads(self) -> None:
         """All of ours can be read, and a head that lacks something is refused."""
-        every = mutants.load_all(request.all_pairs())
+        every = mutants.load_all(pairs.shipped())
         self.assertEqual(len(every), len(list((TOP / "tests/mutants").glob("*.patch"))))
         self.assertEqual({m.pair for m in mutants.load_all(("ring",))}, {"ring"})
         found = self.load(HEAD + "Variant: debug\nVerdict: error\n")
@@ -171,6 +171,20 @@ class TestMutants(unittest.TestCase):
         self.load(HEAD.replace("Pair: ring", "Pair: rnig"))
         with self.assertRaisesRegex(EnvironmentFailed, "ring-x.patch: 'Pair: rnig': no such pair"):
             mutants.load_all(("ring",), self.folder)
+
+    def test_outside(self) -> None:
+        """Those of a pair in PAIRS_DIR stand beside it, and are of no other pair."""
+        own = self.folder / "bits"
+        (own / "mutants").mkdir(parents=True)
+        (own / "contract.h").write_text("")
+        patch = own / "mutants/most.patch"
+        patch.write_text(HEAD.replace("Pair: ring", "Pair: bits"))
+        found, = mutants.load_all(("bits",), pairs_dir=self.folder)
+        self.assertEqual((found.name, found.outside), ("bits-most", True))
+        self.assertFalse(any(m.outside for m in mutants.load_all(("ring",), pairs_dir=self.folder)))
+        patch.write_text(HEAD)
+        with self.assertRaisesRegex(EnvironmentFailed, "most.patch: 'Pair: ring': it is bits's"):
+            mutants.load_all(("bits",), pairs_dir=self.folder)
 
     def test_caught(self) -> None:
         """The verdict in that case on that path, the exit status and the replay line."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What is shown of stacks, and what of a guest that is stuck."""
 
+import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -129,6 +130,20 @@ class TestStacks(unittest.TestCase):
             self.assertEqual(len(got), stacks.SUMMARY_LINES + 1)
             self.assertEqual(got[-1], f"... {1000 - stacks.SUMMARY_LINES} lines more in "
                              "check.console")
+
+    def test_decoded_once(self) -> None:
+        """A line that several reports have is decoded once; one without an address never is."""
+        with tempfile.TemporaryDirectory() as folder:
+            setup = mock.Mock(modules=Path(folder))
+            setup.kernel = mock.Mock(tree=Path("/t"), build=Path("/b"))
+            # Numbers the lines that it gets.
+            setup.tools.argv.return_value = ["sed", "-n", "="]
+            said = [["BUG: a", " push+0x1/0x2 [kparity_ring]", " pop+0x3/0x4", "Code: 00 00"],
+                    ["BUG: b", " pop+0x3/0x4", " push+0x1/0x2 [kparity_ring]"], []]
+            self.assertEqual(stacks.decode(setup, said),
+                             [["BUG: a", "1", "2"], ["BUG: b", "2", "1"], []])
+            self.assertEqual(stacks.decode(setup, [["BUG: a"], ["x"]]), [["BUG: a"], ["x"]])
+            self.assertEqual(setup.tools.argv.call_count, 1)
 
     def test_not_decoded(self) -> None:
         """A decoder that fails hides nothing."""

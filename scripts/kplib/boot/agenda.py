@@ -38,15 +38,17 @@ ADVICE = "VARIANT=debug looks for damaged memory, and names who does it"
 
 
 #: The code that a guest died in, if it is a pair's: where the CPU was (RIP on x86, pc on
-#: arm64; not its callers, which may pass on what a neighbour has damaged), or a panic of Rust.
+#: arm64; not its callers, which may pass on what a neighbour has damaged), or a panic of Rust,
+#: whose file is x.rs in rust-stub or in a folder x.
 _DIED_IN = re.compile(r"(?:\bRIP: \S+|^pc : \S+) \[kparity_(\w+)\]"
-                      r"|^rust_kernel: panicked at (?:\S*/)?rust-stub/(\w+)\.rs:", re.M)
+                      r"|^rust_kernel: panicked at (?:\S*/)?rust-stub/(\w+)\.rs:"
+                      r"|^rust_kernel: panicked at \S*/(\w+)/\3\.rs:", re.M)
 
 
 def died_in(lines: list[str]) -> str:
     """The pair in whose code a guest died, or empty."""
     found = _DIED_IN.search("\n".join(lines))
-    return (found.group(1) or found.group(2)) if found else ""
+    return (found.group(1) or found.group(2) or found.group(3)) if found else ""
 
 
 @dataclass(frozen=True)

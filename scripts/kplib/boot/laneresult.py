@@ -39,12 +39,13 @@ class Loss:
 
 @dataclass(frozen=True)
 class Answers:
-    """One pair's results: KTAP of its suite, its table of figures, and by side the exit
-    status and the output of its user program."""
+    """One pair's results: KTAP of its suite, its table of figures, by side the exit status
+    and the output of its user program, and the failures that the engine tells in fields."""
 
     ktap: str
     figures: str
     programs: dict[str, tuple[int, str]]
+    failures: str = ""
 
 
 @dataclass(frozen=True)

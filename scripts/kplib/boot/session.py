@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import Callable
 
-from kplib.boot import agenda, leaks
+from kplib.boot import agenda, leaks, programs
 from kplib.boot.agenda import Work
 from kplib.boot.console import Position, Report
 from kplib.boot.guest import Guest, Pending
@@ -43,6 +43,7 @@ class _Asked:
     cases: Pending
     ran: Pending
     results: Pending
+    failures: Pending | None
     figures: Pending
     programs: dict[str, Pending]
 
@@ -77,10 +78,15 @@ class Session:
     def load_engine(self) -> Pending:
         """Queue the engine, with the cases to leave out."""
         request = self._setup.request
+        if request.program:
+            self.vm.write("choosing the case to run", "/sys/module/kunit/parameters/filter_glob",
+                          b"*.regress")
         return self.vm.load(
             "loading the engine", in_guest(self._built.engine).read_bytes(),
             f"seed={request.seed} programs={request.programs} mark={self._token} "
-            f"skip={agenda.skipped(self.works)}")
+            f"skip={agenda.skipped(self.works)} "
+            f"given={','.join(w.pair for w in self.works if programs.files(request, w.pair))}"
+            + (" only=regress" if request.program else ""))
 
     def run(self) -> None:
         """Run all, and end the guest."""
@@ -111,11 +117,16 @@ class Session:
         loaded = vm.load(f"loading {pair}", in_guest(self._built.pairs[pair]).read_bytes())
         modules = vm.read("reading /proc/modules", "/proc/modules")
         cases = vm.read(f"reading the plan of {pair}", f"{DEBUG}/kparity/{pair}/cases")
+        if self._lane.programs and (text := programs.text(self._setup.request, pair)):
+            marks.append(vm.write(f"handing over the programs of {pair}",
+                                  f"{DEBUG}/kparity/{pair}/programs", text))
         vm.write("clearing what was warned of once", f"{DEBUG}/clear_warn_once", b"1")
         asked = _Asked(
             pair, marks, loaded, modules, cases,
             vm.write(f"running {suite}", f"{DEBUG}/kunit/{suite}/run", b"1"),
             vm.read(f"reading the results of {suite}", f"{DEBUG}/kunit/{suite}/results"),
+            None if self._lane.counts else
+            vm.read(f"reading the failures of {pair}", f"{DEBUG}/kparity/{pair}/failures"),
             vm.read(f"reading the figures of {pair}",
                     f"{DEBUG}/kparity/{pair}/{self._lane.figures}"),
             {side: self._ask_program(pair, side, marks) for side in self._sides(work)})
@@ -125,7 +136,8 @@ class Session:
 
     def _sides(self, work: Work) -> list[str]:
         """The sides that a pair's user program is to run on."""
-        if not self._lane.programs or work.pair not in self._built.programs:
+        if not self._lane.programs or self._setup.request.program \
+                or work.pair not in self._built.programs:
             return []
         return [side for side in SIDES if side not in agenda.skipped_sides(work)]
 
@@ -143,14 +155,16 @@ class Session:
         for case, speed in self._result.plan(pair, asked.cases.text()).items():
             self.vm.silence.allow(pair, case, speed)
         asked.ran.ok()
-        ktap, figures = asked.results.text(), asked.figures.text()
+        ktap = asked.results.text()
+        failures = asked.failures.text() if asked.failures else ""
+        figures = asked.figures.text()
         said = {}
         for side, program in asked.programs.items():
             status, out = program.answer()
             said[side] = status, out.decode(errors="replace")
         for mark in asked.marks:
             mark.ok()
-        self._result.take(pair, Answers(ktap, figures, said))
+        self._result.take(pair, Answers(ktap, figures, said, failures))
         self.ran.append(pair)
         self._setup.progress()
 

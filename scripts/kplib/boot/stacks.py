@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
+from pathlib import Path
 
 from kplib.build.setup import Setup
 from kplib.common import proc
@@ -28,32 +29,57 @@ _TELLS = re.compile(
     r"Last potentially|unreferenced object|which lock already|"
     r"(possible|index|shift|signed|unsigned|load of)|Unable to handle|object|value changed", re.I)
 SUMMARY_LINES = 28
+#: A place in this repository, or in a pair's folder of its own.
+_OURS = re.compile(r"(kmod|rust-stub|tests)/|/.*/(\w+)/(\2\.(c|rs)|contract\.h):")
 #: Where a CPU was, in a register or in a stack of arm64's: the offset in a function.
 _EXACT = re.compile(r"((?:RIP: \w+:|\bpc : )\S+?\+0x)([0-9a-f]+)(?=/0x)|"
                     r"(^ *\S+\+0x)([0-9a-f]+)(?=/0x[0-9a-f]+( \[\w+\])? \(P\))")
-_CUT = "kparity: next report"
+#: What the tree's script takes for a line with an address in it, and the function there.
+_ADDRESS = re.compile(r"\[<[^]]+>\]|[^+ ]+\+0x[0-9a-f]+/0x[0-9a-f]+")
+_FUNCTION = re.compile(r"([^+\s(:]+)\+0x[0-9a-f]+/0x")
+#: FOLDER SCRIPT VMLINUX TREE KO..., with the names of all functions in FOLDER/names.
+#:
 #: In a module every section begins at 0, and an address in .init.text or .text.unlikely
-#: would be taken for one in .text. Linked, each has a place of its own. FOLDER, KO...
-_LINK = """
-for ko; do
-    ld.lld --unresolved-symbols=ignore-all --entry=0 -o "$0/${ko##*/}" "$ko" || cp "$ko" "$0"
-done
-"""
-#: The tree's script: FOLDER, SCRIPT and its arguments. Two of the programs that it calls
-#: do the same again and again. gdb reads all of vmlinux, once a module, to learn the name
-#: of the folder of installed modules; there are none, and a gdb that says nothing will do.
-#: llvm-nm lists all symbols of vmlinux, once a frame; here it keeps its list.
+#: would be taken for one in .text. Linked, each has a place of its own.
+#:
+#: Three of the programs that the tree's script calls do the same again and again. gdb
+#: reads all of vmlinux, once a module, to learn the name of the folder of installed
+#: modules; there are none, and a gdb that says nothing will do. llvm-nm lists all symbols
+#: of vmlinux, once a function; here it keeps those that are asked for. llvm-addr2line
+#: reads the whole debug information of vmlinux, once an address; here one of them answers
+#: for all. Behind each address it is asked for one that no code has: where the answer ends.
 _DECODE = r"""
-mkdir "$0/bin"
-ln -s /bin/true "$0/bin/gdb"
-cat >"$0/bin/llvm-nm" <<'END'
+folder=$0 script=$1 tree=$3
+export VMLINUX="$2"
+shift 3
+for ko; do
+    ld.lld --unresolved-symbols=ignore-all --entry=0 -o "$folder/${ko##*/}" "$ko" ||
+        cp "$ko" "$folder"
+done
+mkdir "$folder/bin"
+ln -s /bin/true "$folder/bin/gdb"
+cat >"$folder/bin/llvm-nm" <<'END'
 #!/bin/sh
 list=$0.$(printf '%s' "$1" | tr / _)
-[ -e "$list" ] || PATH=${PATH#*:} llvm-nm "$1" >"$list"
+[ -e "$list" ] || PATH=${PATH#*:} llvm-nm "$1" |
+    awk 'NR == FNR { names[$1]; next } $3 in names' "${0%/bin/*}/names" - >"$list"
 exec cat "$list"
 END
-chmod 755 "$0/bin/llvm-nm"
-PATH=$0/bin:$PATH LLVM=1 exec "$@"
+cat >"$folder/bin/llvm-addr2line" <<'END'
+#!/bin/sh
+[ "$3" = "$VMLINUX" ] || PATH=${PATH#*:} exec llvm-addr2line "$@"
+printf '%s\nffffffffffffffff\n' "$4" >&8
+read -r line <&9
+while read -r line <&9 && [ "$line" != 0xffffffffffffffff ]; do
+    echo "$line"
+done
+read -r line <&9
+END
+chmod 755 "$folder/bin/llvm-nm" "$folder/bin/llvm-addr2line"
+mkfifo "$folder/asked" "$folder/answers"
+llvm-addr2line -a -i -e "$VMLINUX" <"$folder/asked" >"$folder/answers" &
+exec 8>"$folder/asked" 9<"$folder/answers"
+PATH=$folder/bin:$PATH LLVM=1 exec "$script" "$VMLINUX" "$tree" "$folder"
 """
 
 
@@ -63,32 +89,49 @@ def _as_return_address(line: str) -> str:
                       f"{int(found.group(2) or found.group(4), 16) + 1:x}", line)
 
 
-def decode(setup: Setup, said: list[list[str]]) -> list[list[str]]:
-    """The same reports with addresses turned into names and source lines.
-
-    Whatever goes wrong, they come back as they were: a stack that is not
-    decoded must not hide the verdict that it belongs to.
-    """
-    tools, kernel, modules = setup.tools, setup.kernel, setup.modules
-    # "Code:" lines become a page of disassembly; the console's file has them.
-    text = "".join(f"{_as_return_address(line)}\n" for lines in said
-                   for line in (*(x for x in lines if "Code: " not in x), _CUT))
-    try:
-        with tempfile.TemporaryDirectory(dir=modules) as linked:
-            proc.output(tools.argv("sh", "-ec", _LINK, linked, *modules.glob("*.ko")))
-            argv = tools.argv("sh", "-ec", _DECODE, linked,
-                              kernel.tree / "scripts/decode_stacktrace.sh",
-                              kernel.build / "vmlinux", kernel.tree, linked)
-            with proc.child(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                            stderr=subprocess.DEVNULL) as process:
-                out, _ = process.communicate(text.encode(), timeout=120)
-    except (subprocess.TimeoutExpired, OSError, EnvironmentFailed):
-        return said
+def _decode_frames(setup: Setup, frames: list[str]) -> list[str]:
+    """Lines with an address in each, as the tree's script decodes them, one for one."""
+    tools, kernel, text = setup.tools, setup.kernel, "".join(f"{line}\n" for line in frames)
+    with tempfile.TemporaryDirectory(dir=setup.modules) as folder:
+        Path(folder, "names").write_text("".join(
+            f"{name}\n" for name in dict.fromkeys(_FUNCTION.findall(text))))
+        kos = [ko for ko in sorted(setup.modules.glob("*.ko"))
+               if re.search(rf"\[{ko.stem}[] ]", text)]
+        argv = tools.argv("sh", "-ec", _DECODE, folder,
+                          kernel.tree / "scripts/decode_stacktrace.sh",
+                          kernel.build / "vmlinux", kernel.tree, *kos)
+        with proc.child(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                        stderr=subprocess.DEVNULL) as process:
+            out, _ = process.communicate(text.encode(), timeout=120)
     decoded = out.decode(errors="replace")
     for folder in (f"{TOP}/", f"{kernel.tree}/", f"{kernel.build}/./", f"{kernel.build}/"):
         decoded = decoded.replace(folder, "")
-    found = [part.strip("\n").splitlines() for part in decoded.split(_CUT)][:-1]
-    return found if process.returncode == 0 and len(found) == len(said) else said
+    found = decoded.splitlines()
+    if process.returncode or len(found) != len(frames):
+        raise EnvironmentFailed("stacks are not decoded")
+    return found
+
+
+def decode(setup: Setup, said: list[list[str]]) -> list[list[str]]:
+    """The same reports with addresses turned into names and source lines.
+
+    A line that many of them have, as stacks begin alike, is decoded once. Whatever
+    goes wrong, they come back as they were: a stack that is not decoded must not hide
+    the verdict that it belongs to.
+    """
+    # "Code:" lines would become a page of disassembly; the console's file has them.
+    reports = [[line for line in lines if "Code: " not in line] for lines in said]
+    frames = {line: _as_return_address(line) for lines in reports for line in lines
+              if _ADDRESS.search(line)}
+    asked = list(dict.fromkeys(frames.values()))
+    if not asked:
+        return reports
+    try:
+        decoded = dict(zip(asked, _decode_frames(setup, asked)))
+    except (subprocess.TimeoutExpired, OSError, EnvironmentFailed):
+        return said
+    return [[decoded[frames[line]] if line in frames else line.strip() for line in lines]
+            for lines in reports]
 
 
 def _shorten(line: str) -> str:
@@ -97,7 +140,7 @@ def _shorten(line: str) -> str:
     if not found:
         return line
     places = found.group(2).split()
-    ours = [p for p in dict.fromkeys(places) if p.startswith(("kmod/", "rust-stub/", "tests/"))]
+    ours = [p for p in dict.fromkeys(places) if _OURS.match(p)]
     return f"{found.group(1)}({' '.join(ours or places[-1:])}){found.group(3)}"
 
 

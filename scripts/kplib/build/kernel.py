@@ -15,7 +15,7 @@ from kplib.build import apt, jobserver, kconfig, nolibc, toolchain
 from kplib.build.toolchain import Toolchain
 from kplib.common import cache, proc, ui
 from kplib.common.errors import EnvironmentFailed, Refused
-from kplib.configure import archs
+from kplib.configure import archs, pairs
 from kplib.configure.archs import Arch
 from kplib.configure.request import TOP, Request
 from kplib.configure.variants import Variant
@@ -364,7 +364,8 @@ def get(request: Request, tools: Toolchain, arch: Arch, variant: Variant) -> Ker
 def tools_for(request: Request) -> Toolchain:
     """The tools for a request: the host's only if the kernel accepts its Rust."""
     folders = toolchain.mountable(
-        [p for p in (TOP, request.cache, request.out, request.kernel_src, request.kdir)
+        [p for p in (TOP, request.cache, request.out, request.kernel_src, request.kdir,
+                     *pairs.folders(request.pairs, request.pairs_dir))
          if p is not None] + ([request.kdir.joinpath("source").resolve()] if request.kdir else []))
     debs = packages(request)
     chosen = toolchain.choose(request.toolchain, request.cache, debs, folders)

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from kplib.build import nolibc, objects, saved
+from kplib.build import nolibc, objects, saved, told
 from kplib.build.setup import Setup
 from kplib.common import cache, proc, ui
 from kplib.common.errors import Failed
+from kplib.configure import pairs
 from kplib.configure.request import TOP
 
 #: Everything of the checkout that is built from.
@@ -69,6 +71,9 @@ class _Build:
         self.setup, self.built = setup, built
         self.request, self.tools, self.kernel = setup.request, setup.tools, setup.kernel
         self.out = built.engine.parent
+        self.files = {f"kparity_{name}": pairs.files(name, self.request.pairs_dir)
+                      for name in self.request.pairs}
+        self.roots = (TOP, *pairs.folders(self.request.pairs, self.request.pairs_dir))
         self.now = objects.Digests(TOP)
         self.path = self.out / STATE
         self.state = objects.State.read(self.path)
@@ -80,8 +85,21 @@ class _Build:
         self.store = None if self.request.kernel_src else objects.Store(
             self.out.parent / "objects", cache.digest(self.recipe, str(self.out)))
         self.modules = tuple(ko.stem for ko in built.files())
+        #: What Kbuild makes of each pair's contract, and targets of what it made before.
+        self.shapes = self._shapes()
+        self.former: frozenset[str] = frozenset()
+        for module, shape in self.shapes.items():
+            if self.state.shapes.get(module, shape) != shape:
+                self.former |= {*self.state.modules.pop(module, ()), f"{module}.ko"}
+        self.state.forget(self.former)
         self.stale = self.state.stale(self.out, self.modules, self.now) | {
             ko.name for ko in built.files() if not in_guest(ko).exists()}
+
+    def _shapes(self) -> dict[str, str]:
+        """Of each module where the pair's files are, and which C files it has."""
+        return {module: json.dumps([pair.glued, str(pair.contract), [
+            [str(path), path.exists()] for path in pair.sources(self.kernel.tree)]])
+            for module, pair in self.files.items()}
 
     def nothing_to_do(self) -> bool:
         """Whether all modules and programs are as the checkout's files want them.
@@ -95,6 +113,9 @@ class _Build:
         """Make what is to be made: exit status and last lines of what the tools said."""
         for path in (path for glob in INPUTS for path in TOP.glob(glob)):
             self.now.of(str(path.relative_to(TOP)))
+        for pair in self.files.values():
+            for path in (*pair.contract.parent.glob("*.[chr]*"), *pair.sources(self.kernel.tree)):
+                self.now.of(pairs.short(path))
         replayed = self._replayable()
         self.state.forget(self.stale)
         if not replayed:
@@ -109,7 +130,8 @@ class _Build:
         except saved.NotSaved:
             replayed = False
         argv = saved.command(self.tools, self.out) if replayed else \
-            command(self.setup, self.out, f"PAIRS={' '.join(self.request.pairs)}")
+            command(self.setup, self.out, f"PAIRS={' '.join(self.request.pairs)}",
+                    *([f"PAIRS_DIR={self.request.pairs_dir}"] if self.request.pairs_dir else []))
         status, tail = proc.logged(argv, self.out / "build.log", step, self.request.verbose)
         saved.complete(self.out, commands)
         if status == 0:
@@ -133,10 +155,15 @@ class _Build:
         kbuild goes by files' times: what is not there, it makes.
         """
         missing = set()
+        for target in self.former:
+            (self.out / target).unlink(missing_ok=True)
+        shapes = {target: shape for module, shape in self.shapes.items()
+                  for target in self.state.modules.get(module, ())}
         for target in self.stale:
             if target.endswith(".ko"):
                 continue
-            made_from = self.store.fetch(self.out, target, self.now) if self.store else None
+            made_from = self.store.fetch(
+                self.out, target, self.now, shapes.get(target, "")) if self.store else None
             if made_from is None:
                 (self.out / target).unlink(missing_ok=True)
                 missing.add(target)
@@ -167,29 +194,35 @@ class _Build:
         headers = sorted(str(path.relative_to(TOP)) for glob in ("kmod/**/*.h", "tests/user/*.h")
                          for path in TOP.glob(glob))
         for pair in self._stale_programs():
-            source, program = f"tests/user/{pair}.c", self.built.programs[pair]
+            files = pairs.files(pair, self.request.pairs_dir)
+            source = pairs.short(files.user)
+            program = self.built.programs[pair]
             program.parent.mkdir(exist_ok=True)
             nolibc.compile_program(self.tools, self.kernel.tree, self.kernel.headers,
                                    self.kernel.arch, TOP / source, program, f"-I{TOP}/kmod")
+            contract = [pairs.short(files.contract)] if files.own else []
             self.state.made[f"user/{pair}"] = {name: self.now.of(name)
-                                               for name in (source, *headers)}
+                                               for name in (source, *contract, *headers)}
 
     def _record(self) -> None:
         """Note what the folder has now. A file that changed meanwhile is not vouched for."""
         after = objects.Digests(TOP)
         try:
             found = {module: objects.targets(self.out, module) for module in self.modules}
-            made = {target: objects.contents(self.out, TOP, target, after)
+            made = {target: objects.contents(self.out, self.roots, target, after)
                     for targets in found.values() for target in targets
                     if target not in self.state.made}
         except saved.NotSaved:
             return  # as after a build that failed: the next one asks kbuild
+        shapes = {target: self.shapes[module] for module, targets in found.items()
+                  for target in targets if module in self.shapes}
         for target, made_from in made.items():
             if self.now.match(made_from):
                 self.state.made[target] = made_from
                 if self.store:
-                    self.store.keep(self.out, target, made_from)
+                    self.store.keep(self.out, target, made_from, shapes.get(target, ""))
         self.state.modules |= found
+        self.state.shapes |= self.shapes
         self.state.made |= {ko.name: {} for ko in self.built.files()}
         self.state.recipe, self.state.folder = self.recipe, str(self.out)
         self.state.write(self.path)
@@ -202,16 +235,20 @@ def build(setup: Setup) -> Modules:
     built = Modules(out / "kparity.ko",
                     {pair: out / f"kparity_{pair}.ko" for pair in request.pairs},
                     {pair: out / "user" / pair for pair in request.pairs
-                     if (TOP / f"tests/user/{pair}.c").exists()})
+                     if pairs.files(pair, request.pairs_dir).user.exists()})
     with cache.locked(out):
         work = _Build(setup, built)
         if work.nothing_to_do():
             return built
         with ui.step(f"building {', '.join(request.pairs)} for {kernel.name}") as step:
             status, tail = work.run(step)
-        for line in tail if status or any(map(warns, tail)) else ():
+        for line in told.without_make(tail) if status or any(map(warns, tail)) else ():
             ui.note(line)
         if status:
+            log = (out / "build.log").read_text(errors="replace")
+            for line in told.own_lines(out, [pair for pair in work.files.values() if pair.glued],
+                                       log):
+                ui.note(line)
             raise Failed(f"the modules do not build for {kernel.name}; the compiler's lines "
                          f"are above and in {out / 'build.log'}")
     return built

@@ -36,7 +36,7 @@ class Digests:
         self._known: Contents = {}
 
     def of(self, name: str) -> str:
-        """The digest of a file, by its path in the checkout."""
+        """The digest of a file, by its path in the checkout, or its whole path."""
         if name not in self._known:
             try:
                 data = (self._top / name).read_bytes()
@@ -55,13 +55,15 @@ class State:
     """What a build folder has.
 
     `recipe` and `folder` say what its saved commands are good for, `made` what each
-    target was made from, `modules` which targets are linked into each module.
+    target was made from, `modules` which targets are linked into each module, and
+    `shapes` what that follows from beside the recipe.
     """
 
     recipe: str = ""
     folder: str = ""
     made: dict[str, Contents] = field(default_factory=dict)
     modules: dict[str, list[str]] = field(default_factory=dict)
+    shapes: dict[str, str] = field(default_factory=dict)
 
     @staticmethod
     def read(path: Path) -> "State":
@@ -91,30 +93,42 @@ class State:
                 self.made.pop(f"{module}.ko", None)
 
 
-def contents(build: Path, top: Path, target: str, now: Digests) -> Contents:
-    """The checkout's files that a target was made from, by its .cmd file."""
+def contents(build: Path, roots: tuple[Path, ...], target: str, now: Digests) -> Contents:
+    """The files that a target was made from, by its .cmd file: those below some folders.
+
+    The first of them is the checkout, whose files go by their path in it.
+    """
     found: Contents = {}
     for path in saved.load(build, target).reads:
         path = os.path.normpath(build / path)
         if path.startswith(f"{build}/"):
             # Made from a contract; whatever changes it is in that, or in what that includes.
-            found |= contents(build, top, os.path.relpath(path, build), now)
-        elif path.startswith(f"{top}/"):
-            name = os.path.relpath(path, top)
+            found |= contents(build, roots, os.path.relpath(path, build), now)
+        elif any(path.startswith(f"{root}/") for root in roots):
+            top = f"{roots[0]}/"
+            name = path.removeprefix(top)
             found[name] = now.of(name)
     return found
 
 
 def targets(build: Path, module: str) -> list[str]:
     """What kbuild has made for a module, from the checkout's files."""
-    found = []
+    found: list[str] = []
+
+    def add(target: str) -> None:
+        for made in saved.generated(build, saved.load(build, target)):
+            if made not in found:
+                add(made)
+        found.append(target)
+
     for part in saved.parts(build, module):
-        found += [*saved.generated(build, saved.load(build, part)), part]
+        add(part)
     return found
 
 
 class Store:
-    """Objects of earlier builds. An entry is whole or absent, and used for one recipe alone."""
+    """Objects of earlier builds. An entry is whole or absent, and used for one recipe alone,
+    and for modules of one shape (`of`)."""
 
     def __init__(self, folder: Path, recipe: str) -> None:
         self._folder = folder
@@ -126,21 +140,22 @@ class Store:
                        (self._folder / target.replace("/", "_")).glob("*/.complete")),
                       key=lambda entry: entry.stat().st_mtime, reverse=True)
 
-    def keep(self, build: Path, target: str, made_from: Contents) -> None:
+    def keep(self, build: Path, target: str, made_from: Contents, of: str = "") -> None:
         """Keep an object; a disk without room for it fails no build."""
-        name = cache.digest(self._recipe, json.dumps(made_from, sort_keys=True))
+        name = cache.digest(self._recipe, of, json.dumps(made_from, sort_keys=True))
         entry = self._folder / target.replace("/", "_") / name
         with contextlib.suppress(OSError, EnvironmentFailed):
             if cache.marker(entry) is None:
                 with cache.fresh(entry) as partial:
                     shutil.copyfile(build / target, partial / "object")
                     shutil.copyfile(build / saved.beside(target, ".cmd"), partial / "cmd")
-                    cache.complete(partial, {"recipe": self._recipe, "from": made_from})
+                    cache.complete(partial, {"recipe": self._recipe, "of": of,
+                                             "from": made_from})
             os.utime(entry)
             for old in self._entries(target)[KEPT:]:
                 shutil.rmtree(old, ignore_errors=True)
 
-    def fetch(self, build: Path, target: str, now: Digests) -> Contents | None:
+    def fetch(self, build: Path, target: str, now: Digests, of: str = "") -> Contents | None:
         """Put the object for files as they are now into the build folder, if it was kept.
 
         It gets the time of now, so that make sees it as newer than what it is made from.
@@ -148,7 +163,8 @@ class Store:
         for entry in self._entries(target):
             marker = cache.marker(entry) or {}
             made_from: Contents = marker.get("from", {})
-            if marker.get("recipe") == self._recipe and made_from and now.match(made_from):
+            if (marker.get("recipe"), marker.get("of")) == (self._recipe, of) \
+                    and made_from and now.match(made_from):
                 try:
                     (build / target).parent.mkdir(parents=True, exist_ok=True)
                     for name, whence in ((target, "object"), (saved.beside(target, ".cmd"), "cmd")):

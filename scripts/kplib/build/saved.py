@@ -95,6 +95,8 @@ def _says(command: Command) -> str:
     """kbuild's word for what is done, in its own columns."""
     if command.target.endswith("_bindings.rs"):
         what = "BINDGEN"
+    elif re.search(r"_(glue\.[ch]|root\.rs)$", command.target):
+        what = "GLUE   "
     elif command.reads[0].endswith(".rs"):
         what = "RUSTC [M]"
     else:
@@ -148,9 +150,12 @@ def makefile(build: Path, kernel: Path, modules: dict[str, bool],
             "pound := \\#\n.SUFFIXES:\nMAKEFLAGS += -r\n"
             f".PHONY: all modpost {objects} {kos} {' '.join(sorted(stale))}\n"
             f"all: {kos}\n"]
+    # A contract that cannot be read is told of before others that read it say less of it.
+    first = {target for target in stale if target.endswith("_glue.h")}
     for target in sorted(stale):
         unit = load(build, target)
-        needed = " ".join(path for path in generated(build, unit) if path in stale)
+        needed = " ".join(sorted((first - {target}) | {
+            path for path in generated(build, unit) if path in stale}))
         text.append(f"{target}: {needed}\n" + _recipe(*_compile(unit, fixdep)))
     for link in linked:
         needed = " ".join(part for part in parts(build, link.target[:-2]) if part in stale)
@@ -164,8 +169,8 @@ def makefile(build: Path, kernel: Path, modules: dict[str, bool],
 
 def generated(build: Path, command: Command) -> list[str]:
     """What a target reads that is itself made in the build folder, by name."""
-    return [os.path.relpath(path, build) for path in command.reads
-            if path.startswith(f"{build}/")]
+    found = [os.path.normpath(build / path) for path in command.reads]
+    return [os.path.relpath(path, build) for path in found if path.startswith(f"{build}/")]
 
 
 def command(tools: Toolchain, build: Path) -> list[str]:

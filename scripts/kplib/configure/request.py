@@ -14,21 +14,24 @@ from typing import Mapping
 
 from kplib.common import ui
 from kplib.common.errors import Refused
-from kplib.configure import archs, lanes, variants
+from kplib.configure import archs, lanes, pairs, variants
 
-TOP = Path(__file__).resolve().parents[3]
-
+TOP = pairs.TOP
 #: Seconds of silence, in variant base, while a case of KUnit's speed "normal" runs, or
 #: anything else; variants multiply it by their patience. The longest silent case of ours
 #: takes 0.6 s emulated.
 SILENCE = 20.0
+#: Bytes of a program as text.
+PROGRAM_MAX = 512 << 10
 #: Every variable of the command line, with what it means; `make help` prints this.
 VARIABLES = {
     "ARCH": "x86_64, arm64 or all; default: this machine's",
     "VARIANT": "kernel to run in: base, debug, kcsan or all; default: base",
     "PAIR": "pairs to build and run, e.g. PAIR=ring or PAIR='ring idalloc'; default: all",
+    "PAIRS_DIR": "a folder of your own pairs, a folder each, beside those of this repository",
     "SEED": "what programs are made from: a number, or random; default: 1",
     "PROGRAMS": "how many programs a lockstep case runs; default: 64",
+    "PROGRAM": "a program as text: it alone runs, on all paths of the one PAIR",
     "LANE": "check, insn or all; default: all",
     "KERNEL": "kernel series from Debian, e.g. 7.3; default: the newest at set-up",
     "KERNEL_SRC": "a kernel source tree of your own; built out of tree, never written to",
@@ -40,7 +43,9 @@ VARIABLES = {
     "SILENCE": "seconds of silence after which a guest is lost, thrice that in a boot; default: 20",
     "OUT": "folder for results; default: out",
     "MIRROR": "Debian mirror; default: the one the host's apt uses",
-    "FORMAT": "make report: text or json; default: text",
+    "FORMAT": "make run, make report: text, or json: one object on standard output",
+    "KIND": "make new: function or object; default: function",
+    "DIR": "make new: the PAIRS_DIR to make it in; default: PAIRS_DIR, else this repository",
     "PART": "parts of make test: static, unit, live, suites, contracts, mutants; default: all",
     "V": "1: show the commands' output, every table and every figure",
 }
@@ -53,6 +58,7 @@ class Request:
     archs: tuple[archs.Arch, ...]
     variants: tuple[variants.Variant, ...]
     pairs: tuple[str, ...]
+    pairs_dir: Path | None
     lanes: tuple[str, ...]
     seed: int
     programs: int
@@ -68,31 +74,17 @@ class Request:
     out: Path
     cache: Path
     verbose: bool
-    #: make report: JSON in place of tables.
+    #: A program as text, to run alone.
+    program: Path | None = None
+    #: make new: the kind of pair, and the folder to make it in.
+    kind: str = "function"
+    new_in: Path | None = None
+    #: make run, make report: JSON in place of tables.
     machine_readable: bool = False
     #: make test: the parts to run; all without any.
     parts: tuple[str, ...] = ()
     #: Variables that were given, and not left to their default.
     given: tuple[str, ...] = ()
-
-
-#: A pair's name: underscores stand between it and the kind of a suite (ring_user).
-PAIR_NAME = re.compile("[a-z][a-z0-9]{1,14}")
-
-
-def all_pairs(top: Path = TOP) -> tuple[str, ...]:
-    """The list of pairs, from the one place that has it."""
-    found = re.search(r"^PAIRS \?= (.*)$", (top / "Kbuild").read_text(), re.M)
-    if not found:
-        raise Refused("Kbuild has no line 'PAIRS ?= ...'; restore it")
-    pairs = tuple(found.group(1).split())
-    for pair in pairs:
-        if not PAIR_NAME.fullmatch(pair):
-            raise Refused(f"Kbuild lists a pair {ui.clean(pair)}: give it a name of one word of "
-                          "2 to 15 letters and digits, in lower case")
-        if pairs.count(pair) > 1:
-            raise Refused(f"Kbuild lists the pair {pair} twice; list it once")
-    return pairs
 
 
 def _folder(name: str, value: str | None, marker: str) -> Path | None:
@@ -104,6 +96,45 @@ def _folder(name: str, value: str | None, marker: str) -> Path | None:
     if not (path / marker).exists():
         raise Refused(f"{name}={value}: not what is wanted, it has no {marker}")
     return path
+
+
+def _path(value: str | None) -> Path | None:
+    return Path(value).expanduser().resolve() if value else None
+
+
+def _program(value: str | None, chosen: tuple[str, ...], lane: str) -> Path | None:
+    """A program's file. Its content is the engine's to read."""
+    if not value:
+        return None
+    path = Path(value).expanduser().resolve()
+    try:
+        text = path.read_bytes()
+    except OSError as err:
+        raise Refused(f"PROGRAM={value}: {err.strerror}") from err
+    if len(chosen) != 1:
+        raise Refused(f"PROGRAM={value}: a program is of one pair; give PAIR=x")
+    if lane == "insn":
+        raise Refused(f"PROGRAM={value}: a program runs in lane check; leave LANE=insn out")
+    if len(text) > PROGRAM_MAX or b"\0" in text or re.search(rb"^@", text, re.M):
+        raise Refused(f"PROGRAM={value}: no program; it is text of at most {PROGRAM_MAX >> 10} "
+                      "KiB, none of whose lines begins with @")
+    return path
+
+
+def _pairs_dir(value: str | None) -> Path | None:
+    path = _path(value)
+    if path is not None and not path.is_dir():
+        raise Refused(f"PAIRS_DIR={value}: no such folder")
+    return path
+
+
+def _of_new(values: Mapping[str, str]) -> None:
+    """Refuse what is for the verb that makes a pair, with another verb."""
+    if values.get("DIR"):
+        raise Refused(f"DIR={values['DIR']}: for make new; pairs that are there are found with "
+                      f"PAIRS_DIR={values['DIR']}")
+    if values.get("KIND"):
+        raise Refused(f"KIND={values['KIND']}: for make new; leave it out")
 
 
 def _choice(name: str, value: str | None, choices: tuple[str, ...]) -> str | None:
@@ -129,20 +160,24 @@ def _flag(name: str, value: str | None) -> bool:
     return value == "1"
 
 
-def _pairs(value: str | None, every: tuple[str, ...], new: bool) -> tuple[str, ...]:
+def _pairs(value: str | None, every: tuple[str, ...], folder: Path | None,
+           new: bool) -> tuple[str, ...]:
     """The pairs asked for. `new` is for the verb that makes one: it need not be there yet."""
     if value is None:
         return every
-    pairs = tuple(value.replace(",", " ").split())
-    if not pairs:
+    named = tuple(value.replace(",", " ").split())
+    if not named:
         raise Refused("PAIR names no pair; leave it out for all of them, or name some of "
                       f"{', '.join(every)}")
-    for pair in pairs:
+    for pair in named:
         if pair not in every and not new:
-            raise Refused(f"PAIR={ui.clean(pair)}: no such pair; there are {', '.join(every)}")
-        if pairs.count(pair) > 1:
+            if folder is not None and pairs.NAME.fullmatch(pair) and (folder / pair).is_dir():
+                raise Refused(f"PAIR={pair}: {folder / pair} has no contract.h; write one")
+            raise Refused(f"PAIR={ui.clean(pair)}: no such pair; there are {', '.join(every)}"
+                          + ("" if folder else "; for one of your own give PAIRS_DIR"))
+        if named.count(pair) > 1:
             raise Refused(f"PAIR={value}: {pair} is named twice; name it once")
-    return pairs
+    return named
 
 
 def _line(name: str, value: str) -> str:
@@ -171,7 +206,8 @@ def check_paths(request: Request) -> None:
     """Refuse folders in which kbuild and make fail, with words that do not say why."""
     for name, path in (("the checkout", TOP), ("OUT", request.out),
                        ("KPARITY_CACHE", request.cache), ("KDIR", request.kdir),
-                       ("KERNEL_SRC", request.kernel_src)):
+                       ("KERNEL_SRC", request.kernel_src), ("PAIRS_DIR", request.pairs_dir),
+                       ("DIR", request.new_in)):
         if path is not None and (bad := re.search(r"""[\s:#$%&*?'"`|;<>()\\[\]]""", str(path))):
             raise Refused(f"{name} {ui.clean(str(path))}: make cannot build in a folder with "
                           f"{bad.group()!r} in its path; choose another")
@@ -203,7 +239,12 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
     if variant != "all" and variant not in kinds:
         raise Refused(f"VARIANT={variant}: choose one of {', '.join(kinds)} or all")
 
-    pairs = _pairs(values.get("PAIR"), all_pairs(), new)
+    if not new:
+        _of_new(values)
+    # The folder that a first pair is made in has none yet, or is not there.
+    pairs_dir = _path(values.get("PAIRS_DIR")) if new else _pairs_dir(values.get("PAIRS_DIR"))
+    every = pairs.shipped() + pairs.outside(None if new else pairs_dir)
+    chosen = _pairs(values.get("PAIR"), every, pairs_dir, new)
 
     lane = _choice("LANE", values.get("LANE"), (*lanes.LANES, "all")) or "all"
     # Of all variants those are meant that have the lane.
@@ -222,13 +263,15 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
     if kdir and "all" in (arch, variant):
         raise Refused("KDIR is one build; give its ARCH and VARIANT as well")
 
+    program = _program(values.get("PROGRAM"), chosen, lane)
     cache = env.get("KPARITY_CACHE") or os.path.join(
         env.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "kparity")
     return Request(
         archs=tuple(known.values()) if arch == "all" else (known[arch],),
         variants=wanted,
-        pairs=pairs,
-        lanes=tuple(lanes.LANES) if lane == "all" else (lane,),
+        pairs=chosen,
+        pairs_dir=pairs_dir,
+        lanes=("check",) if program else tuple(lanes.LANES) if lane == "all" else (lane,),
         seed=_seed(values.get("SEED")),
         programs=_count("PROGRAMS", values.get("PROGRAMS"), 64),
         kernel=kernel,
@@ -245,8 +288,20 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         verbose=_flag("V", values.get("V")),
         parts=tuple((values.get("PART") or "").replace(",", " ").split()),
         given=tuple(name for name, value in values.items() if value),
+        program=program,
+        kind=_choice("KIND", values.get("KIND"), ("function", "object")) or "function",
+        new_in=_path(values.get("DIR")) or (pairs_dir if new else None),
         machine_readable=_choice("FORMAT", values.get("FORMAT"), ("text", "json")) == "json",
     )
+
+
+def check_pairs(request: Request) -> None:
+    """Refuse pairs outside this repository that lack the one file which nothing replaces."""
+    for name in request.pairs:
+        pair = pairs.files(name, request.pairs_dir)
+        if not pair.port.is_relative_to(TOP) and not pair.port.is_file():
+            raise Refused(f"PAIR={name}: {pair.port}: no such file; write the port, "
+                          f"a 'pub(crate) fn' for each row of {pair.contract}")
 
 
 def replay(req: Request, arch: archs.Arch, variant: variants.Variant) -> str:
@@ -260,9 +315,11 @@ def replay(req: Request, arch: archs.Arch, variant: variants.Variant) -> str:
     words = {
         "ARCH": arch.name,
         "VARIANT": variant.name if variant.name != variants.BASE else None,
+        "PAIRS_DIR": req.pairs_dir,
         "SEED": str(req.seed),
         "PROGRAMS": str(req.programs) if req.programs != plain.programs else None,
-        "LANE": req.lanes[0] if req.lanes != plain.lanes else None,
+        "PROGRAM": req.program,
+        "LANE": req.lanes[0] if req.lanes != plain.lanes and not req.program else None,
         "KERNEL": req.kernel,
         "KERNEL_SRC": req.kernel_src,
         "KDIR": req.kdir,

@@ -4,7 +4,9 @@
 Each file is compiled twice with the flags and crates that kbuild compiled the
 pair with: with --cfg misuse it must be rejected with the error code that its
 head names, and without it, it must compile. So the twin differs from the
-misuse in nothing but the misuse.
+misuse in nothing but the misuse. Where the pair's glue is generated, the file is
+a module of the pair's crate, beside the port, which is `super::port`; else it is
+a crate that names the pair's file as a module.
 """
 
 from __future__ import annotations
@@ -21,20 +23,20 @@ from pathlib import Path
 
 from kplib.build.toolchain import Toolchain
 from kplib.common.errors import EnvironmentFailed
-from kplib.configure.request import TOP
-
-FOLDER = TOP / "tests/compile-fail"
+from kplib.configure import pairs as known
+from kplib.configure.pairs import Pair
 
 
 @dataclass(frozen=True)
 class Misuse:
-    """One test."""
+    """One test. `glued` tells that it is a module of the pair's generated crate."""
 
     pair: str
     name: str
     path: Path
     invariants: tuple[str, ...]
     error: str
+    glued: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,29 +47,33 @@ class Outcome:
     why: str | None
 
 
-def find(pair: str, folder: Path = FOLDER) -> list[Misuse]:
+def find(pair: Pair) -> list[Misuse]:
     """The tests of a pair."""
     found = []
-    for path in sorted((folder / pair).glob("*.rs")):
-        text = path.read_text()
+    for path in sorted(pair.misuse.glob("*.rs")):
+        text = path.read_text(errors="replace")
         head = dict(re.findall(r"^//! (invariant|error): (.*)$", text, re.M))
-        if not head.get("invariant") or not re.fullmatch(r"E\d{4}", head.get("error", "")):
-            raise EnvironmentFailed(f"{path}: needs the lines '//! invariant: <id>' and "
+        # A pair of functions may have none.
+        wanted = "" if pair.glued else "'//! invariant: <id>' and "
+        if wanted and not head.get("invariant") or \
+                not re.fullmatch(r"E\d{4}", head.get("error", "")):
+            raise EnvironmentFailed(f"{path}: needs the line{'s' if wanted else ''} {wanted}"
                                     "'//! error: E....'")
-        found.append(Misuse(pair, path.stem, path, tuple(head["invariant"].split()),
-                            head["error"]))
+        found.append(Misuse(pair.name, path.stem, path,
+                            tuple(head.get("invariant", "").split()), head["error"],
+                            pair.glued))
     return found
 
 
-def _command(build: Path, pair: str) -> list[str]:
-    """kbuild's rustc command for the pair, without source and outputs."""
-    saved = build / "rust-stub" / f".{pair}.o.cmd"
+def _command(build: Path, crate: str) -> list[str]:
+    """kbuild's rustc command for a pair's crate, without source and outputs."""
+    saved = build / "rust-stub" / f".{crate}.o.cmd"
     text = saved.read_text().splitlines()[0].partition(" := ")[2]
     words: list[str] = []
     for word in shlex.split(text.replace("$(pound)", "#").replace("$$", "$")):
         if word.startswith(";"):
             break
-        if word.startswith("--emit=") or word.endswith(f"rust-stub/{pair}.rs"):
+        if word.startswith("--emit=") or word.endswith(f"rust-stub/{crate}.rs"):
             continue
         if words and words[-1] == "--out-dir":
             words.pop()
@@ -94,15 +100,22 @@ def _codes(stderr: str) -> tuple[list[str], str]:
 
 def run_one(tools: Toolchain, build: Path, test: Misuse) -> Outcome:
     """Compile both halves of a test."""
-    command = _command(build, test.pair)
+    root = build / "rust-stub" / f"{test.pair}_root.rs"
+    command = _command(build, root.stem if test.glued else test.pair)
     with tempfile.TemporaryDirectory(dir=build) as scratch:
+        source = test.path
+        if test.glued:
+            source = Path(scratch) / "crate.rs"
+            source.write_text(f"{root.read_text()}\n#[allow(dead_code)]\n"
+                              f"#[path = {json.dumps(str(test.path))}]\nmod misuse;\n")
+
         def rustc(*extra: str) -> tuple[int, list[str], str]:
             done = subprocess.run(
                 tools.argv("env", "-C", build, f"KPARITY_BINDINGS={build}/rust-stub",
                            "RUSTC_BOOTSTRAP=1", *command,
                            "--emit=metadata", "--out-dir", scratch, "--crate-name", "misuse",
                            "--check-cfg", "cfg(misuse)", "--error-format=json", "--cap-lints=allow",
-                           *extra, test.path),
+                           *extra, source),
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                 check=False)
             codes, first = _codes(done.stderr.decode(errors="replace"))
@@ -120,8 +133,9 @@ def run_one(tools: Toolchain, build: Path, test: Misuse) -> Outcome:
     return Outcome(test, None)
 
 
-def run(tools: Toolchain, build: Path, pairs: tuple[str, ...]) -> list[Outcome]:
-    """Every test of some pairs; the modules must have been built."""
-    tests = [test for pair in pairs for test in find(pair)]
+def run(tools: Toolchain, build: Path, pairs: tuple[str, ...],
+        folder: Path | None = None) -> list[Outcome]:
+    """Every test of some pairs; the modules must have been built. `folder` is PAIRS_DIR."""
+    tests = [test for pair in pairs for test in find(known.files(pair, folder))]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(lambda test: run_one(tools, build, test), tests))

@@ -246,13 +246,13 @@ def _status(test: Any) -> str:
     return {"SUCCESS": PASS, "FAILURE": FAIL, "SKIPPED": SKIP}.get(test.status.name, ERROR)
 
 
-#: What a report shows of a log.
-LOG_LINES = 60
-LOG_WIDTH = 300
+#: What results.json has of a log.
+LOG_LINES = 600
+LOG_WIDTH = 2000
 
 
 def _log(test: Any, suite: str) -> tuple[str, ...]:
-    """What a report shows of a log, and where the rest is."""
+    """The log of a case for results.json, and where the rest is."""
     found = _all_log(test)
     more = (f"... {len(found) - LOG_LINES} lines more in {log_file(suite)}",) \
         if len(found) > LOG_LINES else ()

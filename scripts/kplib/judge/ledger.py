@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from kplib.build import modules
+from kplib.configure.pairs import Pair, files, short
 from kplib.judge import compile_fail, ktap, records, results, tables
 
 
@@ -92,21 +94,27 @@ class Ledger:
         } for row in self.rows if row.pair == pair]
 
 
-def _lost(contract: records.Contract, pair: str, where: str, verb: str, ident: str) -> str:
+def _lost(contract: records.Contract, pair: Pair, where: str, verb: str, ident: str) -> str:
     """One line on a name that is no invariant of a contract."""
     known = [promise.id for promise in contract.promises]
     near = difflib.get_close_matches(ident, known, 1)
-    return (f"{where} {verb} '{ident}', which is no invariant of kmod/contract/{pair}.h"
-            + (f"; is {near[0]} meant?" if near else f"; there are {', '.join(known)}"))
+    return (f"{where} {verb} '{ident}', which is no invariant of {short(pair.contract)}"
+            + (f"; is {near[0]} meant?" if near else
+               f"; there are {', '.join(known)}" if known else ""))
 
 
-def build(built: modules.Modules, found: dict[str, results.PairResult]) -> Ledger:
-    """Put together what the modules say, the tests that exist, and what ran."""
+def build(built: modules.Modules, found: dict[str, results.PairResult],
+          folder: Path | None = None) -> Ledger:
+    """Put together what the modules say, the tests that exist, and what ran.
+
+    `folder` is PAIRS_DIR.
+    """
     rows, dangling = [], []
     operations = {}
     for pair, path in built.pairs.items():
         contract = records.read(path)
-        tests = compile_fail.find(pair)
+        source = files(pair, folder)
+        tests = compile_fail.find(source)
         judged = {i.id: i for i in found[pair].invariants} if pair in found else {}
         known = {promise.id for promise in contract.promises}
         operations[pair] = contract.operations
@@ -117,37 +125,41 @@ def build(built: modules.Modules, found: dict[str, results.PairResult]) -> Ledge
                 tuple(e for e in contract.encodings if e.id == promise.id),
                 tuple(t.name for t in tests if promise.id in t.invariants),
                 ran.judged if ran else {}, tuple(ran.cases) if ran else ()))
-        if not contract.promises:
-            dangling.append(Dangling(pair, f"kmod/contract/{pair}.h has no invariants"))
+        if not contract.promises and contract.kind != "function":
+            dangling.append(Dangling(pair, f"{short(source.contract)} has no invariants"))
             continue
-        dangling += [Dangling(pair, _lost(contract, pair, e.where, "encodes", e.id))
+        dangling += [Dangling(pair, _lost(contract, source, e.where, "encodes", e.id))
                      for e in contract.encodings if e.id not in known]
-        dangling += [Dangling(pair, _lost(contract, pair, f"tests/compile-fail/{pair}/{t.name}.rs",
-                                          "is about", i))
+        dangling += [Dangling(pair, _lost(contract, source, short(t.path), "is about", i))
                      for t in tests for i in t.invariants if i not in known]
     return Ledger(tuple(rows), tuple(dangling), operations)
+
+
+def _row(row: Row) -> list[str]:
+    """An invariant on a terminal."""
+    counts = ", ".join(f"{p} {row.judged.get(p, 0)}" for p in tables.PATHS)
+    lines = ["", f"  {row.promise.id} ({row.promise.category}): {row.promise.text}",
+             f"    c     {row.promise.keeps}"]
+    if row.promise.then:
+        lines.append(f"          when {row.promise.when}: {row.promise.then}")
+    lines += [f"    rust  {e.how}: {e.text} ({e.where})" for e in row.encodings]
+    if row.misuse:
+        lines.append(f"    does not compile: {', '.join(row.misuse)}")
+    lines.append(f"    judged in {', '.join(row.cases) or 'no case'}: {counts}")
+    return lines
 
 
 def show(ledger: Ledger) -> str:
     """The ledger on a terminal."""
     lines = []
-    pair = ""
-    for row in ledger.rows:
-        if row.pair != pair:
-            pair = row.pair
-            lines += ["", pair]
-            for op in ledger.operations[pair]:
-                lines.append(f"  {op.name}: context {op.context}; locks: {op.locks}; errnos: "
-                             f"{', '.join(op.errnos) or 'none'}; {op.owns}; on error {op.on_error}")
-        counts = ", ".join(f"{p} {row.judged.get(p, 0)}" for p in tables.PATHS)
-        lines += ["", f"  {row.promise.id} ({row.promise.category}): {row.promise.text}",
-                  f"    c     {row.promise.keeps}"]
-        if row.promise.then:
-            lines.append(f"          when {row.promise.when}: {row.promise.then}")
-        lines += [f"    rust  {e.how}: {e.text} ({e.where})" for e in row.encodings]
-        if row.misuse:
-            lines.append(f"    does not compile: {', '.join(row.misuse)}")
-        lines.append(f"    judged in {', '.join(row.cases) or 'no case'}: {counts}")
+    for pair, operations in ledger.operations.items():
+        lines += ["", pair]
+        for op in operations:
+            lines.append(f"  {op.name}: context {op.context}; locks: {op.locks}; errnos: "
+                         f"{', '.join(op.errnos) or 'none'}; {op.owns}; on error {op.on_error}")
+        for row in ledger.rows:
+            if row.pair == pair:
+                lines += _row(row)
     totals = {c: sum(r.promise.category == c for r in ledger.rows) for c in records.CATEGORIES}
     lines += ["", f"{len(ledger.rows)} invariants: "
               + ", ".join(f"{n} {c}" for c, n in totals.items())]

@@ -61,6 +61,8 @@ class Contract:
     promises: tuple[Promise, ...]
     encodings: tuple[Encoding, ...]
     types: tuple[str, ...]
+    #: "function" where there is no object whose state could be promised anything.
+    kind: str = "object"
 
 
 def section(data: bytes, name: bytes = SECTION) -> bytes:
@@ -89,6 +91,7 @@ def _errnos(text: str) -> tuple[str, ...]:
 def parse(raw: bytes) -> Contract:
     """The records in a section."""
     operations, promises, encodings, types = [], [], [], []
+    kind = "object"
     for text in raw.decode(errors="replace").split("\0"):
         if not text:
             continue
@@ -103,9 +106,12 @@ def parse(raw: bytes) -> Contract:
             # rustc writes the path it was given; the checkout's own part is what matters.
             at = field[3].rfind("rust-stub/")
             encodings.append(Encoding(field[0], field[1], field[2], field[3][max(at, 0):]))
+        elif tag == "kind":
+            kind = field[0]
         elif tag == "type":
             types.append(field[0].removeprefix("struct "))
-    return Contract(tuple(operations), tuple(promises), tuple(encodings), tuple(types))
+    return Contract(tuple(operations), tuple(promises), tuple(encodings), tuple(types),
+                    kind)
 
 
 def read(module: Path) -> Contract:

@@ -1,34 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Results of a run on one arch: what was found, and results.json.
 
-results.json holds, with "schema": 1,
-
-arch, variant             what it ran on
-seed, verdict             verdict is "pass", "fail" or "error"
-replay                    the words of make run, but PAIR, that run it again
-kernel                    release, and the options that change figures
-tools                     version of each tool
-lanes                     for each lane: accelerator, why, seconds, boots, losses
-                          (each guest that was lost: suite, case and path, empty where
-                          no case answers for it, what, suspects: pairs, notes, told:
-                          whether a case below tells of it; a complaint that came
-                          while no case ran, and is no pair's, is among them), kernel
-                          (complaints of the kernel about itself), lost (why the
-                          lane was given up, else null), console (its last lines then)
-pairs                     for each pair:
-  cases                   suite, case, path, status (pass fail skip error), log,
-                          seconds (of the guest's clock, see ktap.TIME_IS; null where
-                          there is no time); a variant's checkers are cases as well
-  contract                one row an invariant: id, category, statement, c (how
-                          C keeps it), when and then (its condition in C), rust
-                          (id, how, text, where), compile_fail, judged (times
-                          by path), cases (that judged it)
-  instructions            for each operation and path: n, min, p50, p99, max,
-                          total, mean, ratio; executed instructions, the p50
-                          of the path's no-op subtracted. ratio is mean over
-                          that of c->c: the same program ran on both, so means
-                          compare like with like where a p50 can fall on
-                          another branch.
+scripts/results.schema.json describes each field of it, and Documentation/results.md how
+to use them.
 """
 
 from __future__ import annotations
@@ -36,20 +10,31 @@ from __future__ import annotations
 import traceback
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from kplib.boot.laneresult import LaneResult
 from kplib.build.kernel import Kernel
 from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
 from kplib.configure.lanes import Lane, user_suite
-from kplib.configure.request import TOP
+from kplib.configure import pairs as places
 from kplib.judge import ktap, verdicts
-from kplib.judge.tables import NOOP, Cost, DamagedTable, Invariant, parse_costs, parse_invariants
+from kplib.judge.tables import (NOOP, Cost, DamagedTable, Difference, Invariant, parse_costs,
+                                parse_failures, parse_invariants)
 
+#: The version of scripts/results.schema.json. It goes up with each change of a field's
+#: meaning; a field more is none.
+SCHEMA = 2
+#: Lines of the engine's failures that cannot be read, of which each is told.
+DAMAGED_MAX = 4
 #: Options that change what an operation costs: shown with every figure.
 FACTS = ("CC_OPTIMIZE_FOR_PERFORMANCE", "RUST_OVERFLOW_CHECKS", "RUST_INLINE_HELPERS",
          "RUST_DEBUG_ASSERTIONS", "LTO_CLANG", "CPU_MITIGATIONS", "PREEMPT", "SMP", "KASAN")
+
+
+def _facts(kernel: Kernel) -> dict[str, str]:
+    """The options that change figures."""
+    return {name: kernel.config.get(f"CONFIG_{name}", "n") for name in FACTS}
 
 
 @dataclass
@@ -59,11 +44,18 @@ class PairResult:
     verdicts: list[ktap.Verdict] = field(default_factory=list)
     invariants: list[Invariant] = field(default_factory=list)
     costs: dict[str, dict[str, Cost]] = field(default_factory=dict)
+    #: By suite, case and path.
+    differences: dict[tuple[str, str, str], list[Difference]] = field(default_factory=dict)
+
+
+def _of_program(path: Path) -> str:
+    return f"PROGRAM={path}"
 
 
 @dataclass
 class ArchResult:
-    """A run on one arch."""
+    """A run on one arch. `replay` has the words of make run, but for PAIR, that run it again,
+    and `of_program` those that run a program, in a file, on the same arch and variant."""
 
     kernel: Kernel
     tools: Toolchain
@@ -71,6 +63,7 @@ class ArchResult:
     lanes: list[LaneResult]
     pairs: dict[str, PairResult]
     replay: str = ""
+    of_program: Callable[[Path], str] = _of_program
 
     @property
     def verdict(self) -> str:
@@ -82,20 +75,12 @@ class ArchResult:
             return "error"
         return "pass" if statuses else "error"
 
-    def facts(self) -> dict[str, str]:
-        """The options that change figures."""
-        return {name: self.kernel.config.get(f"CONFIG_{name}", "n") for name in FACTS}
-
     def to_json(self) -> dict[str, Any]:
-        """What results.json holds."""
+        """What results.json holds, but for what is not of the guests."""
         return {
-            "schema": 1,
-            "arch": self.kernel.arch.name,
-            "variant": self.kernel.variant.name,
-            "seed": self.seed,
-            "verdict": self.verdict,
-            "replay": self.replay,
-            "kernel": {"release": self.kernel.release, "config": self.facts()},
+            **empty(self.kernel.arch.name, self.kernel.variant.name, self.seed, self.replay,
+                    self.verdict),
+            "kernel": {"release": self.kernel.release, "config": _facts(self.kernel)},
             "tools": self.tools.versions,
             "lanes": {
                 lane.lane.name: {"accelerator": lane.lane.accel, "why": lane.lane.why,
@@ -116,6 +101,22 @@ class ArchResult:
         }
 
 
+def empty(arch: str, variant: str, seed: int, replay: str, verdict: str,
+          why: str | None = None) -> dict[str, Any]:
+    """A results.json in which nothing has run; `why` says why not."""
+    return {"schema": SCHEMA, "arch": arch, "variant": variant, "seed": seed,
+            "verdict": verdict, "why": why, "replay": replay, "kernel": None, "tools": {},
+            "failures": [], "lanes": {}, "pairs": {}}
+
+
+def unbuilt(setup: Setup, replay: str, why: str, failure: dict[str, Any]) -> dict[str, Any]:
+    """The results.json of modules that do not build."""
+    kernel = setup.kernel
+    return {**empty(kernel.arch.name, kernel.variant.name, setup.request.seed, replay, "fail", why),
+            "kernel": {"release": kernel.release, "config": _facts(kernel)},
+            "tools": setup.tools.versions, "failures": [failure]}
+
+
 def logs(result: ArchResult) -> dict[str, str]:
     """All that each suite and user program said, by suite, as KTAP."""
     return {suite: text for lane in result.lanes for pair in result.pairs
@@ -129,14 +130,37 @@ def _error(mine: list[ktap.Verdict], suite: str, why: tuple[str, ...]) -> list[k
             ktap.Verdict(suite, "", "", ktap.ERROR, (*said, *why))]
 
 
-def _judge_pair(kernel: Kernel, lane: LaneResult, pair: str, result: PairResult) -> None:
+def _take_differences(text: str, mine: list[ktap.Verdict], suite: str,
+                      result: PairResult) -> list[str]:
+    """Keep the failures that the engine tells in fields, with the cases that they are of.
+
+    Returns what is said of those that cannot be read, or that are of no case that failed.
+    """
+    found, damaged = parse_failures(text)
+    failed = {(v.suite, v.case, v.path) for v in mine if v.status in (ktap.FAIL, ktap.ERROR)}
+    for difference in found:
+        at = suite, difference.case, difference.path
+        if at in failed:
+            result.differences.setdefault(at, []).append(difference)
+        else:
+            damaged.append(f"the failures have {difference.case} on {difference.path}, "
+                           "which did not fail")
+    more = len(damaged) - DAMAGED_MAX
+    return damaged[:DAMAGED_MAX] + ([f"the failures, {more} lines more"] if more > 0 else [])
+
+
+def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -> None:
     """Judge what one lane gave of a pair."""
+    kernel = setup.kernel
     mine: list[ktap.Verdict] = []
-    for suite in planned_suites(pair, lane.lane):
+    for suite in planned_suites(pair, lane.lane, setup.request.pairs_dir):
         mine += verdicts.of_suite(kernel.tree, lane, pair, suite)
     damaged = [lane.damaged[pair]] if pair in lane.damaged else []
     passed = {v.path for v in mine if v.status == ktap.PASS}
     figures = lane.answers[pair].figures if pair in lane.answers else ""
+    if pair in lane.answers:
+        damaged += _take_differences(lane.answers[pair].failures, mine, lane.lane.suite(pair),
+                                     result)
     try:
         if lane.lane.counts:
             result.costs = parse_costs(figures)
@@ -171,16 +195,16 @@ def gather(setup: Setup, pairs: tuple[str, ...], lanes: list[LaneResult]) -> Arc
         for pair in pairs:
             before = list(found[pair].verdicts)
             try:
-                _judge_pair(setup.kernel, lane, pair, found[pair])
+                _judge_pair(setup, lane, pair, found[pair])
             except Exception as err:  # pylint: disable=broad-except
                 # Whatever it is, the other pairs keep their results.
                 found[pair].verdicts = before + _not_judged(lane, pair, err)
     return ArchResult(setup.kernel, setup.tools, setup.request.seed, lanes, found)
 
 
-def planned_suites(pair: str, lane: Lane) -> list[str]:
-    """The suites of a pair in a lane."""
+def planned_suites(pair: str, lane: Lane, folder: Path | None) -> list[str]:
+    """The suites of a pair in a lane. `folder` is PAIRS_DIR."""
     suites = [lane.suite(pair)]
-    if lane.programs and (TOP / f"tests/user/{pair}.c").exists():
+    if lane.programs and places.files(pair, folder).user.exists():
         suites.append(user_suite(pair))
     return suites

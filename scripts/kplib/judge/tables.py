@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The engine's tables, as the guest gives them: costs of operations, and invariants judged."""
+"""The engine's tables, as the guest gives them: costs of operations, invariants judged,
+and programs on which a path differs."""
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from dataclasses import dataclass
+from typing import Any
+
+from kplib.common import ui
 
 PATHS = ("c->c", "c->rust", "rust->c", "rust->rust")
 REFERENCE = PATHS[0]
 NOOP = "noop"
+#: In what a path can differ from c->c (kmod/engine/failures.c).
+DIFFERS = ("create", "return", "output", "state", "contract", "end")
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,36 @@ class Invariant:
     category: str
     judged: dict[str, int]
     cases: list[str]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A program on which a path differs from c->c, or breaks the contract.
+
+    `whence` names the program unless it was made from the seed; `step` counts from 1, and is
+    0 where no step differs. `created` has what creating the object returned, on c->c and on
+    the path; `expected` and `got` the results of each step there. Of a program that is too
+    long for its line there is `what` alone.
+    """
+
+    case: str
+    path: str
+    times: int
+    whence: str | None
+    what: str
+    step: int = 0
+    operation: str | None = None
+    program: tuple[str, ...] = ()
+    created: tuple[int, int] = (0, 0)
+    expected: tuple[str, ...] = ()
+    got: tuple[str, ...] = ()
+    broken: str | None = None
+    reference_broken: str | None = None
+
+    @property
+    def too_long(self) -> bool:
+        """Whether the program is in the log alone."""
+        return not self.program
 
 
 class DamagedTable(ValueError):
@@ -103,3 +140,60 @@ def parse_invariants(text: str) -> list[Invariant]:
         found.append(Invariant(ident, category, dict(zip(PATHS, map(int, judged))),
                                cases.split()))
     return found
+
+
+def _number(row: dict[str, Any], name: str) -> int:
+    value = row[name]
+    if type(value) is not int:  # pylint: disable=unidiomatic-typecheck
+        raise TypeError(name)
+    return value
+
+
+def _text(row: dict[str, Any], name: str) -> str:
+    value = row[name]
+    if not isinstance(value, str):
+        raise TypeError(name)
+    return ui.clean(value)
+
+
+def _text_or_none(row: dict[str, Any], name: str) -> str | None:
+    return None if row[name] is None else _text(row, name)
+
+
+def _texts(row: dict[str, Any], name: str) -> tuple[str, ...]:
+    value = row[name]
+    if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
+        raise TypeError(name)
+    return tuple(ui.clean(line) for line in value)
+
+
+def _difference(row: dict[str, Any]) -> Difference:
+    """One line of the engine's."""
+    case, path, what = _text(row, "case"), _text(row, "path"), _text(row, "what")
+    times, whence = _number(row, "times"), _text_or_none(row, "source")
+    if not case or path not in PATHS or what not in DIFFERS or times < 1:
+        raise ValueError("no such case, path or difference")
+    if row.get("too_long") is True:
+        return Difference(case, path, times, whence, what)
+    found = Difference(
+        case, path, times, whence, what, _number(row, "step"), _text_or_none(row, "operation"),
+        _texts(row, "program"),
+        (_number(row["created"], "expected"), _number(row["created"], "got")),
+        _texts(row, "expected"), _texts(row, "got"), _text_or_none(row, "broken"),
+        _text_or_none(row, "reference_broken"))
+    if not 0 <= found.step < max(1, len(found.program)) or not found.program:
+        raise ValueError("no such step")
+    return found
+
+
+def parse_failures(text: str) -> tuple[list[Difference], list[str]]:
+    """Differences, a line of JSON each; and what is said of each line that cannot be read."""
+    found, damaged = [], []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line:
+            continue
+        try:
+            found.append(_difference(json.loads(line)))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            damaged.append(f"the failures, line {number}: {ui.clean(line[:100])!r}")
+    return found, damaged

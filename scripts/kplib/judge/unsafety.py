@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Every unsafe block, function and impl in rust-stub, with its reason."""
+"""Every unsafe block, function and impl that is written by hand, with its reason.
+
+What scripts/contract-glue writes for a function is one shape for all, and not listed.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from kplib.configure.request import TOP
+from kplib.configure import pairs as known
 
 _UNSAFE = re.compile(r"\bunsafe\b\s*(\{|impl\b|extern\b|fn\b|trait\b)")
 
@@ -56,7 +59,7 @@ def _of_trait(lines: list[str], index: int) -> str:
 
 def scan(path: Path) -> list[Unsafe]:
     """Every use in a file."""
-    lines = path.read_text().splitlines()
+    lines = path.read_text(errors="replace").splitlines()
     found = []
     for i, line in enumerate(lines):
         code = line.partition("//")[0]
@@ -67,12 +70,14 @@ def scan(path: Path) -> list[Unsafe]:
             reason = _comment_above(lines, i)
             if not reason and kind == "fn":
                 reason = _of_trait(lines, i)
-            found.append(Unsafe(f"{path.relative_to(TOP)}:{i + 1}", kind, line.strip(), reason,
+            found.append(Unsafe(f"{known.short(path)}:{i + 1}", kind, line.strip(), reason,
                                 tuple(re.findall(r"\[([a-z_]+)\]", reason))))
     return found
 
 
-def review(pairs: tuple[str, ...]) -> list[Unsafe]:
-    """The review list of some pairs and of what they share."""
-    return [use for name in ("kparity", *pairs)
-            for use in scan(TOP / "rust-stub" / f"{name}.rs")]
+def review(pairs: tuple[str, ...], folder: Path | None = None) -> list[Unsafe]:
+    """The review list of some pairs and of what they share. `folder` is PAIRS_DIR."""
+    chosen = [known.files(name, folder) for name in pairs]
+    shared = ["kparity", *(["glue"] if any(pair.glued for pair in chosen) else [])]
+    return [use for path in (*(known.TOP / "rust-stub" / f"{name}.rs" for name in shared),
+                             *(pair.port for pair in chosen)) for use in scan(path)]

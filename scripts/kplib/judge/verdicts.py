@@ -30,7 +30,7 @@ def given(lane: LaneResult, pair: str) -> dict[str, str]:
     return found
 
 
-def _answers_for(lane: LaneResult, loss: Loss, pair: str, suite: str) -> CaseId | None:
+def answers_for(lane: LaneResult, loss: Loss, pair: str, suite: str) -> CaseId | None:
     """The row of a suite that a lost guest is an error of, if it is one of it.
 
     A suspect answers for it if there is no other, or if it was lost right behind it.
@@ -60,7 +60,7 @@ def of_suite(tree: Path, lane: LaneResult, pair: str, suite: str) -> list[ktap.V
         ("its result is missing" if suite in texts else f"not run: {absent}",))
         for at in planned}
     cases = {at.case for at in planned}
-    losses = [(loss, at) for loss in lane.losses if (at := _answers_for(lane, loss, pair, suite))]
+    losses = [(loss, at) for loss in lane.losses if (at := answers_for(lane, loss, pair, suite))]
     if suite in texts:
         text = ktap.settle(texts[suite], suite, [(at.case, at.path) for at in planned])
         for v in ktap.verdicts(tree, [suite], ktap.merge({suite: text})):

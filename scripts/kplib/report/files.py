@@ -4,7 +4,11 @@
 They are of the last run, or absent. Of two runs for one arch and variant in one OUT the
 second waits for the first. A run removes those of the one before it as its
 first act; run.json says in their place that it has begun, and in the end why it gave
-none. out/last-run.json says which arches and variants the last `make run` was for.
+none. out/last-run.json says which arches and variants the last `make run` was for. Where the
+modules did not build, results.json has what the tools said of it.
+
+Programs that failed are kept in out/programs/, each under a name that is made of its
+text, until `make clean`: to run one again removes the results, and not the others.
 """
 
 from __future__ import annotations
@@ -19,13 +23,14 @@ from typing import Any, Iterator
 from kplib.common import cache
 from kplib.common.errors import EnvironmentFailed, KparityError, Refused
 from kplib.configure.request import Request
-from kplib.judge import ktap, results, times
+from kplib.judge import failures, ktap, results, times
 from kplib.judge.ledger import Ledger
 from kplib.judge.results import ArchResult
 
 RESULTS = "results.json"
 STATE = "run.json"
 LAST = "last-run.json"
+PROGRAMS = "programs"
 #: All that a run leaves for its reader; consoles are the guests' own.
 _OF_A_RUN = (RESULTS, "results.ktap", "junit.xml")
 
@@ -90,23 +95,42 @@ def recorded_run(req: Request) -> Iterator[None]:
 
 
 def document(result: ArchResult) -> dict[str, Any]:
-    """What results.json holds, but for contracts and times."""
+    """What results.json holds, but for contracts, times and failures."""
     # Through text and back: what is shown now is what is read from the file later.
     found: dict[str, Any] = json.loads(json.dumps(result.to_json()))
     return found
 
 
-def save(result: ArchResult, book: Ledger, where: Path) -> dict[str, Any]:
-    """Write results.json, junit.xml, the KTAP of all verdicts and the log of each suite.
+def complete(result: ArchResult, book: Ledger, where: Path,
+             pairs_dir: Path | None) -> dict[str, Any]:
+    """All that results.json holds, in the folder `where`."""
+    seconds = times.of_lanes(where, [lane.lane.name for lane in result.lanes])
+    found = document(result)
+    for name, pair in found["pairs"].items():
+        teller = failures.Teller(name, result, book, pairs_dir, _programs(where))
+        pair["contract"] = book.to_json(name)
+        for case, verdict in zip(pair["cases"], result.pairs[name].verdicts):
+            case["seconds"] = seconds.get((case["suite"], case["case"], case["path"]))
+            case["failures"] = teller.tell(verdict)
+    return found
+
+
+def _programs(where: Path) -> Path:
+    """The folder for programs, of all arches and variants."""
+    return where.parent.parent / PROGRAMS
+
+
+def save(result: ArchResult, found: dict[str, Any], where: Path) -> None:
+    """Write results.json, junit.xml, the KTAP of all verdicts, the log of each suite, and
+    the programs that failed. `found` is complete() of the results.
 
     results.json comes last: where it is, all is.
     """
     seconds = times.of_lanes(where, [lane.lane.name for lane in result.lanes])
-    found = document(result)
-    for name, pair in found["pairs"].items():
-        pair["contract"] = book.to_json(name)
+    for pair in found["pairs"].values():
         for case in pair["cases"]:
-            case["seconds"] = seconds.get((case["suite"], case["case"], case["path"]))
+            for path, text in failures.programs(case["failures"]).items():
+                cache.write(path, text)
     for suite, text in results.logs(result).items():
         cache.write(where / ktap.log_file(suite), text)
     text = ktap.render([v for pair in result.pairs.values() for v in pair.verdicts])
@@ -115,7 +139,14 @@ def save(result: ArchResult, book: Ledger, where: Path) -> dict[str, Any]:
     cache.write(where / "junit.xml", ktap.junit(result.kernel.tree, text, package, seconds))
     cache.write(where / RESULTS, json.dumps(found, indent=1) + "\n")
     (where / STATE).unlink(missing_ok=True)
-    return found
+
+
+def save_unbuilt(found: dict[str, Any], where: Path) -> None:
+    """Write results.json of a run whose modules did not build."""
+    # A disk that is full is told of by whoever needs it next.
+    with contextlib.suppress(EnvironmentFailed):
+        cache.write(where / RESULTS, json.dumps(found, indent=1) + "\n")
+        (where / STATE).unlink(missing_ok=True)
 
 
 def asked(req: Request) -> list[tuple[str, str]]:
@@ -128,6 +159,16 @@ def asked(req: Request) -> list[tuple[str, str]]:
                 for arch, variant in json.loads((req.out / LAST).read_text())["cells"]]
     except (OSError, ValueError, KeyError, TypeError):
         return named
+
+
+def without(req: Request, arch: str, variant: str, why: str) -> dict[str, Any]:
+    """In place of results that there are none of: those that were saved all the same, else
+    a reason."""
+    try:
+        found: dict[str, Any] = json.loads((folder(req, arch, variant) / RESULTS).read_text())
+        return found
+    except (OSError, ValueError):
+        return results.empty(arch, variant, req.seed, "", "error", why)
 
 
 def load(req: Request, arch: str, variant: str) -> dict[str, Any]:

@@ -59,6 +59,15 @@ def _cases(pair: PairResult) -> list[str]:
     return lines
 
 
+#: What a person is shown of the log of a case.
+LOG_LINES, LOG_WIDTH = 80, 300
+
+
+def _cut(line: str) -> str:
+    """A line, and a mark where more of it is in the log."""
+    return line if len(line) <= LOG_WIDTH else f"{line[:LOG_WIDTH]}... (whole in logs/)"
+
+
 _Groups = dict[tuple[str, str, ktap.Log], list[ktap.Verdict]]
 
 
@@ -94,7 +103,10 @@ def _failures(name: str, pair: PairResult, replay: str) -> list[str]:
     lines: list[str] = []
     for status in (ktap.FAIL, ktap.ERROR):
         for (_, _, log), found in _groups(pair, status).items():
-            lines += [_row(name, found), *(f"    {line}" for line in log)]
+            lines += [_row(name, found), *(f"    {_cut(line)}" for line in log[:LOG_LINES])]
+            if len(log) > LOG_LINES:
+                lines.append(f"    ... {len(log) - LOG_LINES} lines more in "
+                             f"{ktap.log_file(found[0].suite)}")
     if lines:
         lines.append(f"  again: make run PAIR={name} {replay}")
     return lines
@@ -215,17 +227,40 @@ def _pair(found: dict[str, Any]) -> PairResult:
 LISTED = 40
 
 
+def _head(document: dict[str, Any]) -> str:
+    """What ran on what."""
+    tools = document["tools"]
+    return (f"{document['arch']} {document['variant']}, linux {document['kernel']['release']}, "
+            f"clang {tools.get('clang', '?')}, rustc {tools.get('rustc', '?')}, "
+            f"seed {document['seed']}")
+
+
+def _unbuilt(document: dict[str, Any], where: str) -> str:
+    """The report on a run whose modules did not build."""
+    lines = ["", _head(document)]
+    for failure in document["failures"]:
+        said = [f"{one['file']}:{one['line']}: {one['level']}: {one['message']}"
+                if one["file"] else f"{one['level']}: {one['message']}"
+                for one in failure["diagnostics"]]
+        lines += ["", f"  {_paint(_WORD[ktap.FAIL], ktap.FAIL)} {failure['stage']}: "
+                  f"{', '.join(failure['pairs'])}".rstrip(": "),
+                  *(f"    {_cut(line)}" for line in said[:LOG_LINES]),
+                  f"  again: {failure['replay']}"]
+    return "\n".join([*lines, f"  all that the tools said: {where}/{files.RESULTS}", "",
+                      f"{document['arch']} {document['variant']}: "
+                      f"{_paint(document['verdict'].upper(), ktap.FAIL)}, {document['why']}"])
+
+
 def text(document: dict[str, Any], verbose: bool, tables: bool, where: str) -> str:
     """The report on results.json, which is in the folder `where`.
 
     With `tables` each pair has its own, and each skip its reason.
     """
+    if document.get("why"):
+        return _unbuilt(document, where)
     pairs = {name: _pair(pair) for name, pair in document["pairs"].items()}
     name = f"{document['arch']} {document['variant']}"
-    tools = document["tools"]
-    lines = ["", f"{name}, linux {document['kernel']['release']}, clang "
-             f"{tools.get('clang', '?')}, rustc {tools.get('rustc', '?')}, "
-             f"seed {document['seed']}",
+    lines = ["", _head(document),
              *(_lane(lane, found) for lane, found in document["lanes"].items())]
     if any(pair.costs for pair in pairs.values()):
         lines.append("  built with " + ", ".join(
@@ -279,13 +314,15 @@ def show(result: ArchResult, verbose: bool, folder: Path | None = None) -> str:
 class Row:
     """One line of the table over a matrix; without a result, the error in its place.
 
-    `unsaved` says why the results are in no file, if they are not.
+    `unsaved` says why the results are in no file, if they are not; `found` is what would be
+    in it.
     """
 
     arch: str
     variant: str
     result: ArchResult | KparityError
     unsaved: str = ""
+    found: dict[str, Any] | None = None
 
     @property
     def verdict(self) -> str:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Planted bugs: tests/mutants/*.patch, each of which must be caught as its head says.
 
+Those of a pair in PAIRS_DIR are x/mutants/*.patch, and apply to its folder.
+
 Each one is a job: a copy of the project and of its modules is mounted over the
 checkout and the folder for results, seen by that job alone. kbuild then finds what
 it has built, under the names that it built it with, and makes anew what the patch
@@ -14,13 +16,14 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kplib.common.errors import BROKEN, FAILED, EnvironmentFailed
+from kplib.configure import pairs as known
 from kplib.configure import variants
 from kplib.configure.archs import Arch
-from kplib.configure.request import TOP, Request, all_pairs
+from kplib.configure.request import TOP, Request
 from kplib.judge import ktap
 from kplib.selftest import processes
 from kplib.selftest.copies import run_in
@@ -38,11 +41,13 @@ class Mutant:
     path: str
     variant: str
     verdict: str
+    #: Whether it is for a pair in PAIRS_DIR.
+    outside: bool = False
 
     @property
     def name(self) -> str:
         """The patch's name."""
-        return self.patch.stem
+        return f"{self.pair}-{self.patch.stem}" if self.outside else self.patch.stem
 
     @property
     def status(self) -> int:
@@ -62,14 +67,28 @@ def load(patch: Path) -> Mutant:
                   head.get("Verdict", ktap.FAIL))
 
 
-def load_all(pairs: tuple[str, ...], folder: Path = FOLDER) -> list[Mutant]:
+def _outside(pairs: tuple[str, ...], pairs_dir: Path | None) -> list[Mutant]:
+    """The planted bugs of pairs in PAIRS_DIR."""
+    found = []
+    for name in pairs:
+        own = known.files(name, pairs_dir).own
+        for path in sorted(own.glob("mutants/*.patch")) if own else ():
+            mutant = replace(load(path), outside=True)
+            if mutant.pair != name:
+                raise EnvironmentFailed(f"{path}: 'Pair: {mutant.pair}': it is {name}'s")
+            found.append(mutant)
+    return found
+
+
+def load_all(pairs: tuple[str, ...], folder: Path = FOLDER,
+             pairs_dir: Path | None = None) -> list[Mutant]:
     """The planted bugs of some pairs. One of a pair that there is not would never be planted."""
     found = [load(path) for path in sorted(folder.glob("*.patch"))]
     for mutant in found:
-        if mutant.pair not in all_pairs():
+        if mutant.pair not in known.shipped():
             raise EnvironmentFailed(f"{mutant.patch}: 'Pair: {mutant.pair}': no such pair; there "
-                                    f"are {', '.join(all_pairs())}")
-    return [mutant for mutant in found if mutant.pair in pairs]
+                                    f"are {', '.join(known.shipped())}")
+    return [mutant for mutant in found if mutant.pair in pairs] + _outside(pairs, pairs_dir)
 
 
 def seed(built: Path, folder: Path) -> None:
@@ -124,14 +143,20 @@ def plant(req: Request, arch: Arch, mutant: Mutant, copy: Path, built: Path,
     processes.bind(mine, TOP)
     processes.bind(out, req.out)
     os.chdir(TOP)  # where it was is below the mount
+    where, words = TOP, []
+    if mutant.outside:
+        assert req.pairs_dir is not None
+        shutil.copytree(req.pairs_dir, folder / "pairs", symlinks=True)
+        processes.bind(folder / "pairs", req.pairs_dir)
+        where, words = req.pairs_dir / mutant.pair, [f"PAIRS_DIR={req.pairs_dir}"]
     # git must take the copy for what it is, not for a part of a checkout around it.
     applied = subprocess.run(
-        ["git", "apply", "-p1", str(mutant.patch)], cwd=TOP, check=False, stdout=subprocess.PIPE,
+        ["git", "apply", "-p1", str(mutant.patch)], cwd=where, check=False, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-        env={**os.environ, "GIT_CEILING_DIRECTORIES": str(TOP.parent)})
+        env={**os.environ, "GIT_CEILING_DIRECTORIES": str(where.parent)})
     if applied.returncode:
         return f"does not apply: {applied.stdout.decode(errors='replace').strip()}"
     done = run_in(TOP, req, "run", f"PAIR={mutant.pair}", "LANE=check", f"ARCH={arch.name}",
-                  f"VARIANT={mutant.variant}", out=req.out)
+                  f"VARIANT={mutant.variant}", *words, out=req.out)
     return judge(mutant, arch.name, done.returncode, done.stdout.decode(errors="replace"),
                  req.out / arch.name / mutant.variant / "results.json")

@@ -133,8 +133,7 @@ def _modules(setup: Setup, arch: Arch, variant: Variant) -> Report:
     # Not under a run whose guests are still to load what is there.
     with cache.locked(mine.results):
         modules.build(mine)
-        if variant.name in {m.variant for m in mutants.load_all(setup.req.pairs)} \
-                and arch == setup.host:
+        if arch == setup.host and variant.name in {m.variant for m in _mutants(setup)}:
             mutants.seed(mine.modules, _seed(setup, variant.name))
     return Report(aside=BUILT if log.exists() and log.stat().st_mtime_ns > before else "")
 
@@ -166,9 +165,12 @@ def _tests(setup: Setup, part: str, usual: pytests.Needs, early: bool) -> list[J
             del folder
             return pytests.run(group.tests)
 
+        needs = tuple(_kernel_of(setup, words) for words in group.needs.kernels)
+        if variants.BASE in group.needs.kernels:
+            # Such tests begin with what the checkout has built.
+            needs += (modules_name(setup.host.name, variants.BASE),)
         jobs.append(Job(f"{part} {group.name}", part, run, group.needs.seconds, group.needs.cores,
-                        tuple(_kernel_of(setup, words) for words in group.needs.kernels),
-                        early=early))
+                        needs, early=early))
     return jobs
 
 
@@ -276,7 +278,7 @@ def _contracts(setup: Setup, arch: Arch) -> Report:
     rows.append(_row(f"nothing dangling among {len(book.rows)} invariants",
                      "; ".join(d.text for d in book.dangling) or None))
     rows += [Outcome(use.where, FAILED, "unsafe without a reason")
-             for use in unsafety.review(setup.req.pairs) if not use.reason]
+             for use in unsafety.review(setup.req.pairs, setup.req.pairs_dir) if not use.reason]
     for pair, module in found.built.pairs.items():
         rows += [_row(f"struct {name}: same layout in both objects",
                       dwarf.differ(setup.tools, out, pair, name))
@@ -290,7 +292,8 @@ def _misuse(setup: Setup, arch: Arch) -> Report:
     return Report(tuple(
         _row(f"compile-fail {outcome.test.pair}/{outcome.test.name}: {outcome.test.error}",
              outcome.why)
-        for outcome in compile_fail.run(setup.tools, out, setup.req.pairs)))
+        for outcome in compile_fail.run(setup.tools, out, setup.req.pairs,
+                                        setup.req.pairs_dir)))
 
 
 def _seed(setup: Setup, variant: str) -> Path:
@@ -298,11 +301,16 @@ def _seed(setup: Setup, variant: str) -> Path:
     return setup.shared / f"seed-{variant}"
 
 
+def _mutants(setup: Setup) -> list[mutants.Mutant]:
+    """The planted bugs of the pairs that are tested."""
+    return mutants.load_all(setup.req.pairs, pairs_dir=setup.req.pairs_dir)
+
+
 def planted(setup: Setup) -> list[Job]:
     """Planted bugs, on this machine's arch."""
     jobs = []
     kinds = {variant.name: variant for variant in setup.variants}
-    for mutant in mutants.load_all(setup.req.pairs):
+    for mutant in _mutants(setup):
         def run(folder: Path, mutant: mutants.Mutant = mutant) -> Report:
             if mutant.variant not in kinds:
                 return Report((_row(mutant.name, f"no such variant: {mutant.variant}"),))

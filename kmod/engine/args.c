@@ -1,0 +1,555 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Arguments: drawn where implementations part ways. Limits and their neighbours,
+ * powers of two, values near those drawn before, named values with a bit flipped;
+ * text that is empty, as long as it can be, or an earlier text but for a character.
+ */
+#include <linux/array_size.h>
+#include <linux/minmax.h>
+#include <linux/prandom.h>
+#include <linux/string.h>
+#include "engine.h"
+
+/**
+ * kp_span() - name bytes of a program's pool in an argument
+ * @at: where they begin
+ * @len: how many they are
+ *
+ * Return: what stands for them in &struct kp_step
+ */
+u64 kp_span(u32 at, u32 len)
+{
+	return (u64)at << 32 | len;
+}
+
+/**
+ * kp_span_at() - where the bytes of an argument begin
+ * @span: what kp_span() returned
+ *
+ * Return: their offset in the program's pool
+ */
+u32 kp_span_at(u64 span)
+{
+	return span >> 32;
+}
+
+/**
+ * kp_span_len() - how many bytes an argument has
+ * @span: what kp_span() returned
+ *
+ * Return: their number
+ */
+u32 kp_span_len(u64 span)
+{
+	return (u32)span;
+}
+
+/**
+ * kp_in_pool() - whether an argument is bytes of the program's pool
+ * @arg: the argument
+ *
+ * Return: true for text and bytes
+ */
+bool kp_in_pool(const struct kp_arg *arg)
+{
+	return arg->kind == KP_TEXT || arg->kind == KP_BYTES;
+}
+
+/**
+ * kp_in_range() - whether a number is one that an argument may have
+ * @arg: the argument
+ * @value: the number
+ *
+ * Return: true if it is between the argument's limits
+ */
+bool kp_in_range(const struct kp_arg *arg, u64 value)
+{
+	/* Both signs count up from lo, modulo 2^64. */
+	return value - arg->lo <= arg->hi - arg->lo;
+}
+
+/**
+ * kp_draw64() - draw 64 bits
+ * @rnd: where from
+ *
+ * Return: a number, evenly drawn
+ */
+u64 kp_draw64(struct rnd_state *rnd)
+{
+	u64 hi = prandom_u32_state(rnd);
+
+	return hi << 32 | prandom_u32_state(rnd);
+}
+
+/* A number below @n, evenly drawn; 0 if @n is 0, which stands for 2^64. */
+static u64 below(struct rnd_state *rnd, u64 n)
+{
+	u64 any = kp_draw64(rnd);
+
+	return n ? any % n : any;
+}
+
+static u32 die(struct rnd_state *rnd, u32 sides)
+{
+	return prandom_u32_state(rnd) % sides;
+}
+
+/*
+ * For hand-written drivers. One value in eight is an end of the range: limits are
+ * where implementations part ways, and a uniform draw over 64 bits would never
+ * meet them.
+ */
+static u64 draw_evenly(struct rnd_state *rnd, const struct kp_arg *arg)
+{
+	u64 span = arg->hi - arg->lo;
+	u32 side = die(rnd, 16);
+
+	if (arg->log2)
+		return (1ULL << (arg->lo + kp_draw64(rnd) % (span + 1))) - !side;
+	if (side == 0)
+		return arg->lo;
+	if (side == 1)
+		return arg->hi;
+	return arg->lo + below(rnd, span + 1);
+}
+
+/* A power of two, less one, as it is, or more one; mostly one where a type ends. */
+static u64 near_power(struct rnd_state *rnd)
+{
+	static const u8 ends[] = { 7, 8, 15, 16, 31, 32, 63 };
+	u32 bit = die(rnd, 2) ? die(rnd, 64) : ends[die(rnd, ARRAY_SIZE(ends))];
+
+	return (1ULL << bit) + die(rnd, 3) - 1;
+}
+
+/* The same, and negative in one case of four. */
+static u64 draw_power(struct rnd_state *rnd, const struct kp_arg *arg)
+{
+	u64 value = near_power(rnd);
+
+	return arg->is_signed && !die(rnd, 4) ? -value : value;
+}
+
+static u32 nr_names(const struct kp_arg *arg)
+{
+	u32 n = 0;
+
+	while (arg->names && arg->names[n].name)
+		n++;
+	return n;
+}
+
+/**
+ * kp_of_type() - make a number one of an argument's type
+ * @arg: the argument
+ * @value: the number; bits that the type does not have are dropped
+ *
+ * Return: the number, sign-extended if its type is signed
+ */
+u64 kp_of_type(const struct kp_arg *arg, u64 value)
+{
+	u32 unused = arg->size ? 64 - 8 * arg->size : 0;
+
+	if (arg->is_signed)
+		return (s64)(value << unused) >> unused;
+	return value << unused >> unused;
+}
+
+/* A bit of an argument's type; each second one is that of the sign. */
+static u64 draw_bit(struct rnd_state *rnd, const struct kp_arg *arg)
+{
+	u32 bits = 8 * arg->size;
+
+	return 1ULL << (die(rnd, 2) ? bits - 1 : die(rnd, bits));
+}
+
+static u64 draw_named(struct rnd_state *rnd, const struct kp_arg *arg)
+{
+	u32 i, n = nr_names(arg);
+	u64 value = 0;
+
+	if (!arg->flags) {
+		value = arg->names[die(rnd, n)].value;
+	} else {
+		for (i = 0; i < n; i++)
+			if (die(rnd, 2))
+				value |= arg->names[i].value;
+	}
+	if (arg->beyond && !die(rnd, 8))
+		value ^= draw_bit(rnd, arg);
+	return kp_of_type(arg, value);
+}
+
+/* An integer of an earlier argument of the same operation or of an earlier one. */
+static u64 draw_earlier(struct rnd_state *rnd, const struct kp_program *prog,
+			const u64 *value, u32 a, u32 step)
+{
+	if (a && die(rnd, 2))
+		return value[die(rnd, a)];
+	return step ? prog->step[die(rnd, step)].arg[die(rnd, KP_NR_ARGS)] : 0;
+}
+
+/* A byte of text or bytes, the last one in each second case; 0 if there is none. */
+static u64 draw_of(struct rnd_state *rnd, const struct kp_program *prog, u64 span)
+{
+	u32 len = kp_span_len(span);
+
+	return len ? prog->pool[kp_span_at(span) +
+				(die(rnd, 2) ? len - 1 : die(rnd, len))] : 0;
+}
+
+/* A square, less one, as it is, or more one. */
+static u64 near_square(struct rnd_state *rnd)
+{
+	u64 root = prandom_u32_state(rnd) >> die(rnd, 32);
+
+	return root * root + die(rnd, 3) - 1;
+}
+
+/*
+ * @earlier: an integer that was drawn before
+ * @span: an earlier argument's bytes, of which the number may be one, or their count
+ */
+static u64 draw_number(struct rnd_state *rnd, const struct kp_arg *arg,
+		       const struct kp_program *prog, u64 earlier, u64 span)
+{
+	u64 value;
+
+	if (!arg->size)
+		return draw_evenly(rnd, arg);
+	if (nr_names(arg))
+		return draw_named(rnd, arg);
+	switch (die(rnd, 20)) {
+	case 16:
+	case 17:
+		value = draw_of(rnd, prog, span);
+		break;
+	case 18:
+		value = kp_span_len(span) + die(rnd, 3) - 1;
+		break;
+	case 19:
+		value = near_square(rnd);
+		break;
+	case 0:
+		return arg->lo;
+	case 1:
+		return arg->hi;
+	case 2:
+		value = arg->lo + 1;
+		break;
+	case 3:
+		value = arg->hi - 1;
+		break;
+	case 4:
+	case 5:
+	case 6:
+		value = draw_power(rnd, arg);
+		break;
+	case 7:
+	case 8:
+		value = earlier + die(rnd, 3) - 1;
+		break;
+	case 9:
+	case 10:
+	case 11:
+		/* As many small numbers as large ones. */
+		value = arg->lo + (kp_draw64(rnd) >> die(rnd, 64));
+		break;
+	default:
+		value = arg->lo + below(rnd, arg->hi - arg->lo + 1);
+		break;
+	}
+	return kp_in_range(arg, value) ? value :
+		arg->lo + below(rnd, arg->hi - arg->lo + 1);
+}
+
+/* Without a list: any, and those that mean something to many functions more often. */
+static u8 draw_byte(struct rnd_state *rnd, const struct kp_arg *arg)
+{
+	static const char special[] = " \t\n0123456789aAzZfF-+.,/\\=\"'%\x7f\x80\xff";
+
+	if (arg->of)
+		return arg->of[die(rnd, arg->nr_of)];
+	if (die(rnd, 2))
+		return special[die(rnd, sizeof(special) - 1)];
+	return arg->kind == KP_TEXT ? 1 + die(rnd, 255) : die(rnd, 256);
+}
+
+static u32 draw_len(struct rnd_state *rnd, const struct kp_arg *arg)
+{
+	u32 more = arg->max - arg->min;
+
+	switch (die(rnd, 8)) {
+	case 0:
+		return arg->min;
+	case 1:
+		return arg->max;
+	case 2:
+		return arg->max - min(more, 1);
+	case 3:
+	case 4:
+		return arg->min + die(rnd, min(more, 4) + 1);
+	default:
+		return arg->min + die(rnd, more + 1);
+	}
+}
+
+/*
+ * One byte over and over, but for one place, which in each second case is the last.
+ * In each second case it is as long as it may be: a search that ends one too early is
+ * met so.
+ */
+static u32 fill_evenly(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
+{
+	u32 i, len = die(rnd, 2) ? arg->max : draw_len(rnd, arg);
+	u8 byte = draw_byte(rnd, arg);
+
+	for (i = 0; i < len; i++)
+		to[i] = byte;
+	if (len)
+		to[die(rnd, 2) ? len - 1 : die(rnd, len)] = draw_byte(rnd, arg);
+	return len;
+}
+
+static bool may_have(const struct kp_arg *arg, u8 byte)
+{
+	if (arg->kind == KP_TEXT && !byte)
+		return false;
+	return !arg->of || memchr(arg->of, byte, arg->nr_of);
+}
+
+static u32 fill_anyhow(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
+{
+	u32 i, len = draw_len(rnd, arg);
+
+	for (i = 0; i < len; i++)
+		to[i] = draw_byte(rnd, arg);
+	return len;
+}
+
+/*
+ * A number as a person writes it, near where types end; and what people get wrong: a
+ * prefix without a digit, a sign behind it or twice, leading zeros, something behind.
+ */
+static u32 fill_numeric(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
+{
+	static const char *const signs[] = { "", "", "", "-", "-", "+", "--", "-+", "++" };
+	static const char *const prefixes[] = {
+		"", "", "", "", "0x", "0X", "0", "00", "0x-", "0x+", "0x0x",
+	};
+	static const char *const forms[] = { "%s%s%llu", "%s%s%llx", "%s%s%llX", "%s%s%llo" };
+	static const char *const ends[] = { "\n", "\n\n", "\r\n", " ", "\t", "x", "0" };
+	u64 value = die(rnd, 2) ? near_power(rnd) : kp_draw64(rnd) >> die(rnd, 64);
+	char text[64];
+	u32 i, n, len;
+
+	len = scnprintf(text, sizeof(text) / 2, die(rnd, 12) ?
+			forms[die(rnd, ARRAY_SIZE(forms))] : "%s%s",
+			signs[die(rnd, ARRAY_SIZE(signs))],
+			prefixes[die(rnd, ARRAY_SIZE(prefixes))], value);
+	if (!die(rnd, 4))
+		len += scnprintf(text + len, sizeof(text) - len, "%s",
+				 ends[die(rnd, ARRAY_SIZE(ends))]);
+	if (!die(rnd, 8))
+		text[len++] = draw_byte(rnd, arg);
+	if (!die(rnd, 16)) {
+		memmove(text + 1, text, len++);
+		text[0] = draw_byte(rnd, arg);
+	}
+	for (i = 0, n = 0; i < len && n < arg->max; i++)
+		if (may_have(arg, text[i]))
+			to[n++] = text[i];
+	return n < arg->min ? fill_anyhow(rnd, arg, to) : n;
+}
+
+/* Pieces, and a character between them now and then. */
+static u32 fill_from_parts(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
+{
+	u32 nr = 0, len = 0, n, tries = 1 + die(rnd, 5);
+	const char *part;
+
+	while (arg->parts[nr])
+		nr++;
+	while (tries--) {
+		part = arg->parts[die(rnd, nr)];
+		n = strlen(part);
+		if (len + n > arg->max)
+			break;
+		memcpy(to + len, part, n);
+		len += n;
+		if (len < arg->max && !die(rnd, 3))
+			to[len++] = draw_byte(rnd, arg);
+	}
+	while (len < arg->min)
+		to[len++] = draw_byte(rnd, arg);
+	return len;
+}
+
+/*
+ * An earlier text or bytes with up to two characters changed, added or left out.
+ * What is compared or matched is so mostly near enough for every character to
+ * count. Characters that this argument may not have are replaced.
+ */
+static u32 fill_from(struct rnd_state *rnd, const struct kp_arg *arg,
+		     const u8 *from, u32 len, u8 *to)
+{
+	u32 i, at, edits = die(rnd, 3);
+
+	len = min(len, arg->max);
+	at = 0;
+	/* A part of it; or the whole, with something before and behind it. */
+	if (!die(rnd, 4) && len) {
+		at = die(rnd, len);
+		from += at;
+		len = 1 + die(rnd, len - at);
+		at = 0;
+	} else if (!die(rnd, 3)) {
+		while (at < arg->max - len && die(rnd, 3))
+			to[at++] = draw_byte(rnd, arg);
+	}
+	memcpy(to + at, from, len);
+	len += at;
+	while (at && len < arg->max && die(rnd, 2))
+		to[len++] = draw_byte(rnd, arg);
+	while (edits--) {
+		/* At the end as often as anywhere else: one may begin with the other. */
+		at = die(rnd, 2) ? len : die(rnd, len + 1);
+		switch (die(rnd, 4)) {
+		case 0:
+			if (at < len)
+				memmove(to + at, to + at + 1, len - at - 1);
+			if (len)
+				len--;
+			break;
+		case 1:
+			if (len < arg->max) {
+				memmove(to + at + 1, to + at, len++ - at);
+				to[at] = draw_byte(rnd, arg);
+			}
+			break;
+		case 2:
+			/* A letter of the other case. */
+			if (len)
+				to[min(at, len - 1)] ^= 0x20;
+			break;
+		default:
+			if (len)
+				to[min(at, len - 1)] = draw_byte(rnd, arg);
+			break;
+		}
+	}
+	while (len < arg->min)
+		to[len++] = draw_byte(rnd, arg);
+	for (i = 0; i < len; i++)
+		if (!may_have(arg, to[i]))
+			to[i] = draw_byte(rnd, arg);
+	return len;
+}
+
+/*
+ * The text or bytes of an earlier argument of the same operation, or of any argument
+ * of an earlier one; the empty span if there is none.
+ */
+static u64 earlier_span(struct rnd_state *rnd, const struct kp_pair *pair,
+			const struct kp_program *prog, const u64 *spans, u32 nr,
+			u32 step)
+{
+	const struct kp_step *s;
+	u32 a;
+
+	if (nr && die(rnd, 4))
+		return spans[die(rnd, nr)];
+	if (!step)
+		return 0;
+	s = &prog->step[die(rnd, step)];
+	a = die(rnd, KP_NR_ARGS);
+	return kp_in_pool(&pair->op[s->op].arg[a]) ? s->arg[a] : 0;
+}
+
+/* The bytes that an operation of the same kind was given for the same argument. */
+static u64 same_again(struct rnd_state *rnd, const struct kp_program *prog,
+		      u32 a, u32 step)
+{
+	u32 i, at = step ? die(rnd, step) : 0;
+
+	for (i = 0; i < step; i++) {
+		const struct kp_step *s = &prog->step[(at + i) % step];
+
+		if (s->op == prog->step[step].op)
+			return s->arg[a];
+	}
+	return kp_span(0, 0);
+}
+
+static u64 draw_bytes(struct rnd_state *rnd, const struct kp_arg *arg,
+		      struct kp_program *prog, u64 near)
+{
+	u8 *to = prog->pool + prog->pool_used;
+	u32 at = prog->pool_used, len;
+	u32 side = die(rnd, 8);
+
+	if (arg->numeric && side < 4)
+		len = fill_numeric(rnd, arg, to);
+	else if (kp_span_len(near) && side < 4 + arg->numeric)
+		len = fill_from(rnd, arg, prog->pool + kp_span_at(near),
+				kp_span_len(near), to);
+	else if (arg->parts && side < 6)
+		len = fill_from_parts(rnd, arg, to);
+	else if (side == 6)
+		len = fill_evenly(rnd, arg, to);
+	else
+		len = fill_anyhow(rnd, arg, to);
+	prog->pool_used += len;
+	return kp_span(at, len);
+}
+
+/**
+ * kp_draw_args() - draw the arguments of one operation, or of an object's creation
+ * @rnd: where from
+ * @pair: the pair
+ * @arg: what they are drawn from
+ * @prog: the program; has the operations before this one
+ * @value: receives the arguments
+ * @step: number of the operation
+ *
+ * Programs can be longer than their pool: an operation that no longer has room in
+ * it is given the bytes of an earlier one.
+ */
+void kp_draw_args(struct rnd_state *rnd, const struct kp_pair *pair,
+		  const struct kp_arg *arg, struct kp_program *prog,
+		  u64 *value, u32 step)
+{
+	u64 spans[KP_NR_ARGS], near;
+	u32 a, nr = 0;
+
+	for (a = 0; a < KP_NR_ARGS; a++) {
+		value[a] = 0;
+		if (!arg[a].name) {
+			/* A seed of a hand-written driver gives the programs it always gave. */
+			if (a < 3)
+				die(rnd, 16);
+			continue;
+		}
+		near = arg[a].size || kp_in_pool(&arg[a]) ?
+			earlier_span(rnd, pair, prog, spans, nr, step) : 0;
+		switch (arg[a].kind) {
+		case KP_NUMBER:
+		case KP_INOUT:
+			value[a] = draw_number(rnd, &arg[a], prog, arg[a].size ?
+				draw_earlier(rnd, prog, value, a, step) : 0, near);
+			break;
+		case KP_TEXT:
+		case KP_BYTES:
+			value[a] = KP_POOL_SIZE - prog->pool_used > KP_BYTES_MAX ?
+				draw_bytes(rnd, &arg[a], prog, near) :
+				same_again(rnd, prog, a, step);
+			spans[nr++] = value[a];
+			break;
+		case KP_BUFFER:
+			value[a] = draw_len(rnd, &arg[a]);
+			break;
+		case KP_OUTPUT:
+			break;
+		}
+	}
+}

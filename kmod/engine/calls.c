@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Calls with typed arguments. Each argument gets memory of its own, with guards on
+ * both sides; after the call the guards and what may not be written must be as they
+ * were, and what may be written is compared with the other paths.
+ *
+ * Guards differ from path to path, and on C over C from run to run: a function that
+ * reads beyond its argument and goes by what it finds there differs from the others
+ * as well. Where KASAN watches, each argument of each 16th call is an allocation of
+ * its own, and the first byte too far is reported.
+ */
+#include <linux/align.h>
+#include <linux/array_size.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include "engine.h"
+
+#define GUARD		16
+/* Kmemleak and KASAN make an allocation cost a hundred times what a call does. */
+#define OWN_EVERY	16
+#define ROOM(n)		(ALIGN((n) + 8, 8) + 2 * GUARD)
+#define ARENA_SIZE	(KP_NR_ARGS * ROOM(KP_BYTES_MAX + 1))
+
+/*
+ * One argument in memory: @size bytes at @at. @may: they may be written. @room: all
+ * that was set aside for it; @own: by an allocation.
+ */
+struct laid {
+	u8 *at;
+	u8 *room;
+	u32 size;
+	bool may;
+	bool own;
+};
+
+/**
+ * kp_arena_alloc() - make room for the arguments of one operation
+ *
+ * Context: may sleep.
+ * Return: the room, to be released with kvfree(), or NULL
+ */
+u8 *kp_arena_alloc(void)
+{
+	return kvmalloc(ARENA_SIZE, GFP_KERNEL);
+}
+
+/* Bytes that end a text, go on with a number or a word, or are no character. */
+static u8 guard_of(const struct kp_calls *calls, const struct kp_trace *trace, u32 i)
+{
+	static const u8 guard[] = { 0xa1, '0', 'a', 0, 0xd4 };
+
+	return guard[(i + (trace->reference ? KP_NR_PATHS : calls->path)) %
+		     ARRAY_SIZE(guard)];
+}
+
+/* Bytes of memory that an argument needs; 0 if it is passed by value. */
+static u32 size_of(const struct kp_arg *arg, u64 value)
+{
+	switch (arg->kind) {
+	case KP_TEXT:
+		return kp_span_len(value) + 1;
+	case KP_BYTES:
+		return kp_span_len(value);
+	case KP_OUTPUT:
+	case KP_INOUT:
+		return arg->size;
+	case KP_BUFFER:
+		return value;
+	default:
+		return 0;
+	}
+}
+
+static void fill(const struct kp_arg *arg, const struct kp_program *prog,
+		 u64 value, struct laid *laid)
+{
+	u32 len = kp_span_len(value);
+
+	switch (arg->kind) {
+	case KP_TEXT:
+		laid->at[len] = '\0';
+		fallthrough;
+	case KP_BYTES:
+		memcpy(laid->at, prog->pool + kp_span_at(value), len);
+		break;
+	case KP_INOUT:
+		/* Both arches are little-endian. */
+		memcpy(laid->at, &value, arg->size);
+		break;
+	default:
+		memset(laid->at, KP_UNWRITTEN, laid->size);
+		break;
+	}
+}
+
+/* Lay out the arguments of one operation; false if there is no memory. */
+static bool lay_out(const struct kp_calls *calls, const struct kp_trace *trace,
+		    u32 i, u8 guard, struct laid *laid, struct kp_slot *slot)
+{
+	const struct kp_step *step = &trace->prog->step[i];
+	const struct kp_arg *arg = calls->pair->op[step->op].arg;
+	u8 *arena = trace->arena;
+	u32 a, shift;
+
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
+		u32 size = size_of(&arg[a], step->arg[a]);
+
+		slot[a] = (struct kp_slot){ .n = step->arg[a] };
+		laid[a] = (struct laid){ .size = size };
+		if (arg[a].kind == KP_NUMBER)
+			continue;
+		laid[a].may = !kp_in_pool(&arg[a]);
+		shift = kp_in_pool(&arg[a]) || arg[a].kind == KP_BUFFER ? step->shift : 0;
+		if (IS_ENABLED(CONFIG_KASAN) && !(i % OWN_EVERY)) {
+			laid[a].own = true;
+			laid[a].room = kmalloc(8 + shift + size, GFP_ATOMIC);
+			if (!laid[a].room)
+				return false;
+			laid[a].at = laid[a].room + 8 + shift;
+		} else {
+			laid[a].room = arena;
+			laid[a].at = arena + GUARD + shift;
+			arena += ROOM(size);
+			memset(laid[a].room, guard, ROOM(size));
+		}
+		fill(&arg[a], trace->prog, step->arg[a], &laid[a]);
+		slot[a].p = laid[a].at;
+		if (kp_in_pool(&arg[a]))
+			slot[a].n = kp_span_len(step->arg[a]);
+	}
+	return true;
+}
+
+/* Whether nothing was written on either side of an argument. */
+static bool guarded(const struct laid *laid, u8 guard)
+{
+	u8 *end = laid->at + laid->size;
+
+	return laid->own ||
+	       (!memchr_inv(laid->room, guard, laid->at - laid->room) &&
+		!memchr_inv(end, guard, laid->room + ROOM(laid->size) - end));
+}
+
+static bool unchanged(const struct kp_arg *arg, const struct kp_program *prog,
+		      u64 value, const struct laid *laid)
+{
+	return !memcmp(laid->at, prog->pool + kp_span_at(value), kp_span_len(value)) &&
+	       (arg->kind != KP_TEXT || !laid->at[kp_span_len(value)]);
+}
+
+#define HASH_START	0xcbf29ce484222325ULL
+
+/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
+static u64 hash(u64 sum, const u8 *at, u32 size)
+{
+	while (size--)
+		sum = (sum ^ *at++) * 0x100000001b3ULL;
+	return sum;
+}
+
+static void keep(struct kp_trace *trace, struct kp_step_trace *t,
+		 const struct laid *laid)
+{
+	if (t->outs_at == KP_NOT_KEPT ||
+	    KP_KEPT_SIZE - trace->kept_used < laid->size) {
+		t->outs_at = KP_NOT_KEPT;
+		return;
+	}
+	memcpy(trace->kept + trace->kept_used, laid->at, laid->size);
+	trace->kept_used += laid->size;
+}
+
+/* Judge what a call did to its arguments, and record what it stored. */
+static const char *collect(const struct kp_calls *calls, struct kp_trace *trace,
+			   u32 i, u8 guard, s64 ret, const struct laid *laid)
+{
+	const struct kp_step *step = &trace->prog->step[i];
+	const struct kp_op *op = &calls->pair->op[step->op];
+	struct kp_step_trace *t = &trace->step[i];
+	const struct kp_arg *arg = op->arg;
+	const char *broken = NULL;
+	u32 a;
+
+	if (op->only_errno && ret > 0)
+		broken = "returned a number beside its output: write a function around it";
+	t->outs_at = trace->kept_used;
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
+		if (!laid[a].at)
+			continue;
+		if (!guarded(&laid[a], guard))
+			broken = "wrote outside of its arguments";
+		else if (!laid[a].may &&
+			 !unchanged(&arg[a], trace->prog, step->arg[a], &laid[a]))
+			broken = "wrote to an argument that it may only read";
+		if (!laid[a].may)
+			continue;
+		if (arg[a].kind == KP_OUTPUT)
+			t->stored = hash(t->stored, laid[a].at, laid[a].size);
+		else
+			t->outs = hash(t->outs, laid[a].at, laid[a].size);
+		keep(trace, t, &laid[a]);
+	}
+	return broken;
+}
+
+static void release(const struct laid *laid)
+{
+	u32 a;
+
+	for (a = 0; a < KP_NR_ARGS; a++)
+		if (laid[a].own)
+			kfree(laid[a].room);
+}
+
+/* Rust hands out outputs beside success alone; C leaves them where they are. */
+static bool hides(const struct kp_calls *calls, const struct kp_op *op, s64 ret)
+{
+	if (calls->path != KP_RUST_C && calls->path != KP_RUST_RUST)
+		return false;
+	return op->returns == KP_RET_RESULT ? ret < 0 :
+	       op->returns == KP_RET_BOOL && !ret;
+}
+
+static void call_one(const struct kp_calls *calls, void *obj, u32 i,
+		     const struct kp_program *prog, struct kp_trace *trace)
+{
+	const struct kp_step *step = &prog->step[i];
+	const struct kp_op *op = &calls->pair->op[step->op];
+	struct kp_step_trace *t = &trace->step[i];
+	u8 guard = guard_of(calls, trace, i);
+	struct kp_result res = { .out = KP_POISON };
+	struct kp_slot slot[KP_NR_ARGS] = {};
+	struct laid laid[KP_NR_ARGS] = {};
+	const char *broken = "no memory for its arguments";
+	u64 start, cost = 0;
+
+	t->outs = HASH_START;
+	t->stored = HASH_START;
+	t->outs_at = KP_NOT_KEPT;
+	if (trace->arena && lay_out(calls, trace, i, guard, laid, slot)) {
+		start = kp_clock();
+		calls->call[step->op](obj, slot, &res);
+		cost = kp_clock() - start;
+		broken = collect(calls, trace, i, guard, res.ret, laid);
+	}
+	release(laid);
+	t->hides = hides(calls, op, res.ret);
+	kp_outcome(calls->pair, calls->path, step->op, res.ret);
+	kp_trace_step(trace, i, &res, cost, NULL);
+	if (broken)
+		kp_trace_broken(trace, i, broken);
+}
+
+/**
+ * kp_calls_run() - the run() of a driver whose glue is generated
+ * @calls: the path
+ * @obj: the object; NULL for a function
+ * @prog: what to do
+ * @trace: where results go
+ */
+void kp_calls_run(const struct kp_calls *calls, void *obj,
+		  const struct kp_program *prog, struct kp_trace *trace)
+{
+	u32 i;
+
+	for (i = 0; i < prog->nr_steps; i++)
+		call_one(calls, obj, i, prog, trace);
+}
+EXPORT_SYMBOL_GPL(kp_calls_run);

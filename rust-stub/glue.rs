@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What converts arguments and results between C, the engine and a port, once for each kind.
+//!
+//! C headers: [`kmod/contract/kparity.h`](../kmod/contract/kparity.h)
+//!
+//! The root of a generated crate calls these for each parameter that a row of the contract
+//! names. Which Rust type an argument becomes follows from the port's own signature.
+
+use super::bindings;
+use core::slice;
+use kernel::{
+    error::to_result,
+    prelude::*,
+    str::CStr, //
+};
+
+/// A text as a port takes it.
+pub(crate) trait Text<'a> {
+    /// Takes in a text of C's.
+    ///
+    /// # Safety
+    ///
+    /// `text` must end with a NUL, and be valid and unchanged for as long as `'a` lasts.
+    unsafe fn from_c(text: *const c_char) -> Self;
+
+    /// Takes in a text of which the length is known, as a Rust caller knows it.
+    ///
+    /// # Safety
+    ///
+    /// The last byte of `text` must be a NUL, and no other one.
+    unsafe fn from_bytes(text: &'a [u8]) -> Self;
+}
+
+impl<'a> Text<'a> for &'a CStr {
+    #[inline]
+    unsafe fn from_c(text: *const c_char) -> Self {
+        // SAFETY: By the safety requirements of this function.
+        unsafe { CStr::from_char_ptr(text) }
+    }
+
+    #[inline]
+    unsafe fn from_bytes(text: &'a [u8]) -> Self {
+        // SAFETY: By the safety requirements of this function.
+        unsafe { CStr::from_bytes_with_nul_unchecked(text) }
+    }
+}
+
+impl<'a> Text<'a> for &'a [u8] {
+    #[inline]
+    unsafe fn from_c(text: *const c_char) -> Self {
+        // SAFETY: By the safety requirements of this function.
+        unsafe { CStr::from_char_ptr(text) }.to_bytes()
+    }
+
+    #[inline]
+    unsafe fn from_bytes(text: &'a [u8]) -> Self {
+        text.split_last().map_or(text, |(_, bytes)| bytes)
+    }
+}
+
+/// Takes in a text of C's, for as long as the first argument lives.
+///
+/// # Safety
+///
+/// As for [`Text::from_c`].
+#[inline]
+pub(crate) unsafe fn text<'a, T: Text<'a>, S>(_: &'a S, text: *const c_char) -> T {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { T::from_c(text) }
+}
+
+/// A text as C takes it.
+#[inline]
+pub(crate) fn c_text(text: &CStr) -> *const c_char {
+    text.as_char_ptr()
+}
+
+/// Takes in bytes of C's, for as long as the first argument lives. C may pass a null pointer for
+/// none.
+///
+/// # Safety
+///
+/// If `size` is not 0, `at` must be valid for `size` bytes that do not change meanwhile.
+#[inline]
+pub(crate) unsafe fn bytes<S>(_: &S, at: *const u8, size: usize) -> &[u8] {
+    if size == 0 {
+        return &[];
+    }
+    // SAFETY: By the safety requirements of this function.
+    unsafe { slice::from_raw_parts(at, size) }
+}
+
+/// Takes in bytes of C's that may be written, for as long as the first argument lives. C may pass
+/// a null pointer for none.
+///
+/// # Safety
+///
+/// If `size` is not 0, `at` must be valid for `size` initialised bytes that no one else uses
+/// meanwhile.
+#[inline]
+#[allow(clippy::mut_from_ref)] // The bytes are C's, not what the time is measured by.
+pub(crate) unsafe fn buffer<S>(_: &S, at: *mut u8, size: usize) -> &mut [u8] {
+    if size == 0 {
+        return &mut [];
+    }
+    // SAFETY: By the safety requirements of this function.
+    unsafe { slice::from_raw_parts_mut(at, size) }
+}
+
+/// An integer, or nothing, as it stands in an argument or result of the engine's.
+pub(crate) trait Number: Copy {
+    /// Takes it from an argument.
+    fn of(number: u64) -> Self;
+    /// Makes it a result.
+    fn into_result(self) -> i64;
+}
+
+macro_rules! number {
+    ($($type:ty)*, $into:expr) => {
+        $(impl Number for $type {
+            #[inline]
+            fn of(number: u64) -> Self {
+                number as Self
+            }
+
+            #[inline]
+            fn into_result(self) -> i64 {
+                $into(self)
+            }
+        })*
+    };
+}
+number!(u8 u16 u32 i8 i16 i32, i64::from);
+number!(u64 usize isize, |value| value as i64);
+number!(i64, core::convert::identity);
+
+impl Number for bool {
+    #[inline]
+    fn of(number: u64) -> Self {
+        number != 0
+    }
+
+    #[inline]
+    fn into_result(self) -> i64 {
+        i64::from(self)
+    }
+}
+
+impl Number for () {
+    #[inline]
+    fn of(_: u64) -> Self {}
+
+    #[inline]
+    fn into_result(self) -> i64 {
+        0
+    }
+}
+
+/// A number as a result.
+#[inline]
+pub(crate) fn number<T: Number>(value: T) -> i64 {
+    value.into_result()
+}
+
+/// A value or a negative errno, as C and the engine have it.
+#[inline]
+pub(crate) fn returned<T: Number>(result: Result<T>) -> i64 {
+    match result {
+        Ok(value) => value.into_result(),
+        Err(e) => i64::from(e.to_errno()),
+    }
+}
+
+/// What a C function returned that gives a value or a negative errno.
+#[inline]
+pub(crate) fn checked<T: Number>(ret: T) -> Result<T> {
+    let value = ret.into_result();
+
+    if value < 0 {
+        to_result(value as c_int)?;
+    }
+    Ok(ret)
+}
+
+/// A place in an argument, as the engine compares it.
+#[inline]
+pub(crate) fn place(at: Option<usize>) -> i64 {
+    at.map_or(-1, |at| at as i64)
+}
+
+/// A pointer into an argument as an offset from where that begins; none for a null pointer.
+#[inline]
+pub(crate) fn offset(at: *const u8, base: *const u8) -> Option<usize> {
+    (!at.is_null()).then(|| at.addr().wrapping_sub(base.addr()))
+}
+
+/// An offset into an argument as a pointer; null for none.
+#[inline]
+pub(crate) fn pointer(at: Option<usize>, base: *const u8) -> *mut u8 {
+    at.map_or(core::ptr::null_mut(), |at| base.wrapping_add(at).cast_mut())
+}
+
+/// The arguments of one call, laid out by the engine.
+///
+/// # Invariants
+///
+/// The pointer is to the engine's `KP_NR_ARGS` slots, which stay as they are during the call, and
+/// a slot's memory is of the size that the contract's row says.
+pub(crate) struct Slots(*const bindings::kp_slot);
+
+impl Slots {
+    /// Takes them over for one call.
+    ///
+    /// # Safety
+    ///
+    /// `slot` must be the engine's slots for the operation, during its call.
+    #[inline]
+    pub(crate) unsafe fn new(slot: *const bindings::kp_slot) -> Self {
+        // INVARIANT: By the safety requirements of this function.
+        Self(slot)
+    }
+
+    #[inline]
+    fn get(&self, at: usize) -> &bindings::kp_slot {
+        assert!(at < bindings::KP_NR_ARGS as usize);
+        // SAFETY: By the type invariant, as `at` is one of them.
+        unsafe { &*self.0.add(at) }
+    }
+
+    /// A number.
+    #[inline]
+    pub(crate) fn number<T: Number>(&self, at: usize) -> T {
+        T::of(self.get(at).n)
+    }
+
+    /// A text.
+    ///
+    /// # Safety
+    ///
+    /// The slot must be of a text.
+    #[inline]
+    pub(crate) unsafe fn text<'a, T: Text<'a>>(&'a self, at: usize) -> T {
+        // SAFETY: By the type invariant there are that many bytes and a NUL, and by the safety
+        // requirements of this function they stay.
+        unsafe { T::from_bytes(slice::from_raw_parts(self.bytes(at), self.len(at) + 1)) }
+    }
+
+    /// Where bytes are.
+    #[inline]
+    pub(crate) fn bytes<T>(&self, at: usize) -> *mut T {
+        self.get(at).p.cast()
+    }
+
+    /// How many bytes there are.
+    #[inline]
+    pub(crate) fn len(&self, at: usize) -> usize {
+        self.get(at).n as usize
+    }
+
+    /// Stores a number where C is to find it.
+    ///
+    /// # Safety
+    ///
+    /// The slot must be of a number of type `T`.
+    #[inline]
+    pub(crate) unsafe fn store<T: Number>(&self, at: usize, value: T) {
+        // SAFETY: By the type invariant and the safety requirements of this function.
+        unsafe { self.bytes::<T>(at).write(value) };
+    }
+
+    /// A number that the operation may change.
+    ///
+    /// # Safety
+    ///
+    /// The slot must be of a number of type `T`, and no other reference to it may be in use.
+    #[inline]
+    #[allow(clippy::mut_from_ref)] // The engine's memory is not this struct's.
+    pub(crate) unsafe fn number_at<T: Number>(&self, at: usize) -> &mut T {
+        // SAFETY: By the type invariant and the safety requirements of this function.
+        unsafe { &mut *self.get(at).p.cast() }
+    }
+}
+
+/// Does nothing, to calibrate the driver.
+///
+/// # Safety
+///
+/// `res` must be valid for writing.
+pub(crate) unsafe extern "C" fn nothing(
+    _: *mut c_void,
+    _: *const bindings::kp_slot,
+    res: *mut bindings::kp_result,
+) {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { (*res).ret = 0 };
+}

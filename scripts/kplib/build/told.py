@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Errors of a build that point into what is generated, told at the user's own line.
+
+C has #line, and the compiler points at a contract's row by itself. Rust has nothing like
+it: where a port does not fit its row, rustc points at the call in the root of the pair's
+crate. What modpost misses has no line at all.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Iterator
+
+from kplib.configure.pairs import Pair, short
+from kplib.contract import rows
+
+#: What may stand before fn.
+_BEFORE_FN = r"(?:pub(?:\([^)\n]*\))?|const|async|unsafe|extern(?: *\"\w*\")?)"
+#: What make says of itself, behind what a tool has said.
+_OF_MAKE = re.compile(r"make(\[\d+\])?: (Entering|Leaving|\*\*\* (\[.*\] Error \d+$|Waiting for))")
+
+
+def without_make(said: list[str]) -> list[str]:
+    """What the tools said, for whom make only adds that it stops."""
+    return [line for line in said if not _OF_MAKE.match(line)] or said
+
+
+def _line(text: str, pattern: str) -> int:
+    """The number of the first line that a pattern matches, or 0."""
+    found = re.search(pattern, text, re.M)
+    return text.count("\n", 0, found.start()) + 1 if found else 0
+
+
+def _calls(log: str, root: str, pair: str) -> dict[str, set[str]]:
+    """The functions in whose calls rustc found errors, each with the sides that were called."""
+    lines = root.splitlines()
+    found: dict[str, set[str]] = {}
+    for at in re.findall(rf"^ *--> \S*rust-stub/{pair}_root\.rs:(\d+):", log, re.M):
+        text = lines[int(at) - 1] if int(at) <= len(lines) else ""
+        for side, name in re.findall(r"\b(port|bindings)::(?:r#)?(\w+)\(", text):
+            found.setdefault(name, set()).add(side)
+    return found
+
+
+def _of_port(pair: Pair, port: str, name: str, where: str, wanted: str) -> str:
+    """One line on a port that does not have what a row wants."""
+    file = short(pair.port)
+    line = _line(port, rf"^[ \t]*(?:{_BEFORE_FN}\s+)*fn\s+(?:r#)?{name}\b")
+    if not line:
+        return f"{file}:1: error: no function {name}; {where} wants {wanted}"
+    if not re.search(rf"^[ \t]*pub\b[^\n]*\bfn\s+(?:r#)?{name}\b", port, re.M):
+        return f"{file}:{line}: error: {name} is private; {where} wants {wanted}"
+    return f"{file}:{line}: error: {name} is not as {where} wants it: {wanted}"
+
+
+def _of_rust(pair: Pair, log: str, root: str, port: str) -> Iterator[str]:
+    """Lines on what rustc did not like in the root of a pair's crate."""
+    try:
+        functions = {f.name: f for f in rows.read(pair.read())}
+    except rows.BadRow:
+        return
+    for name, sides in _calls(log, root, pair.name).items():
+        if name not in functions:
+            continue
+        place = f"{short(pair.contract)}:{functions[name].line}"
+        if "bindings" in sides:
+            # The port may fit the row as little: it is the row that is wrong.
+            yield f"{place}: error: the row of {name} does not fit its C prototype"
+            continue
+        safe = re.search(rf"pub\(super\) (fn (?:r#)?{name}\(.*\)(?: -> .*)?) {{$", root, re.M)
+        yield _of_port(pair, port, name, f"the row in {place}",
+                       f"pub(crate) {safe.group(1).removesuffix(' -> ()')}" if safe else "another")
+
+
+def _use(pair: Pair, name: str) -> str:
+    """Where a pair uses a function of C's: in its row, or in its C side."""
+    for path in (pair.contract, pair.c):
+        try:
+            line = _line(path.read_text(errors="replace"), rf"\b{name}\b")
+        except OSError:
+            continue
+        if line:
+            return f"{short(path)}:{line}"
+    return f"{short(pair.contract)}:1"
+
+
+def _of_modpost(pairs: list[Pair], log: str) -> Iterator[str]:
+    """Lines on functions that the kernel does not export."""
+    undefined = [(m[0] or m[3], m[1] or m[2]) for m in re.findall(
+        r"modpost: (?:\"(\w+)\" \[(?:\S*/)?kparity_(\w+)\.ko\]|"
+        r"(?:\S*/)?kparity_(\w+)\.ko: symbol '(\w+)') undefined", log)]
+    for name, module in undefined:
+        for pair in pairs:
+            if pair.name == module:
+                yield (f"{_use(pair, name)}: error: this kernel does not export {name}; write "
+                       f"it in {short(pair.c)}, or have the kernel's file compiled for this pair: "
+                       f'KP_SOURCES("{rows.SRCTREE}<its file>")')
+
+
+def own_lines(build: Path, pairs: list[Pair], log: str) -> list[str]:
+    """Lines for what failed, in the form of a compiler's; none for what points right by itself."""
+    found: list[str] = []
+    for pair in pairs:
+        try:
+            root = (build / f"rust-stub/{pair.name}_root.rs").read_text(errors="replace")
+            found += _of_rust(pair, log, root, pair.port.read_text(errors="replace"))
+        except OSError:
+            continue
+    return list(dict.fromkeys([*found, *_of_modpost(pairs, log)]))

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Failures in fields, as results.json has them.
+
+Each case that did not pass has one for each kind of difference, for each complaint of the
+kernel and for each lost guest, and where it has none of these, one of its own; a build
+that failed has one. scripts/results.schema.json describes the fields.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Iterable
+
+from kplib.boot.console import Report
+from kplib.boot.laneresult import CaseId, LaneResult, Loss
+from kplib.build import told
+from kplib.build.setup import Setup
+from kplib.common import cache, ui
+from kplib.configure import pairs as places
+from kplib.configure.lanes import user_suite
+from kplib.judge import diagnostics, ktap, records, verdicts
+from kplib.judge.ledger import Ledger
+from kplib.judge.results import ArchResult
+from kplib.judge.tables import REFERENCE, Difference
+
+#: Cases of the engine whose programs PROGRAM= runs in the same way.
+REPLAYED = ("lockstep", "regress")
+#: The case that tells of a contract's records; no guest runs it.
+LEDGER = "contract"
+
+
+def _failure(stage: str, what: str, message: str, again: str, count: int = 1,
+             **fields: Any) -> dict[str, Any]:
+    """A failure; fields that say nothing of it are null or empty."""
+    return {
+        "stage": stage, "what": what, "message": message, "pairs": [], "count": count,
+        "source": None, "program": None, "program_file": None, "step": None, "operation": None,
+        "results": [], "broken": [], "errnos": None, "checker": None, "stack": [],
+        "diagnostics": [], "output": [], "replay": f"make run {again}", **fields}
+
+
+def _lines(said: Iterable[str]) -> list[str]:
+    """Lines of the kernel's, as many as a log has."""
+    return [ui.clean(line)[:ktap.LOG_WIDTH] for line in said][:ktap.LOG_LINES]
+
+
+@dataclass(frozen=True)
+class Teller:
+    """Tells of one pair's cases.
+
+    `folder` is PAIRS_DIR, and `programs` the folder for programs.
+    """
+
+    pair: str
+    result: ArchResult
+    book: Ledger
+    folder: Path | None
+    programs: Path
+
+    @property
+    def _again(self) -> str:
+        return f"PAIR={self.pair} {self.result.replay}"
+
+    def _place(self, ident: str) -> str | None:
+        """Where the contract has an invariant, as file:line."""
+        source = places.files(self.pair, self.folder)
+        text = source.read()
+        found = re.search(rf"^[ \t]*KP_(?:INVARIANT|PROMISE)\(\s*{re.escape(ident)}\b", text, re.M)
+        if found is None:
+            return None
+        line = text.count("\n", 0, found.start()) + 1
+        return f"{places.short(source.contract)}:{line}"
+
+    def _broken(self, path: str, what: str | None) -> list[dict[str, Any]]:
+        """What a path broke, and the invariant if it is one."""
+        if what is None:
+            return []
+        promise = next((row.promise for row in self.book.rows
+                        if (row.pair, row.promise.id) == (self.pair, what)), None)
+        return [{"path": path, "what": what, "invariant": promise and {
+            "id": promise.id, "category": promise.category, "statement": promise.text,
+            "c": promise.keeps, "when": promise.when, "then": promise.then,
+            "place": self._place(promise.id)}}]
+
+    def _operation(self, name: str | None) -> records.Operation | None:
+        return next((op for op in self.book.operations.get(self.pair, ()) if op.name == name), None)
+
+    def _difference(self, stage: str, found: Difference) -> dict[str, Any]:
+        if found.too_long:
+            return _failure(stage, found.what, "the program is too long for its fields; it is in "
+                            "the log", self._again, found.times, source=found.whence)
+        operation = self._operation(found.operation)
+        again, file = self._again, None
+        if found.case in REPLAYED:
+            text = "\n".join(found.program) + "\n"
+            file = self.programs / f"{self.pair}-{cache.digest(text)}"
+            again = f"PAIR={self.pair} {self.result.of_program(file)}"
+        return _failure(
+            stage, found.what, _message(found), again, found.times,
+            source=found.whence, program=list(found.program), step=found.step or None,
+            program_file=file and str(file), operation=found.operation,
+            results=[{"path": path, "created": created, "steps": list(steps)} for
+                     path, created, steps in
+                     ((REFERENCE, found.created[0], found.expected),
+                      (found.path, found.created[1], found.got))],
+            broken=self._broken(found.path, found.broken)
+            + self._broken(REFERENCE, found.reference_broken),
+            errnos=None if operation is None else list(operation.errnos))
+
+    def _report(self, report: Report[CaseId]) -> dict[str, Any]:
+        return _failure("run", "report", ui.clean(report.title), self._again, report.times,
+                        checker=report.checker, stack=_lines(report.lines))
+
+    def _loss(self, stage: str, loss: Loss) -> dict[str, Any]:
+        return _failure(stage, "lost", ui.clean("; ".join((loss.what, *loss.notes))), self._again,
+                        stack=_lines(loss.lines))
+
+    def _lane(self, suite: str) -> LaneResult | None:
+        return next((lane for lane in self.result.lanes if suite == lane.lane.suite(self.pair)
+                     or lane.lane.programs and suite == user_suite(self.pair)), None)
+
+    def _stage(self, lane: LaneResult | None, verdict: ktap.Verdict) -> str:
+        if lane is None:
+            return "run"
+        if not verdict.case and self.pair not in lane.planned:
+            return "load"
+        return "cost" if lane.lane.counts else "run"
+
+    def tell(self, verdict: ktap.Verdict) -> list[dict[str, Any]]:
+        """All failures of a case on a path; none if it passed or was skipped."""
+        if verdict.status not in (ktap.FAIL, ktap.ERROR):
+            return []
+        at = verdict.suite, verdict.case, verdict.path
+        if verdict.case == LEDGER and not verdict.path:
+            return [_failure("build", "ledger", ui.clean(line), self._again)
+                    for line in verdict.log]
+        lane = self._lane(verdict.suite)
+        stage = self._stage(lane, verdict)
+        found = [self._difference(stage, one)
+                 for one in self.result.pairs[self.pair].differences.get(at, [])]
+        if lane is not None:
+            found += [self._report(report) for report in lane.reports
+                      if report.at == CaseId(*at) or (verdict.case, report.at.suite, report.at.path)
+                      == (report.checker, verdict.suite, verdict.path)]
+            found += [self._loss(stage, loss) for loss in lane.losses if verdicts.answers_for(
+                lane, loss, self.pair, verdict.suite) == CaseId(*at)]
+        return found or [_failure(stage, "case", _said(verdict.log), self._again)]
+
+
+def programs(found: list[dict[str, Any]]) -> dict[Path, str]:
+    """The text of each program that a failure names a file of."""
+    return {Path(failure["program_file"]): "\n".join(failure["program"]) + "\n"
+            for failure in found if failure["program_file"]}
+
+
+def _said(log: ktap.Log) -> str:
+    """One line on a case from its log: the first that is no heading of KUnit's."""
+    lines = [ui.clean(line.strip()) for line in log] or ["it failed"]
+    place = re.fullmatch(r"(?:EXPECTATION|ASSERTION) FAILED at (\S+)", lines[0])
+    return f"{lines[1]} ({place.group(1)})" if place and lines[1:] else lines[0]
+
+
+def _message(found: Difference) -> str:
+    """One line on a difference."""
+    if found.what == "create":
+        return (f"creating the object gives {found.created[1]} on {found.path}, "
+                f"{found.created[0]} on {REFERENCE}")
+    if not found.step:
+        return f"{found.path} differs from {REFERENCE}" + (
+            f": {found.broken}" if found.broken else "")
+    where = f"step {found.step}, {found.operation}"
+    if found.what == "contract" and found.broken:
+        return f"{where}: {found.path} breaks its contract: {found.broken}"
+    got, expected = (of[found.step - 1] if found.step <= len(of) else "not run"
+                     for of in (found.got, found.expected))
+    return f"{where}: {got} on {found.path}, {expected} on {REFERENCE}"
+
+
+def of_build(setup: Setup, why: str, again: str) -> dict[str, Any]:
+    """The failure of a build. Its lines are those of its log, if `why` names that."""
+    request, log = setup.request, setup.modules / "build.log"
+    try:
+        text = log.read_text(errors="replace") if str(log) in why else ""
+    except OSError:
+        text = ""
+    said = diagnostics.lines(text)
+    pairs = [places.files(pair, request.pairs_dir) for pair in request.pairs]
+    # What points at the user's own line comes first.
+    own = told.own_lines(setup.modules, [pair for pair in pairs if pair.glued], text)
+    return _failure(
+        diagnostics.stage(text), "tools", why,
+        f"PAIR={shlex.quote(' '.join(request.pairs))} {again}",
+        pairs=diagnostics.pairs(text, request.pairs),
+        diagnostics=[{**asdict(one), "text": list(one.text)}
+                     for one in diagnostics.parse([*own, *said])], output=[*said, *own])

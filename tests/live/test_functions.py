@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Function pairs: every kind of parameter and return value, and bugs in a port of each.
+
+One run has all the bugs: it must tell each of them, made small, and how often it was met.
+"""
+
+import re
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+
+from kplib.selftest import schema
+
+from .live import Run, cases, needs_kernel
+
+PAIRS = Path(__file__).resolve().parent / "pairs"
+
+#: What is there once in the port, what takes its place, and the smallest program that shows it.
+BUGS = (
+    ("    a + i32::from(b)", "    if a == -1000 {\n        return 0;\n    }\n    a + i32::from(b)",
+     "kinds_add -1000 "),
+    ("    if c {\n        a ^", "    if b == usize::MAX {\n        return 1;\n    }\n"
+     "    if c {\n        a ^", "kinds_mix 0 18446744073709551615 0"),
+    ("if let [head @ .., b'\\n'] = rest {", "if let [head @ .., b'\\r'] = rest {",
+     'kinds_parse "0\\n" 0'),
+    ("    i32::try_from(value).map_err(|_| ERANGE)",
+     "    i32::try_from(-value).map(|v| v.wrapping_neg()).map_err(|_| ERANGE)", "kinds_parse "),
+    ("data.iter().position(|c| *c == what)\n}\n\npub(crate) fn kinds_skip",
+     "data.iter()\n        .take(4095)\n        .position(|c| *c == what)\n}\n\n"
+     "pub(crate) fn kinds_skip", 'kinds_find "a"*4095+'),
+    ("    text.iter()\n", "    if text.is_empty() {\n        return Some(0);\n    }\n"
+     "    text.iter()\n", 'kinds_skip ""'),
+    ("    *end = 0;", "    let _ = end;", "kinds_fill 5 0"),
+    ("    core::mem::swap(a, b);", "    *a = *b;", "kinds_swap 0 1"),
+    ("    if flags & !(", "    if flags & !(1 << 31 | ", "kinds_mode KINDS_OFF 2147483648"),
+    ("whole as u32)", "whole as u16 as u32)", "kinds_halves 65536"),
+    # A look at where the bytes lie, as code that goes a word at a time takes.
+    ("    p.iter().fold(seed,", "    let seed = seed ^ u32::from(p.as_ptr().addr() % 8 == 3);\n"
+     "    p.iter().fold(seed,", 'kinds_sum 0 "a" @3'),
+    ("    if base & 1 != 0 {\n        return Err(EINVAL)",
+     "    if base & 1 != 0 {\n        return Err(ENOENT)", "kinds_ret 1"),
+    ("    *at.get_mut(given)", "    at[0] = 0;\n    *at.get_mut(given)", "kinds_trim 4 "),
+)
+
+
+#: One difference that the contract accepts, and one that is no longer there.
+ACCEPTED = """
+KP_DIVERGES(first_of_none, kinds_first, data_size == 0 && c == -1 && rust == 0,
+	    "the port has a first byte of \\"nothing\\"", "decided for this test")
+KP_DIVERGES(gone, kinds_first, c == 5 && rust == 6, "it was mended", "decided for this test")
+"""
+PORT = ("pub(crate) fn kinds_first(data: &[u8], what: u8) -> Option<usize> {\n",
+        "    if data.is_empty() {\n        return Some(0);\n    }\n")
+
+
+def broken(folder: Path) -> None:
+    """Make a folder of pairs with all the bugs."""
+    shutil.copytree(PAIRS, folder)
+    port = folder / "kinds/kinds.rs"
+    text = port.read_text()
+    for where, what, _ in BUGS:
+        assert text.count(where) == 1, f"{port} has not one {where!r}"
+        text = text.replace(where, what)
+    port.write_text(text.replace(PORT[0], "".join(PORT)))
+    with open(folder / "kinds/contract.h", "a", encoding="utf-8") as contract:
+        contract.write(ACCEPTED)
+    (folder / "kinds/regress").mkdir()
+    for name in ("first_of_none", "gone"):
+        (folder / "kinds/regress" / name).write_text('kinds\nkinds_first "" 7\n')
+
+
+@needs_kernel
+class TestFunctions(unittest.TestCase):
+    """scripts/kparity run PAIR=kinds PAIRS_DIR=..."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def test_right(self) -> None:
+        """A right port of every kind passes, in both lanes, from a folder that is not written."""
+        before = sorted((path, path.stat().st_mtime_ns) for path in PAIRS.rglob("*"))
+        ended = Run(self.folder / "out", "PAIR=kinds", f"PAIRS_DIR={PAIRS}", "ACCEL=tcg").end()
+        self.assertEqual(ended.status, 0, ended.show())
+        self.assertEqual(before, sorted((path, path.stat().st_mtime_ns)
+                                        for path in PAIRS.rglob("*")))
+
+    def assert_told(self, row: dict[str, Any]) -> None:
+        """A case's failures in fields have each bug, with results of both paths."""
+        programs = {failure["program"][1] for failure in row["failures"] if failure["program"]}
+        for _, _, program in BUGS:
+            self.assertTrue([line for line in programs if line.startswith(program)],
+                            f"{program} is not in {programs}")
+        for failure in row["failures"]:
+            reference, got = failure["results"]
+            self.assertEqual((reference["path"], got["path"]), ("c->c", row["path"]))
+            self.assertNotEqual(reference["steps"], got["steps"])
+            self.assertEqual(Path(failure["program_file"]).read_text().splitlines(),
+                             failure["program"])
+            self.assertIn(f" PROGRAM={failure['program_file']}", failure["replay"])
+
+    def test_wrong(self) -> None:
+        """All bugs are told by one run, each as its smallest program; and such a program runs."""
+        broken(self.folder / "pairs")
+        words = ("PAIR=kinds", f"PAIRS_DIR={self.folder / 'pairs'}", "ACCEL=tcg")
+        ended = Run(self.folder / "out", *words, "LANE=check").end()
+        self.assertEqual(ended.status, 1, ended.show())
+        self.assertEqual(list(schema.unlike(ended.results())), [])
+        rows = cases(ended.results())
+        for path in ("c->c", "rust->c"):
+            self.assertEqual(rows["kinds", "lockstep", path]["status"], "pass")
+        for path in ("c->rust", "rust->rust"):
+            self.assertEqual(rows["kinds", "lockstep", path]["status"], "fail")
+            said = [line.strip() for line in rows["kinds", "lockstep", path]["log"]]
+            self.assertRegex(said[0], r"kinds: \d+ kinds of difference in \d+ calls")
+            for _, _, program in BUGS:
+                found = [line for line in said if line.startswith(program)]
+                self.assertTrue(found, f"{program} is not in\n" + "\n".join(said))
+            self.assert_told(rows["kinds", "lockstep", path])
+            self.assertFalse([line for line in said if line.startswith("kinds_first")])
+            self.assertEqual([line for line in rows["kinds", "regress", path]["log"]
+                              if "declared" in line],
+                             [f"{self.folder}/pairs/kinds/regress/gone: the declared difference "
+                              "gone is no longer there"])
+        self.assertTrue(re.search(r"^ *\d+: \d+ times?$", "\n".join(said), re.M))
+        alone = self.folder / "program"
+        alone.write_text("kinds # as it was printed\nkinds_sum 0 \"a\" @3\n")
+        ended = Run(self.folder / "out", *words, f"PROGRAM={alone}").end()
+        self.assertEqual(ended.status, 1, ended.show())
+        self.assertIn('kinds_sum 0 "a" @3', ended.said)
+        self.assertNotIn("lockstep", ended.said)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Pairs in folders of the user's own: where they are found, and what is refused."""
+
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from kplib.build import kernel, toolchain
+from kplib.common.errors import Refused
+from kplib.configure import archs, pairs, request, variants
+
+CONTRACT = """\
+#include "contract/kparity.h"
+KP_SOURCES("help.c", "$(srctree)/lib/glob.c", "/other/tree/a.c")
+KP_FUNCTION(f, ANY, KP_VOID)
+"""
+
+
+class TestPairs(unittest.TestCase):
+    """kplib.configure.pairs, and what request makes of it"""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name).resolve()
+
+    def put(self, name: str, text: str = "") -> Path:
+        """Write a file below PAIRS_DIR."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def refused(self, *words: str) -> str:
+        """The one line with which a request is refused."""
+        with self.assertRaises(Refused) as caught:
+            req = request.parse(list(words), {})
+            request.check_paths(req)
+            request.check_pairs(req)
+        self.assertEqual(caught.exception.status, 2)
+        self.assertNotIn("\n", str(caught.exception))
+        return str(caught.exception)
+
+    def test_found(self) -> None:
+        """They come after those of this repository, and are built from their folder alone."""
+        self.put("bits/contract.h", CONTRACT)
+        self.put("bits/bits.rs")
+        self.put("notes/readme")
+        req = request.parse([f"PAIRS_DIR={self.folder}"], {})
+        request.check_pairs(req)
+        self.assertEqual(req.pairs, (*pairs.shipped(), "bits"))
+        found = pairs.files("bits", self.folder)
+        self.assertTrue(found.glued)
+        self.assertEqual({path.relative_to(self.folder / "bits").as_posix() for path in (
+            found.contract, found.port, found.c, found.user, found.regress, found.misuse)},
+            {"contract.h", "bits.rs", "bits.c", "user.c", "regress", "compile-fail"})
+        self.assertEqual(found.sources(Path("/linux")), (
+            found.c, self.folder / "bits/help.c", Path("/linux/lib/glob.c"),
+            Path("/other/tree/a.c")))
+        self.assertEqual(pairs.files("ring", self.folder), pairs.files("ring"))
+        self.assertFalse(pairs.files("ring").glued)
+        self.assertTrue(pairs.files("glob").glued)
+
+    def test_shown(self) -> None:
+        """What they are built from is shown in a root, if it is there."""
+        other = self.put("tree/a.c")
+        self.put("mine/bits/contract.h", CONTRACT.replace("/other/tree/a.c", str(other)))
+        mine = self.folder / "mine"
+        self.assertEqual(pairs.folders(("bits",), mine), (mine, other.parent))
+        self.assertEqual(pairs.folders(("ring",), None), ())
+        req = request.parse([f"PAIRS_DIR={mine}", "PAIR=bits", "TOOLCHAIN=root"], {})
+        with mock.patch.object(toolchain, "choose") as choose:
+            kernel.tools_for(req)
+        self.assertLessEqual({mine, other.parent}, set(choose.call_args.args[3]))
+
+    def test_replay(self) -> None:
+        """The line that runs a failure again says where the pair is."""
+        self.put("bits/contract.h", CONTRACT)
+        req = request.parse([f"PAIRS_DIR={self.folder}", "PAIR=bits", "ARCH=arm64"], {})
+        words = request.replay(req, archs.load_all(pairs.TOP / "qemu/arch")["arm64"],
+                               variants.load_all(pairs.TOP / "qemu/variant")["base"])
+        self.assertIn(f"PAIRS_DIR={self.folder} ", words)
+
+    def test_refused(self) -> None:
+        """Folders that are not there, have no pair, or in which make cannot build."""
+        self.assertIn("no such folder", self.refused("PAIRS_DIR=/nowhere"))
+        self.assertIn("has no pair", self.refused(f"PAIRS_DIR={self.folder}"))
+        for odd in ("a b", "a:b", "a%b"):
+            self.put(f"{odd}/bits/contract.h", CONTRACT)
+            self.assertIn(f"{odd[1]!r} in its path", self.refused(f"PAIRS_DIR={self.folder}/{odd}"))
+        self.put("one/Bits/contract.h", CONTRACT)
+        self.assertIn("2 to 15 letters", self.refused(f"PAIRS_DIR={self.folder}/one"))
+        self.put("two/ring/contract.h", CONTRACT)
+        self.assertIn("so has this repository", self.refused(f"PAIRS_DIR={self.folder}/two"))
+
+    def test_pair(self) -> None:
+        """A pair that lacks what nothing replaces, or is not there."""
+        where = f"PAIRS_DIR={self.folder}"
+        self.put("bits/contract.h", CONTRACT)
+        self.assertIn(f"{self.folder}/bits/bits.rs: no such file", self.refused(where, "PAIR=bits"))
+        self.put("half/half.rs")
+        self.assertIn(f"{self.folder}/half has no contract.h", self.refused(where, "PAIR=half"))
+        self.assertIn("no such pair; there are ring", self.refused(where, "PAIR=nope"))
+        self.assertIn("give PAIRS_DIR", self.refused("PAIR=bits"))
+
+    def test_of_new(self) -> None:
+        """Words of make new are refused with other verbs, not ignored."""
+        self.assertIn(f"found with PAIRS_DIR={self.folder}", self.refused(f"DIR={self.folder}"))
+        self.assertIn("for make new", self.refused("KIND=function"))
+
+
+if __name__ == "__main__":
+    unittest.main()
