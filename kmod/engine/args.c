@@ -68,13 +68,7 @@ bool kp_in_range(const struct kp_arg *arg, u64 value)
 	return value - arg->lo <= arg->hi - arg->lo;
 }
 
-/**
- * kp_draw64() - draw 64 bits
- * @rnd: where from
- *
- * Return: a number, evenly drawn
- */
-u64 kp_draw64(struct rnd_state *rnd)
+static u64 draw64(struct rnd_state *rnd)
 {
 	u64 hi = prandom_u32_state(rnd);
 
@@ -84,7 +78,7 @@ u64 kp_draw64(struct rnd_state *rnd)
 /* A number below @n, evenly drawn; 0 if @n is 0, which stands for 2^64. */
 static u64 below(struct rnd_state *rnd, u64 n)
 {
-	u64 any = kp_draw64(rnd);
+	u64 any = draw64(rnd);
 
 	return n ? any % n : any;
 }
@@ -105,7 +99,7 @@ static u64 draw_evenly(struct rnd_state *rnd, const struct kp_arg *arg)
 	u32 side = die(rnd, 16);
 
 	if (arg->log2)
-		return (1ULL << (arg->lo + kp_draw64(rnd) % (span + 1))) - !side;
+		return (1ULL << (arg->lo + draw64(rnd) % (span + 1))) - !side;
 	if (side == 0)
 		return arg->lo;
 	if (side == 1)
@@ -253,7 +247,7 @@ static u64 draw_number(struct rnd_state *rnd, const struct kp_arg *arg,
 	case 10:
 	case 11:
 		/* As many small numbers as large ones. */
-		value = arg->lo + (kp_draw64(rnd) >> die(rnd, 64));
+		value = arg->lo + (draw64(rnd) >> die(rnd, 64));
 		break;
 	default:
 		value = arg->lo + below(rnd, arg->hi - arg->lo + 1);
@@ -339,7 +333,7 @@ static u32 fill_numeric(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
 	};
 	static const char *const forms[] = { "%s%s%llu", "%s%s%llx", "%s%s%llX", "%s%s%llo" };
 	static const char *const ends[] = { "\n", "\n\n", "\r\n", " ", "\t", "x", "0" };
-	u64 value = die(rnd, 2) ? near_power(rnd) : kp_draw64(rnd) >> die(rnd, 64);
+	u64 value = die(rnd, 2) ? near_power(rnd) : draw64(rnd) >> die(rnd, 64);
 	char text[64];
 	u32 i, n, len;
 

@@ -149,16 +149,6 @@ static bool unchanged(const struct kp_arg *arg, const struct kp_program *prog,
 	       (arg->kind != KP_TEXT || !laid->at[kp_span_len(value)]);
 }
 
-#define HASH_START	0xcbf29ce484222325ULL
-
-/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
-static u64 hash(u64 sum, const u8 *at, u32 size)
-{
-	while (size--)
-		sum = (sum ^ *at++) * 0x100000001b3ULL;
-	return sum;
-}
-
 static void keep(struct kp_trace *trace, struct kp_step_trace *t,
 		 const struct laid *laid)
 {
@@ -196,9 +186,9 @@ static const char *collect(const struct kp_calls *calls, struct kp_trace *trace,
 		if (!laid[a].may)
 			continue;
 		if (arg[a].kind == KP_OUTPUT)
-			t->stored = hash(t->stored, laid[a].at, laid[a].size);
+			t->stored = kp_hash(t->stored, laid[a].at, laid[a].size);
 		else
-			t->outs = hash(t->outs, laid[a].at, laid[a].size);
+			t->outs = kp_hash(t->outs, laid[a].at, laid[a].size);
 		keep(trace, t, &laid[a]);
 	}
 	return broken;
@@ -235,8 +225,8 @@ static void call_one(const struct kp_calls *calls, void *obj, u32 i,
 	const char *broken = "no memory for its arguments";
 	u64 start, cost = 0;
 
-	t->outs = HASH_START;
-	t->stored = HASH_START;
+	t->outs = KP_HASH_START;
+	t->stored = KP_HASH_START;
 	t->outs_at = KP_NOT_KEPT;
 	if (trace->arena && lay_out(calls, trace, i, guard, laid, slot)) {
 		start = kp_clock();

@@ -64,6 +64,22 @@ void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
 			       ref->broken_at + 1, ref->broken);
 }
 
+/**
+ * kp_print_lines() - print a text into the log of a case
+ * @test: the case
+ * @text: the text; its ends of line are used up
+ *
+ * Line by line: several at once would lose their indentation in the log.
+ */
+void kp_print_lines(struct kunit *test, char *text)
+{
+	char *line;
+
+	while ((line = strsep(&text, "\n")))
+		if (*line)
+			kunit_err(test, "%s", line);
+}
+
 /* Room for a program of a few operations, and what both paths made of it. */
 #define TEXT_SIZE	8192
 #define JSON_SIZE	65536
@@ -76,7 +92,6 @@ static void report(struct kunit *test, const struct kp_program *prog,
 	char *text = kunit_kmalloc(test, TEXT_SIZE, GFP_KERNEL);
 	char *json = kunit_kmalloc(test, JSON_SIZE, GFP_KERNEL);
 	struct seq_buf s;
-	char *line;
 
 	KUNIT_FAIL(test, "%s: step %u of %u differs from c->c, or breaks its contract",
 		   name, min(diff->at + 1, prog->nr_steps), prog->nr_steps);
@@ -88,9 +103,7 @@ static void report(struct kunit *test, const struct kp_program *prog,
 	seq_buf_init(&s, text, TEXT_SIZE);
 	kp_print_program(&s, prog, ref, got, diff);
 	seq_buf_str(&s);
-	while ((line = strsep(&text, "\n")))
-		if (*line)
-			kunit_err(test, "%s", line);
+	kp_print_lines(test, text);
 }
 
 /*

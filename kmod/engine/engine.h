@@ -356,6 +356,9 @@ struct kp_step_trace {
 /** define KP_UNWRITTEN - what a function finds where it is to store something */
 #define KP_UNWRITTEN	0x9d
 
+/** define KP_HASH_START - the hash of no bytes, for kp_hash() */
+#define KP_HASH_START	0xcbf29ce484222325ULL
+
 /** define KP_NOT_KEPT - a trace has no room for an operation's outputs */
 #define KP_NOT_KEPT	U32_MAX
 
@@ -689,7 +692,6 @@ u32 kp_span_at(u64 span);
 u32 kp_span_len(u64 span);
 bool kp_in_pool(const struct kp_arg *arg);
 bool kp_in_range(const struct kp_arg *arg, u64 value);
-u64 kp_draw64(struct rnd_state *rnd);
 u64 kp_of_type(const struct kp_arg *arg, u64 value);
 void kp_draw_args(struct rnd_state *rnd, const struct kp_pair *pair,
 		  const struct kp_arg *arg, struct kp_program *prog,
@@ -706,6 +708,7 @@ struct kp_program *kp_program_parse(const struct kp_pair *pair,
 				    const char **text, struct seq_buf *wrong);
 
 /* trace.c */
+u64 kp_hash(u64 hash, const void *at, size_t size);
 struct kp_trace *kp_trace_alloc(u32 steps, bool reference);
 void kp_trace_free(struct kp_trace *trace);
 void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
@@ -728,6 +731,7 @@ u8 *kp_arena_alloc(void);
 void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
 		      const struct kp_trace *ref, const struct kp_trace *got,
 		      const struct kp_diff *diff);
+void kp_print_lines(struct kunit *test, char *text);
 
 /* shrink.c */
 bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
@@ -770,6 +774,7 @@ void kp_case_insn(struct kunit *test);
 
 /* progress.c */
 void kp_pair_enter(const struct kp_pair *pair);
+bool kp_listed(const char *list, const char *word);
 bool kp_case_wanted(const char *name);
 void kp_case_enter(const struct kp_pair *pair, struct kunit *test);
 void kp_case_exit(struct kunit *test);

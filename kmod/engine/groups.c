@@ -335,16 +335,6 @@ bool kp_groups_late(const struct kp_groups *groups)
 	return groups->end && time_after(jiffies, groups->end);
 }
 
-/* A case of several lines at once would lose their indentation in the log. */
-static void print_lines(struct kunit *test, char *text)
-{
-	char *line;
-
-	while ((line = strsep(&text, "\n")))
-		if (*line)
-			kunit_err(test, "%s", line);
-}
-
 static u32 nr_kinds(const struct kp_groups *groups)
 {
 	u32 i, j, n = 0;
@@ -361,7 +351,7 @@ static u32 nr_kinds(const struct kp_groups *groups)
 static void print_group(struct kunit *test, struct group *group, const char *mark)
 {
 	kunit_err(test, "  %s%u time%s", mark, group->times, group->times == 1 ? "" : "s");
-	print_lines(test, group->text);
+	kp_print_lines(test, group->text);
 	kp_failure_add(test, NULL, group->times, group->json);
 	group->times = 0;
 }

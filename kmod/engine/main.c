@@ -164,17 +164,6 @@ static char *given = "";
 module_param(given, charp, 0444);
 MODULE_PARM_DESC(given, "PAIR,... that the host has programs for");
 
-static bool has_programs(const struct kp_pair *pair)
-{
-	size_t len = strlen(pair->name);
-	const char *at;
-
-	for (at = given; (at = strstr(at, pair->name)); at += len)
-		if ((at == given || at[-1] == ',') && (at[len] == ',' || !at[len]))
-			return true;
-	return false;
-}
-
 /*
  * Take a case out of its suite, before KUnit knows of it. What has nothing to do
  * would be a row of skips in each report.
@@ -217,7 +206,7 @@ int kp_pair_register(const struct kp_pair *pair,
 			return err;
 	}
 	stats->suites = suites;
-	if (!has_programs(pair) && !pair->nr_diverges)
+	if (!kp_listed(given, pair->name) && !pair->nr_diverges)
 		drop_case(suites[0], "regress");
 	stats->dir = debugfs_create_dir(pair->name, root);
 	debugfs_create_file("cases", 0444, stats->dir, (void *)pair,

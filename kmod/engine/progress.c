@@ -123,17 +123,31 @@ static void describe_path(struct kunit *test, const void *param, char *desc)
 	say(p->pair->name, test->name, name);
 }
 
-static bool skipped(const char *pair, const char *name, const char *path)
+/**
+ * kp_listed() - whether a parameter that is a list has a word
+ * @list: words with commas between them
+ * @word: the word
+ *
+ * Return: true if it is one of them
+ */
+bool kp_listed(const char *list, const char *word)
 {
-	char word[128];
-	int len = scnprintf(word, sizeof(word), "%s.%s.%s", pair, name, path);
+	size_t len = strlen(word);
 	const char *at;
 
-	for (at = skip; (at = strstr(at, word)); at += len)
-		if ((at == skip || at[-1] == ',') &&
+	for (at = list; (at = strstr(at, word)); at += len)
+		if ((at == list || at[-1] == ',') &&
 		    (at[len] == ',' || !at[len]))
 			return true;
 	return false;
+}
+
+static bool skipped(const char *pair, const char *name, const char *path)
+{
+	char word[128];
+
+	scnprintf(word, sizeof(word), "%s.%s.%s", pair, name, path);
+	return kp_listed(skip, word);
 }
 
 /**

@@ -65,11 +65,19 @@ void kp_trace_free(struct kp_trace *trace)
 }
 EXPORT_SYMBOL_GPL(kp_trace_free);
 
-/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
-static u64 hash_view(const void *view, size_t size)
+/**
+ * kp_hash() - go on with a hash over further bytes
+ * @hash: that of the bytes so far; %KP_HASH_START for none
+ * @at: the bytes
+ * @size: how many they are
+ *
+ * FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/
+ *
+ * Return: the hash
+ */
+u64 kp_hash(u64 hash, const void *at, size_t size)
 {
-	const u8 *p = view;
-	u64 hash = 0xcbf29ce484222325ULL;
+	const u8 *p = at;
 
 	while (size--)
 		hash = (hash ^ *p++) * 0x100000001b3ULL;
@@ -105,7 +113,7 @@ static bool errno_allowed(const struct kp_operation *op, s64 ret)
 void kp_trace_begin(struct kp_trace *trace, const void *view)
 {
 	memcpy(trace->view, view, trace->pair->view_size);
-	trace->start = hash_view(view, trace->pair->view_size);
+	trace->start = kp_hash(KP_HASH_START, view, trace->pair->view_size);
 }
 EXPORT_SYMBOL_GPL(kp_trace_begin);
 
@@ -133,7 +141,7 @@ void kp_trace_step(struct kp_trace *trace, u32 step,
 		return;
 
 	o = (struct kp_observed){ s, res, trace->view, view };
-	t->view = hash_view(view, pair->view_size);
+	t->view = kp_hash(KP_HASH_START, view, pair->view_size);
 	for (i = 0; i < pair->nr_invariants; i++) {
 		const struct kp_invariant *inv = &pair->invariant[i];
 		enum kp_verdict v = inv->judge ? inv->judge(&o) : KP_SILENT;

@@ -12,7 +12,7 @@ from pathlib import Path
 from kplib.common import ui
 from kplib.common.errors import Refused
 from kplib.configure import pairs
-from kplib.configure.request import PROGRAM_MAX, Request
+from kplib.configure.request import PROGRAM_MAX, Request, check_program
 
 
 def files(req: Request, pair: str) -> list[Path]:
@@ -34,9 +34,7 @@ def _read(path: Path) -> bytes:
         text = path.read_bytes()
     except OSError as err:
         raise Refused(f"{name}: {err.strerror}") from err
-    if len(text) > PROGRAM_MAX or b"\0" in text or re.search(rb"^@", text, re.M):
-        raise Refused(f"{name}: no program; it is text of at most {PROGRAM_MAX >> 10} KiB, none "
-                      "of whose lines begins with @")
+    check_program(name, text)
     return text
 
 

@@ -102,6 +102,13 @@ def _path(value: str | None) -> Path | None:
     return Path(value).expanduser().resolve() if value else None
 
 
+def check_program(name: str, text: bytes) -> None:
+    """Refuse what the engine cannot be given as a program."""
+    if len(text) > PROGRAM_MAX or b"\0" in text or re.search(rb"^@", text, re.M):
+        raise Refused(f"{name}: no program; it is text of at most {PROGRAM_MAX >> 10} KiB, none "
+                      "of whose lines begins with @")
+
+
 def _program(value: str | None, chosen: tuple[str, ...], lane: str) -> Path | None:
     """A program's file. Its content is the engine's to read."""
     if not value:
@@ -115,9 +122,7 @@ def _program(value: str | None, chosen: tuple[str, ...], lane: str) -> Path | No
         raise Refused(f"PROGRAM={value}: a program is of one pair; give PAIR=x")
     if lane == "insn":
         raise Refused(f"PROGRAM={value}: a program runs in lane check; leave LANE=insn out")
-    if len(text) > PROGRAM_MAX or b"\0" in text or re.search(rb"^@", text, re.M):
-        raise Refused(f"PROGRAM={value}: no program; it is text of at most {PROGRAM_MAX >> 10} "
-                      "KiB, none of whose lines begins with @")
+    check_program(f"PROGRAM={value}", text)
     return path
 
 

@@ -275,7 +275,7 @@ def sources(text: str) -> tuple[Source, ...]:
     """The C files that a contract lists. make reads them too, hence one line alone."""
     plain = _uncommented(text)
     found: list[Source] = []
-    for row in re.finditer(r"^[ \t]*KP_SOURCES\(", plain, re.M):
+    for row in re.finditer(r"^KP_SOURCES\(", plain, re.M):
         line = plain.count("\n", 0, row.start()) + 1
         if found:
             raise BadRow(line, "a second KP_SOURCES; list all files in one")
@@ -300,7 +300,7 @@ def diverges(text: str) -> tuple[Diverges, ...]:
     plain = _uncommented(text)
     names = [function.name for function in read(text)]
     found: list[Diverges] = []
-    for row in re.finditer(r"^[ \t]*KP_DIVERGES\(", plain, re.M):
+    for row in re.finditer(r"^KP_DIVERGES\(", plain, re.M):
         line = plain.count("\n", 0, row.start()) + 1
         words = [word for word, _ in _words(plain, row.end(), line)[0]]
         if len(words) != 5:
@@ -324,12 +324,10 @@ def read(text: str) -> tuple[Function, ...]:
     _known(plain)
     sources(text)
     found: list[Function] = []
-    for row in re.finditer(r"^[ \t]*KP_FUNCTION\(", plain, re.M):
+    for row in re.finditer(r"^KP_FUNCTION\(", plain, re.M):
         line = plain.count("\n", 0, row.start()) + 1
         function = _function(_words(plain, row.end(), line)[0], line)
         if function.name in [f.name for f in found] or function.name == "noop":
             raise BadRow(line, f"the name {function.name} is taken")
         found.append(function)
-    if not found:
-        raise BadRow(1, "it has no row: KP_FUNCTION(...)")
     return tuple(found)
