@@ -23,7 +23,7 @@ struct ring {
 	u64 slot[];
 };
 
-static struct ring *ring_create(u32 capacity)
+struct ring *ring_create(u32 capacity)
 {
 	struct ring *ring;
 
@@ -36,12 +36,12 @@ static struct ring *ring_create(u32 capacity)
 	return ring;
 }
 
-static void ring_destroy(struct ring *ring)
+void ring_destroy(struct ring *ring)
 {
 	kfree(ring);
 }
 
-static int ring_push(struct ring *ring, u64 value)
+int ring_push(struct ring *ring, u64 value)
 {
 	/* Pairs with the release in ring_pop(): the slot has been read. */
 	u32 head = smp_load_acquire(&ring->head);
@@ -65,7 +65,7 @@ static const u64 *ring_front(const struct ring *ring)
 	return tail == head ? NULL : &ring->slot[head & ring->mask];
 }
 
-static int ring_pop(struct ring *ring, u64 *value)
+int ring_pop(struct ring *ring, u64 *value)
 {
 	const u64 *front = ring_front(ring);
 
@@ -77,7 +77,7 @@ static int ring_pop(struct ring *ring, u64 *value)
 	return 0;
 }
 
-static int ring_peek(struct ring *ring, u64 *value)
+int ring_peek(struct ring *ring, u64 *value)
 {
 	const u64 *front = ring_front(ring);
 
@@ -87,7 +87,7 @@ static int ring_peek(struct ring *ring, u64 *value)
 	return 0;
 }
 
-static u32 ring_len(struct ring *ring)
+u32 ring_len(struct ring *ring)
 {
 	/* Head first: the difference then never exceeds the capacity. */
 	u32 head = smp_load_acquire(&ring->head);
@@ -96,7 +96,7 @@ static u32 ring_len(struct ring *ring)
 	return smp_load_acquire(&ring->tail) - head;
 }
 
-static void ring_view(struct ring *ring, struct ring_view *view)
+void ring_view(struct ring *ring, struct ring_view *view)
 {
 	const u64 *front = ring_front(ring);
 
@@ -105,13 +105,3 @@ static void ring_view(struct ring *ring, struct ring_view *view)
 	view->popped = ring->head;
 	view->front = front ? *front : 0;
 }
-
-const struct ring_ops ring_c = {
-	.create = ring_create,
-	.destroy = ring_destroy,
-	.push = ring_push,
-	.pop = ring_pop,
-	.peek = ring_peek,
-	.len = ring_len,
-	.view = ring_view,
-};

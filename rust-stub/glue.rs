@@ -201,6 +201,38 @@ pub(crate) fn pointer(at: Option<usize>, base: *const u8) -> *mut u8 {
     at.map_or(core::ptr::null_mut(), |at| base.wrapping_add(at).cast_mut())
 }
 
+/// Makes C or the engine the owner of an object, or gives the errno as C does: as an `ERR_PTR()`.
+#[inline]
+pub(crate) fn owned<T, F>(made: Result<T>) -> *mut F {
+    match made.and_then(|object| Ok(KBox::new(object, GFP_KERNEL)?)) {
+        Ok(object) => KBox::into_raw(object).cast(),
+        Err(e) => e.to_ptr(),
+    }
+}
+
+/// Borrows an object that C or the engine owns.
+///
+/// # Safety
+///
+/// `object` must come from [`owned`] of the same type, and its owner must keep it for as long as
+/// `'a` lasts.
+#[inline]
+pub(crate) unsafe fn borrowed<'a, T, F>(object: *mut F) -> &'a T {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { &*object.cast() }
+}
+
+/// Releases an object that C or the engine owned.
+///
+/// # Safety
+///
+/// `object` must come from [`owned`] of the same type; it is gone afterwards.
+#[inline]
+pub(crate) unsafe fn released<T, F>(object: *mut F) {
+    // SAFETY: By the safety requirements of this function.
+    drop(unsafe { KBox::<T>::from_raw(object.cast()) });
+}
+
 /// The arguments of one call, laid out by the engine.
 ///
 /// # Invariants

@@ -359,6 +359,8 @@ macro_rules! driver {
             run: Some(kparity::run_raw::<$subject>),
             destroy: Some(kparity::destroy::<$subject>),
             layout: kparity::layout_of(&$layout),
+            view: None,
+            call: ::core::ptr::null(),
         };
         declared!($name: bindings::kp_driver);
     };

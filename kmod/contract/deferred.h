@@ -161,7 +161,7 @@ extern const struct kp_driver deferred_rust_over_rust;
 
 #endif
 
-#ifdef KP_INVARIANT
+#ifdef KP_RECORDS
 KP_OPERATION(noop, ANY, "none", KP_NO_ERRNOS, "nothing", "cannot fail")
 KP_OPERATION(arm, ATOMIC, "takes the inner spinlock",
 	     KP_ERRNOS(-EINVAL, -EBUSY),

@@ -155,7 +155,7 @@ extern const struct kp_driver device_rust_over_rust;
 
 #endif
 
-#ifdef KP_INVARIANT
+#ifdef KP_RECORDS
 KP_OPERATION(noop, ANY, "none", KP_NO_ERRNOS, "nothing", "cannot fail")
 KP_OPERATION(configure, SLEEPS, "takes the outer, then the inner mutex",
 	     KP_ERRNOS(-EINVAL, -EBUSY),

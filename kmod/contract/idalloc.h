@@ -81,7 +81,7 @@ extern const struct kp_driver idalloc_rust_over_rust;
 
 #endif
 
-#ifdef KP_INVARIANT
+#ifdef KP_RECORDS
 KP_OPERATION(noop, ANY, "none", KP_NO_ERRNOS, "nothing", "cannot fail")
 KP_OPERATION(alloc, ATOMIC, "takes the inner spinlock",
 	     KP_ERRNOS(-ENOSPC, -ENOMEM),

@@ -25,6 +25,13 @@
 #define KP_FUNCTION(...)
 #define KP_DIVERGES(...)
 #define KP_SOURCES(...)
+#define KP_OBJECT(...)
+#define KP_CREATE(...)
+#define KP_DESTROY(...)
+#define KP_METHOD(...)
+#define KP_TYPE(...)
+#define KP_INVARIANT(...)
+#define KP_PROMISE(...)
 
 /**
  * define KP_POISON - what an operation's output holds before the call
@@ -128,11 +135,15 @@ struct kp_layout {
 /**
  * struct kp_driver - one caller language over one implementation
  * @create: make an object from a program's parameters; an ERR_PTR on failure,
- *          and then nothing is left behind. May sleep.
- * @run: carry out a program on the object. Does not take ownership. Sleeps
- *       only where the pair's operations do.
+ *          and then nothing is left behind. May sleep. NULL where there are no
+ *          objects.
  * @destroy: release the object. May sleep.
+ * @run: of a hand-written driver, carry out a program on the object; else NULL.
+ *       Does not take ownership. Sleeps only where the pair's operations do.
  * @layout: the caller language's idea of the shared types
+ * @view: take the object's view, while no one uses it; the view is zeroed. NULL
+ *        where there are no objects.
+ * @call: a function for each operation, in the order of the contract
  */
 struct kp_driver {
 	void *(*create)(const u64 *param);
@@ -140,6 +151,8 @@ struct kp_driver {
 		    struct kp_trace *trace);
 	void (*destroy)(void *obj);
 	struct kp_layout layout;
+	void (*view)(void *obj, void *view);
+	const kp_invoke *call;
 };
 
 /**

@@ -41,6 +41,11 @@
 #define KP_RECORD		__used __section(".kparity")
 #define kp_view			KP_PASTE(KP_PAIR, _view)
 
+#define KP_RECORDS
+#undef KP_TYPE
+#undef KP_INVARIANT
+#undef KP_PROMISE
+
 /* First reading: code that judges an operation. */
 #define KP_TYPE(...)
 #define KP_MEMBER(...)

@@ -232,7 +232,7 @@ static inline u32 registry_released(const struct registry_state *s)
 
 #endif
 
-#ifdef KP_INVARIANT
+#ifdef KP_RECORDS
 KP_OPERATION(noop, ANY, "none", KP_NO_ERRNOS, "nothing", "cannot fail")
 KP_OPERATION(add, ATOMIC, "takes the registry's spinlock",
 	     KP_ERRNOS(-ENOMEM, -EEXIST, -ENOSPC),

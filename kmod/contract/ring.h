@@ -35,76 +35,86 @@ struct ring_view {
 };
 
 /**
- * struct ring_ops - the interface, once for each implementation
+ * ring_create() - make an empty ring
+ * @capacity: how many elements it holds, a power of two up to %RING_MAX_CAPACITY
  *
- * @create: Make an empty ring of @capacity elements, a power of two up to
- *	%RING_MAX_CAPACITY. The caller owns it and gives it to @destroy.
- *	Return: the ring; ERR_PTR(-EINVAL) for any other capacity, before
- *	memory is touched; ERR_PTR(-ENOMEM).
- *	Context: process, may sleep.
- *
- * @destroy: Release a ring. No one may use it any more.
- *	Context: process, may sleep.
- *
- * @push: Append @value. One producer at a time.
- *	Return: 0; -ENOSPC when full, and then nothing has changed.
- *	Context: any, does not sleep, takes no lock.
- *
- * @pop: Take the oldest element out into @value. One consumer at a time.
- *	Return: 0; -ENODATA when empty, and then @value is untouched.
- *	Context: any, does not sleep, takes no lock.
- *
- * @peek: Copy the oldest element into @value, leaving it where it is. The
- *	consumer's.
- *	Return: 0; -ENODATA when empty, and then @value is untouched.
- *	Context: any, does not sleep, takes no lock.
- *
- * @len: Number of elements. Exact for producer and consumer when the other
- *	is idle, else a snapshot.
- *	Context: any, does not sleep, takes no lock.
- *
- * @view: Describe the state; @view is zeroed. Neither side may be active.
- *	Context: any.
+ * Context: process, may sleep.
+ * Return: the ring, owned by the caller, who gives it to ring_destroy();
+ *         ERR_PTR(-EINVAL) for any other capacity, before memory is touched;
+ *         ERR_PTR(-ENOMEM)
  */
-struct ring_ops {
-	struct ring *(*create)(u32 capacity);
-	void (*destroy)(struct ring *ring);
-	int (*push)(struct ring *ring, u64 value);
-	int (*pop)(struct ring *ring, u64 *value);
-	int (*peek)(struct ring *ring, u64 *value);
-	u32 (*len)(struct ring *ring);
-	void (*view)(struct ring *ring, struct ring_view *view);
-};
+struct ring *ring_create(u32 capacity);
 
-/* The operations, in the order of both languages' tables. */
-enum ring_op { RING_NOOP, RING_PUSH, RING_POP, RING_PEEK, RING_LEN };
+/**
+ * ring_destroy() - release a ring
+ * @ring: the ring; no one may use it any more
+ *
+ * Context: process, may sleep.
+ */
+void ring_destroy(struct ring *ring);
 
-extern const struct ring_ops ring_c;
-extern const struct ring_ops ring_rust;
+/**
+ * ring_push() - append a value
+ * @ring: the ring; one producer at a time
+ * @value: the value
+ *
+ * Return: 0; -ENOSPC when full, and then nothing has changed
+ */
+int ring_push(struct ring *ring, u64 value);
 
-extern const struct kp_driver ring_rust_over_c;
-extern const struct kp_driver ring_rust_over_rust;
+/**
+ * ring_pop() - take the oldest element out
+ * @ring: the ring; one consumer at a time
+ * @value: receives the element
+ *
+ * Return: 0; -ENODATA when empty, and then @value is untouched
+ */
+int ring_pop(struct ring *ring, u64 *value);
 
-#endif
+/**
+ * ring_peek() - copy the oldest element and leave it where it is
+ * @ring: the ring; the consumer's
+ * @value: receives the element
+ *
+ * Return: 0; -ENODATA when empty, and then @value is untouched
+ */
+int ring_peek(struct ring *ring, u64 *value);
 
-#ifdef KP_INVARIANT
-KP_OPERATION(noop, ANY, "none", KP_NO_ERRNOS, "nothing", "cannot fail")
-KP_OPERATION(push, ANY, "none", KP_ERRNOS(-ENOSPC),
-	     "the value is copied", "the ring is as it was")
-KP_OPERATION(pop, ANY, "none", KP_ERRNOS(-ENODATA),
-	     "the value is copied out and gone from the ring",
-	     "ring and output are as they were")
-KP_OPERATION(peek, ANY, "none", KP_ERRNOS(-ENODATA),
-	     "the value is copied out and stays in the ring",
-	     "ring and output are as they were")
-KP_OPERATION(len, ANY, "none", KP_NO_ERRNOS, "nothing", "cannot fail")
+/**
+ * ring_len() - count the elements
+ * @ring: the ring
+ *
+ * Return: their number; exact for producer and consumer when the other is idle,
+ *         else a snapshot
+ */
+u32 ring_len(struct ring *ring);
 
-KP_TYPE(struct ring_view)
-KP_MEMBER(struct ring_view, capacity)
-KP_MEMBER(struct ring_view, pushed)
-KP_MEMBER(struct ring_view, popped)
-KP_MEMBER(struct ring_view, reserved)
-KP_MEMBER(struct ring_view, front)
+/**
+ * ring_view() - describe the state
+ * @ring: the ring; neither side may be active
+ * @view: receives the state; zeroed
+ */
+void ring_view(struct ring *ring, struct ring_view *view);
+
+KP_OBJECT(struct ring, struct ring_view, ring_view)
+KP_CREATE(ring_create, SLEEPS, KP_RESULT(struct ring *, -EINVAL, -ENOMEM),
+	  KP_NUMBER(u32, capacity, .lo = 1, .hi = RING_MAX_CAPACITY, .log2 = true,
+		    .beyond = true))
+KP_DESTROY(ring_destroy, SLEEPS)
+KP_METHOD(ring_push, ANY, KP_ERRNO(-ENOSPC), KP_NUMBER(u64, value),
+	  .role = producer, .weight = 12,
+	  .owns = "the value is copied", .on_error = "the ring is as it was")
+KP_METHOD(ring_pop, ANY, KP_ERRNO(-ENODATA), KP_OUTPUT(u64, value),
+	  .role = consumer, .weight = 10,
+	  .owns = "the value is copied out and gone from the ring",
+	  .on_error = "ring and output are as they were")
+KP_METHOD(ring_peek, ANY, KP_ERRNO(-ENODATA), KP_OUTPUT(u64, value),
+	  .role = consumer, .weight = 4,
+	  .owns = "the value is copied out and stays in the ring",
+	  .on_error = "ring and output are as they were")
+KP_METHOD(ring_len, ANY, KP_UNSIGNED(u32), .role = consumer, .weight = 4)
+
+KP_TYPE(struct ring_view, capacity, pushed, popped, reserved, front)
 
 KP_INVARIANT(bounded, concurrency,
 	     "a ring never holds more than its capacity",
@@ -165,4 +175,5 @@ KP_PROMISE(never_sleeps, context,
 KP_PROMISE(layout, layout,
 	   "both languages see the same view of a ring",
 	   "one definition, in this header, which bindgen reads")
+
 #endif

@@ -181,7 +181,7 @@ extern const struct kp_driver tlv_rust_over_rust;
 
 #endif
 
-#ifdef KP_INVARIANT
+#ifdef KP_RECORDS
 KP_OPERATION(noop, ANY, "none", KP_NO_ERRNOS, "nothing", "cannot fail")
 KP_OPERATION(set, SLEEPS, "takes the inner mutex after the message is read",
 	     KP_ERRNOS(-EMSGSIZE, -EFAULT, -EINVAL, -EOPNOTSUPP, -ERANGE),

@@ -5,6 +5,7 @@
  * text that is empty, as long as it can be, or an earlier text but for a character.
  */
 #include <linux/array_size.h>
+#include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/prandom.h>
 #include <linux/string.h>
@@ -55,17 +56,24 @@ bool kp_in_pool(const struct kp_arg *arg)
 	return arg->kind == KP_TEXT || arg->kind == KP_BYTES;
 }
 
+/* Both signs count up from lo, modulo 2^64. */
+static bool in_limits(const struct kp_arg *arg, u64 value)
+{
+	return value - arg->lo <= arg->hi - arg->lo;
+}
+
 /**
  * kp_in_range() - whether a number is one that an argument may have
  * @arg: the argument
  * @value: the number
  *
- * Return: true if it is between the argument's limits
+ * Return: true if it is between the argument's limits, or may be beyond them
  */
 bool kp_in_range(const struct kp_arg *arg, u64 value)
 {
-	/* Both signs count up from lo, modulo 2^64. */
-	return value - arg->lo <= arg->hi - arg->lo;
+	if (arg->beyond && !arg->names)
+		return kp_of_type(arg, value) == value;
+	return in_limits(arg, value);
 }
 
 static u64 draw64(struct rnd_state *rnd)
@@ -200,6 +208,19 @@ static u64 near_square(struct rnd_state *rnd)
 	return root * root + die(rnd, 3) - 1;
 }
 
+/* An argument that may be anything that its type has room for, and is drawn so. */
+static struct kp_arg whole_type(const struct kp_arg *arg)
+{
+	struct kp_arg whole = *arg;
+	u64 sign = 1ULL << (8 * arg->size - 1);
+
+	whole.lo = arg->is_signed ? -sign : 0;
+	whole.hi = arg->is_signed ? sign - 1 : kp_of_type(arg, U64_MAX);
+	whole.log2 = false;
+	whole.beyond = false;
+	return whole;
+}
+
 /*
  * @earlier: an integer that was drawn before
  * @span: an earlier argument's bytes, of which the number may be one, or their count
@@ -207,12 +228,19 @@ static u64 near_square(struct rnd_state *rnd)
 static u64 draw_number(struct rnd_state *rnd, const struct kp_arg *arg,
 		       const struct kp_program *prog, u64 earlier, u64 span)
 {
+	struct kp_arg whole;
 	u64 value;
 
 	if (!arg->size)
 		return draw_evenly(rnd, arg);
 	if (nr_names(arg))
 		return draw_named(rnd, arg);
+	if (arg->beyond && !die(rnd, 8)) {
+		whole = whole_type(arg);
+		return draw_number(rnd, &whole, prog, earlier, span);
+	}
+	if (arg->log2)
+		return 1ULL << (ilog2(arg->lo) + die(rnd, ilog2(arg->hi / arg->lo) + 1));
 	switch (die(rnd, 20)) {
 	case 16:
 	case 17:
@@ -253,7 +281,7 @@ static u64 draw_number(struct rnd_state *rnd, const struct kp_arg *arg,
 		value = arg->lo + below(rnd, arg->hi - arg->lo + 1);
 		break;
 	}
-	return kp_in_range(arg, value) ? value :
+	return in_limits(arg, value) ? value :
 		arg->lo + below(rnd, arg->hi - arg->lo + 1);
 }
 

@@ -46,11 +46,11 @@ u8 *kp_arena_alloc(void)
 }
 
 /* Bytes that end a text, go on with a number or a word, or are no character. */
-static u8 guard_of(const struct kp_calls *calls, const struct kp_trace *trace, u32 i)
+static u8 guard_of(const struct kp_trace *trace, u32 i)
 {
 	static const u8 guard[] = { 0xa1, '0', 'a', 0, 0xd4 };
 
-	return guard[(i + (trace->reference ? KP_NR_PATHS : calls->path)) %
+	return guard[(i + (trace->reference ? KP_NR_PATHS : trace->path)) %
 		     ARRAY_SIZE(guard)];
 }
 
@@ -95,11 +95,10 @@ static void fill(const struct kp_arg *arg, const struct kp_program *prog,
 }
 
 /* Lay out the arguments of one operation; false if there is no memory. */
-static bool lay_out(const struct kp_calls *calls, const struct kp_trace *trace,
-		    u32 i, u8 guard, struct laid *laid, struct kp_slot *slot)
+static bool lay_out(const struct kp_trace *trace, u32 i, u8 guard, struct laid *laid, struct kp_slot *slot)
 {
 	const struct kp_step *step = &trace->prog->step[i];
-	const struct kp_arg *arg = calls->pair->op[step->op].arg;
+	const struct kp_arg *arg = trace->pair->op[step->op].arg;
 	u8 *arena = trace->arena;
 	u32 a, shift;
 
@@ -161,19 +160,30 @@ static void keep(struct kp_trace *trace, struct kp_step_trace *t,
 	trace->kept_used += laid->size;
 }
 
+/* A number that was stored, for invariants; %KP_POISON if it was left alone. */
+static u64 output(const struct laid *laid)
+{
+	u64 value = 0;
+
+	if (!memchr_inv(laid->at, KP_UNWRITTEN, laid->size))
+		return KP_POISON;
+	memcpy(&value, laid->at, laid->size);
+	return value;
+}
+
 /* Judge what a call did to its arguments, and record what it stored. */
-static const char *collect(const struct kp_calls *calls, struct kp_trace *trace,
-			   u32 i, u8 guard, s64 ret, const struct laid *laid)
+static const char *collect(struct kp_trace *trace, u32 i, u8 guard,
+			   struct kp_result *res, const struct laid *laid)
 {
 	const struct kp_step *step = &trace->prog->step[i];
-	const struct kp_op *op = &calls->pair->op[step->op];
+	const struct kp_op *op = &trace->pair->op[step->op];
 	struct kp_step_trace *t = &trace->step[i];
 	const struct kp_arg *arg = op->arg;
 	const char *broken = NULL;
 	u32 a;
 
-	if (op->only_errno && ret > 0)
-		broken = "returned a number beside its output: write a function around it";
+	if (op->only_errno && res->ret > 0)
+		broken = "returned a number that is neither 0 nor an errno";
 	t->outs_at = trace->kept_used;
 	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
 		if (!laid[a].at)
@@ -185,6 +195,8 @@ static const char *collect(const struct kp_calls *calls, struct kp_trace *trace,
 			broken = "wrote to an argument that it may only read";
 		if (!laid[a].may)
 			continue;
+		if (arg[a].kind == KP_OUTPUT && res->out == KP_POISON)
+			res->out = output(&laid[a]);
 		if (arg[a].kind == KP_OUTPUT)
 			t->stored = kp_hash(t->stored, laid[a].at, laid[a].size);
 		else
@@ -204,21 +216,34 @@ static void release(const struct laid *laid)
 }
 
 /* Rust hands out outputs beside success alone; C leaves them where they are. */
-static bool hides(const struct kp_calls *calls, const struct kp_op *op, s64 ret)
+static bool hides(enum kp_path_id path, const struct kp_op *op, s64 ret)
 {
-	if (calls->path != KP_RUST_C && calls->path != KP_RUST_RUST)
+	if (path != KP_RUST_C && path != KP_RUST_RUST)
 		return false;
 	return op->returns == KP_RET_RESULT ? ret < 0 :
 	       op->returns == KP_RET_BOOL && !ret;
 }
 
-static void call_one(const struct kp_calls *calls, void *obj, u32 i,
-		     const struct kp_program *prog, struct kp_trace *trace)
+/* The object's state, where the program asks for it; NULL where it does not. */
+static const void *take_view(const struct kp_trace *trace, void *obj, u64 *view)
 {
-	const struct kp_step *step = &prog->step[i];
-	const struct kp_op *op = &calls->pair->op[step->op];
+	const struct kp_pair *pair = trace->pair;
+
+	if (!trace->prog->observe || !pair->view_size)
+		return NULL;
+	memset(view, 0, pair->view_size);
+	pair->path[trace->path]->view(obj, view);
+	return view;
+}
+
+static void call_one(struct kp_trace *trace, void *obj, u32 i, u64 *view)
+{
+	const struct kp_pair *pair = trace->pair;
+	const struct kp_step *step = &trace->prog->step[i];
+	const struct kp_op *op = &pair->op[step->op];
+	kp_invoke call = pair->path[trace->path]->call[step->op];
 	struct kp_step_trace *t = &trace->step[i];
-	u8 guard = guard_of(calls, trace, i);
+	u8 guard = guard_of(trace, i);
 	struct kp_result res = { .out = KP_POISON };
 	struct kp_slot slot[KP_NR_ARGS] = {};
 	struct laid laid[KP_NR_ARGS] = {};
@@ -228,33 +253,71 @@ static void call_one(const struct kp_calls *calls, void *obj, u32 i,
 	t->outs = KP_HASH_START;
 	t->stored = KP_HASH_START;
 	t->outs_at = KP_NOT_KEPT;
-	if (trace->arena && lay_out(calls, trace, i, guard, laid, slot)) {
+	if (trace->arena && lay_out(trace, i, guard, laid, slot)) {
 		start = kp_clock();
-		calls->call[step->op](obj, slot, &res);
+		call(obj, slot, &res);
 		cost = kp_clock() - start;
-		broken = collect(calls, trace, i, guard, res.ret, laid);
+		broken = collect(trace, i, guard, &res, laid);
 	}
 	release(laid);
-	t->hides = hides(calls, op, res.ret);
-	kp_outcome(calls->pair, calls->path, step->op, res.ret);
-	kp_trace_step(trace, i, &res, cost, NULL);
+	t->hides = hides(trace->path, op, res.ret);
+	kp_outcome(pair, trace->path, step->op, res.ret);
+	kp_trace_step(trace, i, &res, cost, take_view(trace, obj, view));
+	/* Outputs are compared by hash, which knows what a caller can see of them. */
+	t->res.out = KP_POISON;
 	if (broken)
 		kp_trace_broken(trace, i, broken);
 }
 
 /**
- * kp_calls_run() - the run() of a driver whose glue is generated
- * @calls: the path
+ * kp_calls_run() - carry out a program where the glue is generated
+ * @pair: the pair
+ * @path: the path
  * @obj: the object; NULL for a function
  * @prog: what to do
  * @trace: where results go
+ *
+ * Context: that of the operations.
  */
-void kp_calls_run(const struct kp_calls *calls, void *obj,
+void kp_calls_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
 		  const struct kp_program *prog, struct kp_trace *trace)
 {
+	u64 view[KP_VIEW_MAX / sizeof(u64)];
 	u32 i;
 
+	if (take_view(trace, obj, view))
+		kp_trace_begin(trace, view);
 	for (i = 0; i < prog->nr_steps; i++)
-		call_one(calls, obj, i, prog, trace);
+		call_one(trace, obj, i, view);
 }
-EXPORT_SYMBOL_GPL(kp_calls_run);
+
+/**
+ * kp_call_once() - carry out one operation, without a trace
+ * @pair: the pair
+ * @path: the path
+ * @obj: the object
+ * @op: the operation, whose arguments are numbers
+ * @arg: its first argument; the others are 0
+ *
+ * Context: that of the operation.
+ * Return: the result; its @out is the first number that was stored
+ */
+struct kp_result kp_call_once(const struct kp_pair *pair, enum kp_path_id path,
+			      void *obj, u32 op, u64 arg)
+{
+	const struct kp_arg *args = pair->op[op].arg;
+	struct kp_result res = { .out = KP_POISON };
+	struct kp_slot slot[KP_NR_ARGS] = {};
+	u64 number[KP_NR_ARGS];
+	u32 a;
+
+	for (a = 0; a < KP_NR_ARGS && args[a].name; a++) {
+		slot[a] = (struct kp_slot){ a ? 0 : arg, &number[a] };
+		number[a] = args[a].kind == KP_OUTPUT ? KP_POISON : slot[a].n;
+	}
+	pair->path[path]->call[op](obj, slot, &res);
+	for (a = 0; a < KP_NR_ARGS && args[a].name; a++)
+		if (args[a].kind == KP_OUTPUT && res.out == KP_POISON)
+			res.out = number[a];
+	return res;
+}

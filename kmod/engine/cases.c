@@ -316,7 +316,6 @@ static void judge_atomic(struct kunit *test, const struct kp_program *prog,
 void kp_case_atomic(struct kunit *test)
 {
 	const struct kp_path_param *p = test->param_value;
-	const struct kp_driver *driver = p->pair->path[p->id];
 	struct kp_trace *trace, *ref;
 	struct kp_program *prog;
 	unsigned long switches;
@@ -338,17 +337,17 @@ void kp_case_atomic(struct kunit *test)
 	prog->observe = true;
 	kp_trace_run(ref, p->pair, KP_C_C, prog);
 	kp_trace_start(trace, p->pair, p->id, prog);
-	obj = driver->create(prog->param);
+	obj = kp_create(p->pair, p->id, prog->param);
 	if (IS_ERR(obj)) {
 		KUNIT_FAIL(test, "create: %pe", obj);
 		goto out;
 	}
 	preempt_disable();
 	switches = current->nvcsw;
-	driver->run(obj, prog, trace);
+	kp_run(p->pair, p->id, obj, prog, trace);
 	switches = current->nvcsw - switches;
 	preempt_enable();
-	driver->destroy(obj);
+	kp_destroy(p->pair, p->id, obj);
 	judge_id(test, "never_sleeps");
 	KUNIT_EXPECT_EQ_MSG(test, switches, 0UL, "an operation slept");
 	judge_atomic(test, prog, ref, trace);

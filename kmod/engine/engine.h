@@ -35,8 +35,9 @@ struct kp_name {
  * @name: what to call it in a printed program; NULL ends the list
  * @lo: least value
  * @hi: greatest value
- * @log2: the value is a power of two and @lo and @hi bound its exponent; one
- *        value in sixteen is one less than that, hence mostly no power of two
+ * @log2: the value is a power of two. For an argument of a hand-written driver
+ *        @lo and @hi bound its exponent, and one value in sixteen is one less than
+ *        that, hence mostly no power of two.
  * @kind: how it is passed
  * @size: bytes of the integer's type; 0 for an argument of a hand-written
  *        driver, which is drawn evenly and has all 64 bits
@@ -50,7 +51,8 @@ struct kp_name {
  * @names: values that have a name; no list if NULL
  * @flags: @names are bits of which any number can be set; else the value is one
  *         of them
- * @beyond: one draw in eight has a bit that it should not have
+ * @beyond: one draw in eight is not within the limits, or has a bit that it should
+ *          not have
  */
 struct kp_arg {
 	const char *name;
@@ -297,6 +299,7 @@ struct kp_stats {
  * struct kp_pair - all that the engine knows of a pair
  * @name: the pair's name
  * @param: how objects are created
+ * @creation: what the contract says of that; NULL where it says nothing
  * @operation: the contract's operations; the first one does nothing and
  *             calibrates the driver
  * @op: how programs use them, in the same order
@@ -316,6 +319,7 @@ struct kp_stats {
 struct kp_pair {
 	const char *name;
 	struct kp_arg param[KP_NR_ARGS];
+	const struct kp_operation *creation;
 	const struct kp_operation *operation;
 	const struct kp_op *op;
 	u32 nr_ops;
@@ -468,18 +472,6 @@ typedef void (*kp_c_view)(const void *ops, void *obj, void *view);
 void kp_c_run(const struct kp_pair *pair, kp_c_view take_view, void *obj,
 	      const struct kp_program *prog, struct kp_trace *trace);
 
-/**
- * struct kp_calls - one path of a pair whose glue is generated
- * @pair: the pair
- * @path: the path
- * @call: a function for each operation, in the order of the contract
- */
-struct kp_calls {
-	const struct kp_pair *pair;
-	enum kp_path_id path;
-	const kp_invoke *call;
-};
-
 /** define KP_PARTS - the pieces that a text is made of */
 #define KP_PARTS(...)	((const char *const[]){ __VA_ARGS__, NULL })
 
@@ -493,40 +485,6 @@ struct kp_calls {
 static inline s64 kp_offset(const void *at, const void *base)
 {
 	return at ? (const u8 *)at - (const u8 *)base : -1;
-}
-
-void kp_calls_run(const struct kp_calls *calls, void *obj,
-		  const struct kp_program *prog, struct kp_trace *trace);
-
-/**
- * KP_FUNCTION_DRIVER() - the driver of one path of a function pair
- * @name: name of the driver
- * @of: name of the pair
- * @id: the path
- * @table: its functions
- *
- * There is no object: any pointer stands for one.
- */
-#define KP_FUNCTION_DRIVER(name, of, id, table)				\
-static const struct kp_calls name##_calls = {				\
-	.pair = &of##_pair, .path = id, .call = table,			\
-};									\
-static void *name##_create(const u64 *param)				\
-{									\
-	return (void *)&name##_calls;					\
-}									\
-static void name##_run(void *obj, const struct kp_program *prog,	\
-		       struct kp_trace *trace)				\
-{									\
-	kp_calls_run(&name##_calls, NULL, prog, trace);			\
-}									\
-static void name##_destroy(void *obj)					\
-{									\
-}									\
-static const struct kp_driver name = {					\
-	.create = name##_create,					\
-	.run = name##_run,						\
-	.destroy = name##_destroy,					\
 }
 
 /**
@@ -726,6 +684,16 @@ bool kp_same_kind(const struct kp_diff *a, const struct kp_diff *b);
 
 /* calls.c */
 u8 *kp_arena_alloc(void);
+void kp_calls_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
+		  const struct kp_program *prog, struct kp_trace *trace);
+struct kp_result kp_call_once(const struct kp_pair *pair, enum kp_path_id path,
+			      void *obj, u32 op, u64 arg);
+
+/* driver.c */
+void *kp_create(const struct kp_pair *pair, enum kp_path_id path, const u64 *param);
+void kp_destroy(const struct kp_pair *pair, enum kp_path_id path, void *obj);
+void kp_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
+	    const struct kp_program *prog, struct kp_trace *trace);
 
 /* cases.c */
 void kp_print_program(struct seq_buf *s, const struct kp_program *prog,

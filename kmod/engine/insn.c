@@ -87,21 +87,20 @@ static void store_costs(struct kunit *test, const struct kp_trace *t)
 /* Count one run of a program on a fresh object. */
 static int counted_run(const struct kp_path_param *p, struct kp_trace *got)
 {
-	const struct kp_driver *driver = p->pair->path[p->id];
 	unsigned long flags;
 	void *obj;
 
-	obj = driver->create(got->prog->param);
+	obj = kp_create(p->pair, p->id, got->prog->param);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
 	if (kp_never_sleeps(p->pair)) {
 		local_irq_save(flags);
-		driver->run(obj, got->prog, got);
+		kp_run(p->pair, p->id, obj, got->prog, got);
 		local_irq_restore(flags);
 	} else {
-		driver->run(obj, got->prog, got);
+		kp_run(p->pair, p->id, obj, got->prog, got);
 	}
-	driver->destroy(obj);
+	kp_destroy(p->pair, p->id, obj);
 	return 0;
 }
 

@@ -95,16 +95,15 @@ void kp_program_make(const struct kp_pair *pair, struct kp_program *prog,
 void kp_program_valid(const struct kp_pair *pair, struct kp_program *prog,
 		      u32 steps)
 {
-	const struct kp_driver *driver = pair->path[KP_C_C];
 	void *obj;
 	u32 i;
 
 	for (i = 0; i < 100; i++) {
 		kp_program_make(pair, prog, kp_seed, i, steps);
-		obj = driver->create(prog->param);
+		obj = kp_create(pair, KP_C_C, prog->param);
 		if (IS_ERR(obj))
 			continue;
-		driver->destroy(obj);
+		kp_destroy(pair, KP_C_C, obj);
 		return;
 	}
 }

@@ -102,7 +102,7 @@ static bool shrink_number(struct shrink *s, const struct kp_arg *arg, u64 *value
 	u64 half;
 	u32 bit;
 
-	if (arg->log2)
+	if (arg->log2 && !arg->size)
 		return false;
 	if (arg->names && !arg->flags)
 		return shrink_choice(s, arg, value);
@@ -385,7 +385,7 @@ static bool shrink_params(struct shrink *s)
 	u32 a;
 
 	for (a = 0; a < KP_NR_ARGS && arg[a].name && !s->late; a++)
-		done |= arg[a].log2 ? shrink_power(s, &arg[a], &s->prog->param[a]) :
+		done |= arg[a].log2 && !arg[a].size ? shrink_power(s, &arg[a], &s->prog->param[a]) :
 			shrink_number(s, &arg[a], &s->prog->param[a]);
 	return done;
 }

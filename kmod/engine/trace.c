@@ -244,18 +244,19 @@ EXPORT_SYMBOL_GPL(kp_trace_start);
 void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 		  enum kp_path_id path, const struct kp_program *prog)
 {
-	const struct kp_driver *driver = pair->path[path];
 	void *obj;
 
 	kp_trace_start(trace, pair, path, prog);
 	trace->alive = true;
-	obj = driver->create(prog->param);
+	obj = kp_create(pair, path, prog->param);
 	if (IS_ERR(obj)) {
 		trace->err = PTR_ERR(obj);
+		if (pair->creation && !errno_allowed(pair->creation, trace->err))
+			kp_trace_broken(trace, 0, "an errno of its creation that its row does not list");
 		return;
 	}
-	driver->run(obj, prog, trace);
-	driver->destroy(obj);
+	kp_run(pair, path, obj, prog, trace);
+	kp_destroy(pair, path, obj);
 	if (trace->nr != prog->nr_steps)
 		kp_trace_broken(trace, trace->nr, "the driver skipped operations");
 }
@@ -282,6 +283,13 @@ struct kp_result kp_once(const struct kp_path_param *p, void *obj, u32 op,
 	struct kp_step_trace got = {};
 	struct kp_trace trace = { .step = &got, .step_max = 1 };
 
+	if (!p->pair->path[p->id]->run) {
+		got.res = kp_call_once(p->pair, p->id, obj, op, arg);
+		if (p->pair->op[op].returns == KP_RET_RESULT && got.res.ret < 0 &&
+		    !errno_allowed(&p->pair->operation[op], got.res.ret))
+			got.res.ret = -EIO;
+		return got.res;
+	}
 	kp_trace_start(&trace, p->pair, p->id, &prog);
 	p->pair->path[p->id]->run(obj, &prog, &trace);
 	if (trace.nr != 1 || trace.broken)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ring: table of operations, C callers, and the suite.
+ * ring: the case of its own, a producer and a consumer on two CPUs.
  */
 #include <linux/completion.h>
 #include <linux/cpumask.h>
@@ -10,83 +10,8 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
-#include "contract/ring.h"
+#include "ring_glue.h"
 #include "engine/engine.h"
-
-#define KP_PAIR		ring
-#define KP_CONTRACT	"contract/ring.h"
-#include "contract/records.h"
-
-static const struct kp_pair ring_pair;
-
-static void call_noop(const void *ops, void *obj, const u64 *arg,
-		      struct kp_result *res)
-{
-	res->ret = 0;
-}
-
-static void call_push(const void *ops, void *obj, const u64 *arg,
-		      struct kp_result *res)
-{
-	res->ret = ((const struct ring_ops *)ops)->push(obj, arg[0]);
-}
-
-static void call_pop(const void *ops, void *obj, const u64 *arg,
-		     struct kp_result *res)
-{
-	res->ret = ((const struct ring_ops *)ops)->pop(obj, &res->out);
-}
-
-static void call_peek(const void *ops, void *obj, const u64 *arg,
-		      struct kp_result *res)
-{
-	res->ret = ((const struct ring_ops *)ops)->peek(obj, &res->out);
-}
-
-static void call_len(const void *ops, void *obj, const u64 *arg,
-		     struct kp_result *res)
-{
-	res->ret = ((const struct ring_ops *)ops)->len(obj);
-}
-
-static const struct kp_op ring_op[] = {
-	[RING_NOOP] = { .weight = 4, .call = call_noop },
-	[RING_PUSH] = {
-		.weight = 12, .call = call_push,
-		.arg = { { "value", 0, U64_MAX } },
-	},
-	[RING_POP] = { .weight = 10, .call = call_pop },
-	[RING_PEEK] = { .weight = 4, .call = call_peek },
-	[RING_LEN] = { .weight = 4, .call = call_len },
-};
-
-static struct ring *ring_create(const struct ring_ops *ops, const u64 *param)
-{
-	return ops->create(param[0]);
-}
-
-KP_C_DRIVER(ring_c_over_c, ring, ring_c);
-KP_C_DRIVER(ring_c_over_rust, ring, ring_rust);
-
-static struct kp_stats ring_stats;
-
-static const struct kp_pair ring_pair = {
-	.name = "ring",
-	.param = { { "capacity", 0, 11, .log2 = true } },
-	.operation = ring_operations,
-	.op = ring_op,
-	.nr_ops = ARRAY_SIZE(ring_op),
-	.invariant = ring_invariants,
-	.nr_invariants = ARRAY_SIZE(ring_invariants),
-	.view_size = sizeof(struct ring_view),
-	.path = {
-		[KP_C_C] = &ring_c_over_c,
-		[KP_C_RUST] = &ring_c_over_rust,
-		[KP_RUST_C] = &ring_rust_over_c,
-		[KP_RUST_RUST] = &ring_rust_over_rust,
-	},
-	.stats = &ring_stats,
-};
 
 #define SPSC_VALUES	5000
 #define SPSC_TRIES	100	/* of an end of the ring, before it sleeps */
@@ -192,7 +117,6 @@ static struct task_struct *spsc_start(struct spsc *s)
 static void spsc(struct kunit *test)
 {
 	const struct kp_path_param *path = test->param_value;
-	const struct kp_driver *driver = path->pair->path[path->id];
 	struct spsc *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
 	u64 param[KP_NR_ARGS] = { 16 };
 	struct task_struct *task;
@@ -203,7 +127,7 @@ static void spsc(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	s->path = path;
 	init_completion(&s->done);
-	s->obj = driver->create(param);
+	s->obj = kp_create(path->pair, path->id, param);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, s->obj);
 	task = spsc_start(s);
 	if (IS_ERR(task)) {
@@ -220,7 +144,7 @@ static void spsc(struct kunit *test)
 		KP_EXPECT(test, spsc, !wrong);
 		KP_EXPECT(test, two_ends, wrong || !s->failed);
 	}
-	driver->destroy(s->obj);
+	kp_destroy(path->pair, path->id, s->obj);
 }
 
 KP_SUITES(ring, KP_CASE(ring, spsc));

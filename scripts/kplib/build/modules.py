@@ -98,7 +98,8 @@ class _Build:
     def _shapes(self) -> dict[str, str]:
         """Of each module where the pair's files are, and which C files it has."""
         return {module: json.dumps([pair.glued, str(pair.contract), [
-            [str(path), path.exists()] for path in pair.sources(self.kernel.tree)]])
+            [str(path), path.exists()]
+            for path in (*pair.sources(self.kernel.tree), pair.suite)]])
             for module, pair in self.files.items()}
 
     def nothing_to_do(self) -> bool:

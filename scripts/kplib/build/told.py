@@ -57,7 +57,9 @@ def _of_port(pair: Pair, port: str, name: str, where: str, wanted: str) -> str:
 def _of_rust(pair: Pair, log: str, root: str, port: str) -> Iterator[str]:
     """Lines on what rustc did not like in the root of a pair's crate."""
     try:
-        functions = {f.name: f for f in rows.read(pair.read())}
+        contract = rows.read(pair.read(), pair.name)
+        functions = {name: f for f in contract.functions
+                     for name in (f.name, f.operation(pair.name))}
     except rows.BadRow:
         return
     for name, sides in _calls(log, root, pair.name).items():
@@ -68,7 +70,7 @@ def _of_rust(pair: Pair, log: str, root: str, port: str) -> Iterator[str]:
             # The port may fit the row as little: it is the row that is wrong.
             yield f"{place}: error: the row of {name} does not fit its C prototype"
             continue
-        safe = re.search(rf"pub\(super\) (fn (?:r#)?{name}\(.*\)(?: -> .*)?) {{$", root, re.M)
+        safe = re.search(rf"(?:pub\(super\) |^    )(fn (?:r#)?{name}\(.*\)(?: -> .*)?) {{$", root, re.M)
         yield _of_port(pair, port, name, f"the row in {place}",
                        f"pub(crate) {safe.group(1).removesuffix(' -> ()')}" if safe else "another")
 

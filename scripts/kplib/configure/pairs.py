@@ -25,6 +25,7 @@ class Pair:
     contract: Path
     port: Path
     c: Path
+    suite: Path
     user: Path
     regress: Path
     misuse: Path
@@ -41,7 +42,7 @@ class Pair:
     @property
     def glued(self) -> bool:
         """Whether its glue is made from its contract; Kbuild goes by the same."""
-        return self.contract.name == "contract.h" or bool(re.search("^KP_F", self.read(), re.M))
+        return self.contract.name == "contract.h" or bool(re.search("^KP_(F|OB)", self.read(), re.M))
 
     def sources(self, tree: Path) -> tuple[Path, ...]:
         """The C files that it is built from, but for the suite; `tree` is the kernel's source.
@@ -93,7 +94,7 @@ def in_folder(name: str, folder: Path) -> Pair:
     """Where the files of a pair in PAIRS_DIR are."""
     own = folder / name
     return Pair(name, own / "contract.h", own / f"{name}.rs", own / f"{name}.c",
-                own / "user.c", own / "regress", own / "compile-fail", own)
+                own / "suite.c", own / "user.c", own / "regress", own / "compile-fail", own)
 
 
 def files(name: str, folder: Path | None = None) -> Pair:
@@ -101,7 +102,8 @@ def files(name: str, folder: Path | None = None) -> Pair:
     if folder is not None and (folder / name / "contract.h").exists():
         return in_folder(name, folder)
     return Pair(name, TOP / f"kmod/contract/{name}.h", TOP / f"rust-stub/{name}.rs",
-                TOP / f"kmod/{name}.c", TOP / f"tests/user/{name}.c",
+                TOP / f"kmod/{name}.c", TOP / f"tests/kunit/{name}_kunit.c",
+                TOP / f"tests/user/{name}.c",
                 TOP / f"tests/regress/{name}", TOP / f"tests/compile-fail/{name}")
 
 

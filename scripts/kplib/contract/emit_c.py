@@ -9,7 +9,7 @@ row's own file and line, so that the compiler points there.
 
 from __future__ import annotations
 
-from kplib.contract.rows import Diverges, Function, Parameter
+from kplib.contract.model import Contract, Function, Invariant, Parameter, Returns
 
 _HEAD = """\
 /* SPDX-License-Identifier: GPL-2.0 */
@@ -17,10 +17,10 @@ _HEAD = """\
 """
 _KINDS = {"KP_NUMBER": "KP_NUMBER", "KP_CHOICE": "KP_NUMBER", "KP_FLAGS": "KP_NUMBER"}
 _RETURNS = {"KP_VOID": "KP_RET_VOID", "KP_BOOL": "KP_RET_BOOL", "KP_SIGNED": "KP_RET_SIGNED",
-            "KP_UNSIGNED": "KP_RET_UNSIGNED", "KP_RESULT": "KP_RET_RESULT",
+            "KP_UNSIGNED": "KP_RET_UNSIGNED", "KP_RESULT": "KP_RET_RESULT", "KP_ERRNO": "KP_RET_RESULT",
             "KP_OFFSET": "KP_RET_OFFSET"}
 #: Weight of each function, and of the no-op that calibrates the driver.
-_WEIGHT, _NOOP_WEIGHT = 16, 1
+_WEIGHT, _NOOP_WEIGHT, _NOOP_WEIGHT_OF_OBJECT = 16, 1, 4
 #: Greatest number of bytes where a row gives none.
 _MAX = {"KP_TEXT": 16, "KP_BYTES": 64, "KP_BUFFER": 64}
 
@@ -39,8 +39,9 @@ def declaration(parameter: Parameter) -> str:
     return f"{p.type} {p.name}"
 
 
-def _parameters(function: Function) -> str:
-    return ", ".join(map(declaration, function.parameters)) or "void"
+def _parameters(function: Function, obj: str = "") -> str:
+    first = [f"{obj} *object"] if function.method else []
+    return ", ".join([*first, *map(declaration, function.parameters)]) or "void"
 
 
 def _returned(function: Function) -> str:
@@ -49,23 +50,47 @@ def _returned(function: Function) -> str:
     return kind if kind.endswith("*") else kind + " "
 
 
-def rust_name(pair: str, function: str) -> str:
+def rust_name(pair: str, function: Function) -> str:
     """The symbol of a function's Rust side."""
-    return f"{pair}_rust_{function}"
+    return f"{pair}_rust_{function.operation(pair)}"
 
 
-def header(pair: str, contract: str, include: str, functions: tuple[Function, ...]) -> str:
-    """The header: the contract, and what Rust defines."""
+def _view(contract: Contract) -> Function:
+    """The function that takes the view, as one that a row describes."""
+    assert contract.object
+    return Function(contract.object.viewer, "ANY", Returns("KP_VOID", "void", ()), (
+        Parameter("KP_OUTPUT", "view", contract.object.view, "", (), (), contract.object.line),),
+        contract.object.line, True)
+
+
+def callable_functions(contract: Contract) -> tuple[Function, ...]:
+    """All functions that each side has: those of rows, and what makes, ends and shows objects."""
+    if not (contract.object and contract.create and contract.destroy):
+        return contract.functions
+    return (contract.create, contract.destroy, *contract.functions, _view(contract))
+
+
+def header(contract: Contract, path: str) -> str:
+    """The header: the contract, what Rust defines, and names for the pair's own suite."""
+    pair = contract.pair
     guard = f"_KPARITY_{pair.upper()}_GLUE_H"
-    lines = [_HEAD.format(contract=contract),
-             f"#ifndef {guard}\n#define {guard}\n\n#include \"{include}\"\n"]
-    for function in functions:
-        lines.append(f"# {function.line} \"{contract}\"\n"
-                     f"{_returned(function)}{rust_name(pair, function.name)}"
-                     f"({_parameters(function)});\n")
-    count = len(functions) + 1
-    lines.append(f"extern const kp_invoke {pair}_rust_over_c[{count}];\n"
-                 f"extern const kp_invoke {pair}_rust_over_rust[{count}];\n\n#endif\n")
+    lines = [_HEAD.format(contract=path),
+             f"#ifndef {guard}\n#define {guard}\n\n#include \"{path}\"\n"]
+    kind = contract.object.type if contract.object else ""
+    for function in callable_functions(contract):
+        lines.append(f"# {function.line} \"{path}\"\n"
+                     f"{_returned(function)}{rust_name(pair, function)}"
+                     f"({_parameters(function, kind)});\n")
+    if contract.object:
+        names = ", ".join(f"{pair}_{name}".upper() for name in (
+            "noop", *(f.operation(pair) for f in contract.functions)))
+        lines.append(f"\nenum {pair}_op {{ {names} }};\n")
+    if contract.invariants:
+        names = ", ".join(f"INV_{invariant.id}" for invariant in contract.invariants)
+        lines.append(f"\nenum {pair}_invariant {{ {names} }};\n")
+    lines.append(f"\nextern const struct kp_driver {pair}_rust_over_c;\n"
+                 f"extern const struct kp_driver {pair}_rust_over_rust;\n"
+                 f"\nstruct kp_pair;\nextern const struct kp_pair {pair}_pair;\n\n#endif\n")
     return "".join(lines)
 
 
@@ -99,7 +124,9 @@ def _argument(parameter: Parameter, at: int) -> str:
 
 def _caller(function: Function, name: str, called: str, text: _Text) -> None:
     """A function that the engine calls with arguments that are laid out."""
-    call = f"{called}({', '.join(_argument(p, i) for i, p in enumerate(function.parameters))})"
+    first = ["obj"] if function.method else []
+    arguments = ", ".join([*first, *(_argument(p, i) for i, p in enumerate(function.parameters))])
+    call = f"{called}({arguments})"
     if function.returns.kind == "KP_VOID":
         body = f"\t{call};"
     elif function.returns.kind == "KP_OFFSET":
@@ -135,7 +162,7 @@ def _row(parameter: Parameter) -> str:
     members = [f'.name = "{parameter.name}"', f".kind = {kind}"]
     if parameter.kind not in _MAX:
         members += [f".size = sizeof({parameter.type})",
-                    f".is_signed = is_signed_type({parameter.type})"]
+                        f".is_signed = is_signed_type({parameter.type})"]
     members += _limits(parameter, given)
     if parameter.names:
         listed = ", ".join(f'{{ "{name}", {name} }}' for name in parameter.names)
@@ -168,7 +195,7 @@ def _asserts(function: Function, parameter: Parameter) -> list[str]:
     elif parameter.kind in ("KP_NUMBER", "KP_INOUT"):
         kind = parameter.type
         holds += [(f"({kind})({value}) == ({value})", f".{name} is of type {kind}")
-                  for name, value in parameter.options]
+                  for name, value in parameter.options if name in ("lo", "hi")]
         if {"lo", "hi"} <= set(given):
             holds += [(f"({given['lo']}) <= ({given['hi']})", ".lo is at most .hi")]
     return [f"_Static_assert({test}, \"{function.name}, {parameter.name}: {what}\");"
@@ -176,19 +203,31 @@ def _asserts(function: Function, parameter: Parameter) -> list[str]:
 
 
 def _errnos(function: Function) -> str:
-    words = function.returns.words if function.returns.kind == "KP_RESULT" else ()
+    words = function.returns.words if function.returns.fails else ()
     return f"KP_ERRNOS({', '.join(words)})" if words else "KP_NO_ERRNOS"
+
+
+def _text_record(name: str, fields: tuple[str, ...]) -> str:
+    """A record for tools: `fields` are string literals."""
+    text = ' "\\x1f" '.join(fields)
+    return f"static const char __used __section(\".kparity\") record_{name}[] =\n\t{text};\n\n"
+
+
+def _quoted(text: str) -> str:
+    """Text as a string literal of C."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _record(pair: str, function: Function) -> str:
     fails = _errnos(function) != "KP_NO_ERRNOS"
     on_error = "nothing is stored" if fails and function.outputs else \
         "nothing has changed" if fails else "cannot fail"
-    fields = ("operation=" + function.name, function.context, "none", _errnos(function),
-              "arguments are borrowed for the call", on_error, pair)
-    text = '"\n\t"\\x1f" "'.join(fields)
-    return (f"static const char __used __section(\".kparity\") record_{function.name}[] =\n"
-            f"\t\"{text}\";\n\n")
+    name = function.operation(pair)
+    return _text_record(name, (
+        _quoted(f"operation={name}"), _quoted(function.context),
+        function.option("locks", '"none"'), _quoted(_errnos(function)),
+        function.option("owns", '"arguments are borrowed for the call"'),
+        function.option("on_error", _quoted(on_error)), _quoted(pair)))
 
 
 def _variable(parameter: Parameter, at: int) -> str:
@@ -204,95 +243,200 @@ def _variable(parameter: Parameter, at: int) -> str:
     return "" if p.stored else f"\tconst {p.type} {p.name} {note} = slot[{at}].n;\n"
 
 
-def _diverges(pair: str, functions: tuple[Function, ...], accepted: tuple[Diverges, ...],
-              text: _Text) -> None:
+def _diverges(contract: Contract, text: _Text) -> None:
     """The differences that the contract accepts."""
+    pair, functions = contract.pair, contract.functions
     names = [function.name for function in functions]
-    for row in accepted:
+    for row in contract.diverges:
         function = functions[names.index(row.function)]
         text.add(f"static bool diverges_{row.id}(const struct kp_slot *slot, s64 c, s64 rust)\n{{\n"
                  + "".join(_variable(p, i) for i, p in enumerate(function.parameters)) + "\n")
         text.row(row.line, f"\treturn {row.when};")
         text.add("}\n\n")
-        when = row.when.replace("\\", "\\\\").replace('"', '\\"')
-        text.add(f"static const char __used __section(\".kparity\") record_diverges_{row.id}[] =\n"
-                 f"\t\"diverges={row.id}\" \"\\x1f\" \"{row.function}\" \"\\x1f\" \"{when}\" "
-                 f"\"\\x1f\" {row.reason} \"\\x1f\" {row.link} \"\\x1f\" \"{pair}\";\n\n")
-    if accepted:
+        text.add(_text_record(f"diverges_{row.id}", (
+            _quoted(f"diverges={row.id}"), _quoted(row.function), _quoted(row.when), row.reason,
+            row.link, _quoted(pair))))
+    if contract.diverges:
         text.add(f"static const struct kp_diverges {pair}_diverges[] = {{\n" + "".join(
             f"\t{{ \"{row.id}\", {names.index(row.function) + 1}, diverges_{row.id} }},\n"
-            for row in accepted) + "};\n\n")
+            for row in contract.diverges) + "};\n\n")
 
 
-def glue(pair: str, contract: str, own: str, functions: tuple[Function, ...],
-         accepted: tuple[Diverges, ...] = ()) -> str:
-    """The pair's C file."""
-    text = _Text(contract, own)
-    text.add(_HEAD.format(contract=contract).replace("/* SPDX", "// SPDX").replace(
+def _judge(contract: Contract, invariant: Invariant, text: _Text) -> None:
+    """A function that judges one operation by an invariant."""
+    assert contract.object
+    view = f"const {contract.object.view} *"
+    text.add(f"static enum kp_verdict judge_{invariant.id}(const struct kp_observed *o)\n{{\n"
+             f"\t{view}was __maybe_unused = o->before;\n"
+             f"\t{view}now __maybe_unused = o->after;\n"
+             "\tconst u64 *arg __maybe_unused = o->step->arg;\n"
+             "\tconst u64 out __maybe_unused = o->res->out;\n"
+             "\tconst s64 ret __maybe_unused = o->res->ret;\n"
+             "\tconst u32 op __maybe_unused = o->step->op;\n\n")
+    text.row(invariant.line, f"\tif (!({invariant.when})) return KP_SILENT;")
+    text.row(invariant.line, f"\treturn ({invariant.then}) ? KP_HOLDS : KP_BROKEN;")
+    text.add("}\n\n")
+
+
+def _promises(contract: Contract, text: _Text) -> None:
+    """The invariants, as the engine and the tools have them."""
+    rows = []
+    for i in contract.invariants:
+        if i.then:
+            _judge(contract, i, text)
+        rows.append(f"\t{{ \"{i.id}\", \"{i.category}\", {f'judge_{i.id}' if i.then else 'NULL'} "
+                    "},\n")
+        text.add(_text_record(f"invariant_{i.id}", (
+            _quoted(f"invariant={i.id}"), _quoted(i.category), i.text, i.keeps, _quoted(i.when),
+            _quoted(i.then), _quoted(contract.pair))))
+    if rows:
+        text.add(f"static const struct kp_invariant {contract.pair}_invariants[] = {{\n"
+                 f"{''.join(rows)}}};\n\n")
+
+
+def _layout(contract: Contract, text: _Text) -> None:
+    """Where C has the shared types and their members."""
+    rows = []
+    for shared in contract.types:
+        sizes = " + ".join(f"sizeof_field({shared.type}, {member})" for member in shared.members)
+        text.row(shared.line, f"_Static_assert(sizeof({shared.type}) == {sizes}, "
+                              f"\"{shared.type}: KP_TYPE leaves a member out, or there is padding; "
+                              "write it as a member\");")
+        rows.append(f"\t{{ \"{shared.type}\", sizeof({shared.type}) }},\n")
+        rows += [f"\t{{ \"{shared.type}.{member}\", offsetof({shared.type}, {member}) }},\n"
+                 for member in shared.members]
+        text.add(_text_record(f"type_{shared.type.partition(' ')[2]}", (
+            _quoted(f"type={shared.type}"), _quoted(contract.pair))))
+    text.add(f"static const struct kp_field {contract.pair}_layout[] = {{\n{''.join(rows)}}};\n\n")
+
+
+def _lifetime(contract: Contract, side: str, text: _Text) -> None:
+    """What makes, ends and shows objects of one side, for the engine."""
+    create, destroy, *_, view = callable_functions(contract)
+    made, ends, shown = (f.name if side == "c" else rust_name(contract.pair, f)
+                         for f in (create, destroy, view))
+    arguments = ", ".join(f"({p.type})param[{i}]" for i, p in enumerate(create.parameters))
+    text.add(f"static void *{side}_create(const u64 *param)\n{{\n")
+    text.row(create.line, f"\treturn {made}({arguments});")
+    text.add(f"}}\n\nstatic void {side}_destroy(void *obj)\n{{\n")
+    text.row(destroy.line, f"\t{ends}(obj);")
+    text.add(f"}}\n\nstatic void {side}_view(void *obj, void *view)\n{{\n")
+    text.row(view.line, f"\t{shown}(obj, view);")
+    text.add("}\n\n")
+
+
+def _checks(contract: Contract, function: Function, text: _Text) -> None:
+    """What the compiler is to look at in a row: the function's type, and each word's value."""
+    kind = contract.object.type if contract.object else ""
+    text.row(function.line,
+             f"static {_returned(function)}(*const is_{function.name})"
+             f"({_parameters(function, kind)}) __maybe_unused = {function.name};")
+    for parameter in function.parameters:
+        for check in _asserts(function, parameter):
+            text.row(parameter.line, check)
+    if function.returns.kind in ("KP_RESULT", "KP_SIGNED", "KP_UNSIGNED") and \
+            not function.returns.type.endswith("*"):
+        unsigned = "!" if function.returns.kind == "KP_UNSIGNED" else ""
+        text.row(function.line,
+                 f"_Static_assert({unsigned}is_signed_type({function.returns.type}), "
+                 f"\"{function.name}: {function.returns.kind} is of another sign\");")
+    text.add("\n")
+
+
+def glue(contract: Contract, path: str, own: str, suite: bool = False) -> str:
+    """The pair's C file. `suite` tells that a file of the pair's own has its suites."""
+    pair = contract.pair
+    text = _Text(path, own)
+    text.add(_HEAD.format(contract=path).replace("/* SPDX", "// SPDX").replace(
         "GPL-2.0 */", "GPL-2.0", 1))
     text.add("#include <linux/module.h>\n#include <linux/overflow.h>\n"
              "#include \"engine/engine.h\"\n"
              f"#include \"{pair}_glue.h\"\n\n"
              "static void glue_noop(void *obj, const struct kp_slot *slot,\n"
              "\t\tstruct kp_result *res)\n{\n\tres->ret = 0;\n}\n\n")
-    for function in functions:
-        text.row(function.line,
-                 f"static {_returned(function)}(*const is_{function.name})"
-                 f"({_parameters(function)}) __maybe_unused = {function.name};")
-        for parameter in function.parameters:
-            for check in _asserts(function, parameter):
-                text.row(parameter.line, check)
-        if function.returns.kind in ("KP_RESULT", "KP_SIGNED", "KP_UNSIGNED"):
-            unsigned = "!" if function.returns.kind == "KP_UNSIGNED" else ""
-            text.row(function.line,
-                     f"_Static_assert({unsigned}is_signed_type({function.returns.type}), "
-                     f"\"{function.name}: {function.returns.kind} is of another sign\");")
-        text.add("\n")
-        _caller(function, f"c_{function.name}", function.name, text)
-        _caller(function, f"rust_{function.name}", rust_name(pair, function.name), text)
-        text.add(_record(pair, function))
-    text.add(f"static const char __used __section(\".kparity\") record_kind[] =\n"
-             f"\t\"kind=function\" \"\\x1f\" \"{pair}\";\n\n")
+    for function in callable_functions(contract):
+        if function in contract.functions:
+            _checks(contract, function, text)
+            name = function.operation(pair)
+            _caller(function, f"c_call_{name}", function.name, text)
+            _caller(function, f"rust_call_{name}", rust_name(pair, function), text)
+        elif contract.object and function.name != contract.object.viewer:
+            _checks(contract, function, text)
+        if not contract.object or function.name != contract.object.viewer:
+            text.add(_record(pair, function))
+    if not contract.object:
+        text.add(_text_record("kind", ('"kind=function"', _quoted(pair))))
+    _promises(contract, text)
+    if contract.types:
+        _layout(contract, text)
     for side in ("c", "rust"):
-        listed = "".join(f"\t{side}_{f.name},\n" for f in functions)
+        listed = "".join(f"\t{side}_call_{f.operation(pair)},\n" for f in contract.functions)
         text.add(f"static const kp_invoke {pair}_c_over_{side}_call[] = {{\n\tglue_noop,\n"
                  f"{listed}}};\n\n")
-    _diverges(pair, functions, accepted, text)
-    _tables(pair, functions, text, len(accepted))
-    text.add(f"KP_FUNCTION_SUITES({pair});\n")
+        if contract.object:
+            _lifetime(contract, side, text)
+        _driver(contract, side, text)
+    _diverges(contract, text)
+    _tables(contract, text)
+    if not suite:
+        text.add(f"KP_SUITES({pair});\n" if contract.object else f"KP_FUNCTION_SUITES({pair});\n")
     return str(text)
 
 
-def _tables(pair: str, functions: tuple[Function, ...], text: _Text, accepted: int) -> None:
+def _driver(contract: Contract, side: str, text: _Text) -> None:
+    """C callers over one side."""
+    name = f"{contract.pair}_c_over_{side}"
+    members = [f".call = {name}_call"]
+    if contract.object:
+        members += [f".create = {side}_create", f".destroy = {side}_destroy", f".view = {side}_view"]
+    if contract.types:
+        members.append(f".layout = {{ ARRAY_SIZE({contract.pair}_layout), {contract.pair}_layout }}")
+    text.add(f"static const struct kp_driver {name} = {{\n"
+             + "".join(f"\t{member},\n" for member in members) + "};\n\n")
+
+
+def _operation(pair: str, function: Function) -> str:
+    return (f"{{ \"{function.operation(pair)}\", KP_{function.context}, {_errnos(function)} }}")
+
+
+def _tables(contract: Contract, text: _Text) -> None:
+    pair, functions = contract.pair, contract.functions
     text.add(f"static const struct kp_operation {pair}_operations[] = {{\n"
              "\t{ \"noop\", KP_ANY, KP_NO_ERRNOS },\n")
     for function in functions:
-        text.row(function.line, f"\t{{ \"{function.name}\", KP_{function.context}, "
-                                f"{_errnos(function)} }},")
+        text.row(function.line, f"\t{_operation(pair, function)},")
+    noop = _NOOP_WEIGHT_OF_OBJECT if contract.object else _NOOP_WEIGHT
     text.add(f"}};\n\nstatic const struct kp_op {pair}_op[] = {{\n"
-             f"\t{{ .weight = {_NOOP_WEIGHT} }},\n")
+             f"\t{{ .weight = {noop} }},\n")
     for function in functions:
-        only = ".only_errno = true, " if function.outputs and \
-            function.returns.kind == "KP_RESULT" else ""
-        text.add(f"\t{{ .weight = {_WEIGHT}, .returns = {_RETURNS[function.returns.kind]}, "
-                 f"{only}.arg = {{\n")
+        only = ".only_errno = true, " if function.returns.kind == "KP_ERRNO" or \
+            function.outputs and function.returns.fails else ""
+        text.add("\t{\n")
+        text.row(function.line, f"\t.weight = {function.option('weight', str(_WEIGHT))},")
+        text.add(f"\t.returns = {_RETURNS[function.returns.kind]}, {only}.arg = {{\n")
         for parameter in function.parameters:
             text.row(parameter.line, _row(parameter))
         text.add("\t} },\n")
-    text.add(f"}};\n\nstatic const struct kp_pair {pair}_pair;\n")
-    for caller, path in (("c", "KP_C"), ("rust", "KP_RUST")):
-        for side in ("c", "rust"):
-            name = f"{pair}_{caller}_over_{side}"
-            table = f"{name}_call" if caller == "c" else name
-            text.add(f"KP_FUNCTION_DRIVER({name}_driver, {pair}, {path}_{side.upper()}, "
-                     f"{table});\n")
-    drivers = "".join(f"\t\t[KP_{caller.upper()}_{side.upper()}] = "
-                      f"&{pair}_{caller}_over_{side}_driver,\n"
-                      for caller in ("c", "rust") for side in ("c", "rust"))
-    text.add(f"static struct kp_stats {pair}_stats;\n\n"
-             f"static const struct kp_pair {pair}_pair = {{\n\t.name = \"{pair}\",\n"
+    text.add(f"}};\n\nstatic struct kp_stats {pair}_stats;\n\n")
+    if contract.create:
+        text.add(f"static const struct kp_operation {pair}_creation =\n")
+        text.row(contract.create.line, f"\t{_operation(pair, contract.create)};")
+    text.add(f"const struct kp_pair {pair}_pair = {{\n\t.name = \"{pair}\",\n"
              f"\t.operation = {pair}_operations,\n\t.op = {pair}_op,\n"
-             f"\t.nr_ops = ARRAY_SIZE({pair}_op),\n"
-             + (f"\t.diverges = {pair}_diverges,\n\t.nr_diverges = {accepted},\n" if accepted
-                else "") + f"\t.path = {{\n{drivers}\t}},\n"
-             f"\t.stats = &{pair}_stats,\n\t.stateless = true,\n}};\n\n")
+             f"\t.nr_ops = ARRAY_SIZE({pair}_op),\n")
+    if contract.create and contract.object:
+        text.add(f"\t.creation = &{pair}_creation,\n"
+                 f"\t.view_size = sizeof({contract.object.view}),\n\t.param = {{\n")
+        for parameter in contract.create.parameters:
+            text.row(parameter.line, _row(parameter))
+        text.add("\t},\n")
+    else:
+        text.add("\t.stateless = true,\n")
+    for rows, name in ((contract.invariants, "invariant"), (contract.diverges, "diverges")):
+        if rows:
+            table = f"{pair}_{name}{'s' if name == 'invariant' else ''}"
+            count = f"nr_{name}{'s' if name == 'invariant' else ''}"
+            text.add(f"\t.{name} = {table},\n\t.{count} = {len(rows)},\n")
+    drivers = "".join(f"\t\t[KP_{caller.upper()}_{side.upper()}] = &{pair}_{caller}_over_{side},\n"
+                      for caller in ("c", "rust") for side in ("c", "rust"))
+    text.add(f"\t.path = {{\n{drivers}\t}},\n\t.stats = &{pair}_stats,\n}};\n\n")

@@ -12,8 +12,9 @@ import json
 import re
 from pathlib import Path
 
-from kplib.contract.emit_c import rust_name
-from kplib.contract.rows import BadRow, Function, Parameter
+from kplib.contract.emit_c import callable_functions, rust_name
+from kplib.contract.model import Contract, Function, Parameter
+from kplib.contract.rows import BadRow
 
 _HEAD = """\
 // SPDX-License-Identifier: GPL-2.0
@@ -68,8 +69,9 @@ def _bytes(name: str) -> str:
     return "c_void" if name == "void" else _type(name)
 
 
-def named_types(functions: tuple[Function, ...]) -> list[str]:
+def named_types(contract: Contract) -> list[str]:
     """The types that bindgen is to translate: all that Rust has no word for."""
+    functions = contract.functions
     words = {word for f in functions for p in f.parameters for word in (p.type, p.size_type)
              if word} | {re.sub(r"\bconst\b|\*", "", f.returns.type).strip() for f in functions}
     return sorted(_type(word).removeprefix("bindings::") for word in words
@@ -144,17 +146,27 @@ def _safe_return(function: Function) -> str:
     kind = function.returns.kind
     outs = _tuple([_type(p.type) for _, p in _outputs(function)])
     if kind == "KP_OFFSET":
-        return "Option<usize>"
-    if kind == "KP_RESULT":
-        return f"Result<{outs if function.outputs else _type(function.returns.type)}>"
+        return " -> Option<usize>"
+    if function.returns.fails:
+        value = outs if function.outputs else "" if kind == "KP_ERRNO" else \
+            _type(function.returns.type)
+        return f" -> Result<{value}>" if value else " -> Result"
     if function.outputs:
-        return f"Option<{outs}>" if kind == "KP_BOOL" else outs
-    return _type(function.returns.type)
+        return f" -> Option<{outs}>" if kind == "KP_BOOL" else f" -> {outs}"
+    return "" if kind == "KP_VOID" else f" -> {_type(function.returns.type)}"
 
 
-def _caller_of_c(function: Function) -> str:
-    """The C side, safe to call."""
-    args = ", ".join(_from(p) for p in function.parameters)
+def _signature(pair: str, function: Function) -> str:
+    """A safe function's name, parameters and return type."""
+    first = ["&self"] if function.method else []
+    parameters = ", ".join([*first, *(_safe(p) for _, p in _inputs(function))])
+    return f"fn {_name(function.operation(pair))}({parameters}){_safe_return(function)}"
+
+
+def _body_over_c(function: Function) -> str:
+    """Statements that call the C side and hand on what it gives."""
+    first = ["self.0.as_ptr()"] if function.method else []
+    args = ", ".join([*first, *map(_from, function.parameters)])
     call = f"unsafe {{ bindings::{_name(function.name)}({args}) }}"
     safety = ("        // SAFETY: The arguments are what the contract asks for, for the call's "
               "time.\n")
@@ -166,18 +178,23 @@ def _caller_of_c(function: Function) -> str:
         base = next(p for p in function.parameters if p.name == function.returns.words[0])
         lets += f"        let __base = {_name(base.name)}.as_ptr();\n"
         body = f"        let __at = {call};\n\n        glue::offset(__at.cast(), __base.cast())\n"
-    elif kind == "KP_RESULT":
+    elif function.returns.fails:
         body = f"        let __ret = {call};\n\n" + (
             f"        glue::checked(__ret)?;\n        Ok({outs})\n" if function.outputs
+            else "        glue::checked(__ret).map(|_| ())\n" if kind == "KP_ERRNO"
             else "        glue::checked(__ret)\n")
     elif function.outputs:
         body = f"        let __given = {call};\n\n        __given.then_some({outs})\n" \
             if kind == "KP_BOOL" else f"        {call};\n        {outs}\n"
     else:
         body = f"        {call}\n"
-    return (f"    #[inline]\n    pub(super) fn {_name(function.name)}("
-            f"{', '.join(_safe(p) for _, p in _inputs(function))}) -> {_safe_return(function)} "
-            f"{{\n{lets}{safety}{body}    }}\n")
+    return f"{lets}{safety}{body}"
+
+
+def _caller_of_c(pair: str, function: Function) -> str:
+    """The C side, safe to call."""
+    return (f"    #[inline]\n    pub(super) {_signature(pair, function)} {{\n"
+            f"{_body_over_c(function)}    }}\n")
 
 
 def _store(function: Function, value: str, where: str) -> str:
@@ -191,110 +208,318 @@ def _store(function: Function, value: str, where: str) -> str:
 
 def _returned(function: Function, call: str) -> str:
     """What a call returned, of the very type that C has, or an errno."""
-    return f"glue::returned::<{_type(function.returns.type)}>({call})"
+    kind = "()" if function.returns.kind == "KP_ERRNO" else _type(function.returns.type)
+    return f"glue::returned::<{kind}>({call})"
 
 
-def _entry(pair: str, function: Function) -> str:
-    """C's way into the port."""
-    call = f"port::{_name(function.name)}({', '.join(_into(p) for _, p in _inputs(function))})"
+def _borrowed(function: Function) -> str:
+    """The object of the port behind a pointer that C holds."""
+    return "glue::borrowed::<port::Object, _>(object)"
+
+
+def _entry_body(contract: Contract, function: Function) -> str:
+    """An expression that calls the port and makes of its result what C is given."""
+    operation = _name(function.operation(contract.pair))
+    called = f"{_borrowed(function)}.{operation}" if function.method else \
+        f"<port::Object as Interface>::{operation}" if contract.object else f"port::{operation}"
+    call = f"{called}({', '.join(_into(p) for _, p in _inputs(function))})"
     kind = function.returns.kind
     store = _store(function, "__given", "{name}.write({value})") if function.outputs else ""
     if kind == "KP_OFFSET":
         base = next(p for p in function.parameters if p.name == function.returns.words[0])
-        body = f"glue::pointer({call}, {_name(base.name)}.cast()).cast()"
-    elif kind == "KP_RESULT":
-        body = (f"match {call} {{ Ok(__given) => {{ {store} 0 }} Err(e) => e.to_errno() as _ }}"
+        return f"glue::pointer({call}, {_name(base.name)}.cast()).cast()"
+    if function.returns.fails:
+        return (f"match {call} {{ Ok(__given) => {{ {store} 0 }} Err(e) => e.to_errno() as _ }}"
                 if function.outputs else f"{_returned(function, call)} as _")
-    elif kind == "KP_BOOL" and function.outputs:
-        body = f"match {call} {{ Some(__given) => {{ {store} true }} None => false }}"
-    elif function.outputs:
-        body = f"let __given = {call}; {store}"
-    else:
-        body = call
-    returned = _type(function.returns.type)
+    if kind == "KP_BOOL" and function.outputs:
+        return f"match {call} {{ Some(__given) => {{ {store} true }} None => false }}"
+    return f"let __given = {call}; {store}" if function.outputs else call
+
+
+def _entry(contract: Contract, function: Function) -> str:
+    """C's way into the port."""
+    body = _entry_body(contract, function)
+    kind = function.returns.kind
+    returned = "" if kind == "KP_VOID" else _type(function.returns.type)
     if kind == "KP_OFFSET":
         returned = "*mut c_char" if "const" not in function.returns.type else "*const c_char"
         returned = returned.replace("c_char", _bytes(
             function.returns.type.replace("const", "").replace("*", "").strip()))
-    name = rust_name(pair, function.name)
     kinds = {p.kind for p in function.parameters}
     # Numbers that are passed by value ask nothing of the caller.
-    if kinds - {"KP_NUMBER", "KP_CHOICE", "KP_FLAGS"}:
+    if function.method or kinds - {"KP_NUMBER", "KP_CHOICE", "KP_FLAGS"}:
         body = ("        // SAFETY: By the safety requirements of this function.\n"
                 f"        unsafe {{ {body} }}\n")
     else:
         body = f"        {body}\n"
     if kinds & {"KP_TEXT", "KP_BYTES", "KP_BUFFER"}:
         body = f"        let __call = (); // What is borrowed is borrowed for as long.\n\n{body}"
+    return _extern(contract, function, returned, body)
+
+
+def _extern(contract: Contract, function: Function, returned: str, body: str) -> str:
+    """A function of Rust's that C calls, held against what the header declares."""
+    name = rust_name(contract.pair, function)
+    first = [f"object: *mut {_type(contract.object.type)}"] \
+        if contract.object and function.method else []
+    parameters = ", ".join([*first, *map(_raw, function.parameters)])
     return (f"    /// # Safety\n    ///\n    /// As for `{function.name}()` in C, and no pointer "
             "is null.\n"
             f"    #[no_mangle]\n    pub(super) unsafe extern \"C\" fn {name}("
-            f"{', '.join(map(_raw, function.parameters))}) -> {returned} {{\n"
+            f"{parameters}){f' -> {returned}' if returned else ''} {{\n"
             f"{body}    }}\n"
             f"    const _: () = {{\n        let _ = if true {{ bindings::{name} }} "
             f"else {{ {name} }};\n    }};\n")
 
 
-def _invoker(function: Function, called: str) -> str:
-    """What the engine calls, with arguments that are laid out."""
-    args = ", ".join(_slot(p, i) for i, p in _inputs(function))
-    call = f"{called}::{_name(function.name)}({args})"
+def _result(function: Function, call: str) -> str:
+    """An expression: what the engine is given of a call."""
     kind = function.returns.kind
     store = _store(function, "__given", "slot.store({at}, {value})")
-    if kind == "KP_RESULT" and function.outputs:
-        body = (f"match {call} {{ Ok(__given) => {{ {store} 0 }} "
+    if function.returns.fails and function.outputs:
+        return (f"match {call} {{ Ok(__given) => {{ {store} 0 }} "
                 "Err(e) => i64::from(e.to_errno()) }")
-    elif kind == "KP_RESULT":
-        body = _returned(function, call)
-    elif kind == "KP_OFFSET":
-        body = f"glue::place({call})"
-    elif kind == "KP_BOOL" and function.outputs:
-        body = f"match {call} {{ Some(__given) => {{ {store} 1 }} None => 0 }}"
-    elif function.outputs:
-        body = f"{{ let __given = {call}; {store} 0 }}"
-    elif kind == "KP_VOID":
-        body = f"{{ {call}; 0 }}"
-    else:
-        body = f"glue::number({call})"
-    return (f"    /// # Safety\n    ///\n    /// As for [`glue::Slots::new`].\n"
-            f"    pub(super) unsafe extern \"C\" fn {_name(function.name)}(\n"
-            "        _: *mut c_void,\n        slot: *const bindings::kp_slot,\n"
+    if function.returns.fails:
+        return _returned(function, call)
+    if kind == "KP_OFFSET":
+        return f"glue::place({call})"
+    if kind == "KP_BOOL" and function.outputs:
+        return f"match {call} {{ Some(__given) => {{ {store} 1 }} None => 0 }}"
+    if function.outputs:
+        return f"{{ let __given = {call}; {store} 0 }}"
+    if kind == "KP_VOID":
+        return f"{{ {call}; 0 }}"
+    return f"glue::number({call})"
+
+
+def _invoker(pair: str, function: Function, called: str, generic: str = "",
+             before: str = "") -> str:
+    """What the engine calls, with arguments that are laid out."""
+    args = ", ".join(_slot(p, i) for i, p in _inputs(function))
+    operation = _name(function.operation(pair))
+    body = _result(function, f"{called}{operation}({args})")
+    slots = "            let slot = glue::Slots::new(slot);\n" if function.parameters else ""
+    return (f"    /// # Safety\n    ///\n    /// As for [`glue::Slots::new`]"
+            f"{', and `obj` is an object of the path' if generic else ''}.\n"
+            f"    pub(super) unsafe extern \"C\" fn {operation}{generic}(\n"
+            f"        {'obj' if before else '_'}: *mut c_void,\n"
+            f"        {'slot' if slots else '_'}: *const bindings::kp_slot,\n"
             "        res: *mut bindings::kp_result,\n    ) {\n"
             "        // SAFETY: The engine lays out the arguments as the contract's row says, and\n"
-            "        // `res` is its own.\n"
-            "        unsafe {\n            let slot = glue::Slots::new(slot);\n\n"
+            f"        // `res` is its own.{before and _ROLES}\n"
+            f"        unsafe {{\n{slots}{before}\n"
             f"            (*res).ret = {body};\n        }}\n"
             "    }\n")
 
 
-def _module(name: str, doc: str, parts: list[str]) -> str:
-    return (f"\n/// {doc}\nmod {name} {{\n"
+_ROLES = """ It has made the object, and
+        // keeps operations apart that the contract keeps apart."""
+
+
+def _module(name: str, doc: str, parts: list[str], head: str = "") -> str:
+    return (f"\n/// {doc}\npub(crate) mod {name} {{\n"
             "    #![allow(unused_unsafe)] // Numbers alone need none.\n\n"
-            "    #[allow(unused_imports)]\n    use super::*;\n\n"
+            f"    #[allow(unused_imports)]\n    use super::*;\n{head}\n"
             + "\n".join(parts) + "}\n")
 
 
-def _table(pair: str, side: str, functions: tuple[Function, ...]) -> str:
-    name = f"{pair}_rust_over_{side}"
-    rows = "".join(f"    Some(over_{side}::{_name(f.name)}),\n" for f in functions)
-    kind = f"[bindings::kp_invoke; {len(functions) + 1}]"
-    return (f"\n/// Rust callers of the {side} side; declared in the glue's header.\n#[no_mangle]\n"
-            f"pub static {name}: {kind} = [\n    Some(glue::nothing),\n{rows}];\n"
-            f"declared!({name}: {kind});\n")
+def _driver(contract: Contract, side: str, invokers: str, generic: str = "") -> str:
+    """Rust callers over one side, as the engine has them."""
+    name = f"{contract.pair}_rust_over_{side}"
+    rows = "".join(f"    Some({invokers}::{_name(f.operation(contract.pair))}{generic}),\n"
+                   for f in contract.functions)
+    life = "".join(f"    {word}: " + (f"Some(engine::{word}{generic})" if generic else "None")
+                   + ",\n" for word in ("create", "destroy", "view"))
+    table = f"{side.upper()}_CALLS"
+    return (f"\nstatic {table}: [bindings::kp_invoke; {len(contract.functions) + 1}] = [\n"
+            f"    Some(glue::nothing),\n{rows}];\n\n"
+            f"/// Rust callers of the {side} side; declared in the glue's header.\n#[no_mangle]\n"
+            f"pub static {name}: bindings::kp_driver = bindings::kp_driver {{\n{life}"
+            f"    run: None,\n    layout: kparity::layout_of(&LAYOUT),\n"
+            f"    call: {table}.as_ptr(),\n}};\n"
+            f"declared!({name}: bindings::kp_driver);\n")
 
 
-def root(pair: str, shared: Path, port: Path, functions: tuple[Function, ...]) -> str:
+def _layout(contract: Contract) -> str:
+    """Where Rust has the shared types and their members; keywords end in _ in bindgen's."""
+    count = sum(1 + len(shared.members) for shared in contract.types)
+    rows = "".join(f"    {_type(shared.type).removeprefix('bindings::')} {{ "
+                   + ", ".join(m + "_" * (m in _KEYWORDS) for m in shared.members) + " }\n"
+                   for shared in contract.types)
+    return f"\nconst LAYOUT: [bindings::kp_field; {count}] = layout!(\n{rows});\n"
+
+
+def _functions(contract: Contract) -> str:
+    """The parts of the root of a pair that has no object."""
+    pair, functions = contract.pair, contract.functions
+    return (_module("c", "The C side, as a Rust caller uses it.",
+                    [_caller_of_c(pair, f) for f in functions])
+            + _module("entry", "C's way into the port.", [_entry(contract, f) for f in functions])
+            + _module("over_c", "Calls of the C side.",
+                      [_invoker(pair, f, "c::") for f in functions])
+            + _module("over_rust", "Calls of the port.",
+                      [_invoker(pair, f, "port::") for f in functions])
+            + _layout(contract)
+            + _driver(contract, "c", "over_c") + _driver(contract, "rust", "over_rust"))
+
+
+def _docs(pair: str, function: Function) -> str:
+    """What stands above a method of the interface."""
+    text = f"    /// As `{function.name}()` in C.\n"
+    if function.option("role"):
+        text += ("    ///\n    /// # Safety\n    ///\n    /// No other operation of the "
+                 f"{function.option('role')} may run at the same time.\n")
+    return text
+
+
+def _interface(contract: Contract) -> str:
+    """What both sides of the contract do."""
+    assert contract.object and contract.create
+    pair = contract.pair
+    create = ", ".join(_safe(p) for p in contract.create.parameters)
+    methods = "".join(
+        f"{_docs(pair, f)}    {'unsafe ' * bool(f.option('role'))}{_signature(pair, f)};\n"
+        for f in contract.functions)
+    return ("\n/// What both sides of the contract do. Any thread may use an object, and several at "
+            "once.\n"
+            "pub(crate) trait Interface: Sized + Send + Sync + 'static {\n"
+            f"    /// As `{contract.create.name}()` in C.\n"
+            f"    fn create({create}) -> Result<Self>;\n{methods}"
+            f"    /// The state, for comparison.\n    fn view(&self) -> "
+            f"{_type(contract.object.view)};\n}}\n")
+
+
+def _object_over_c(contract: Contract) -> str:
+    """The C side's object, owned."""
+    assert contract.object and contract.create and contract.destroy
+    pair, kind = contract.pair, _type(contract.object.type)
+    create = ", ".join(_safe(p) for p in contract.create.parameters)
+    args = ", ".join(map(_from, contract.create.parameters))
+    methods = "".join(
+        f"\n        #[inline]\n        {'unsafe ' * bool(f.option('role'))}{_signature(pair, f)} {{\n"
+        f"{_body_over_c(f)}        }}\n" for f in contract.functions)
+    return f"""\
+    /// An object of the C side, owned.
+    ///
+    /// # Invariants
+    ///
+    /// The pointer is what `{contract.create.name}()` gave, and that is not destroyed.
+    pub(crate) struct Object(core::ptr::NonNull<{kind}>);
+
+    // SAFETY: The contract lets any thread use and destroy an object.
+    unsafe impl Send for Object {{}}
+    // SAFETY: The contract lets threads use an object at the same time. Operations that it keeps
+    // apart are unsafe to call.
+    unsafe impl Sync for Object {{}}
+
+    impl Drop for Object {{
+        fn drop(&mut self) {{
+            // SAFETY: By the type invariant, and it is not used afterwards.
+            unsafe {{ bindings::{contract.destroy.name}(self.0.as_ptr()) }};
+        }}
+    }}
+
+    impl Interface for Object {{
+        fn create({create}) -> Result<Self> {{
+            // SAFETY: The contract lets anyone make one.
+            let made = unsafe {{ bindings::{contract.create.name}({args}) }};
+
+            // INVARIANT: Checked for an error, so it is an object, and this is its owner.
+            core::ptr::NonNull::new(kernel::error::from_err_ptr(made)?).map(Self).ok_or(EFAULT)
+        }}
+{methods}
+        fn view(&self) -> {_type(contract.object.view)} {{
+            let mut view = Default::default();
+
+            // SAFETY: By the type invariant, and `view` may be written.
+            unsafe {{ bindings::{contract.object.viewer}(self.0.as_ptr(), &mut view) }};
+            view
+        }}
+    }}
+"""
+
+
+def _entries(contract: Contract) -> list[str]:
+    """C's ways into the port of an object."""
+    assert contract.object and contract.create and contract.destroy
+    kind = _type(contract.object.type)
+    create = ", ".join(_name(p.name) for p in contract.create.parameters)
+    safety = "        // SAFETY: By the safety requirements of this function.\n"
+    view = next(f for f in callable_functions(contract) if f.name == contract.object.viewer)
+    return [
+        _extern(contract, contract.create, f"*mut {kind}",
+                f"        glue::owned(<port::Object as Interface>::create({create}))\n"),
+        _extern(contract, contract.destroy, "",
+                f"{safety}        unsafe {{ glue::released::<port::Object, _>(object) }};\n"),
+        *(_entry(contract, f) for f in contract.functions),
+        _extern(contract, view, "",
+                f"{safety}        unsafe {{ view.write({_borrowed(view)}.view()) }};\n")]
+
+
+def _invokers(contract: Contract) -> list[str]:
+    """What the engine calls, over either side."""
+    assert contract.object and contract.create
+    generic, caller = "<I: Interface>", "obj.cast::<Caller<I>>()"
+    create = ", ".join(f"glue::Number::of(param[{i}])"
+                       for i in range(len(contract.create.parameters)))
+    parts = [f"""\
+    /// # Safety
+    ///
+    /// `param` must point to `KP_NR_ARGS` values.
+    pub(super) unsafe extern "C" fn create{generic}(param: *const u64) -> *mut c_void {{
+        // SAFETY: By the safety requirements of this function.
+        let param = unsafe {{ &*param.cast::<kparity::Args>() }};
+
+        glue::owned(Caller::<I>::create({create}))
+    }}
+""", f"""\
+    /// # Safety
+    ///
+    /// `obj` must come from [`create`] of the same side; it is gone afterwards.
+    pub(super) unsafe extern "C" fn destroy{generic}(obj: *mut c_void) {{
+        // SAFETY: By the safety requirements of this function.
+        unsafe {{ glue::released::<Caller<I>, _>(obj) }};
+    }}
+""", f"""\
+    /// # Safety
+    ///
+    /// `obj` must come from [`create`] of the same side, and no one may use it; `view` must be
+    /// valid for writing a view.
+    pub(super) unsafe extern "C" fn view{generic}(obj: *mut c_void, view: *mut c_void) {{
+        // SAFETY: By the safety requirements of this function.
+        unsafe {{ view.cast::<{_type(contract.object.view)}>().write((*{caller}).view()) }};
+    }}
+"""]
+    for function in contract.functions:
+        role = function.option("role")
+        if not function.method:
+            parts.append(_invoker(contract.pair, function, "I::", generic))
+            continue
+        object_ = f"&mut (*{caller}).{_name(role)}" if role else f"&*{caller}"
+        parts.append(_invoker(contract.pair, function, "object.", generic,
+                              f"            let object = {object_};\n"))
+    return parts
+
+
+def _object(contract: Contract) -> str:
+    """The parts of the root of a pair with an object."""
+    caller = "\nuse port::Caller;\n" if contract.roles else \
+        "\n/// Who uses an object: it has no roles, so this is the object.\ntype Caller<I> = I;\n"
+    return (_interface(contract) + caller
+            + _module("c", "The C side, as a Rust caller uses it.", [_object_over_c(contract)])
+            + _module("entry", "C's way into the port.", _entries(contract))
+            + _module("engine", "What the engine calls, over either side.", _invokers(contract))
+            + _layout(contract)
+            + _driver(contract, "c", "engine", "::<c::Object>")
+            + _driver(contract, "rust", "engine", "::<port::Object>"))
+
+
+def root(contract: Contract, shared: Path, port: Path) -> str:
     """The root of the crate."""
-    for function in functions:
-        for name in (function.name, *(p.name for p in function.parameters)):
+    for function in contract.functions:
+        for name in (function.operation(contract.pair), *(p.name for p in function.parameters)):
             if name in ("self", "super", "crate", "Self"):
                 raise BadRow(function.line, f"Rust has no such name: {name}")
     quoted = {"shared": shared / "kparity.rs", "glue": shared / "glue.rs", "port": port}
-    return (_HEAD.format(pair=pair, **{k: json.dumps(str(v)) for k, v in quoted.items()})
-            + _module("c", "The C side, as a Rust caller uses it.",
-                      [_caller_of_c(f) for f in functions])
-            + _module("entry", "C's way into the port.", [_entry(pair, f) for f in functions])
-            + _module("over_c", "Calls of the C side.", [_invoker(f, "c") for f in functions])
-            + _module("over_rust", "Calls of the port.",
-                      [_invoker(f, "port") for f in functions])
-            + _table(pair, "c", functions) + _table(pair, "rust", functions))
+    head = _HEAD.format(pair=contract.pair, **{k: json.dumps(str(v)) for k, v in quoted.items()})
+    return head + (_object(contract) if contract.object else _functions(contract))

@@ -8,8 +8,20 @@ A row is a macro that is nothing to C and to bindgen, and describes one operatio
                 KP_TEXT(str, .max = 12))
 
 Types and values in it are C, and are handed on as they stand: the compiler looks at them
-where they are used, and points at the row if it does not like them. One more row names
-the C files of the pair beside the one that is called as the pair:
+where they are used, and points at the row if it does not like them. A pair with an object
+names it, how it is made and how it ends, and has methods beside or in place of functions:
+
+    KP_OBJECT(struct ring, struct ring_view, ring_view)
+    KP_CREATE(ring_create, SLEEPS, KP_RESULT(struct ring *, -EINVAL, -ENOMEM),
+              KP_NUMBER(u32, capacity, .lo = 1, .hi = 1024, .log2 = true, .beyond = true))
+    KP_DESTROY(ring_destroy, SLEEPS)
+    KP_METHOD(ring_push, ANY, KP_RESULT(int, -ENOSPC), KP_NUMBER(u64, value),
+              .role = producer)
+    KP_TYPE(struct ring_view, capacity, pushed, popped)
+    KP_INVARIANT(bounded, concurrency, "what holds", "how C keeps it", when, then)
+    KP_PROMISE(spsc, concurrency, "what a case judges", "how C keeps it")
+
+One more row names the C files of the pair beside the one that is called as the pair:
 
     KP_SOURCES("helpers.c", "$(srctree)/lib/glob.c")
 """
@@ -18,7 +30,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+
+from kplib.contract.model import (SRCTREE, Contract, Diverges, Function, Invariant, Object,
+                                  Parameter, Returns, Shared, Source)
 
 CONTEXTS = ("ANY", "ATOMIC", "SLEEPS")
 #: Each kind of parameter: how many words stand before its options.
@@ -26,14 +40,19 @@ PARAMETERS = {"KP_NUMBER": 2, "KP_CHOICE": 2, "KP_FLAGS": 2, "KP_TEXT": 1, "KP_B
               "KP_OUTPUT": 2, "KP_INOUT": 2, "KP_BUFFER": 3}
 #: Options of each kind of parameter, members of struct kp_arg.
 _BYTES = ("min", "max", "of", "parts")
-OPTIONS = {"KP_NUMBER": ("lo", "hi"), "KP_CHOICE": ("beyond",), "KP_FLAGS": ("beyond",),
-           "KP_TEXT": (*_BYTES, "numeric"), "KP_BYTES": _BYTES, "KP_BUFFER": ("min", "max"),
-           "KP_OUTPUT": (), "KP_INOUT": ("lo", "hi")}
-RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_OFFSET")
+OPTIONS = {"KP_NUMBER": ("lo", "hi", "log2", "beyond"), "KP_CHOICE": ("beyond",),
+           "KP_FLAGS": ("beyond",), "KP_TEXT": (*_BYTES, "numeric"), "KP_BYTES": _BYTES,
+           "KP_BUFFER": ("min", "max"),
+           "KP_OUTPUT": (), "KP_INOUT": ("lo", "hi", "beyond")}
+RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_ERRNO", "KP_OFFSET")
 #: Every row. What begins a line and is called alike is taken for a mistake.
-ROWS = ("KP_FUNCTION", "KP_DIVERGES", "KP_SOURCES")
-#: The source tree of the kernel in use, as KP_SOURCES names it.
-SRCTREE = "$(srctree)/"
+ROWS = ("KP_FUNCTION", "KP_METHOD", "KP_DIVERGES", "KP_SOURCES", "KP_OBJECT", "KP_CREATE",
+        "KP_DESTROY", "KP_TYPE", "KP_INVARIANT", "KP_PROMISE")
+#: Options of a row of an operation, behind its parameters; those of _WORDS are text.
+ROW_OPTIONS = ("weight", "role", "locks", "owns", "on_error")
+_WORDS = ("locks", "owns", "on_error")
+CATEGORIES = ("ownership", "lifetime", "concurrency", "errors", "context", "layout",
+              "compatibility")
 #: As many arguments as the engine takes (KP_NR_ARGS).
 ARGS_MAX = 6
 
@@ -44,62 +63,6 @@ class BadRow(Exception):
     def __init__(self, line: int, what: str) -> None:
         super().__init__(what)
         self.line = line
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter of an operation. `type` is the C type of the number or of the bytes,
-    `size_type` that of their number; `names` are the values of a choice or of flags."""
-
-    kind: str
-    name: str
-    type: str
-    size_type: str
-    names: tuple[str, ...]
-    options: tuple[tuple[str, str], ...]
-    line: int
-
-    @property
-    def stored(self) -> bool:
-        """Whether it is a number that the operation alone stores."""
-        return self.kind == "KP_OUTPUT"
-
-
-@dataclass(frozen=True)
-class Returns:
-    """A return value: its kind, its C type, and the errnos or the argument it points into."""
-
-    kind: str
-    type: str
-    words: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Function:
-    """A function, as its row describes it."""
-
-    name: str
-    context: str
-    returns: Returns
-    parameters: tuple[Parameter, ...]
-    line: int
-
-    @property
-    def outputs(self) -> tuple[Parameter, ...]:
-        """The numbers that it stores."""
-        return tuple(p for p in self.parameters if p.stored)
-
-
-@dataclass(frozen=True)
-class Diverges:
-    """A difference that the contract accepts. `when` is C; see emit_c."""
-
-    id: str
-    function: str
-    when: str
-    reason: str
-    link: str
-    line: int
 
 
 def _blank(found: re.Match[str]) -> str:
@@ -211,14 +174,45 @@ def _returns(word: str, line: int, parameters: tuple[Parameter, ...]) -> Returns
     if kind == "KP_OFFSET" and (len(words) != 2 or words[1] not in [
             p.name for p in parameters if p.kind in ("KP_TEXT", "KP_BYTES", "KP_BUFFER")]):
         raise BadRow(line, "KP_OFFSET(type, parameter) wants a text or bytes to point into")
+    if kind == "KP_ERRNO":
+        return Returns(kind, "int", tuple(words))
     return Returns(kind, {"KP_VOID": "void", "KP_BOOL": "bool"}.get(kind) or words[0],
                    tuple(words[1:]))
 
 
-def _function(words: list[tuple[str, int]], line: int) -> Function:
+def _split(words: list[tuple[str, int]]) -> tuple[list[tuple[str, int]], tuple[tuple[str, str], ...]]:
+    """A row's words, and the options behind them."""
+    options: list[tuple[str, str]] = []
+    plain: list[tuple[str, int]] = []
+    for word, line in words:
+        found = re.fullmatch(r"\.(\w+) ?= ?(.+)", word)
+        if found is None:
+            if options:
+                raise BadRow(line, f"'{word}' behind an option of the row; options come last")
+            plain.append((word, line))
+            continue
+        name, value = found.groups()
+        if name not in ROW_OPTIONS:
+            raise BadRow(line, f"'{word}' is no option of a row; there are "
+                               f"{', '.join(f'.{option} = ...' for option in ROW_OPTIONS)}")
+        if name in _WORDS:
+            _text(value, line)
+        elif name == "role":
+            _name(value, line, "a role")
+        options.append((name, value))
+    return plain, tuple(options)
+
+
+def _text(word: str, line: int) -> str:
+    if not re.fullmatch(r'"(?:\\.|[^"\\])+"( "(?:\\.|[^"\\])+")*', word):
+        raise BadRow(line, f"{word or 'nothing'}: write text in quotes")
+    return word
+
+
+def _function(row: str, words: list[tuple[str, int]], line: int) -> Function:
+    words, options = _split(words)
     if len(words) < 3:
-        raise BadRow(line, "KP_FUNCTION wants a name, a context, what it returns, and its "
-                           "parameters")
+        raise BadRow(line, f"{row} wants a name, a context, what it returns, and its parameters")
     (name, _), (context, at), (returns, returns_at) = words[:3]
     if context not in CONTEXTS:
         raise BadRow(at, f"'{context}' is no context; there are {', '.join(CONTEXTS)}")
@@ -231,10 +225,14 @@ def _function(words: list[tuple[str, int]], line: int) -> Function:
             raise BadRow(parameter.line, f"two parameters are called {parameter.name}")
         seen.add(parameter.name)
     function = Function(_name(name, line, "a function"), context,
-                        _returns(returns, returns_at, parameters), parameters, line)
-    if function.outputs and function.returns.kind not in ("KP_VOID", "KP_BOOL", "KP_RESULT"):
+                        _returns(returns, returns_at, parameters), parameters, line,
+                        row == "KP_METHOD", options, row == "KP_CREATE")
+    if function.outputs and function.returns.kind not in ("KP_VOID", "KP_BOOL", "KP_RESULT",
+                                                          "KP_ERRNO"):
         raise BadRow(line, f"{name} returns a number and has a KP_OUTPUT: which of them Rust "
                            "returns is not clear; write a function around it")
+    if function.option("role") and not function.method:
+        raise BadRow(line, f"{name} has no object, so nothing excludes its role")
     return function
 
 
@@ -253,22 +251,9 @@ def _known(plain: str) -> None:
                             f"; there are {', '.join(ROWS)}"))
         if not row.group().startswith(f"{row.group(1)}("):
             raise BadRow(line, f"{row.group(1)} and its bracket stand together")
-    if not re.search(r"^KP_FUNCTION\(", plain, re.M):
+    if not re.search(r"^KP_(FUNCTION|METHOD)\(", plain, re.M):
         raise BadRow(1, "no row of a function; write KP_FUNCTION(name, context, what it returns, "
                         "its parameters) at the beginning of a line")
-
-
-@dataclass(frozen=True)
-class Source:
-    """A C file that a contract lists, and where it does."""
-
-    name: str
-    line: int
-
-    @property
-    def own(self) -> bool:
-        """Whether it stands beside the pair's own C side."""
-        return not self.name.startswith(("/", SRCTREE))
 
 
 def sources(text: str) -> tuple[Source, ...]:
@@ -295,14 +280,28 @@ def sources(text: str) -> tuple[Source, ...]:
     return tuple(found)
 
 
-def diverges(text: str) -> tuple[Diverges, ...]:
-    """The differences that a contract accepts."""
-    plain = _uncommented(text)
-    names = [function.name for function in read(text)]
-    found: list[Diverges] = []
-    for row in re.finditer(r"^KP_DIVERGES\(", plain, re.M):
+def _rows(plain: str, *names: str) -> list[tuple[str, list[tuple[str, int]], int]]:
+    """Rows of some names: the name, the words with their lines, and the row's line."""
+    found = []
+    for row in re.finditer(rf"^({'|'.join(names)})\(", plain, re.M):
         line = plain.count("\n", 0, row.start()) + 1
-        words = [word for word, _ in _words(plain, row.end(), line)[0]]
+        found.append((row.group(1), _words(plain, row.end(), line)[0], line))
+    return found
+
+
+def _once(plain: str, name: str) -> tuple[list[tuple[str, int]], int] | None:
+    """A row of which there is at most one."""
+    found = _rows(plain, name)
+    if len(found) > 1:
+        raise BadRow(found[1][2], f"a second {name}; a pair has one")
+    return found[0][1:] if found else None
+
+
+def _diverges(plain: str, functions: tuple[Function, ...]) -> tuple[Diverges, ...]:
+    names = [function.name for function in functions]
+    found: list[Diverges] = []
+    for _, row, line in _rows(plain, "KP_DIVERGES"):
+        words = [word for word, _ in row]
         if len(words) != 5:
             raise BadRow(line, "KP_DIVERGES wants an id, a function, when it differs, why that is "
                                "accepted, and where that was decided")
@@ -311,23 +310,87 @@ def diverges(text: str) -> tuple[Diverges, ...]:
             raise BadRow(line, f"'{ident}' is no new id: one of small letters, digits and _")
         if function not in names:
             raise BadRow(line, f"there is no row of a function {function}")
-        for text_ in texts:
-            if not re.fullmatch(r'"(?:\\.|[^"\\])+"( "(?:\\.|[^"\\])+")*', text_):
-                raise BadRow(line, f"{text_ or 'nothing'}: write text in quotes")
+        for text in texts:
+            _text(text, line)
         found.append(Diverges(ident, function, when, texts[0], texts[1], line))
     return tuple(found)
 
 
-def read(text: str) -> tuple[Function, ...]:
-    """The functions that a contract has rows of; every row is looked at."""
+def _invariants(plain: str) -> tuple[Invariant, ...]:
+    found: list[Invariant] = []
+    for name, row, line in _rows(plain, "KP_INVARIANT", "KP_PROMISE"):
+        words = [word for word, _ in row]
+        if len(words) != (6 if name == "KP_INVARIANT" else 4):
+            raise BadRow(line, f"{name} wants an id, a category, what holds, how C keeps it"
+                         + (", when it applies and what then holds" if name == "KP_INVARIANT"
+                            else ""))
+        ident, category, text, keeps = words[:4]
+        if not re.fullmatch("[a-z][a-z0-9_]*", ident) or ident in [i.id for i in found]:
+            raise BadRow(line, f"'{ident}' is no new id: one of small letters, digits and _")
+        if category not in CATEGORIES:
+            raise BadRow(line, f"'{category}' is no category; there are {', '.join(CATEGORIES)}")
+        when, then = words[4:] or ("", "")
+        found.append(Invariant(ident, category, _text(text, line), _text(keeps, line), when, then,
+                               line))
+    return tuple(found)
+
+
+def _types(plain: str) -> tuple[Shared, ...]:
+    found: list[Shared] = []
+    for _, row, line in _rows(plain, "KP_TYPE"):
+        words = [word for word, _ in row]
+        if len(words) < 2 or not re.fullmatch(r"struct \w+", words[0]):
+            raise BadRow(line, "KP_TYPE wants a struct and its members, in their order")
+        found.append(Shared(words[0], tuple(_name(w, line, "a member") for w in words[1:]), line))
+    return tuple(found)
+
+
+def _object(plain: str) -> tuple[Object | None, Function | None, Function | None]:
+    """The object of a pair, and how it is made and ends; nothing of a pair of functions."""
+    row = _once(plain, "KP_OBJECT")
+    made, ends = _once(plain, "KP_CREATE"), _once(plain, "KP_DESTROY")
+    if row is None:
+        for name, found in (("KP_CREATE", made), ("KP_DESTROY", ends)):
+            if found:
+                raise BadRow(found[1], f"{name} without KP_OBJECT, which names what is made")
+        for _, _, line in _rows(plain, "KP_METHOD", "KP_INVARIANT"):
+            raise BadRow(line, "there is no KP_OBJECT(struct x, struct x_view, function that takes "
+                               "the view)")
+        return None, None, None
+    words, line = [word for word, _ in row[0]], row[1]
+    if len(words) != 3 or not all(re.fullmatch(r"struct \w+", word) for word in words[:2]):
+        raise BadRow(line, "KP_OBJECT wants a struct, the struct of its view, and the function "
+                           "that takes the view")
+    if made is None or ends is None:
+        raise BadRow(line, "KP_OBJECT wants a KP_CREATE and a KP_DESTROY beside it")
+    create = _function("KP_CREATE", *made)
+    if create.returns.kind != "KP_RESULT" or create.returns.type != f"{words[0]} *":
+        raise BadRow(create.line, f"{create.name} returns KP_RESULT({words[0]} *, its errnos)")
+    for parameter in create.parameters:
+        if parameter.kind not in ("KP_NUMBER", "KP_CHOICE", "KP_FLAGS"):
+            raise BadRow(parameter.line, f"{create.name} takes numbers alone, not "
+                                         f"{parameter.kind}; write a function around it")
+    destroy, options = _split(ends[0])
+    if len(destroy) != 2 or destroy[1][0] not in CONTEXTS:
+        raise BadRow(ends[1], "KP_DESTROY wants a function and a context")
+    return (Object(words[0], words[1], _name(words[2], line, "a function"), line), create,
+            Function(_name(destroy[0][0], ends[1], "a function"), destroy[1][0],
+                     Returns("KP_VOID", "void", ()), (), ends[1], True, options))
+
+
+def read(text: str, pair: str = "") -> Contract:
+    """All that the rows of a contract say; every row is looked at."""
     plain = _uncommented(text)
     _known(plain)
     sources(text)
     found: list[Function] = []
-    for row in re.finditer(r"^KP_FUNCTION\(", plain, re.M):
-        line = plain.count("\n", 0, row.start()) + 1
-        function = _function(_words(plain, row.end(), line)[0], line)
-        if function.name in [f.name for f in found] or function.name == "noop":
+    for name, words, line in _rows(plain, "KP_FUNCTION", "KP_METHOD"):
+        function = _function(name, words, line)
+        if function.operation(pair) in [f.operation(pair) for f in found] or \
+                function.operation(pair) in ("noop", "view", "create", "destroy"):
             raise BadRow(line, f"the name {function.name} is taken")
         found.append(function)
-    return tuple(found)
+    functions = tuple(found)
+    known, create, destroy = _object(plain)
+    return Contract(pair, functions, _diverges(plain, functions), known, create, destroy,
+                    _types(plain), _invariants(plain))

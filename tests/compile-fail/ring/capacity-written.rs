@@ -4,8 +4,7 @@
 //!
 //! The storage of a ring is out of reach of those who use it.
 
-#[path = "../../../rust-stub/ring.rs"]
-mod ring;
+use super::port as ring;
 
 fn misuse(queue: &ring::RustQueue) {
     #[cfg(misuse)]

@@ -4,8 +4,7 @@
 //!
 //! A value cannot be taken from pop without a look at whether there was one.
 
-#[path = "../../../rust-stub/ring.rs"]
-mod ring;
+use super::port as ring;
 
 fn misuse(consumer: &mut ring::Consumer<ring::RustQueue>) -> u64 {
     #[cfg(misuse)]

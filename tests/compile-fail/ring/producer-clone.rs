@@ -4,8 +4,7 @@
 //!
 //! A second producer cannot be made from the first one.
 
-#[path = "../../../rust-stub/ring.rs"]
-mod ring;
+use super::port as ring;
 
 fn misuse(mut first: ring::Producer<ring::RustQueue>) -> kernel::error::Result {
     #[cfg(misuse)]

@@ -4,8 +4,7 @@
 //!
 //! A producer that was given to a thread cannot be used beside it.
 
-#[path = "../../../rust-stub/ring.rs"]
-mod ring;
+use super::port as ring;
 
 fn thread<T: Send + 'static>(end: T) {
     drop(end);

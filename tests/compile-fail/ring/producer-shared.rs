@@ -4,15 +4,14 @@
 //!
 //! Two threads that share a producer cannot push: pushing takes it for itself.
 
-#[path = "../../../rust-stub/ring.rs"]
-mod ring;
+use super::port as ring;
 
 #[cfg(misuse)]
-fn misuse(shared: &ring::Producer<ring::CQueue>) -> kernel::error::Result {
+fn misuse(shared: &ring::Producer<super::c::Object>) -> kernel::error::Result {
     shared.push(1)
 }
 
 #[cfg(not(misuse))]
-fn misuse(own: &mut ring::Producer<ring::CQueue>) -> kernel::error::Result {
+fn misuse(own: &mut ring::Producer<super::c::Object>) -> kernel::error::Result {
     own.push(1)
 }

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a contract says, as its rows are understood: see rows.py for the words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: The source tree of the kernel in use, as KP_SOURCES names it.
+SRCTREE = "$(srctree)/"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of an operation. `type` is the C type of the number or of the bytes,
+    `size_type` that of their number; `names` are the values of a choice or of flags."""
+
+    kind: str
+    name: str
+    type: str
+    size_type: str
+    names: tuple[str, ...]
+    options: tuple[tuple[str, str], ...]
+    line: int
+
+    @property
+    def stored(self) -> bool:
+        """Whether it is a number that the operation alone stores."""
+        return self.kind == "KP_OUTPUT"
+
+
+@dataclass(frozen=True)
+class Returns:
+    """A return value: its kind, its C type, and the errnos or the argument it points into."""
+
+    kind: str
+    type: str
+    words: tuple[str, ...]
+
+    @property
+    def fails(self) -> bool:
+        """Whether a negative value is an errno."""
+        return self.kind in ("KP_RESULT", "KP_ERRNO")
+
+
+@dataclass(frozen=True)
+class Function:
+    """A C function, as its row describes it. `options` are the row's own, as C has them.
+
+    `method`: its first argument is the object. `maker`: it makes the object.
+    """
+
+    name: str
+    context: str
+    returns: Returns
+    parameters: tuple[Parameter, ...]
+    line: int
+    method: bool = False
+    options: tuple[tuple[str, str], ...] = ()
+    maker: bool = False
+
+    @property
+    def outputs(self) -> tuple[Parameter, ...]:
+        """The numbers that it stores."""
+        return tuple(p for p in self.parameters if p.stored)
+
+    def option(self, name: str, default: str = "") -> str:
+        """An option of the row."""
+        return dict(self.options).get(name, default)
+
+    def operation(self, pair: str) -> str:
+        """Its name in programs and reports, and in the port.
+
+        It is that in C; what an object does is not called by the pair's name as well.
+        """
+        return self.name.removeprefix(f"{pair}_") if self.method or self.maker else self.name
+
+
+@dataclass(frozen=True)
+class Object:
+    """The object of a pair: its C type, its view, and the function that takes the view."""
+
+    type: str
+    view: str
+    viewer: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A type that both languages touch, and its members in their order."""
+
+    type: str
+    members: tuple[str, ...]
+    line: int
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """A promise of the contract. `when` and `then` are C, and empty where a case judges it."""
+
+    id: str
+    category: str
+    text: str
+    keeps: str
+    when: str
+    then: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Diverges:
+    """A difference that the contract accepts. `when` is C; see emit_c."""
+
+    id: str
+    function: str
+    when: str
+    reason: str
+    link: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """A C file that a contract lists, and where it does."""
+
+    name: str
+    line: int
+
+    @property
+    def own(self) -> bool:
+        """Whether it stands beside the pair's own C side."""
+        return not self.name.startswith(("/", SRCTREE))
+
+
+@dataclass(frozen=True)
+class Contract:
+    """All that the rows of one pair say. A pair of functions has no object."""
+
+    pair: str
+    functions: tuple[Function, ...]
+    diverges: tuple[Diverges, ...] = ()
+    object: Object | None = None
+    create: Function | None = None
+    destroy: Function | None = None
+    types: tuple[Shared, ...] = ()
+    invariants: tuple[Invariant, ...] = ()
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Who may carry out operations that exclude each other, each role once."""
+        found = dict.fromkeys(f.option("role") for f in self.functions if f.option("role"))
+        return tuple(found)
