@@ -12,7 +12,8 @@ use core::slice;
 use kernel::{
     error::to_result,
     prelude::*,
-    str::CStr, //
+    str::CStr,
+    types::ForeignOwnable, //
 };
 
 /// A text as a port takes it.
@@ -183,6 +184,12 @@ pub(crate) fn checked<T: Number>(ret: T) -> Result<T> {
     Ok(ret)
 }
 
+/// What a C function returned as an int and the contract has as a smaller or unsigned type.
+#[inline]
+pub(crate) fn narrowed<T: Number>(value: c_int) -> T {
+    T::of(value as u64)
+}
+
 /// A place in an argument, as the engine compares it.
 #[inline]
 pub(crate) fn place(at: Option<usize>) -> i64 {
@@ -203,9 +210,9 @@ pub(crate) fn pointer(at: Option<usize>, base: *const u8) -> *mut u8 {
 
 /// Makes C or the engine the owner of an object, or gives the errno as C does: as an `ERR_PTR()`.
 #[inline]
-pub(crate) fn owned<T, F>(made: Result<T>) -> *mut F {
-    match made.and_then(|object| Ok(KBox::new(object, GFP_KERNEL)?)) {
-        Ok(object) => KBox::into_raw(object).cast(),
+pub(crate) fn owned<T: 'static, I: PinInit<T>, F>(made: Result<I>) -> *mut F {
+    match made.and_then(|object| KBox::pin_init(object, GFP_KERNEL)) {
+        Ok(object) => object.into_foreign().cast(),
         Err(e) => e.to_ptr(),
     }
 }
@@ -228,9 +235,9 @@ pub(crate) unsafe fn borrowed<'a, T, F>(object: *mut F) -> &'a T {
 ///
 /// `object` must come from [`owned`] of the same type; it is gone afterwards.
 #[inline]
-pub(crate) unsafe fn released<T, F>(object: *mut F) {
+pub(crate) unsafe fn released<T: 'static, F>(object: *mut F) {
     // SAFETY: By the safety requirements of this function.
-    drop(unsafe { KBox::<T>::from_raw(object.cast()) });
+    drop(unsafe { Pin::<KBox<T>>::from_foreign(object.cast()) });
 }
 
 /// The arguments of one call, laid out by the engine.

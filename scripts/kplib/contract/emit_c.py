@@ -46,7 +46,7 @@ def _parameters(function: Function, obj: str = "") -> str:
 
 def _returned(function: Function) -> str:
     """The C type that a function returns, with a blank where a name may follow."""
-    kind = function.returns.type
+    kind = function.returns.c_type
     return kind if kind.endswith("*") else kind + " "
 
 
@@ -338,7 +338,7 @@ def _checks(contract: Contract, function: Function, text: _Text) -> None:
             not function.returns.type.endswith("*"):
         unsigned = "!" if function.returns.kind == "KP_UNSIGNED" else ""
         text.row(function.line,
-                 f"_Static_assert({unsigned}is_signed_type({function.returns.type}), "
+                 f"_Static_assert({unsigned}is_signed_type({function.returns.c_type}), "
                  f"\"{function.name}: {function.returns.kind} is of another sign\");")
     text.add("\n")
 

@@ -21,6 +21,8 @@ _HEAD = """\
 
 //! The root of pair {pair}'s crate, made by scripts/contract-glue; changes here are lost.
 
+#![allow(refining_impl_trait)] // A port may say that `create` gives the object itself.
+
 #[allow(dead_code, unused_macros)] // What one pair has no use for, another one does.
 #[macro_use]
 #[path = {shared}]
@@ -182,6 +184,7 @@ def _body_over_c(function: Function) -> str:
         body = f"        let __ret = {call};\n\n" + (
             f"        glue::checked(__ret)?;\n        Ok({outs})\n" if function.outputs
             else "        glue::checked(__ret).map(|_| ())\n" if kind == "KP_ERRNO"
+            else "        glue::checked(__ret).map(glue::narrowed)\n" if function.returns.narrowed
             else "        glue::checked(__ret)\n")
     elif function.outputs:
         body = f"        let __given = {call};\n\n        __given.then_some({outs})\n" \
@@ -240,7 +243,7 @@ def _entry(contract: Contract, function: Function) -> str:
     """C's way into the port."""
     body = _entry_body(contract, function)
     kind = function.returns.kind
-    returned = "" if kind == "KP_VOID" else _type(function.returns.type)
+    returned = "" if kind == "KP_VOID" else _type(function.returns.c_type)
     if kind == "KP_OFFSET":
         returned = "*mut c_char" if "const" not in function.returns.type else "*const c_char"
         returned = returned.replace("c_char", _bytes(
@@ -384,7 +387,8 @@ def _interface(contract: Contract) -> str:
             "once.\n"
             "pub(crate) trait Interface: Sized + Send + Sync + 'static {\n"
             f"    /// As `{contract.create.name}()` in C.\n"
-            f"    fn create({create}) -> Result<Self>;\n{methods}"
+            "    ///\n    /// What can fail comes first, before there is memory for the object.\n"
+            f"    fn create({create}) -> Result<impl PinInit<Self>>;\n{methods}"
             f"    /// The state, for comparison.\n    fn view(&self) -> "
             f"{_type(contract.object.view)};\n}}\n")
 
@@ -448,7 +452,7 @@ def _entries(contract: Contract) -> list[str]:
     view = next(f for f in callable_functions(contract) if f.name == contract.object.viewer)
     return [
         _extern(contract, contract.create, f"*mut {kind}",
-                f"        glue::owned(<port::Object as Interface>::create({create}))\n"),
+                f"        glue::owned::<port::Object, _, _>(port::Object::create({create}))\n"),
         _extern(contract, contract.destroy, "",
                 f"{safety}        unsafe {{ glue::released::<port::Object, _>(object) }};\n"),
         *(_entry(contract, f) for f in contract.functions),
@@ -470,7 +474,7 @@ def _invokers(contract: Contract) -> list[str]:
         // SAFETY: By the safety requirements of this function.
         let param = unsafe {{ &*param.cast::<kparity::Args>() }};
 
-        glue::owned(Caller::<I>::create({create}))
+        glue::owned::<Caller<I>, _, _>(Caller::<I>::create({create}))
     }}
 """, f"""\
     /// # Safety
@@ -501,9 +505,20 @@ def _invokers(contract: Contract) -> list[str]:
     return parts
 
 
+_CALLER = """
+use port::Caller;
+
+/// Each role is handed out as `&mut`, so nothing of a caller may be pinned.
+#[allow(dead_code)] // To compile is all that it is for.
+fn is_not_pinned<I: Interface>(caller: Caller<I>) -> impl Unpin {
+    caller
+}
+"""
+
+
 def _object(contract: Contract) -> str:
     """The parts of the root of a pair with an object."""
-    caller = "\nuse port::Caller;\n" if contract.roles else \
+    caller = _CALLER if contract.roles else \
         "\n/// Who uses an object: it has no roles, so this is the object.\ntype Caller<I> = I;\n"
     return (_interface(contract) + caller
             + _module("c", "The C side, as a Rust caller uses it.", [_object_over_c(contract)])

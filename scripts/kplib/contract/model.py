@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Results that C has as an int, beside errnos: KP_RESULT(bool, ...) and the like.
+NARROWED = ("bool", "u8", "u16", "u32")
 #: The source tree of the kernel in use, as KP_SOURCES names it.
 SRCTREE = "$(srctree)/"
 
@@ -40,6 +42,16 @@ class Returns:
     def fails(self) -> bool:
         """Whether a negative value is an errno."""
         return self.kind in ("KP_RESULT", "KP_ERRNO")
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether C has it as an int, of which what is no errno is of the type."""
+        return self.kind == "KP_RESULT" and self.type in NARROWED
+
+    @property
+    def c_type(self) -> str:
+        """The type that the function has in C."""
+        return "int" if self.narrowed else self.type
 
 
 @dataclass(frozen=True)
