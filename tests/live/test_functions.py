@@ -109,6 +109,14 @@ class TestFunctions(unittest.TestCase):
         ended = Run(self.folder / "out", *words, "LANE=check").end()
         self.assertEqual(ended.status, 1, ended.show())
         self.assertEqual(list(schema.unlike(ended.results())), [])
+        accepted = {row["id"]: row for row in ended.results()["pairs"]["kinds"]["accepted"]}
+        self.assertEqual(accepted["first_of_none"]["reason"],
+                         'the port has a first byte of "nothing"')
+        for path, least in (("c->rust", 1), ("rust->rust", 1), ("rust->c", 0)):
+            self.assertGreaterEqual(accepted["first_of_none"]["met"][path], least)
+        self.assertEqual(set(accepted["gone"]["met"].values()), {0})
+        self.assertIn("accepted difference first_of_none of kinds_first, met on c->rust ",
+                      ended.show())
         rows = cases(ended.results())
         for path in ("c->c", "rust->c"):
             self.assertEqual(rows["kinds", "lockstep", path]["status"], "pass")
