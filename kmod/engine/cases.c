@@ -342,12 +342,14 @@ void kp_case_atomic(struct kunit *test)
 		KUNIT_FAIL(test, "create: %pe", obj);
 		goto out;
 	}
+	kp_watch(trace, true);
 	preempt_disable();
 	switches = current->nvcsw;
 	kp_run(p->pair, p->id, obj, prog, trace);
 	switches = current->nvcsw - switches;
 	preempt_enable();
 	kp_destroy(p->pair, p->id, obj);
+	kp_watch(NULL, false);
 	judge_id(test, "never_sleeps");
 	KUNIT_EXPECT_EQ_MSG(test, switches, 0UL, "an operation slept");
 	judge_atomic(test, prog, ref, trace);

@@ -748,6 +748,13 @@ void kp_case_enter(const struct kp_pair *pair, struct kunit *test);
 void kp_case_exit(struct kunit *test);
 void kp_alive(void);
 
+const char *kp_mark(void);
+
+/* lost.c */
+void kp_watch(const struct kp_trace *trace, bool created);
+void kp_watch_start(void);
+void kp_watch_stop(void);
+
 /* threads.c */
 struct completion;
 struct task_struct;

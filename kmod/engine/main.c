@@ -234,11 +234,13 @@ EXPORT_SYMBOL_GPL(kp_pair_unregister);
 static int __init kparity_init(void)
 {
 	root = debugfs_create_dir("kparity", NULL);
+	kp_watch_start();
 	return 0;
 }
 
 static void __exit kparity_exit(void)
 {
+	kp_watch_stop();
 	debugfs_remove_recursive(root);
 }
 
