@@ -186,10 +186,11 @@ int kp_pair_register(const struct kp_pair *pair,
 	struct kp_stats *stats = pair->stats;
 	int err;
 
-	if (pair->nr_invariants > KP_MAX_INVARIANTS ||
+	if (pair->nr_ops > KP_MAX_OPS || pair->nr_invariants > KP_MAX_INVARIANTS ||
 	    pair->nr_diverges > KP_MAX_DIVERGES || pair->view_size > KP_VIEW_MAX) {
-		pr_err("kparity: %s: at most %u invariants, %u declared differences and %u bytes of view\n",
-		       pair->name, KP_MAX_INVARIANTS, KP_MAX_DIVERGES, KP_VIEW_MAX);
+		pr_err("kparity: %s: at most %u operations, %u invariants, %u declared differences and %u bytes of view\n",
+		       pair->name, KP_MAX_OPS - 1, KP_MAX_INVARIANTS, KP_MAX_DIVERGES,
+		       KP_VIEW_MAX);
 		return -EINVAL;
 	}
 	kp_pair_enter(pair);

@@ -199,6 +199,7 @@ EXPORT_SYMBOL_GPL(kp_case_enter);
  */
 void kp_case_exit(struct kunit *test)
 {
+	kp_reference_forget();
 	kp_pair_enter(running);
 }
 EXPORT_SYMBOL_GPL(kp_case_exit);

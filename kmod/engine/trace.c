@@ -66,6 +66,24 @@ void kp_trace_free(struct kp_trace *trace)
 EXPORT_SYMBOL_GPL(kp_trace_free);
 
 /**
+ * kp_trace_trim() - release what only a run needs
+ * @trace: the trace, which is not run again
+ *
+ * Outputs can no longer be printed.
+ */
+void kp_trace_trim(struct kp_trace *trace)
+{
+	u32 i;
+
+	kvfree(trace->arena);
+	kvfree(trace->kept);
+	trace->arena = NULL;
+	trace->kept = NULL;
+	for (i = 0; i < trace->step_max; i++)
+		trace->step[i].outs_at = KP_NOT_KEPT;
+}
+
+/**
  * kp_hash() - go on with a hash over further bytes
  * @hash: that of the bytes so far; %KP_HASH_START for none
  * @at: the bytes
