@@ -203,7 +203,8 @@ class TestStructures(unittest.TestCase):
         """Members are arguments of their own, and those behind them count on."""
         contract = rows.read(STRUCT, "x")
         set_up, = contract.functions
-        self.assertEqual([(i, p.name) for i, p in set_up.placed], [(0, "set"), (3, "by"), (4, "old")])
+        self.assertEqual([(i, p.name) for i, p in set_up.placed],
+                         [(0, "set"), (3, "by"), (4, "old")])
         self.assertEqual([a.name for a in set_up.arguments],
                          ["set.type", "set.pad[0]", "set.pad[1]", "by", "old"])
         self.assertEqual(set_up.arguments[1].names, ("SET_A", "SET_B"))

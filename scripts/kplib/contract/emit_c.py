@@ -205,7 +205,8 @@ def _asserts(function: Function, parameter: Parameter) -> list[str]:
     holds = []
     if parameter.members:
         members = [(f"(({parameter.type} *)0)->{m.name}", m) for m in parameter.members]
-        holds += [(f"sizeof({parameter.type}) == {' + '.join(f'sizeof({of})' for of, _ in members)}",
+        sizes = " + ".join(f"sizeof({of})" for of, _ in members)
+        holds += [(f"sizeof({parameter.type}) == {sizes}",
                    "a member is left out, or there is padding; write it as a member")]
         holds += [(f"__builtin_types_compatible_p(__typeof__({of}), {m.type})",
                    f"{m.name} is not of type {m.type}") for of, m in members]

@@ -103,7 +103,8 @@ def _raw(p: Parameter) -> str:
 def _safe(p: Parameter) -> str:
     """A parameter as the safe caller of C takes it."""
     kind = {"KP_TEXT": "&CStr", "KP_BYTES": "&[u8]", "KP_BUFFER": "&mut [u8]",
-            "KP_INOUT": f"&mut {_type(p.type)}", "KP_STRUCT": f"&{_type(p.type)}"}.get(p.kind, _type(p.type))
+            "KP_INOUT": f"&mut {_type(p.type)}",
+            "KP_STRUCT": f"&{_type(p.type)}"}.get(p.kind, _type(p.type))
     return f"{_name(p.name)}: {kind}"
 
 
@@ -248,8 +249,9 @@ def _entry_body(contract: Contract, function: Function) -> str:
         base = next(p for p in function.parameters if p.name == function.returns.words[0])
         return f"glue::pointer({call}, {_name(base.name)}.cast()).cast()"
     if function.returns.fails:
-        return (f"match {call} {{ Ok(__given) => {{ {store} 0 }} Err(e) => e.to_errno() as _ }}"
-                if function.outputs else f"{_returned(function, call)} as _")
+        ret = _type(function.returns.c_type)
+        return (f"match {call} {{ Ok(__given) => {{ {store} 0 }} Err(e) => e.to_errno() as {ret} }}"
+                if function.outputs else f"{_returned(function, call)} as {ret}")
     if kind == "KP_BOOL" and function.outputs:
         return f"match {call} {{ Some(__given) => {{ {store} true }} None => false }}"
     return f"let __given = {call}; {store}" if function.outputs else call
