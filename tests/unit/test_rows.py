@@ -147,6 +147,7 @@ class TestObjects(unittest.TestCase):
                  "KP_DESTROY without KP_OBJECT"),
                 ("KP_METHOD(f, ANY, KP_VOID)", 1, "there is no KP_OBJECT"),
                 (GOOD + 'KP_INVARIANT(a, layout, "a", "b", c, d)', 9, "there is no KP_OBJECT"),
+                (without("KP_TYPE"), 1, "there is no KP_TYPE(struct pot_view, its members)"),
                 (without("KP_DESTROY"), 1, "wants a KP_CREATE and a KP_DESTROY"),
                 (OBJECT + "KP_DESTROY(pot_destroy, SLEEPS)", 17, "a second KP_DESTROY"),
                 (OBJECT + "KP_OBJECT(struct a, struct b, c)", 17, "a second KP_OBJECT"),

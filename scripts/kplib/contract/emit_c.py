@@ -400,6 +400,10 @@ def glue(contract: Contract, path: str, own: str, suite: bool = False) -> str:
             text.add(_record(pair, function))
     if not contract.object:
         text.add(_text_record("kind", ('"kind=function"', _quoted(pair))))
+    else:
+        text.row(contract.object.line,
+                 f"_Static_assert(sizeof({contract.object.view}) <= KP_VIEW_MAX, "
+                 f"\"{contract.object.view} is larger than a view can be\");")
     _promises(contract, text)
     if contract.types:
         _layout(contract, text)

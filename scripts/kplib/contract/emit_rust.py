@@ -73,7 +73,7 @@ def _bytes(name: str) -> str:
 
 def named_types(contract: Contract) -> list[str]:
     """The types that bindgen is to translate: all that Rust has no word for."""
-    functions = contract.functions
+    functions = (*contract.functions, *([contract.create] if contract.create else []))
     words = {word for f in functions for p in f.parameters for word in (p.type, p.size_type)
              if word} | {re.sub(r"\bconst\b|\*", "", f.returns.type).strip() for f in functions}
     return sorted(_type(word).removeprefix("bindings::") for word in words

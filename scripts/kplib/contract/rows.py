@@ -450,5 +450,9 @@ def read(text: str, pair: str = "") -> Contract:
         found.append(function)
     functions = tuple(found)
     known, create, destroy = _object(plain)
-    return Contract(pair, functions, _diverges(plain, functions), known, create, destroy,
-                    _types(plain), _invariants(plain), _module(plain, functions))
+    types = _types(plain)
+    if known and known.view not in [shared.type for shared in types]:
+        raise BadRow(known.line, f"there is no KP_TYPE({known.view}, its members), by which both "
+                                 "languages are known to have the view alike")
+    return Contract(pair, functions, _diverges(plain, functions), known, create, destroy, types,
+                    _invariants(plain), _module(plain, functions))
