@@ -304,7 +304,7 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
  * @p: the path
  * @obj: an object that the path's driver has made
  * @op: the operation
- * @arg: its first argument; the others are 0
+ * @arg: its first argument, but for one that it only stores; the others are 0
  *
  * For cases that drive one object from several threads. What the operation may
  * not do at the same time as another one is the caller's to heed.
