@@ -13,7 +13,8 @@ use kernel::{
     error::to_result,
     prelude::*,
     str::CStr,
-    types::ForeignOwnable, //
+    types::ForeignOwnable,
+    InPlaceModule, //
 };
 
 /// A text as a port takes it.
@@ -90,6 +91,17 @@ pub(crate) unsafe fn bytes<S>(_: &S, at: *const u8, size: usize) -> &[u8] {
     }
     // SAFETY: By the safety requirements of this function.
     unsafe { slice::from_raw_parts(at, size) }
+}
+
+/// Takes in a structure of C's, for as long as the first argument lives.
+///
+/// # Safety
+///
+/// `at` must be valid, and what it points to must not change meanwhile.
+#[inline]
+pub(crate) unsafe fn structure<S, T>(_: &S, at: *const T) -> &T {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { &*at }
 }
 
 /// Takes in bytes of C's that may be written, for as long as the first argument lives. C may pass
@@ -238,6 +250,25 @@ pub(crate) unsafe fn borrowed<'a, T, F>(object: *mut F) -> &'a T {
 pub(crate) unsafe fn released<T: 'static, F>(object: *mut F) {
     // SAFETY: By the safety requirements of this function.
     drop(unsafe { Pin::<KBox<T>>::from_foreign(object.cast()) });
+}
+
+/// Makes what the port keeps while its module is loaded, or gives the errno as an `ERR_PTR()`. It
+/// goes by [`unloaded`].
+pub(crate) fn loaded<M: InPlaceModule + 'static>(module: &'static ThisModule) -> *mut c_void {
+    match KBox::pin_init(M::init(module), GFP_KERNEL) {
+        Ok(kept) => kept.into_foreign(),
+        Err(e) => e.to_ptr(),
+    }
+}
+
+/// Drops what the port kept while its module was loaded.
+///
+/// # Safety
+///
+/// `kept` must come from [`loaded`] of the same type; it is gone afterwards.
+pub(crate) unsafe fn unloaded<M: InPlaceModule + 'static>(kept: *mut c_void) {
+    // SAFETY: By the safety requirements of this function.
+    drop(unsafe { Pin::<KBox<M>>::from_foreign(kept) });
 }
 
 /// The arguments of one call, laid out by the engine.

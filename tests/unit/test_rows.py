@@ -187,6 +187,73 @@ class TestObjects(unittest.TestCase):
             self.assertIn(word, str(caught.exception))
 
 
+#: A structure with an array, and what both sides do when the module is loaded.
+STRUCT = """\
+KP_FUNCTION(set_up, SLEEPS, KP_ERRNO(-EINVAL),
+	    KP_STRUCT(struct setting, set, KP_NUMBER(u32, type, .lo = 1),
+		      KP_FLAGS(u16, pad[0], SET_A, SET_B), KP_NUMBER(u16, pad[1], .hi = 0)),
+	    KP_NUMBER(u32, by), KP_OUTPUT(u32, old))
+KP_MODULE(x_begin, end)
+"""
+
+
+class TestStructures(unittest.TestCase):
+    """Structures that are passed by pointer, and KP_MODULE"""
+
+    def test_good(self) -> None:
+        """Members are arguments of their own, and those behind them count on."""
+        contract = rows.read(STRUCT, "x")
+        set_up, = contract.functions
+        self.assertEqual([(i, p.name) for i, p in set_up.placed],
+                         [(0, "set"), (3, "by"), (4, "old")])
+        self.assertEqual([a.name for a in set_up.arguments],
+                         ["set.type", "set.pad[0]", "set.pad[1]", "by", "old"])
+        self.assertEqual(set_up.arguments[1].names, ("SET_A", "SET_B"))
+        self.assertEqual(contract.module, model.Module("x_begin", "end", 5))
+
+    def test_bad(self) -> None:
+        """Each mistake is told with its line."""
+        for was, now, line, word in (
+                ("struct setting, ", "setting, ", 2, "KP_STRUCT wants a struct"),
+                ("struct setting, set, ", "struct setting, ", 2, "no name of a parameter"),
+                ("KP_NUMBER(u32, type, .lo = 1)", "KP_TEXT(type)", 2, "no member of struct"),
+                ("KP_NUMBER(u32, type, .lo = 1)", "KP_NUMBER(u32)", 2, "wants 2 words"),
+                ("type", "pad", 2, "pad[0]: members stand in their order"),
+                ("pad[1]", "pad[2]", 2, "pad[2]: members stand in their order"),
+                ("pad[1]", "pad", 2, "pad: members stand in their order"),
+                (".hi = 0)),", ".hi = 0), KP_NUMBER(u32, a), KP_NUMBER(u32, b)),", 1,
+                 "more than 6 parameters, of which each member of a structure is one"),
+                ("(x_begin, end)", "(x_begin)", 5, "KP_MODULE wants a function for when"),
+                ("(x_begin, end)", "(x_begin, &end)", 5, "no name of a function"),
+                ("(x_begin, end)", "(set_up, end)", 5, "set_up is an operation")):
+            with self.subTest(now), self.assertRaises(rows.BadRow) as caught:
+                rows.read(STRUCT.replace(was, now))
+            self.assertEqual(caught.exception.line, line, caught.exception)
+            self.assertIn(word, str(caught.exception))
+        with self.assertRaisesRegex(rows.BadRow, "a second KP_MODULE"):
+            rows.read(STRUCT + "KP_MODULE(a, b)")
+
+    def test_built(self) -> None:
+        """Callers build it, and the port takes a reference; a keyword has a _ in bindgen's."""
+        contract = rows.read(STRUCT, "x")
+        text = emit_c.glue(contract, "c.h", "x_glue.c")
+        for line in ("\tconst struct setting set = { .type = (u32)slot[0].n, "
+                     ".pad[0] = (u16)slot[1].n, .pad[1] = (u16)slot[2].n };",
+                     "\tres->ret = set_up(&set, (u32)slot[3].n, slot[4].p);",
+                     "\tint err = x_begin();", "\trust_module = x_rust_begin();", "\tend();"):
+            self.assertIn(f"\n{line}\n", text)
+        self.assertIn("sizeof(struct setting) == sizeof(((struct setting *)0)->type) + ", text)
+        self.assertIn("void *x_rust_begin(void);\n", emit_c.header(contract, "c.h"))
+        text = emit_rust.root(contract, TOP, TOP / "x.rs")
+        self.assertIn("fn set_up(set: &bindings::setting, by: u32) -> Result<u32> {", text)
+        self.assertIn("&bindings::setting { type_: slot.number(0), "
+                      "pad: [slot.number(1), slot.number(2)] }, slot.number(3)", text)
+        self.assertIn("FromBytes for bindings::setting {}", text)
+        self.assertIn('module_type!("x", port::Module);', text)
+        self.assertNotIn("FromBytes", emit_rust.root(
+            rows.read(STRUCT.replace("u32, type", "bool, type"), "x"), TOP, TOP / "x.rs"))
+
+
 class TestSources(unittest.TestCase):
     """rows.sources()"""
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 #: Results that C has as an int, beside errnos: KP_RESULT(bool, ...) and the like.
 NARROWED = ("bool", "u8", "u16", "u32")
@@ -14,7 +14,8 @@ SRCTREE = "$(srctree)/"
 @dataclass(frozen=True)
 class Parameter:
     """One parameter of an operation. `type` is the C type of the number or of the bytes,
-    `size_type` that of their number; `names` are the values of a choice or of flags."""
+    `size_type` that of their number; `names` are the values of a choice or of flags; `members`
+    are those of a structure, of which each is an argument of its own for the engine."""
 
     kind: str
     name: str
@@ -23,6 +24,7 @@ class Parameter:
     names: tuple[str, ...]
     options: tuple[tuple[str, str], ...]
     line: int
+    members: tuple[Parameter, ...] = ()
 
     @property
     def stored(self) -> bool:
@@ -71,6 +73,18 @@ class Function:
     maker: bool = False
 
     @property
+    def placed(self) -> tuple[tuple[int, Parameter], ...]:
+        """Each parameter, and the number of its first argument for the engine."""
+        counts = [len(p.members) or 1 for p in self.parameters]
+        return tuple((sum(counts[:i]), p) for i, p in enumerate(self.parameters))
+
+    @property
+    def arguments(self) -> tuple[Parameter, ...]:
+        """The engine's arguments: members in place of their structure, and named with it."""
+        return tuple(a for p in self.parameters for a in (
+            [replace(m, name=f"{p.name}.{m.name}") for m in p.members] or [p]))
+
+    @property
     def outputs(self) -> tuple[Parameter, ...]:
         """The numbers that it stores."""
         return tuple(p for p in self.parameters if p.stored)
@@ -94,6 +108,15 @@ class Object:
     type: str
     view: str
     viewer: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Module:
+    """The C functions that are called when the pair's module is loaded, and before it goes."""
+
+    load: str
+    unload: str
     line: int
 
 
@@ -156,6 +179,7 @@ class Contract:
     destroy: Function | None = None
     types: tuple[Shared, ...] = ()
     invariants: tuple[Invariant, ...] = ()
+    module: Module | None = None
 
     @property
     def roles(self) -> tuple[str, ...]:
