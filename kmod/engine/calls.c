@@ -95,7 +95,8 @@ static void fill(const struct kp_arg *arg, const struct kp_program *prog,
 }
 
 /* Lay out the arguments of one operation; false if there is no memory. */
-static bool lay_out(const struct kp_trace *trace, u32 i, u8 guard, struct laid *laid, struct kp_slot *slot)
+static bool lay_out(const struct kp_trace *trace, u32 i, u8 guard,
+		    struct laid *laid, struct kp_slot *slot)
 {
 	const struct kp_step *step = &trace->prog->step[i];
 	const struct kp_arg *arg = trace->pair->op[step->op].arg;

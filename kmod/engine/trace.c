@@ -286,7 +286,8 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 		kp_watch(NULL, false);
 		trace->err = PTR_ERR(obj);
 		if (pair->creation && !errno_allowed(pair->creation, trace->err))
-			kp_trace_broken(trace, 0, "an errno of its creation that its row does not list");
+			kp_trace_broken(trace, 0,
+					"an errno of its creation that its row does not list");
 		return;
 	}
 	kp_watch(trace, true);

@@ -77,7 +77,8 @@ class TestObjects(Outside):
         self.assertEqual({rows["slate", "apart", path]["status"] for path in
                           ("c->c", "c->rust", "rust->c", "rust->rust")}, {"pass"})
         figures = ended.results()["pairs"]["slate"]["instructions"]
-        self.assertEqual(set(figures), {"noop", "put", "write", "read", "find", "cut", "slate_upper"})
+        self.assertEqual(set(figures) - {"noop"},
+                         {"put", "write", "read", "find", "cut", "slate_upper"})
 
     def test_wrong(self) -> None:
         """All bugs are told by one run, each as its smallest program."""

@@ -17,8 +17,8 @@ _HEAD = """\
 """
 _KINDS = {"KP_NUMBER": "KP_NUMBER", "KP_CHOICE": "KP_NUMBER", "KP_FLAGS": "KP_NUMBER"}
 _RETURNS = {"KP_VOID": "KP_RET_VOID", "KP_BOOL": "KP_RET_BOOL", "KP_SIGNED": "KP_RET_SIGNED",
-            "KP_UNSIGNED": "KP_RET_UNSIGNED", "KP_RESULT": "KP_RET_RESULT", "KP_ERRNO": "KP_RET_RESULT",
-            "KP_OFFSET": "KP_RET_OFFSET"}
+            "KP_UNSIGNED": "KP_RET_UNSIGNED", "KP_RESULT": "KP_RET_RESULT",
+            "KP_ERRNO": "KP_RET_RESULT", "KP_OFFSET": "KP_RET_OFFSET"}
 #: Weight of each function, and of the no-op that calibrates the driver.
 _WEIGHT, _NOOP_WEIGHT, _NOOP_WEIGHT_OF_OBJECT = 16, 1, 4
 #: Greatest number of bytes where a row gives none.
@@ -186,7 +186,7 @@ def _row(parameter: Parameter) -> str:
     members = [f'.name = "{parameter.name}"', f".kind = {kind}"]
     if parameter.kind not in _MAX:
         members += [f".size = sizeof({parameter.type})",
-                        f".is_signed = is_signed_type({parameter.type})"]
+                    f".is_signed = is_signed_type({parameter.type})"]
     members += _limits(parameter, given)
     if parameter.names:
         listed = ", ".join(f'{{ "{name}", {name} }}' for name in parameter.names)
@@ -300,7 +300,8 @@ def _judge(contract: Contract, invariant: Invariant, text: _Text) -> None:
     """A function that judges one operation by an invariant."""
     assert contract.object
     view = f"const {contract.object.view} *"
-    text.add(f"static __no_kcsan enum kp_verdict\njudge_{invariant.id}(const struct kp_observed *o)\n{{\n"
+    text.add("static __no_kcsan enum kp_verdict\n"
+             f"judge_{invariant.id}(const struct kp_observed *o)\n{{\n"
              f"\t{view}was __maybe_unused = o->before;\n"
              f"\t{view}now __maybe_unused = o->after;\n"
              "\tconst u64 *arg __maybe_unused = o->step->arg;\n"
@@ -426,9 +427,10 @@ def _driver(contract: Contract, side: str, text: _Text) -> None:
     name = f"{contract.pair}_c_over_{side}"
     members = [f".call = {name}_call"]
     if contract.object:
-        members += [f".create = {side}_create", f".destroy = {side}_destroy", f".view = {side}_view"]
+        members += [f".{word} = {side}_{word}" for word in ("create", "destroy", "view")]
     if contract.types:
-        members.append(f".layout = {{ ARRAY_SIZE({contract.pair}_layout), {contract.pair}_layout }}")
+        layout = f"{contract.pair}_layout"
+        members.append(f".layout = {{ ARRAY_SIZE({layout}), {layout} }}")
     text.add(f"static const struct kp_driver {name} = {{\n"
              + "".join(f"\t{member},\n" for member in members) + "};\n\n")
 

@@ -407,8 +407,8 @@ def _interface(contract: Contract) -> str:
     methods = "".join(
         f"{_docs(pair, f)}    {'unsafe ' * bool(f.option('role'))}{_signature(pair, f)};\n"
         for f in contract.functions)
-    return ("\n/// What both sides of the contract do. Any thread may use an object, and several at "
-            "once.\n"
+    return ("\n/// What both sides of the contract do. Any thread may use an object, and several "
+            "at once.\n"
             "pub(crate) trait Interface: Sized + Send + Sync + 'static {\n"
             f"    /// As `{contract.create.name}()` in C.\n"
             "    ///\n    /// What can fail comes first, before there is memory for the object.\n"
@@ -424,8 +424,8 @@ def _object_over_c(contract: Contract) -> str:
     create = ", ".join(_safe(p) for p in contract.create.parameters)
     args = ", ".join(map(_from, contract.create.parameters))
     methods = "".join(
-        f"\n        #[inline]\n        {'unsafe ' * bool(f.option('role'))}{_signature(pair, f)} {{\n"
-        f"{_body_over_c(f)}        }}\n" for f in contract.functions)
+        f"\n        #[inline]\n        {'unsafe ' * bool(f.option('role'))}"
+        f"{_signature(pair, f)} {{\n{_body_over_c(f)}        }}\n" for f in contract.functions)
     return f"""\
     /// An object of the C side, owned.
     ///

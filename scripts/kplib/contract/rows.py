@@ -221,7 +221,8 @@ def _returns(word: str, line: int, parameters: tuple[Parameter, ...]) -> Returns
                    tuple(words[1:]))
 
 
-def _split(words: list[tuple[str, int]]) -> tuple[list[tuple[str, int]], tuple[tuple[str, str], ...]]:
+def _split(words: list[tuple[str, int]]) -> tuple[
+        list[tuple[str, int]], tuple[tuple[str, str], ...]]:
     """A row's words, and the options behind them."""
     options: list[tuple[str, str]] = []
     plain: list[tuple[str, int]] = []
