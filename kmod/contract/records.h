@@ -52,7 +52,8 @@
 #define KP_OPERATION(...)
 #define KP_PROMISE(...)
 #define KP_INVARIANT(id, category, text, keeps, when, then)		\
-static enum kp_verdict KP_PASTE(judge_, id)(const struct kp_observed *o) \
+static __no_kcsan enum kp_verdict					\
+KP_PASTE(judge_, id)(const struct kp_observed *o)			\
 {									\
 	const struct kp_view *was __maybe_unused = o->before;		\
 	const struct kp_view *now __maybe_unused = o->after;		\

@@ -118,10 +118,9 @@ static void lockstep(struct kunit *test, const struct kp_path_param *p,
 
 	for (i = 0; i < kp_programs && !kp_groups_late(groups); i++) {
 		kp_alive();
-		kp_program_make(p->pair, prog, kp_seed, i, kp_steps);
-		kp_trace_run(ref, p->pair, KP_C_C, prog);
+		kp_program_vary(p->pair, prog, i);
 		kp_trace_run(got, p->pair, p->id, prog);
-		kp_groups_collect(groups, prog, ref, got);
+		kp_groups_collect(groups, prog, kp_reference(p->pair, prog, i, ref), got);
 	}
 	kp_groups_report(groups, test);
 	if (i < kp_programs)
@@ -140,16 +139,17 @@ static void lockstep(struct kunit *test, const struct kp_path_param *p,
 void kp_case_lockstep(struct kunit *test)
 {
 	const struct kp_path_param *p = test->param_value;
-	struct kp_program *prog = kp_program_alloc(kp_steps);
-	struct kp_trace *ref = kp_trace_alloc(kp_steps, true);
-	struct kp_trace *got = kp_trace_alloc(kp_steps, false);
-	struct kp_groups *groups = kp_groups_alloc(p, kp_steps);
+	u32 steps = kp_program_longest();
+	struct kp_program *prog = kp_program_alloc(steps);
+	struct kp_trace *ref = kp_trace_alloc(steps, true);
+	struct kp_trace *got = kp_trace_alloc(steps, false);
+	struct kp_groups *groups = kp_groups_alloc(p, steps);
 
 	if (prog && ref && got && groups) {
 		prog->observe = true;
 		lockstep(test, p, prog, ref, got, groups);
 	} else {
-		KUNIT_FAIL(test, "no memory for programs of %u steps", kp_steps);
+		KUNIT_FAIL(test, "no memory for programs of %u steps", steps);
 	}
 	kp_groups_free(groups);
 	kp_trace_free(got);
@@ -342,12 +342,14 @@ void kp_case_atomic(struct kunit *test)
 		KUNIT_FAIL(test, "create: %pe", obj);
 		goto out;
 	}
+	kp_watch(trace, true);
 	preempt_disable();
 	switches = current->nvcsw;
 	kp_run(p->pair, p->id, obj, prog, trace);
 	switches = current->nvcsw - switches;
 	preempt_enable();
 	kp_destroy(p->pair, p->id, obj);
+	kp_watch(NULL, false);
 	judge_id(test, "never_sleeps");
 	KUNIT_EXPECT_EQ_MSG(test, switches, 0UL, "an operation slept");
 	judge_atomic(test, prog, ref, trace);

@@ -222,7 +222,7 @@ struct kp_path_param {
 	enum kp_path_id id;
 };
 
-/** define KP_MAX_OPS - the most operations of a pair whose outcomes are told */
+/** define KP_MAX_OPS - the most operations of a pair, the no-op among them */
 #define KP_MAX_OPS		64
 
 /** define KP_MAX_INVARIANTS - the most invariants a pair can have */
@@ -674,6 +674,8 @@ struct kp_program *kp_program_alloc(u32 steps);
 void kp_program_free(struct kp_program *prog);
 void kp_program_make(const struct kp_pair *pair, struct kp_program *prog,
 		     u64 seed, u32 index, u32 steps);
+void kp_program_vary(const struct kp_pair *pair, struct kp_program *prog, u32 index);
+u32 kp_program_longest(void);
 void kp_program_valid(const struct kp_pair *pair, struct kp_program *prog,
 		      u32 steps);
 
@@ -704,6 +706,7 @@ struct kp_program *kp_program_parse(const struct kp_pair *pair,
 u64 kp_hash(u64 hash, const void *at, size_t size);
 struct kp_trace *kp_trace_alloc(u32 steps, bool reference);
 void kp_trace_free(struct kp_trace *trace);
+void kp_trace_trim(struct kp_trace *trace);
 void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
 		    enum kp_path_id path, const struct kp_program *prog);
 void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
@@ -729,6 +732,12 @@ bool kp_trace_diff(const struct kp_trace *a, const struct kp_trace *b, u32 from,
 u32 kp_trace_accepted(const struct kp_trace *a, const struct kp_trace *b,
 		      u32 *times);
 bool kp_same_kind(const struct kp_diff *a, const struct kp_diff *b);
+
+/* reference.c */
+const struct kp_trace *kp_reference(const struct kp_pair *pair,
+				    const struct kp_program *prog, u32 index,
+				    struct kp_trace *room);
+void kp_reference_forget(void);
 
 /* calls.c */
 u8 *kp_arena_alloc(void);
@@ -800,6 +809,13 @@ bool kp_case_wanted(const char *name);
 void kp_case_enter(const struct kp_pair *pair, struct kunit *test);
 void kp_case_exit(struct kunit *test);
 void kp_alive(void);
+
+const char *kp_mark(void);
+
+/* lost.c */
+void kp_watch(const struct kp_trace *trace, bool created);
+void kp_watch_start(void);
+void kp_watch_stop(void);
 
 /* threads.c */
 struct completion;

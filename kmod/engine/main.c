@@ -28,12 +28,15 @@ MODULE_PARM_DESC(steps, "operations in a program of a lockstep case");
 
 static struct dentry *root;
 
-/* One line an invariant: id, category, times judged on each path, cases. */
+/*
+ * One line an invariant: id, category, times judged on each path, cases; then one a
+ * difference that the contract accepts: id, "accepted", times met on each path.
+ */
 static int invariants_show(struct seq_file *seq, void *unused)
 {
 	const struct kp_pair *pair = seq->private;
 	const struct kp_stats *stats = pair->stats;
-	u32 i, path, bit;
+	u32 i, d, path, bit;
 
 	for (i = 0; i < pair->nr_invariants; i++) {
 		const struct kp_invariant *inv = &pair->invariant[i];
@@ -46,6 +49,12 @@ static int invariants_show(struct seq_file *seq, void *unused)
 			if (stats->judged_in[i] & BIT(bit))
 				seq_printf(seq, "%s ", stats->case_name[bit]);
 		seq_putc(seq, '\n');
+	}
+	for (d = 0; d < pair->nr_diverges; d++) {
+		seq_printf(seq, "%s\taccepted", pair->diverges[d].id);
+		for (path = 0; path < KP_NR_PATHS; path++)
+			seq_printf(seq, "\t%u", stats->diverged[d][path]);
+		seq_puts(seq, "\t\n");
 	}
 	return 0;
 }
@@ -127,22 +136,6 @@ static ssize_t programs_write(struct file *file, const char __user *from,
 	return len;
 }
 
-/* One line a declared difference: id, and how often it was met on each path. */
-static int diverges_show(struct seq_file *seq, void *unused)
-{
-	const struct kp_pair *pair = seq->private;
-	u32 d, path;
-
-	for (d = 0; d < pair->nr_diverges; d++) {
-		seq_puts(seq, pair->diverges[d].id);
-		for (path = 0; path < KP_NR_PATHS; path++)
-			seq_printf(seq, "\t%u", pair->stats->diverged[d][path]);
-		seq_putc(seq, '\n');
-	}
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(diverges);
-
 /* Failures so far, a line of JSON each. */
 static int failures_show(struct seq_file *seq, void *unused)
 {
@@ -193,10 +186,11 @@ int kp_pair_register(const struct kp_pair *pair,
 	struct kp_stats *stats = pair->stats;
 	int err;
 
-	if (pair->nr_invariants > KP_MAX_INVARIANTS ||
+	if (pair->nr_ops > KP_MAX_OPS || pair->nr_invariants > KP_MAX_INVARIANTS ||
 	    pair->nr_diverges > KP_MAX_DIVERGES || pair->view_size > KP_VIEW_MAX) {
-		pr_err("kparity: %s: at most %u invariants, %u declared differences and %u bytes of view\n",
-		       pair->name, KP_MAX_INVARIANTS, KP_MAX_DIVERGES, KP_VIEW_MAX);
+		pr_err("kparity: %s: at most %u operations, %u invariants, %u declared differences and %u bytes of view\n",
+		       pair->name, KP_MAX_OPS - 1, KP_MAX_INVARIANTS, KP_MAX_DIVERGES,
+		       KP_VIEW_MAX);
 		return -EINVAL;
 	}
 	kp_pair_enter(pair);
@@ -215,8 +209,6 @@ int kp_pair_register(const struct kp_pair *pair,
 			    &invariants_fops);
 	debugfs_create_file("cost", 0444, stats->dir, (void *)pair,
 			    &cost_fops);
-	debugfs_create_file("diverges", 0444, stats->dir, (void *)pair,
-			    &diverges_fops);
 	debugfs_create_file("failures", 0444, stats->dir, (void *)pair,
 			    &failures_fops);
 	debugfs_create_file("programs", 0200, stats->dir, (void *)pair,
@@ -243,11 +235,13 @@ EXPORT_SYMBOL_GPL(kp_pair_unregister);
 static int __init kparity_init(void)
 {
 	root = debugfs_create_dir("kparity", NULL);
+	kp_watch_start();
 	return 0;
 }
 
 static void __exit kparity_exit(void)
 {
+	kp_watch_stop();
 	debugfs_remove_recursive(root);
 }
 

@@ -40,6 +40,17 @@ MODULE_PARM_DESC(only, "the one case that is to run, of each pair");
 static unsigned long said_at;
 static const struct kp_pair *running;
 
+/**
+ * kp_mark() - the word in lines for the host
+ *
+ * Context: any.
+ * Return: the word; empty if there is no host
+ */
+const char *kp_mark(void)
+{
+	return mark;
+}
+
 /* Whether the consoles have printed all records before @next. */
 static bool printed(u64 next)
 {
@@ -188,6 +199,7 @@ EXPORT_SYMBOL_GPL(kp_case_enter);
  */
 void kp_case_exit(struct kunit *test)
 {
+	kp_reference_forget();
 	kp_pair_enter(running);
 }
 EXPORT_SYMBOL_GPL(kp_case_exit);

@@ -4,10 +4,12 @@
  * report here; every report is held against the contract at once.
  */
 #include <linux/err.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/timex.h>
+#include <linux/unaligned.h>
 #include "engine.h"
 
 const char *const kp_path_name[KP_NR_PATHS] = {
@@ -66,21 +68,53 @@ void kp_trace_free(struct kp_trace *trace)
 EXPORT_SYMBOL_GPL(kp_trace_free);
 
 /**
+ * kp_trace_trim() - release what only a run needs
+ * @trace: the trace, which is not run again
+ *
+ * Outputs can no longer be printed.
+ */
+void kp_trace_trim(struct kp_trace *trace)
+{
+	u32 i;
+
+	kvfree(trace->arena);
+	kvfree(trace->kept);
+	trace->arena = NULL;
+	trace->kept = NULL;
+	for (i = 0; i < trace->step_max; i++)
+		trace->step[i].outs_at = KP_NOT_KEPT;
+}
+
+/**
  * kp_hash() - go on with a hash over further bytes
  * @hash: that of the bytes so far; %KP_HASH_START for none
  * @at: the bytes
  * @size: how many they are
  *
- * FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/
+ * A word at a time, as every view is hashed after every operation. Each step is
+ * one-to-one, so that two views which differ in one word never have one hash; its
+ * shift brings the upper half down, of which alone the product mixes all bits.
  *
  * Return: the hash
  */
 u64 kp_hash(u64 hash, const void *at, size_t size)
 {
-	const u8 *p = at;
+	u64 word;
 
-	while (size--)
-		hash = (hash ^ *p++) * 0x100000001b3ULL;
+	while (size) {
+		size_t n = min(size, sizeof(word));
+
+		if (n == sizeof(word)) {
+			word = get_unaligned((const u64 *)at);
+		} else {
+			word = 0;
+			memcpy(&word, at, n);
+		}
+		hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+		hash ^= hash >> 32;
+		at += n;
+		size -= n;
+	}
 	return hash;
 }
 
@@ -251,15 +285,19 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 
 	kp_trace_start(trace, pair, path, prog);
 	trace->alive = true;
+	kp_watch(trace, false);
 	obj = kp_create(pair, path, prog->param);
 	if (IS_ERR(obj)) {
+		kp_watch(NULL, false);
 		trace->err = PTR_ERR(obj);
 		if (pair->creation && !errno_allowed(pair->creation, trace->err))
 			kp_trace_broken(trace, 0, "an errno of its creation that its row does not list");
 		return;
 	}
+	kp_watch(trace, true);
 	kp_run(pair, path, obj, prog, trace);
 	kp_destroy(pair, path, obj);
+	kp_watch(NULL, false);
 	if (trace->nr != prog->nr_steps)
 		kp_trace_broken(trace, trace->nr, "the driver skipped operations");
 }

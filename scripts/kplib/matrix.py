@@ -81,7 +81,8 @@ def _ledger(built: modules.Modules, found: dict[str, results.PairResult],
                 ktap.Verdict(pair, "contract", "", ktap.ERROR, (f"no ledger: {_why(err)}",)))
             continue
         book = ledger.Ledger(book.rows + mine.rows, book.dangling + mine.dangling,
-                             {**book.operations, **mine.operations})
+                             {**book.operations, **mine.operations},
+                             {**book.accepted, **mine.accepted})
     return book
 
 
@@ -238,7 +239,8 @@ def run_all(req: Request, tools: toolchain.Toolchain,
         finally:
             del waiting[0]
         if not req.machine_readable:
-            print(terminal.show(found.result, req.verbose, cell.folder), flush=True)
+            print(terminal.show(found.result, req.verbose, cell.folder, found.found),
+                  flush=True)
         if found.unsaved:
             ui.note(f"{' '.join(names)}: {found.unsaved}")
         rows.append(terminal.Row(*names, found.result, found.unsaved, found.found))

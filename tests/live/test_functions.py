@@ -102,6 +102,31 @@ class TestFunctions(unittest.TestCase):
                              failure["program"])
             self.assertIn(f" PROGRAM={failure['program_file']}", failure["replay"])
 
+    def test_lost(self) -> None:
+        """A call that takes its guest with it is told as a program, which does it again."""
+        shutil.copytree(PAIRS, self.folder / "pairs")
+        port = self.folder / "pairs/kinds/kinds.rs"
+        text = port.read_text()
+        self.assertEqual(text.count(PORT[0]), 1)
+        port.write_text(text.replace(
+            PORT[0], f"{PORT[0]}    let room = [0u8; 4];\n    let _ = core::hint::black_box("
+            "room[core::hint::black_box(data.len() / 8)]);\n"))
+        words = ("PAIR=kinds", f"PAIRS_DIR={self.folder / 'pairs'}", "ACCEL=tcg", "LANE=check")
+        ended = Run(self.folder / "out", *words).end()
+        self.assertEqual(list(schema.unlike(ended.results())), [])
+        for path in ("c->rust", "rust->rust"):
+            row = cases(ended.results())["kinds", "lockstep", path]
+            self.assertEqual(row["status"], "error")
+            (failure,) = row["failures"]
+            self.assertEqual((failure["what"], failure["operation"], failure["step"]),
+                             ("lost", "kinds_first", 1))
+            self.assertEqual(failure["program"][0], "kinds")
+            self.assertRegex(failure["program"][1], "kinds_first ")
+            self.assertIn("the smallest program that does it, found with 1 guest:", row["log"])
+        again = Run(self.folder / "out", *words, f"PROGRAM={failure['program_file']}").end()
+        row = cases(again.results())["kinds", "regress", "rust->rust"]
+        self.assertEqual(row["failures"][0]["program"], failure["program"], again.show())
+
     def test_wrong(self) -> None:
         """All bugs are told by one run, each as its smallest program; and such a program runs."""
         broken(self.folder / "pairs")
@@ -109,6 +134,14 @@ class TestFunctions(unittest.TestCase):
         ended = Run(self.folder / "out", *words, "LANE=check").end()
         self.assertEqual(ended.status, 1, ended.show())
         self.assertEqual(list(schema.unlike(ended.results())), [])
+        accepted = {row["id"]: row for row in ended.results()["pairs"]["kinds"]["accepted"]}
+        self.assertEqual(accepted["first_of_none"]["reason"],
+                         'the port has a first byte of "nothing"')
+        for path, least in (("c->rust", 1), ("rust->rust", 1), ("rust->c", 0)):
+            self.assertGreaterEqual(accepted["first_of_none"]["met"][path], least)
+        self.assertEqual(set(accepted["gone"]["met"].values()), {0})
+        self.assertIn("accepted difference first_of_none of kinds_first, met on c->rust ",
+                      ended.show())
         rows = cases(ended.results())
         for path in ("c->c", "rust->c"):
             self.assertEqual(rows["kinds", "lockstep", path]["status"], "pass")

@@ -99,16 +99,17 @@ class Agenda:
 
     def lose(self, at: Position, ran: list[str], lost: GuestLost, lines: list[str],
              began: bool = False, unloading: bool = False,
-             before: list[Report[Position]] | None = None) -> None:
+             before: list[Report[Position]] | None = None,
+             program: tuple[str, ...] = ()) -> None:
         """A guest was lost at a position. `ran` are the pairs that had run in it by then.
 
         `began`: cases of the pair at that position had run, or begun to. `unloading`: no
         pair was to run any more. `before` has complaints about that pair, which are
-        its own only if the loss is.
+        its own only if the loss is. `program` ran in the guest.
         """
         what = str(lost)
         work = next((w for w in self.works if w.pair == at.pair and w.pair not in ran), None)
-        loss = self._result.lose(Loss(self._result.case_id(at), what, lines))
+        loss = self._result.lose(Loss(self._result.case_id(at), what, lines, program=program))
         others = tuple(pair for pair in reversed(ran) if pair != at.pair)
         named = "" if lost.stuck else next(iter(leaks.MODULE.findall("\n".join(lines))), "")
         if named in others and not lost.external:

@@ -186,6 +186,7 @@ class Console:
     def __init__(self, token: str, file: BinaryIO | None = None) -> None:
         self._marker = re.compile(
             rf"kparity\[{re.escape(token)}\]: (?:at (\S+) (\S+) (\S+)(?: (\d+))?|alive)$")
+        self._of_program = re.compile(rf"kparity\[{re.escape(token)}\]: \|(?: (.*)|(\.))$")
         self._file = file
         self._rest = b""
         self._open: Report[Position] | None = None
@@ -193,6 +194,9 @@ class Console:
         self.reports: list[Report[Position]] = []
         #: Each position with the tick of the guest's clock at which it began.
         self.history: list[tuple[int, Position]] = []
+        #: Lines of the program that ran when the kernel panicked, once all have come.
+        self.program: tuple[str, ...] = ()
+        self._program: list[str] = []
         #: Pairs that any marker has named.
         self.named: set[str] = set()
         self.size = 0
@@ -266,6 +270,12 @@ class Console:
     def _line(self, text: str) -> None:
         line = plain(text)
         self.panicked = self.panicked or bool(_PANICKED.match(line))
+        if found := self._of_program.match(line):
+            if found.group(2):
+                self.program = tuple(self._program)
+            else:
+                self._program.append(found.group(1))
+            return
         if self._frozen:
             return
         if marker := self._marker.match(line):

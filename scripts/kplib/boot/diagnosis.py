@@ -48,8 +48,12 @@ def _stopped(pid: int) -> bool:
     return False
 
 
-def stuck(line: SerialLine, monitor: qmp.Monitor, pid: int, limit: float, doing: str) -> GuestLost:
+def stuck(line: SerialLine, monitor: qmp.Monitor, pid: int, limit: float, doing: str,
+          kept: bool = False) -> GuestLost:
     """The reason why nothing came for `limit` seconds, with the stacks of CPUs and tasks.
+
+    At last the guest is made to panic, so that it tells of the program that ran; unless it
+    is `kept` for someone to look at.
 
     The case that the guest was silent in stays the console's position, whatever the
     guest prints from here on: it may go on at any moment, as nothing has stopped it. If
@@ -80,6 +84,9 @@ def stuck(line: SerialLine, monitor: qmp.Monitor, pid: int, limit: float, doing:
             line.until_quiet(5.0, 30.0, 15.0)
     dump = line.said(before).decode(errors="replace")
     said, told = stacks.of_stuck([plain(ui.clean(text)) for text in dump.splitlines()])
+    if told and not kept and not line.console.panicked:
+        with contextlib.suppress(qmp.MonitorError, OSError):
+            _sysrq(line, monitor, b"c")
     walks: unwind.Walks = ()
     if not told:
         with contextlib.suppress(qmp.MonitorError, OSError):

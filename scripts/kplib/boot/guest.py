@@ -99,6 +99,7 @@ class Guest:
         self._errors = errors
         self._watched: dict[int, Callable[[], None]] = {}
         self._ends_at_panic = False
+        self._kept = False
         os.set_blocking(self._in, False)
         os.set_blocking(self._out, False)
 
@@ -131,6 +132,7 @@ class Guest:
 
         With `until_panic` a panic is the end nevertheless, until hold().
         """
+        self._kept = True
         self.write("asking it to stay", PANIC, b"0").ok()
         self._ends_at_panic = until_panic
 
@@ -173,7 +175,7 @@ class Guest:
                 if self.silence.starved:
                     raise self._starved(limit, f"while {self._port.doing}")
                 raise diagnosis.stuck(self.line, self.monitor, self._process.pid,
-                                      limit, self._port.doing)
+                                      limit, self._port.doing, self._kept)
 
     def wait_for_end(self, deadline: float) -> None:
         """Let a guest that was told to power off do so."""

@@ -8,6 +8,7 @@ from typing import Callable
 
 from kplib.boot import console
 from kplib.boot.console import Console, Position, Report
+from kplib.boot.reduce import Reduced
 from kplib.configure.lanes import Lane, user_suite
 
 
@@ -35,6 +36,14 @@ class Loss:
     suspects: tuple[str, ...] = ()
     right_behind: bool = False
     notes: tuple[str, ...] = ()
+    #: The program that ran, up to the call that did not return; see reduce.py for `reduced`.
+    program: tuple[str, ...] = ()
+    reduced: Reduced | None = None
+
+    @property
+    def smallest(self) -> tuple[str, ...]:
+        """The program, as small as it could be made."""
+        return self.reduced.program if self.reduced else self.program
 
 
 @dataclass(frozen=True)

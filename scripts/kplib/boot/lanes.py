@@ -9,22 +9,31 @@ under test does, and however often it does it.
 
 from __future__ import annotations
 
+import functools
 import secrets
+import tempfile
 import threading
 import time
 from concurrent.futures import CancelledError, Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Protocol
 
-from kplib.boot import agenda, guest, qemu, stacks, unwind
+from kplib.boot import agenda, guest, qemu, reduce, stacks, unwind
 from kplib.boot.agenda import Agenda
 from kplib.boot.console import CHECKERS, FATAL, Position, Report
-from kplib.boot.laneresult import LaneResult
+from kplib.boot.laneresult import CaseId, LaneResult
 from kplib.boot.session import Session
 from kplib.build.modules import Modules
 from kplib.build.setup import Setup
 from kplib.common.errors import GuestLost
 from kplib.configure.lanes import Lane
+
+
+#: Cases whose programs PROGRAM= runs in the same way, and how many losses are made small.
+REPLAYED, REDUCED_MAX = ("lockstep", "regress"), 3
+#: Caller and side, as the engine names paths (kp_path_name).
+PATHS = ("c->c", "c->rust", "rust->c", "rust->rust")
 
 
 class Keeper(Protocol):
@@ -59,6 +68,34 @@ class _Run:
                 break
         self._agenda.settle()
         self.result.ended()
+        if self._keeper is None and not self.result.lane.counts and not self.result.lost:
+            self._reduce()
+
+    def _reduce(self) -> None:
+        """Make the programs small that took guests with them, the first few."""
+        found = [loss for loss in self.result.losses
+                 if loss.program and loss.at.case in REPLAYED and not loss.suspects]
+        for loss in found[:REDUCED_MAX]:
+            loss.reduced = reduce.reduce(
+                loss.program, functools.partial(self._loses, loss.at))
+
+    def _loses(self, at: CaseId, program: tuple[str, ...]) -> bool:
+        """Whether a guest that runs a program on a case's path, and nothing else, is lost."""
+        pair = program[0].split()[0]
+        others = [Position(pair, "regress", path) for path in PATHS if path != at.path]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "program"
+            path.write_text("\n".join(program) + "\n", encoding="utf-8")
+            request = replace(self._setup.request, pairs=(pair,), program=path)
+            setup = replace(self._setup, request=request)
+            try:
+                with qemu.boot(setup, self.result.lane, self._path, self._token,
+                               cancelled=self._cancelled) as vm:
+                    Session(vm, setup, LaneResult(self.result.lane), self._built.result(),
+                            self._token, [agenda.Work(pair, others)]).run()
+            except GuestLost as err:
+                return not err.external
+        return False
 
     def _one(self, works: list[agenda.Work]) -> None:
         """Run works in one guest."""
@@ -117,7 +154,8 @@ class _Run:
                 lines[:0] = unwind.lines(lost.walks, session.modules, self._setup)
         self._agenda.lose(at, session.ran if session else [], lost, lines,
                           any(p.pair == at.pair and p.case for _, p in vm.console.history),
-                          session is not None and session.unloading, before)
+                          session is not None and session.unloading, before,
+                          vm.console.program)
 
     def _run_kept(self, session: Session, keeper: Keeper) -> None:
         """One pair after the other. At the first failure the guest is left up."""

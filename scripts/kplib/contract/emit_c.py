@@ -293,7 +293,7 @@ def _judge(contract: Contract, invariant: Invariant, text: _Text) -> None:
     """A function that judges one operation by an invariant."""
     assert contract.object
     view = f"const {contract.object.view} *"
-    text.add(f"static enum kp_verdict judge_{invariant.id}(const struct kp_observed *o)\n{{\n"
+    text.add(f"static __no_kcsan enum kp_verdict\njudge_{invariant.id}(const struct kp_observed *o)\n{{\n"
              f"\t{view}was __maybe_unused = o->before;\n"
              f"\t{view}now __maybe_unused = o->after;\n"
              "\tconst u64 *arg __maybe_unused = o->step->arg;\n"

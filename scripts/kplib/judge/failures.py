@@ -16,6 +16,7 @@ from typing import Any, Iterable
 
 from kplib.boot.console import Report
 from kplib.boot.laneresult import CaseId, LaneResult, Loss
+from kplib.boot.lanes import REPLAYED
 from kplib.build import told
 from kplib.build.setup import Setup
 from kplib.common import cache, ui
@@ -26,8 +27,6 @@ from kplib.judge.ledger import Ledger
 from kplib.judge.results import ArchResult
 from kplib.judge.tables import REFERENCE, Difference
 
-#: Cases of the engine whose programs PROGRAM= runs in the same way.
-REPLAYED = ("lockstep", "regress")
 #: The case that tells of a contract's records; no guest runs it.
 LEDGER = "contract"
 
@@ -88,6 +87,11 @@ class Teller:
     def _operation(self, name: str | None) -> records.Operation | None:
         return next((op for op in self.book.operations.get(self.pair, ()) if op.name == name), None)
 
+    def _file(self, program: tuple[str, ...]) -> Path:
+        """Where a program is saved."""
+        text = "\n".join(program) + "\n"
+        return self.programs / f"{self.pair}-{cache.digest(text)}"
+
     def _difference(self, stage: str, found: Difference) -> dict[str, Any]:
         if found.too_long:
             return _failure(stage, found.what, "the program is too long for its fields; it is in "
@@ -95,8 +99,7 @@ class Teller:
         operation = self._operation(found.operation)
         again, file = self._again, None
         if found.case in REPLAYED:
-            text = "\n".join(found.program) + "\n"
-            file = self.programs / f"{self.pair}-{cache.digest(text)}"
+            file = self._file(found.program)
             again = f"PAIR={self.pair} {self.result.of_program(file)}"
         return _failure(
             stage, found.what, _message(found), again, found.times,
@@ -115,8 +118,15 @@ class Teller:
                         checker=report.checker, stack=_lines(report.lines))
 
     def _loss(self, stage: str, loss: Loss) -> dict[str, Any]:
-        return _failure(stage, "lost", ui.clean("; ".join((loss.what, *loss.notes))), self._again,
-                        stack=_lines(loss.lines))
+        program, again, file = list(loss.smallest), self._again, None
+        if program and loss.at.case in REPLAYED:
+            file = self._file(loss.smallest)
+            again = f"PAIR={self.pair} {self.result.of_program(file)}"
+        return _failure(stage, "lost", ui.clean("; ".join((loss.what, *loss.notes))), again,
+                        stack=_lines(loss.lines), program=program or None,
+                        program_file=file and str(file), step=len(program) - 1 or None
+                        if program else None,
+                        operation=program[-1].split()[0] if program[1:] else None)
 
     def _lane(self, suite: str) -> LaneResult | None:
         return next((lane for lane in self.result.lanes if suite == lane.lane.suite(self.pair)

@@ -9,7 +9,7 @@ and cases that put it to the test on each path.
 from __future__ import annotations
 
 import difflib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,14 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """A difference that a contract accepts, and how often it was met on each path."""
+
+    difference: records.Accepted
+    met: dict[str, int]
+
+
+@dataclass(frozen=True)
 class Dangling:
     """Something that names an invariant which its pair's contract does not have."""
 
@@ -68,6 +76,7 @@ class Ledger:
     rows: tuple[Row, ...]
     dangling: tuple[Dangling, ...]
     operations: dict[str, tuple[records.Operation, ...]]
+    accepted: dict[str, tuple[Accepted, ...]] = field(default_factory=dict)
 
     def gaps(self) -> list[str]:
         """Everything that keeps the ledger from being complete."""
@@ -94,6 +103,11 @@ class Ledger:
         } for row in self.rows if row.pair == pair]
 
 
+    def accepted_to_json(self, pair: str) -> list[dict[str, Any]]:
+        """The differences that a pair's contract accepts, for results.json."""
+        return [{**asdict(one.difference), "met": one.met} for one in self.accepted.get(pair, ())]
+
+
 def _lost(contract: records.Contract, pair: Pair, where: str, verb: str, ident: str) -> str:
     """One line on a name that is no invariant of a contract."""
     known = [promise.id for promise in contract.promises]
@@ -110,21 +124,25 @@ def build(built: modules.Modules, found: dict[str, results.PairResult],
     `folder` is PAIRS_DIR.
     """
     rows, dangling = [], []
-    operations = {}
+    operations, accepted = {}, {}
     for pair, path in built.pairs.items():
         contract = records.read(path)
         source = files(pair, folder)
         tests = compile_fail.find(source)
-        judged = {i.id: i for i in found[pair].invariants} if pair in found else {}
+        ran = found[pair].invariants if pair in found else []
+        judged = {i.id: i for i in ran if i.category != tables.ACCEPTED}
+        counts = {i.id: i.judged for i in ran if i.category == tables.ACCEPTED}
         known = {promise.id for promise in contract.promises}
         operations[pair] = contract.operations
+        accepted[pair] = tuple(
+            Accepted(one, counts.get(one.id, {})) for one in contract.accepted)
         for promise in contract.promises:
-            ran = judged.get(promise.id)
+            shown = judged.get(promise.id)
             rows.append(Row(
                 pair, promise,
                 tuple(e for e in contract.encodings if e.id == promise.id),
                 tuple(t.name for t in tests if promise.id in t.invariants),
-                ran.judged if ran else {}, tuple(ran.cases) if ran else ()))
+                shown.judged if shown else {}, tuple(shown.cases) if shown else ()))
         if not contract.promises and contract.kind != "function":
             dangling.append(Dangling(pair, f"{short(source.contract)} has no invariants"))
             continue
@@ -132,7 +150,7 @@ def build(built: modules.Modules, found: dict[str, results.PairResult],
                      for e in contract.encodings if e.id not in known]
         dangling += [Dangling(pair, _lost(contract, source, short(t.path), "is about", i))
                      for t in tests for i in t.invariants if i not in known]
-    return Ledger(tuple(rows), tuple(dangling), operations)
+    return Ledger(tuple(rows), tuple(dangling), operations, accepted)
 
 
 def _row(row: Row) -> list[str]:
@@ -157,6 +175,10 @@ def show(ledger: Ledger) -> str:
         for op in operations:
             lines.append(f"  {op.name}: context {op.context}; locks: {op.locks}; errnos: "
                          f"{', '.join(op.errnos) or 'none'}; {op.owns}; on error {op.on_error}")
+        for one in ledger.accepted.get(pair, ()):
+            lines += ["", f"  accepted difference {one.difference.id} of {one.difference.operation}: "
+                      f"{one.difference.reason} ({one.difference.link})",
+                      f"    when {one.difference.when}", f"    met: {tables.met(one.met)}"]
         for row in ledger.rows:
             if row.pair == pair:
                 lines += _row(row)

@@ -54,6 +54,17 @@ class Encoding:
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """A difference that the contract accepts: in C when, why, and where that was decided."""
+
+    id: str
+    operation: str
+    when: str
+    reason: str
+    link: str
+
+
+@dataclass(frozen=True)
 class Contract:
     """All records of one module."""
 
@@ -63,6 +74,7 @@ class Contract:
     types: tuple[str, ...]
     #: "function" where there is no object whose state could be promised anything.
     kind: str = "object"
+    accepted: tuple[Accepted, ...] = ()
 
 
 def section(data: bytes, name: bytes = SECTION) -> bytes:
@@ -90,7 +102,7 @@ def _errnos(text: str) -> tuple[str, ...]:
 
 def parse(raw: bytes) -> Contract:
     """The records in a section."""
-    operations, promises, encodings, types = [], [], [], []
+    operations, promises, encodings, types, accepted = [], [], [], [], []
     kind = "object"
     for text in raw.decode(errors="replace").split("\0"):
         if not text:
@@ -106,12 +118,14 @@ def parse(raw: bytes) -> Contract:
             # rustc writes the path it was given; the checkout's own part is what matters.
             at = field[3].rfind("rust-stub/")
             encodings.append(Encoding(field[0], field[1], field[2], field[3][max(at, 0):]))
+        elif tag == "diverges":
+            accepted.append(Accepted(*field[:5]))
         elif tag == "kind":
             kind = field[0]
         elif tag == "type":
             types.append(field[0].removeprefix("struct "))
     return Contract(tuple(operations), tuple(promises), tuple(encodings), tuple(types),
-                    kind)
+                    kind, tuple(accepted))
 
 
 def read(module: Path) -> Contract:

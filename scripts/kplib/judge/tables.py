@@ -35,12 +35,17 @@ class Cost:
 
 @dataclass(frozen=True)
 class Invariant:
-    """How often an invariant was put to the test on each path."""
+    """How often an invariant was put to the test on each path; or, of category ACCEPTED, a
+    difference that the contract accepts was met."""
 
     id: str
     category: str
     judged: dict[str, int]
     cases: list[str]
+
+
+#: Category of a difference that the contract accepts, in the engine's table.
+ACCEPTED = "accepted"
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,12 @@ def geometric_mean(table: dict[str, dict[str, Cost]], path: str) -> float | None
     """Geometric mean of a path's ratios over all operations."""
     ratios = [row[path].ratio for row in table.values() if path in row and row[path].ratio]
     return math.exp(math.fsum(math.log(r or 1) for r in ratios) / len(ratios)) if ratios else None
+
+
+def met(counts: dict[str, int]) -> str:
+    """How often a difference was met, on the paths where it was."""
+    return ", ".join(f"{path} {count} times" for path, count in counts.items() if count) \
+        or "no path"
 
 
 def parse_invariants(text: str) -> list[Invariant]:

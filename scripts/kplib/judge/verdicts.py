@@ -16,6 +16,8 @@ from kplib.judge.tables import PATHS, REFERENCE
 
 #: How many reports of the kernel a case and path shows.
 REPORTS = 4
+#: Calls at the end of a program that a person is shown.
+SHOWN = 8
 
 
 def given(lane: LaneResult, pair: str) -> dict[str, str]:
@@ -49,6 +51,23 @@ def untold(lane: LaneResult) -> list[Loss]:
         loss.suspects and (len(loss.suspects) == 1 or loss.right_behind))]
 
 
+def program(loss: Loss) -> list[str]:
+    """The program that a guest was lost with, for a person."""
+    if not loss.program:
+        return []
+    calls = len(loss.program) - 1
+    if loss.reduced is None or not loss.reduced.again:
+        head = f"it was at call {calls} of this program" if calls else "it made this object"
+        head += "; run alone, the program does not do it again" if loss.reduced else ""
+        lines = [*loss.program[:1], *(["  ..."] if calls > SHOWN else []),
+                 *loss.program[1:][-SHOWN:]]
+    else:
+        guests = f"{loss.reduced.guests} guest{'s' * (loss.reduced.guests != 1)}"
+        head = f"the smallest program that does it, found with {guests}:"
+        lines = list(loss.reduced.program)
+    return [head, *(f"    {line}" for line in lines)]
+
+
 def of_suite(tree: Path, lane: LaneResult, pair: str, suite: str) -> list[ktap.Verdict]:
     """One verdict for each planned case and path of a suite, in their order."""
     planned = [at for at in lane.planned.get(pair, []) if at.suite == suite]
@@ -80,7 +99,7 @@ def of_suite(tree: Path, lane: LaneResult, pair: str, suite: str) -> list[ktap.V
     for loss, at in losses:
         found[at.case, at.path] = ktap.Verdict(
             suite, at.case, at.path, ktap.ERROR,
-            (loss.what, *loss.notes, *stacks.summary(loss.lines, rest)))
+            (loss.what, *loss.notes, *program(loss), *stacks.summary(loss.lines, rest)))
     several: collections.Counter[tuple[str, str]] = collections.Counter()
     for report in lane.reports:
         key = report.at.case, report.at.path

@@ -109,6 +109,7 @@ def complete(result: ArchResult, book: Ledger, where: Path,
     for name, pair in found["pairs"].items():
         teller = failures.Teller(name, result, book, pairs_dir, _programs(where))
         pair["contract"] = book.to_json(name)
+        pair["accepted"] = book.accepted_to_json(name)
         for case, verdict in zip(pair["cases"], result.pairs[name].verdicts):
             case["seconds"] = seconds.get((case["suite"], case["case"], case["path"]))
             case["failures"] = teller.tell(verdict)

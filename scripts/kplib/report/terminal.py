@@ -18,7 +18,7 @@ from kplib.common.errors import FAILED, KparityError
 from kplib.configure.lanes import user_suite
 from kplib.judge import ktap
 from kplib.judge.results import ArchResult, PairResult
-from kplib.judge.tables import NOOP, PATHS, Cost, geometric_mean
+from kplib.judge.tables import NOOP, PATHS, Cost, geometric_mean, met
 from kplib.report import files
 
 _COLOUR = {ktap.PASS: "32", ktap.FAIL: "31", ktap.ERROR: "31", ktap.SKIP: "33"}
@@ -251,6 +251,13 @@ def _unbuilt(document: dict[str, Any], where: str) -> str:
                       f"{_paint(document['verdict'].upper(), ktap.FAIL)}, {document['why']}"])
 
 
+def _accepted(document: dict[str, Any]) -> list[str]:
+    """What differs and is accepted: a person is told of it in each report."""
+    return [f"  {name}: accepted difference {one['id']} of {one['operation']}, met on "
+            f"{met(one['met'])}: {one['reason']}"
+            for name, pair in document["pairs"].items() for one in pair.get("accepted", ())]
+
+
 def text(document: dict[str, Any], verbose: bool, tables: bool, where: str) -> str:
     """The report on results.json, which is in the folder `where`.
 
@@ -271,6 +278,7 @@ def text(document: dict[str, Any], verbose: bool, tables: bool, where: str) -> s
     else:
         lines += _summary(pairs)
     lines += _legend(pairs, tables)
+    lines += _accepted(document)
     for pair_name, pair in pairs.items():
         if failures := _failures(pair_name, pair, document["replay"]):
             lines += ["", *failures]
@@ -303,11 +311,12 @@ def shown(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def show(result: ArchResult, verbose: bool, folder: Path | None = None) -> str:
-    """The report at the end of a run on one arch and variant."""
+def show(result: ArchResult, verbose: bool, folder: Path | None = None,
+         found: dict[str, Any] | None = None) -> str:
+    """The report at the end of a run on one arch and variant; `found` is its results.json."""
     kernel = result.kernel
     where = shown(folder) if folder else f"{kernel.arch.name}/{kernel.variant.name}"
-    return text(files.document(result), verbose, verbose or len(result.pairs) == 1, where)
+    return text(found or files.document(result), verbose, verbose or len(result.pairs) == 1, where)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The program that takes its guest with it. When the kernel panics, what has run of
+ * it goes to the console, as text that runs again with PROGRAM=: a stack alone does
+ * not say with which arguments.
+ */
+#include <linux/module.h>
+#include <linux/notifier.h>
+#include <linux/panic_notifier.h>
+#include <linux/seq_buf.h>
+#include "engine.h"
+
+/* printk() cuts longer lines off; a call with so many bytes is left out. */
+#define LINE_SIZE	800
+
+static const struct kp_trace *watched;
+static bool has_object;
+
+/**
+ * kp_watch() - name the program that runs, in case the kernel does not survive it
+ * @trace: its trace; NULL once it is over. Borrowed until then.
+ * @created: its object has been created
+ *
+ * Context: task; one program at a time.
+ */
+void kp_watch(const struct kp_trace *trace, bool created)
+{
+	WRITE_ONCE(watched, trace);
+	WRITE_ONCE(has_object, created);
+}
+
+static void tell(struct seq_buf *line)
+{
+	if (seq_buf_has_overflowed(line))
+		pr_emerg("kparity[%s]: | too long\n", kp_mark());
+	else
+		pr_emerg("kparity[%s]: | %s\n", kp_mark(), seq_buf_str(line));
+}
+
+static int panicked(struct notifier_block *nb, unsigned long event, void *unused)
+{
+	static char text[LINE_SIZE];
+	const struct kp_trace *trace = READ_ONCE(watched);
+	struct seq_buf line;
+	u32 i, nr;
+
+	if (!trace || !*kp_mark())
+		return NOTIFY_DONE;
+	WRITE_ONCE(watched, NULL);
+	/* The call that has begun is the last one, or the object's end is. */
+	nr = READ_ONCE(has_object) ? min(trace->nr + 1, trace->prog->nr_steps) : 0;
+	seq_buf_init(&line, text, sizeof(text));
+	kp_print_create(&line, trace->pair, trace->prog->param);
+	tell(&line);
+	for (i = 0; i < nr; i++) {
+		seq_buf_clear(&line);
+		kp_print_step(&line, trace->pair, trace->prog, i);
+		tell(&line);
+	}
+	pr_emerg("kparity[%s]: |.\n", kp_mark());
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block notifier = { .notifier_call = panicked };
+
+/**
+ * kp_watch_start() - have panics tell of the program that runs
+ */
+void kp_watch_start(void)
+{
+	atomic_notifier_chain_register(&panic_notifier_list, &notifier);
+}
+
+/**
+ * kp_watch_stop() - undo kp_watch_start()
+ */
+void kp_watch_stop(void)
+{
+	atomic_notifier_chain_unregister(&panic_notifier_list, &notifier);
+}
