@@ -226,27 +226,27 @@ static inline u32 registry_released(const struct registry_view *v)
 	return v->made - v->live;
 }
 
-/* About half of the names are registered at a time, and most slots are full. */
+/* There is a name more than the largest registry takes; most slots are full. */
 KP_OBJECT(struct registry, struct registry_view, registry_view)
 KP_CREATE(registry_create, SLEEPS, KP_RESULT(struct registry *, -EINVAL, -ENOMEM),
-	  KP_NUMBER(u32, limit, .lo = 6, .hi = REGISTRY_MAX + 1))
+	  KP_NUMBER(u32, limit, .lo = 6, .hi = REGISTRY_MAX, .beyond = true))
 KP_DESTROY(registry_destroy, SLEEPS)
 KP_HANDLE(struct registry_object, struct registry_info, registry_info, registry_put,
 	  slot, .outlives = true)
 KP_METHOD(registry_add, ATOMIC, KP_ERRNO(-ENOMEM, -EEXIST, -ENOSPC),
-	  KP_NUMBER(u32, name, .hi = 11), KP_NUMBER(u64, value),
+	  KP_NUMBER(u32, name, .hi = REGISTRY_MAX), KP_NUMBER(u64, value),
 	  .weight = 10, .locks = "takes the registry's spinlock",
 	  .owns = "the registry owns the new object's reference",
 	  .on_error = "the new object is released, without the lock")
 KP_METHOD(registry_get, ATOMIC, KP_NEW(struct registry_object *, -ENOENT),
-	  KP_NUMBER(u32, name, .hi = 11),
+	  KP_NUMBER(u32, name, .hi = REGISTRY_MAX),
 	  .weight = 14, .locks = "takes the registry's spinlock",
 	  .on_error = "no reference is taken")
 KP_FUNCTION(registry_ref, ANY, KP_NEW(struct registry_object *),
 	    KP_BORROWED(struct registry_object, obj), .weight = 6)
 KP_FUNCTION(registry_put, ATOMIC, KP_VOID, KP_GIVEN(struct registry_object, obj),
 	    .weight = 5, .locks = "none; none may be held")
-KP_METHOD(registry_remove, ATOMIC, KP_ERRNO(-ENOENT), KP_NUMBER(u32, name, .hi = 11),
+KP_METHOD(registry_remove, ATOMIC, KP_ERRNO(-ENOENT), KP_NUMBER(u32, name, .hi = REGISTRY_MAX),
 	  .weight = 8, .locks = "takes the registry's spinlock",
 	  .owns = "the registry's reference is gone")
 KP_FUNCTION(registry_value, ANY, KP_UNSIGNED(u64),
