@@ -33,6 +33,7 @@
 #define KP_INVARIANT(...)
 #define KP_PROMISE(...)
 #define KP_HANDLE(...)
+#define KP_MODULE(...)
 
 /**
  * define KP_POISON - what an operation's output holds before the call

@@ -410,7 +410,7 @@ void kp_calls_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
  * @path: the path
  * @obj: the object
  * @op: the operation, whose arguments are numbers
- * @arg: its arguments
+ * @arg: its arguments in their order, but for those that it only stores
  *
  * Context: that of the operation.
  * Return: the result, -EIO if it was not called; its @out is the first number that was stored
@@ -422,22 +422,27 @@ struct kp_result kp_call_once(const struct kp_pair *pair, enum kp_path_id path,
 	struct kp_result res = { .out = KP_POISON };
 	struct kp_slot slot[KP_NR_ARGS] = {};
 	void **held = pair->nr_handles ? kp_handles(pair, obj) : NULL;
-	u64 number[KP_NR_ARGS];
+	u64 number[KP_NR_ARGS], value[KP_NR_ARGS] = {};
 	void *made = NULL;
 	u32 a;
 
 	for (a = 0; a < KP_NR_ARGS && args[a].name; a++) {
-		slot[a] = (struct kp_slot){ arg[a], &number[a] };
-		number[a] = args[a].kind == KP_OUTPUT ? KP_POISON : slot[a].n;
+		slot[a] = (struct kp_slot){ .p = &number[a] };
+		number[a] = KP_POISON;
+		if (args[a].kind == KP_OUTPUT)
+			continue;
+		value[a] = *arg++;
+		slot[a].n = value[a];
+		number[a] = value[a];
 	}
-	if (held && !take_handles(args, arg, held, slot, &made)) {
+	if (held && !take_handles(args, value, held, slot, &made)) {
 		res.ret = -EIO;
 		return res;
 	}
 	pair->path[path]->call[op](kp_object(pair, obj), slot, &res);
 	if (held) {
-		drop_given(args, arg, held);
-		hold(pair->path[path], args, arg, held, made);
+		drop_given(args, value, held);
+		hold(pair->path[path], args, value, held, made);
 	}
 	for (a = 0; a < KP_NR_ARGS && args[a].name; a++)
 		if (args[a].kind == KP_OUTPUT && res.out == KP_POISON)

@@ -18,6 +18,10 @@ KP_METHOD(desk_take, ANY, KP_NEW(struct seat *, -EBUSY), KP_NUMBER(u32, row))
 KP_FUNCTION(desk_swap, ANY, KP_NEW(struct seat *),
 	    KP_GIVEN(struct seat, mine), KP_BORROWED(struct seat, other))
 """
+TYPES = """
+KP_TYPE(struct desk_view, seats)
+KP_TYPE(struct seat_view, row)
+"""
 
 
 class TestHandles(unittest.TestCase):
@@ -26,13 +30,13 @@ class TestHandles(unittest.TestCase):
     def refused(self, text: str, line: int, word: str) -> None:
         """A contract is refused, for a line, with a word."""
         with self.assertRaises(rows.BadRow) as caught:
-            rows.read(text, "desk")
+            rows.read(text + TYPES, "desk")
         self.assertEqual(caught.exception.line, line, caught.exception)
         self.assertIn(word, str(caught.exception))
 
     def test_read(self) -> None:
         """What gives a handle back may have a row, and is an operation then."""
-        contract = rows.read(OBJECT + HANDLE + TAKE, "desk")
+        contract = rows.read(OBJECT + HANDLE + TAKE + TYPES, "desk")
         assert contract.handle
         self.assertFalse(contract.handle.outlives)
         self.assertEqual([f.operation("desk") for f in contract.functions], ["take", "swap"])
@@ -41,7 +45,7 @@ class TestHandles(unittest.TestCase):
         self.assertEqual([contract.guarded(f) for f in contract.functions], [True, True])
         contract = rows.read(
             OBJECT + HANDLE.replace("seats)", "seats, .outlives = true)") + TAKE
-            + "KP_FUNCTION(desk_leave, ANY, KP_VOID, KP_GIVEN(struct seat, seat))", "desk")
+            + "KP_FUNCTION(desk_leave, ANY, KP_VOID, KP_GIVEN(struct seat, seat))" + TYPES, "desk")
         assert contract.handle
         self.assertTrue(contract.handle.outlives)
         self.assertEqual([f.puts for f in contract.functions], [False, False, True])
@@ -72,9 +76,16 @@ class TestHandles(unittest.TestCase):
             with self.subTest(text):
                 self.refused(text, line, word)
 
+    def test_types(self) -> None:
+        """What a handle shows is compared by its bytes, so both languages must agree on it."""
+        with self.assertRaises(rows.BadRow) as caught:
+            rows.read(OBJECT + HANDLE + TAKE + "KP_TYPE(struct desk_view, seats)\n", "desk")
+        self.assertIn("there is no KP_TYPE(struct seat_view", str(caught.exception))
+        self.assertEqual(caught.exception.line, 4)
+
     def test_written(self) -> None:
         """Where a handle goes is the last argument; without .outlives its maker is unsafe."""
-        contract = rows.read(OBJECT + HANDLE + TAKE, "desk")
+        contract = rows.read(OBJECT + HANDLE + TAKE + TYPES, "desk")
         c = emit_c.glue(contract, "contract.h", "glue.c")
         self.assertIn("res->ret = kp_new(desk_take(obj, (u32)slot[0].n), slot[1].p);", c)
         self.assertIn("kp_new(desk_swap(slot[0].p, slot[1].p), slot[2].p)", c)
