@@ -62,7 +62,8 @@ class TestHandles(unittest.TestCase):
                 (OBJECT + HANDLE + "KP_FUNCTION(f, ANY, KP_VOID,\n KP_GIVEN(struct desk, s))", 6,
                  "KP_HANDLE is of struct seat"),
                 (OBJECT + HANDLE + HANDLE + TAKE, 5, "a second KP_HANDLE"),
-                (OBJECT + HANDLE.replace(", seats", "") + TAKE, 4, "the member of struct desk_view"),
+                (OBJECT + HANDLE.replace(", seats", "") + TAKE, 4,
+                 "the member of struct desk_view"),
                 (OBJECT + HANDLE.replace("seats", "seats, .lasts = true") + TAKE, 4,
                  ".outlives = true"),
                 (OBJECT + HANDLE + TAKE + "KP_FUNCTION(desk_leave, ANY, KP_SIGNED(int),\n"
