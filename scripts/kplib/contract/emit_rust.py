@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kplib.contract.emit_c import callable_functions, rust_name
 from kplib.contract.model import Contract, Function, Parameter
-from kplib.contract.rows import BadRow
+from kplib.contract.rows import USER, BadRow
 
 _HEAD = """\
 // SPDX-License-Identifier: GPL-2.0
@@ -91,6 +91,9 @@ def _raw(p: Parameter) -> str:
         return f"{name}: *const {_bytes(p.type)}, {p.name}_size: {_type(p.size_type)}"
     if p.kind == "KP_BUFFER":
         return f"{name}: *mut {_bytes(p.type)}, {p.name}_size: {_type(p.size_type)}"
+    if p.kind in USER:
+        pointer = "*const" if p.kind == "KP_USER_BYTES" else "*mut"
+        return f"{name}: {pointer} c_void, {p.name}_size: {_type(p.size_type)}"
     if p.kind in ("KP_OUTPUT", "KP_INOUT"):
         return f"{name}: *mut {_type(p.type)}"
     return f"{name}: {_type(p.type)}"
@@ -99,7 +102,9 @@ def _raw(p: Parameter) -> str:
 def _safe(p: Parameter) -> str:
     """A parameter as the safe caller of C takes it."""
     kind = {"KP_TEXT": "&CStr", "KP_BYTES": "&[u8]", "KP_BUFFER": "&mut [u8]",
-            "KP_INOUT": f"&mut {_type(p.type)}"}.get(p.kind, _type(p.type))
+            "KP_INOUT": f"&mut {_type(p.type)}",
+            "KP_USER_BYTES": "glue::UserMemory",
+            "KP_USER_BUFFER": "glue::UserMemory"}.get(p.kind, _type(p.type))
     return f"{_name(p.name)}: {kind}"
 
 
@@ -109,6 +114,8 @@ def _into(p: Parameter) -> str:
     return {"KP_TEXT": f"glue::text(&__call, {name})",
             "KP_BYTES": f"glue::bytes(&__call, {name}.cast(), {p.name}_size as usize)",
             "KP_BUFFER": f"glue::buffer(&__call, {name}.cast(), {p.name}_size as usize)",
+            "KP_USER_BYTES": f"glue::user({name}.cast_mut(), {p.name}_size as usize)",
+            "KP_USER_BUFFER": f"glue::user({name}, {p.name}_size as usize)",
             "KP_INOUT": f"&mut *{name}"}.get(p.kind, name)
 
 
@@ -118,6 +125,8 @@ def _from(p: Parameter) -> str:
     return {"KP_TEXT": f"glue::c_text({name})",
             "KP_BYTES": f"{name}.as_ptr().cast(), {name}.len() as {_type(p.size_type)}",
             "KP_BUFFER": f"{name}.as_mut_ptr().cast(), {name}.len() as {_type(p.size_type)}",
+            "KP_USER_BYTES": f"{name}.as_const_ptr(), {p.name}_size as {_type(p.size_type)}",
+            "KP_USER_BUFFER": f"{name}.as_mut_ptr(), {p.name}_size as {_type(p.size_type)}",
             "KP_INOUT": f"{name}", "KP_OUTPUT": f"&mut {name}"}.get(p.kind, name)
 
 
@@ -126,6 +135,7 @@ def _slot(p: Parameter, at: int) -> str:
     return {"KP_TEXT": f"slot.text({at})",
             "KP_BYTES": f"glue::bytes(&slot, slot.bytes({at}), slot.len({at}))",
             "KP_BUFFER": f"glue::buffer(&slot, slot.bytes({at}), slot.len({at}))",
+            "KP_USER_BYTES": f"slot.user({at})", "KP_USER_BUFFER": f"slot.user({at})",
             "KP_INOUT": f"slot.number_at({at})"}.get(p.kind, f"slot.number({at})")
 
 
@@ -172,6 +182,9 @@ def _body_over_c(function: Function) -> str:
               "time.\n")
     lets = "".join(f"        let mut {_name(p.name)} = Default::default();\n"
                    for _, p in _outputs(function))
+    lets += "".join(f"        let ({_name(p.name)}, {p.name}_size) = "
+                    f"{_name(p.name)}.into_parts();\n"
+                    for p in function.parameters if p.kind in USER)
     outs = _tuple([_name(p.name) for _, p in _outputs(function)])
     kind = function.returns.kind
     if kind == "KP_OFFSET":
@@ -246,8 +259,8 @@ def _entry(contract: Contract, function: Function) -> str:
         returned = returned.replace("c_char", _bytes(
             function.returns.type.replace("const", "").replace("*", "").strip()))
     kinds = {p.kind for p in function.parameters}
-    # Numbers that are passed by value ask nothing of the caller.
-    if function.method or kinds - {"KP_NUMBER", "KP_CHOICE", "KP_FLAGS"}:
+    # Numbers that are passed by value, and user memory, ask nothing of the caller.
+    if function.method or kinds - {"KP_NUMBER", "KP_CHOICE", "KP_FLAGS", *USER}:
         body = ("        // SAFETY: By the safety requirements of this function.\n"
                 f"        unsafe {{ {body} }}\n")
     else:
