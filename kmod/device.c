@@ -60,7 +60,7 @@ struct device_unit {
 	u64 sample[] __counted_by(limit);
 };
 
-static struct device_unit *unit_create(u32 limit)
+struct device_unit *device_unit_create(u32 limit)
 {
 	struct device_unit *unit;
 
@@ -76,7 +76,7 @@ static struct device_unit *unit_create(u32 limit)
 	return unit;
 }
 
-static void unit_destroy(struct device_unit *unit)
+void device_unit_destroy(struct device_unit *unit)
 {
 	mutex_destroy(&unit->queue_lock);
 	mutex_destroy(&unit->lock);
@@ -120,8 +120,7 @@ static void unit_clear(struct device_unit *unit)
 	unit_queue_unlock(unit);
 }
 
-static int unit_configure(struct device_unit *unit,
-			  const struct device_config *config)
+int device_configure(struct device_unit *unit, const struct device_config *config)
 {
 	int err = -EBUSY;
 
@@ -172,7 +171,7 @@ static int unit_reset(struct device_unit *unit)
 	return err;
 }
 
-static int unit_command(struct device_unit *unit, u32 cmd)
+int device_command(struct device_unit *unit, u32 cmd)
 {
 	switch (cmd) {
 	case DEVICE_IOC_START:
@@ -222,8 +221,7 @@ static int unit_pop(struct device_unit *unit, u64 *value)
 	return err;
 }
 
-static int unit_feed(struct device_unit *unit,
-		     const struct device_sample *sample)
+int device_feed(struct device_unit *unit, const struct device_sample *sample)
 {
 	int err = -EBUSY;
 
@@ -248,7 +246,7 @@ static int unit_try_read(struct device_unit *unit, u64 *value)
 	return err;
 }
 
-static int unit_read(struct device_unit *unit, u64 *value, bool nonblock)
+int device_read(struct device_unit *unit, u64 *value, bool nonblock)
 {
 	int err = unit_try_read(unit, value);
 	int signal = 0;
@@ -262,7 +260,7 @@ static int unit_read(struct device_unit *unit, u64 *value, bool nonblock)
 	return err && signal ? signal : err;
 }
 
-static bool unit_poll(struct device_unit *unit)
+bool device_poll(struct device_unit *unit)
 {
 	bool readable;
 
@@ -272,7 +270,7 @@ static bool unit_poll(struct device_unit *unit)
 	return readable;
 }
 
-static void unit_view(struct device_unit *unit, struct device_view *view)
+void device_view(struct device_unit *unit, struct device_view *view)
 {
 	unit_lock(unit);
 	unit_queue_lock(unit);
@@ -292,7 +290,7 @@ static void unit_view(struct device_unit *unit, struct device_view *view)
 
 static int node_open(struct inode *inode, struct file *file)
 {
-	struct device_unit *unit = unit_create(DEVICE_NODE_LIMIT);
+	struct device_unit *unit = device_unit_create(DEVICE_NODE_LIMIT);
 
 	if (IS_ERR(unit))
 		return PTR_ERR(unit);
@@ -302,7 +300,7 @@ static int node_open(struct inode *inode, struct file *file)
 
 static int node_release(struct inode *inode, struct file *file)
 {
-	unit_destroy(file->private_data);
+	device_unit_destroy(file->private_data);
 	return 0;
 }
 
@@ -312,7 +310,7 @@ static int node_configure(struct device_unit *unit, const void __user *arg)
 
 	if (copy_from_user(&config, arg, sizeof(config)))
 		return -EFAULT;
-	return unit_configure(unit, &config);
+	return device_configure(unit, &config);
 }
 
 static int node_feed(struct device_unit *unit, const void __user *arg)
@@ -321,7 +319,7 @@ static int node_feed(struct device_unit *unit, const void __user *arg)
 
 	if (copy_from_user(&sample, arg, sizeof(sample)))
 		return -EFAULT;
-	return unit_feed(unit, &sample);
+	return device_feed(unit, &sample);
 }
 
 static int node_status(struct device_unit *unit, void __user *arg)
@@ -329,7 +327,7 @@ static int node_status(struct device_unit *unit, void __user *arg)
 	struct device_view view = {};
 	struct device_status status = {};
 
-	unit_view(unit, &view);
+	device_view(unit, &view);
 	status.state = view.state;
 	status.capacity = view.capacity;
 	status.queued = view.queued;
@@ -349,7 +347,7 @@ static long node_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case DEVICE_IOC_STATUS:
 		return node_status(unit, user);
 	default:
-		return unit_command(unit, cmd);
+		return device_command(unit, cmd);
 	}
 }
 
@@ -361,8 +359,8 @@ static ssize_t node_read(struct kiocb *iocb, struct iov_iter *to)
 
 	if (iov_iter_count(to) < sizeof(value))
 		return -EINVAL;
-	err = unit_read(file->private_data, &value,
-			file->f_flags & O_NONBLOCK);
+	err = device_read(file->private_data, &value,
+			  file->f_flags & O_NONBLOCK);
 	if (err)
 		return err;
 	if (copy_to_iter(&value, sizeof(value), to) != sizeof(value))
@@ -375,7 +373,7 @@ static __poll_t node_poll(struct file *file, poll_table *table)
 	struct device_unit *unit = file->private_data;
 
 	poll_wait(file, &unit->readable, table);
-	return unit_poll(unit) ? EPOLLIN | EPOLLRDNORM : 0;
+	return device_poll(unit) ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
 static const struct file_operations node_fops = {
@@ -394,29 +392,12 @@ static struct miscdevice node = {
 	.fops = &node_fops,
 };
 
-static int node_expose(void)
+int device_expose(void)
 {
 	return misc_register(&node);
 }
 
-static void node_withdraw(void)
+void device_withdraw(void)
 {
 	misc_deregister(&node);
 }
-
-const struct device_ops device_c = {
-	.number = {
-		DEVICE_IOC_CONFIGURE, DEVICE_IOC_START, DEVICE_IOC_STOP,
-		DEVICE_IOC_RESET, DEVICE_IOC_FEED, DEVICE_IOC_STATUS,
-	},
-	.create = unit_create,
-	.destroy = unit_destroy,
-	.configure = unit_configure,
-	.command = unit_command,
-	.feed = unit_feed,
-	.read = unit_read,
-	.poll = unit_poll,
-	.view = unit_view,
-	.expose = node_expose,
-	.withdraw = node_withdraw,
-};

@@ -24,7 +24,7 @@ struct idalloc {
 	unsigned long *map;
 };
 
-static struct idalloc *idalloc_create(u32 limit)
+struct idalloc *idalloc_create(u32 limit)
 {
 	struct idalloc *ida;
 
@@ -44,7 +44,7 @@ static struct idalloc *idalloc_create(u32 limit)
 	return ida;
 }
 
-static void idalloc_destroy(struct idalloc *ida)
+void idalloc_destroy(struct idalloc *ida)
 {
 	bitmap_free(ida->map);
 	kfree(ida);
@@ -82,7 +82,7 @@ static int idalloc_alloc_locked(struct idalloc *ida)
 	return id;
 }
 
-static int idalloc_alloc(struct idalloc *ida)
+int idalloc_alloc(struct idalloc *ida)
 {
 	int id;
 
@@ -98,7 +98,7 @@ static bool idalloc_test(const struct idalloc *ida, u32 id)
 	return id < ida->room && test_bit(id, ida->map);
 }
 
-static int idalloc_free(struct idalloc *ida, u32 id)
+int idalloc_free(struct idalloc *ida, u32 id)
 {
 	int err = -ENOENT;
 
@@ -114,7 +114,7 @@ static int idalloc_free(struct idalloc *ida, u32 id)
 	return err;
 }
 
-static int idalloc_used(struct idalloc *ida, u32 id)
+int idalloc_used(struct idalloc *ida, u32 id)
 {
 	int used;
 
@@ -126,7 +126,7 @@ static int idalloc_used(struct idalloc *ida, u32 id)
 	return used;
 }
 
-static void idalloc_view(struct idalloc *ida, struct idalloc_view *view)
+void idalloc_view(struct idalloc *ida, struct idalloc_view *view)
 {
 	spin_lock(&ida->lock);
 	view->limit = ida->limit;
@@ -136,12 +136,3 @@ static void idalloc_view(struct idalloc *ida, struct idalloc_view *view)
 	view->room = ida->room;
 	spin_unlock(&ida->lock);
 }
-
-const struct idalloc_ops idalloc_c = {
-	.create = idalloc_create,
-	.destroy = idalloc_destroy,
-	.alloc = idalloc_alloc,
-	.free = idalloc_free,
-	.used = idalloc_used,
-	.view = idalloc_view,
-};

@@ -4,23 +4,14 @@
 //!
 //! C header: [`kmod/contract/device.h`](../kmod/contract/device.h)
 
-#[allow(dead_code)] // What one pair has no use for, another one does.
-#[macro_use]
-#[path = "kparity.rs"]
-mod kparity;
-
-contract!("device");
-
-use core::{
-    cell::UnsafeCell,
-    ptr, //
+use super::{
+    bindings,
+    kparity,
+    Interface, //
 };
+use core::ptr;
 use kernel::{
     c_str,
-    error::{
-        from_err_ptr,
-        to_result, //
-    },
     fs::{
         file::flags::O_NONBLOCK,
         File,
@@ -40,7 +31,6 @@ use kernel::{
     new_mutex,
     prelude::*,
     static_lock_class,
-    str::CStr,
     sync::{
         atomic::{
             Atomic,
@@ -61,17 +51,12 @@ use kernel::{
     uaccess::{
         UserPtr,
         UserSlice, //
-    }, //
+    },
+    InPlaceModule, //
 };
-use kparity::{
-    borrow,
-    filled,
-    to_c,
-    Args,
-    Call,
-    Interface,
-    Subject, //
-};
+
+/// The Rust side of the contract.
+pub(crate) type Object = Unit;
 
 encodes!(
     numbers,
@@ -95,22 +80,6 @@ const _: () = assert!(FEED == 0x4010_c705);
 const _: () = assert!(STATUS == 0x8010_c706);
 const _: () = assert!(core::mem::offset_of!(bindings::device_config, bias) == 8);
 const _: () = assert!(core::mem::offset_of!(bindings::device_sample, reserved) == 8);
-
-/// The safe API over either implementation.
-pub(crate) trait Device {
-    /// Sets up a unit that does not run; `EINVAL`, then `EBUSY`.
-    fn configure(&self, config: &bindings::device_config) -> Result;
-    /// Carries out an ioctl without argument; `ENOTTY`, then `EBUSY`.
-    fn command(&self, cmd: u32) -> Result;
-    /// Queues a sample; `EINVAL`, then `EBUSY`, then `ENOSPC`.
-    fn feed(&self, sample: &bindings::device_sample) -> Result;
-    /// Takes the oldest sample; `EAGAIN` or a sleep when there is none, `ERESTARTSYS`.
-    fn read(&self, nonblock: bool) -> Result<u64>;
-    /// Whether a read would find a sample.
-    fn poll(&self) -> bool;
-    /// The state, for comparison.
-    fn view(&self) -> bindings::device_view;
-}
 
 encodes!(
     state_known,
@@ -270,28 +239,6 @@ encodes!(
     "the inner lock is taken with the outer one's guard in hand, which cannot go before the inner's"
 );
 impl Unit {
-    pub(crate) fn new(limit: u32) -> Result<Pin<KBox<Self>>> {
-        if limit == 0 || limit > bindings::DEVICE_LIMIT_MAX {
-            return Err(EINVAL);
-        }
-        let samples = KVec::from_elem(0, limit as usize, GFP_KERNEL)?;
-        let readable = PollCondVarBox::new(c_str!("device"), static_lock_class!())?;
-
-        KBox::pin_init(
-            pin_init!(Self {
-                limit,
-                misordered: Atomic::new(0),
-                state <- new_mutex!(State::Idle, "device_state"),
-                queue <- new_mutex!(
-                    Queue { samples, capacity: 0, head: 0, queued: 0 },
-                    "device_queue"
-                ),
-                readable,
-            }),
-            GFP_KERNEL,
-        )
-    }
-
     /// Takes the outer lock.
     #[inline]
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -366,7 +313,26 @@ encodes!(
     checked,
     "wait_interruptible() must be used, and the queue is looked at before it counts"
 );
-impl Device for Unit {
+impl Interface for Unit {
+    fn create(limit: u32) -> Result<impl PinInit<Self>> {
+        if limit == 0 || limit > bindings::DEVICE_LIMIT_MAX {
+            return Err(EINVAL);
+        }
+        let samples = KVec::from_elem(0, limit as usize, GFP_KERNEL)?;
+        let readable = PollCondVarBox::new(c_str!("device"), static_lock_class!())?;
+
+        Ok(pin_init!(Self {
+            limit,
+            misordered: Atomic::new(0),
+            state <- new_mutex!(State::Idle, "device_state"),
+            queue <- new_mutex!(
+                Queue { samples, capacity: 0, head: 0, queued: 0 },
+                "device_queue"
+            ),
+            readable,
+        }))
+    }
+
     #[inline]
     fn configure(&self, config: &bindings::device_config) -> Result {
         let bindings::device_config {
@@ -461,32 +427,25 @@ impl Device for Unit {
 // The node: system calls, each turned into an operation on the file's unit.
 
 // SAFETY: Integers, without padding.
-unsafe impl FromBytes for bindings::device_config {}
-// SAFETY: Integers, without padding.
-unsafe impl FromBytes for bindings::device_sample {}
-// SAFETY: Integers, without padding.
 unsafe impl AsBytes for bindings::device_status {}
 
-/// The module that the open files of the node pin.
-pub(crate) struct Owner;
+const NODE: MiscDeviceOptions = MiscDeviceOptions {
+    name: c_str!("kparity-device-rust"),
+};
 
-encodes!(
-    module_pinned,
-    checked,
-    "MiscDevice requires an owner, which is this module"
-);
-impl kernel::ModuleMetadata for Owner {
-    const NAME: &'static CStr = c_str!("kparity_device");
-    const THIS_MODULE: ThisModule = {
-        #[allow(improper_ctypes)] // Some of its members have no fields without lockdep.
-        extern "C" {
-            static __this_module: kernel::types::Opaque<kernel::bindings::module>;
-        }
+/// What is there while the module is loaded: the node.
+#[pin_data]
+pub(crate) struct Module {
+    #[pin]
+    node: MiscDeviceRegistration<Unit>,
+}
 
-        // SAFETY: The module loader's structure of the module that this is linked into, which is
-        // the one to pin [module_pinned].
-        unsafe { ThisModule::from_ptr(kernel::types::Opaque::cast_into(&raw const __this_module)) }
-    };
+impl InPlaceModule for Module {
+    fn init(_: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            node <- MiscDeviceRegistration::register(NODE),
+        })
+    }
 }
 
 encodes!(
@@ -499,13 +458,29 @@ encodes!(
     checked,
     "read_iter and poll call the unit's operations"
 );
+encodes!(
+    module_pinned,
+    checked,
+    "MiscDevice requires an owner, which is this module"
+);
 #[vtable]
 impl MiscDevice for Unit {
     type Ptr = Pin<KBox<Self>>;
-    type OwnerModule = Owner;
+    type OwnerModule = Module;
 
-    fn open(_file: &File, _misc: &MiscDeviceRegistration<Self>) -> Result<Pin<KBox<Self>>> {
-        Self::new(bindings::DEVICE_NODE_LIMIT)
+    fn open(file: &File, misc: &MiscDeviceRegistration<Self>) -> Result<Pin<KBox<Self>>> {
+        let unit = KBox::pin_init(Self::create(bindings::DEVICE_NODE_LIMIT)?, GFP_KERNEL)?;
+        let (file, misc) = (file.as_ptr(), misc.as_raw());
+
+        // SAFETY: Both are valid. A file with the operations that were registered is one of the
+        // node that is being opened, so no one else has it. Like replace_fops() this gives it
+        // others; they have the same owner, which it has pinned [module_pinned].
+        unsafe {
+            if (*file).f_op == (*misc).fops {
+                (*file).f_op = FILE_OPERATIONS;
+            }
+        }
+        Ok(unit)
     }
 
     fn ioctl(unit: Pin<&Self>, _file: &File, cmd: u32, arg: usize) -> Result<isize> {
@@ -574,324 +549,15 @@ unsafe extern "C" fn poll_file(
     }
 }
 
-/// What C owns once it has been registered.
-struct Registered<T>(UnsafeCell<T>);
-
-// SAFETY: Rust does not look inside after the initialisation.
-unsafe impl<T> Sync for Registered<T> {}
-
-const NODE: kernel::bindings::miscdevice = MiscDeviceOptions {
-    name: c_str!("kparity-device-rust"),
-}
-.into_raw::<Unit>();
-
 /// The file operations of `MiscDevice`, and `poll`.
-static FILE_OPERATIONS: Registered<kernel::bindings::file_operations> =
-    Registered(UnsafeCell::new(kernel::bindings::file_operations {
-        poll: Some(poll_file),
-        // SAFETY: `into_raw` points to a constant.
-        ..unsafe { *NODE.fops }
-    }));
-
-static MISC_DEVICE: Registered<kernel::bindings::miscdevice> =
-    Registered(UnsafeCell::new(kernel::bindings::miscdevice {
-        fops: FILE_OPERATIONS.0.get(),
-        ..NODE
-    }));
-
-/// Makes the node.
-///
-/// # Safety
-///
-/// There must be no node yet.
-unsafe extern "C" fn expose() -> c_int {
-    // SAFETY: The device stays where it is, and is not registered.
-    unsafe { kernel::bindings::misc_register(MISC_DEVICE.0.get()) }
-}
-
-/// Takes the node away.
-///
-/// # Safety
-///
-/// [`expose`] must have succeeded, once for each call of this.
-unsafe extern "C" fn withdraw() {
-    // SAFETY: By the safety requirements of this function the device is registered, and no file of
-    // it is open [module_pinned].
-    unsafe { kernel::bindings::misc_deregister(MISC_DEVICE.0.get()) };
-}
-
-/// The C implementation, owned.
-///
-/// # Invariants
-///
-/// The pointer is a unit made by `device_c.create()` and not yet destroyed.
-struct CUnit(*mut bindings::device_unit);
-
-// SAFETY: The contract lets any thread use and destroy a unit.
-unsafe impl Send for CUnit {}
-// SAFETY: The contract orders concurrent operations by locks of its own [in_order, lock_order].
-unsafe impl Sync for CUnit {}
-
-/// Calls an operation of the C implementation's table.
-macro_rules! device_c {
-    ($op:ident($($arg:expr),*)) => {
-        // SAFETY: The table is constant and all its operations are set; by the type invariant of
-        // `CUnit` the unit is valid.
-        unsafe { (bindings::device_c.$op.unwrap_unchecked())($($arg),*) }
-    };
-}
-
-impl CUnit {
-    fn new(limit: u32) -> Result<Self> {
-        // INVARIANT: Checked for an error, so it is a unit, and this is its owner.
-        from_err_ptr(device_c!(create(limit))).map(Self)
-    }
-}
-
-impl Device for CUnit {
-    #[inline]
-    fn configure(&self, config: &bindings::device_config) -> Result {
-        to_result(device_c!(configure(self.0, config)))
-    }
-
-    #[inline]
-    fn command(&self, cmd: u32) -> Result {
-        to_result(device_c!(command(self.0, cmd)))
-    }
-
-    #[inline]
-    fn feed(&self, sample: &bindings::device_sample) -> Result {
-        to_result(device_c!(feed(self.0, sample)))
-    }
-
-    #[inline]
-    fn read(&self, nonblock: bool) -> Result<u64> {
-        let mut value = 0;
-
-        to_result(device_c!(read(self.0, &mut value, nonblock)))?;
-        Ok(value)
-    }
-
-    #[inline]
-    fn poll(&self) -> bool {
-        device_c!(poll(self.0))
-    }
-
-    fn view(&self) -> bindings::device_view {
-        filled(|view| device_c!(view(self.0, view)))
-    }
-}
-
-impl Drop for CUnit {
-    fn drop(&mut self) {
-        device_c!(destroy(self.0));
-    }
-}
-
-// C callers of the Rust implementation: thin entries that convert and call.
-
-impl kparity::Foreign for bindings::device_unit {
-    type Owned = Pin<KBox<Unit>>;
-}
-
-/// Makes a Rust unit for C.
-///
-/// # Safety
-///
-/// None: any limit is looked at.
-unsafe extern "C" fn create(limit: u32) -> *mut bindings::device_unit {
-    kparity::into_foreign(Unit::new(limit))
-}
-
-/// Sets a unit up for C.
-///
-/// # Safety
-///
-/// `unit` must come from [`create`] and not have been destroyed; `config` must be valid.
-unsafe extern "C" fn configure(
-    unit: *mut bindings::device_unit,
-    config: *const bindings::device_config,
-) -> c_int {
-    // SAFETY: By the safety requirements of this function both are valid during the call.
-    to_c(unsafe { borrow(unit).configure(&*config) })
-}
-
-/// Carries out a command for C.
-///
-/// # Safety
-///
-/// `unit` must come from [`create`] and not have been destroyed.
-unsafe extern "C" fn command(unit: *mut bindings::device_unit, cmd: u32) -> c_int {
-    // SAFETY: By the safety requirements of this function the unit is valid during the call.
-    to_c(unsafe { borrow(unit) }.command(cmd))
-}
-
-/// Queues a sample for C.
-///
-/// # Safety
-///
-/// As for [`command`]; `sample` must be valid as well.
-unsafe extern "C" fn feed(
-    unit: *mut bindings::device_unit,
-    sample: *const bindings::device_sample,
-) -> c_int {
-    // SAFETY: By the safety requirements of this function both are valid during the call.
-    to_c(unsafe { borrow(unit).feed(&*sample) })
-}
-
-/// Takes a sample for C.
-///
-/// # Safety
-///
-/// As for [`command`]; `value` must be valid for writing as well.
-unsafe extern "C" fn read(
-    unit: *mut bindings::device_unit,
-    value: *mut u64,
-    nonblock: bool,
-) -> c_int {
-    // SAFETY: By the safety requirements of this function the unit is valid during the call.
-    match unsafe { borrow(unit) }.read(nonblock) {
-        Ok(sample) => {
-            // SAFETY: By the safety requirements of this function `value` may be written.
-            unsafe { value.write(sample) };
-            0
-        }
-        Err(e) => e.to_errno(),
-    }
-}
-
-/// Asks for a sample for C.
-///
-/// # Safety
-///
-/// As for [`command`].
-unsafe extern "C" fn poll(unit: *mut bindings::device_unit) -> bool {
-    // SAFETY: By the safety requirements of this function the unit is valid during the call.
-    unsafe { borrow(unit) }.poll()
-}
-
-/// Describes the state for C.
-///
-/// # Safety
-///
-/// As for [`command`]; `view` must be valid for writing as well.
-unsafe extern "C" fn view(unit: *mut bindings::device_unit, view: *mut bindings::device_view) {
-    // SAFETY: By the safety requirements of this function both are valid during the call.
-    unsafe { view.write(borrow(unit).view()) };
-}
-
-/// The Rust implementation's table; declared in the contract.
-#[no_mangle]
-pub static device_rust: bindings::device_ops = bindings::device_ops {
-    number: [CONFIGURE, START, STOP, RESET, FEED, STATUS],
-    create: Some(create),
-    destroy: Some(kparity::release),
-    configure: Some(configure),
-    command: Some(command),
-    feed: Some(feed),
-    read: Some(read),
-    poll: Some(poll),
-    view: Some(view),
-    expose: Some(expose),
-    withdraw: Some(withdraw),
+const FILE_OPERATIONS: &kernel::bindings::file_operations = &kernel::bindings::file_operations {
+    poll: Some(poll_file),
+    // SAFETY: `into_raw` points to a constant.
+    ..unsafe { *NODE.into_raw::<Unit>().fops }
 };
-declared!(device_rust: bindings::device_ops);
-
-// Rust callers of either implementation, for the engine.
-
-/// Whether an argument stands for a reserved field that is not 0.
-#[inline]
-fn spare(arg: u64) -> u32 {
-    (arg / u64::from(bindings::DEVICE_SPARE)) as u32
-}
-
-impl Interface for dyn Device {
-    type View = bindings::device_view;
-
-    const CALLS: &'static [Call<Self>] = &[
-        |_, _, res| res.set(Ok(())),
-        |unit, arg, res| {
-            res.set(unit.configure(&bindings::device_config {
-                capacity: arg[0] as u32,
-                reserved: spare(arg[1]),
-                bias: arg[2],
-            }))
-        },
-        |unit, _, res| res.set(unit.command(START)),
-        |unit, _, res| res.set(unit.command(STOP)),
-        |unit, _, res| res.set(unit.command(RESET)),
-        |unit, arg, res| res.set(unit.command(arg[0] as u32)),
-        |unit, arg, res| {
-            res.set(unit.feed(&bindings::device_sample {
-                value: arg[0],
-                reserved: [0, spare(arg[1])],
-            }))
-        },
-        |unit, arg, res| match unit.read(arg[0] != 0) {
-            Ok(value) => res.set_out(Some(value), EAGAIN),
-            Err(e) => res.set_out(None, e),
-        },
-        |unit, _, res| res.set_ret(Ok(u32::from(unit.poll()))),
-    ];
-
-    fn view(&self) -> Self::View {
-        Device::view(self)
-    }
-}
-
-impl Subject for CUnit {
-    type Api = dyn Device;
-
-    fn create(param: &Args) -> Result<Self> {
-        Self::new(param[0] as u32)
-    }
-
-    fn api(&self) -> &Self::Api {
-        self
-    }
-}
-
-impl Subject for Pin<KBox<Unit>> {
-    type Api = dyn Device;
-
-    fn create(param: &Args) -> Result<Self> {
-        Unit::new(param[0] as u32)
-    }
-
-    fn api(&self) -> &Self::Api {
-        &**self
-    }
-}
 
 encodes!(
     layout,
     checked,
     "sizes and offsets are compared with those of C"
 );
-const LAYOUT: [bindings::kp_field; 21] = layout!(
-    device_config {
-        capacity,
-        reserved,
-        bias
-    }
-    device_sample { value, reserved }
-    device_status {
-        state,
-        capacity,
-        queued,
-        reserved
-    }
-    device_view {
-        state,
-        limit,
-        capacity,
-        queued,
-        front,
-        bias,
-        misordered,
-        misowned
-    }
-);
-
-driver!(device_rust_over_c, CUnit, LAYOUT);
-driver!(device_rust_over_rust, Pin<KBox<Unit>>, LAYOUT);

@@ -13,10 +13,12 @@ use kernel::{
     error::to_result,
     prelude::*,
     str::CStr,
+    types::ForeignOwnable,
     uaccess::{
         UserPtr,
         UserSlice, //
-    }, //
+    },
+    InPlaceModule, //
 };
 
 /// A text as a port takes it.
@@ -93,6 +95,17 @@ pub(crate) unsafe fn bytes<S>(_: &S, at: *const u8, size: usize) -> &[u8] {
     }
     // SAFETY: By the safety requirements of this function.
     unsafe { slice::from_raw_parts(at, size) }
+}
+
+/// Takes in a structure of C's, for as long as the first argument lives.
+///
+/// # Safety
+///
+/// `at` must be valid, and what it points to must not change meanwhile.
+#[inline]
+pub(crate) unsafe fn structure<S, T>(_: &S, at: *const T) -> &T {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { &*at }
 }
 
 /// Takes in bytes of C's that may be written, for as long as the first argument lives. C may pass
@@ -226,6 +239,12 @@ pub(crate) fn checked<T: Number>(ret: T) -> Result<T> {
     Ok(ret)
 }
 
+/// What a C function returned as an int and the contract has as a smaller or unsigned type.
+#[inline]
+pub(crate) fn narrowed<T: Number>(value: c_int) -> T {
+    T::of(value as u64)
+}
+
 /// A place in an argument, as the engine compares it.
 #[inline]
 pub(crate) fn place(at: Option<usize>) -> i64 {
@@ -246,9 +265,9 @@ pub(crate) fn pointer(at: Option<usize>, base: *const u8) -> *mut u8 {
 
 /// Makes C or the engine the owner of an object, or gives the errno as C does: as an `ERR_PTR()`.
 #[inline]
-pub(crate) fn owned<T, F>(made: Result<T>) -> *mut F {
-    match made.and_then(|object| Ok(KBox::new(object, GFP_KERNEL)?)) {
-        Ok(object) => KBox::into_raw(object).cast(),
+pub(crate) fn owned<T: 'static, I: PinInit<T>, F>(made: Result<I>) -> *mut F {
+    match made.and_then(|object| KBox::pin_init(object, GFP_KERNEL)) {
+        Ok(object) => object.into_foreign().cast(),
         Err(e) => e.to_ptr(),
     }
 }
@@ -271,9 +290,28 @@ pub(crate) unsafe fn borrowed<'a, T, F>(object: *mut F) -> &'a T {
 ///
 /// `object` must come from [`owned`] of the same type; it is gone afterwards.
 #[inline]
-pub(crate) unsafe fn released<T, F>(object: *mut F) {
+pub(crate) unsafe fn released<T: 'static, F>(object: *mut F) {
     // SAFETY: By the safety requirements of this function.
-    drop(unsafe { KBox::<T>::from_raw(object.cast()) });
+    drop(unsafe { Pin::<KBox<T>>::from_foreign(object.cast()) });
+}
+
+/// Makes what the port keeps while its module is loaded, or gives the errno as an `ERR_PTR()`. It
+/// goes by [`unloaded`].
+pub(crate) fn loaded<M: InPlaceModule + 'static>(module: &'static ThisModule) -> *mut c_void {
+    match KBox::pin_init(M::init(module), GFP_KERNEL) {
+        Ok(kept) => kept.into_foreign(),
+        Err(e) => e.to_ptr(),
+    }
+}
+
+/// Drops what the port kept while its module was loaded.
+///
+/// # Safety
+///
+/// `kept` must come from [`loaded`] of the same type; it is gone afterwards.
+pub(crate) unsafe fn unloaded<M: InPlaceModule + 'static>(kept: *mut c_void) {
+    // SAFETY: By the safety requirements of this function.
+    drop(unsafe { Pin::<KBox<M>>::from_foreign(kept) });
 }
 
 /// The arguments of one call, laid out by the engine.

@@ -340,6 +340,26 @@ macro_rules! module_names {
     };
 }
 
+/// Ties the type of what a port keeps while its module is loaded to that module, as `module!`
+/// does.
+#[allow(unused_macros)] // Roots that are generated use it.
+macro_rules! module_type {
+    ($pair:literal, $type:ty) => {
+        impl ::kernel::ModuleMetadata for $type {
+            const NAME: &'static ::kernel::str::CStr = ::kernel::c_str!(concat!("kparity_", $pair));
+            const THIS_MODULE: ::kernel::ThisModule = {
+                #[allow(improper_ctypes)] // Opaque to this side, and never read by it.
+                extern "C" {
+                    static __this_module: ::kernel::types::Opaque<::kernel::bindings::module>;
+                }
+
+                // SAFETY: modpost makes `__this_module`, which is there while the module is.
+                unsafe { ::kernel::ThisModule::from_ptr(__this_module.get()) }
+            };
+        }
+    };
+}
+
 /// Checks at compile time that the contract declares a static with this very type.
 macro_rules! declared {
     ($name:ident: $type:ty) => {

@@ -184,7 +184,7 @@ impl Interface for RustQueue {
 
 /// Makes an empty ring of `capacity` elements, a power of two, and hands out its two ends.
 pub(crate) fn ring<I: Interface>(capacity: u32) -> Result<(Producer<I>, Consumer<I>)> {
-    let queue = Arc::new(I::create(capacity)?, GFP_KERNEL)?;
+    let queue = Arc::pin_init(I::create(capacity)?, GFP_KERNEL)?;
 
     Ok((Producer(queue.clone()), Consumer(queue)))
 }

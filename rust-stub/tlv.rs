@@ -27,7 +27,7 @@ use kernel::{
 };
 
 /// The Rust side of the contract.
-pub(crate) type Object = Pin<KBox<RustTable>>;
+pub(crate) type Object = RustTable;
 
 /// Attributes have the types below this.
 const TYPES: usize = bindings::TLV_TYPES as usize;
@@ -237,31 +237,10 @@ pub(crate) struct RustTable {
     slots: Mutex<Slots>,
 }
 
-impl RustTable {
-    /// Makes an empty table for payloads of up to `limit` bytes.
-    pub(crate) fn new(limit: u32) -> Result<Pin<KBox<Self>>> {
-        if limit == 0 || limit > bindings::TLV_PAYLOAD_MAX {
-            return Err(EINVAL);
-        }
-        let empty = Slot {
-            len: None,
-            data: [0; PAYLOAD_MAX],
-        };
-
-        KBox::pin_init(
-            pin_init!(Self {
-                limit: limit as usize,
-                slots <- new_mutex!(Slots { count: 0, slot: [empty; TYPES] }, "tlv"),
-            }),
-            GFP_KERNEL,
-        )
-    }
-}
-
 encodes!(
     limit_kept,
     checked,
-    "limit is written by new; parse compares every payload with it"
+    "limit is written by create; parse compares every payload with it"
 );
 encodes!(
     whole,
@@ -284,9 +263,20 @@ encodes!(
     "the reply starts as zeros and is written up to its padding"
 );
 encodes!(reads_pure, checked, "get and count only read the slots");
-impl Interface for Object {
-    fn create(limit: u32) -> Result<Self> {
-        RustTable::new(limit)
+impl Interface for RustTable {
+    fn create(limit: u32) -> Result<impl PinInit<Self>> {
+        if limit == 0 || limit > bindings::TLV_PAYLOAD_MAX {
+            return Err(EINVAL);
+        }
+        let empty = Slot {
+            len: None,
+            data: [0; PAYLOAD_MAX],
+        };
+
+        Ok(pin_init!(Self {
+            limit: limit as usize,
+            slots <- new_mutex!(Slots { count: 0, slot: [empty; TYPES] }, "tlv"),
+        }))
     }
 
     #[inline]

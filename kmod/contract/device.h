@@ -46,158 +46,141 @@ struct device_view {
 	u32 misowned;
 };
 
-/**
- * struct device_ops - the interface, once for each implementation
- *
- * @number: The numbers of the ioctls that its node answers to, in the order of
- *	their definition.
- *
- * @create: Make a unit, idle, that can hold 1 to @limit samples. The caller
- *	owns it and gives it to @destroy.
- *	Return: the unit; ERR_PTR(-EINVAL) if @limit is 0 or beyond
- *	%DEVICE_LIMIT_MAX, before memory is touched; ERR_PTR(-ENOMEM).
- *	Context: process, may sleep.
- *
- * @destroy: Release a unit in any state, samples included. No one may use it
- *	any more.
- *	Context: process, may sleep.
- *
- * @configure: Set up a unit that is idle or ready, which then is ready. What
- *	waited in the queue is gone. @config is borrowed for the call.
- *	Return: 0; -EINVAL if a reserved field is not 0 or the capacity is 0 or
- *	beyond the limit, first; -EBUSY while it runs. On error nothing has
- *	changed.
- *	Context: process, may sleep. Takes the outer, then the inner lock.
- *
- * @command: Carry out an ioctl that takes no argument, by its number.
- *	START: from ready to running. STOP: from running to ready; what waits
- *	stays readable. RESET: from ready or idle to idle; what waits is gone.
- *	Return: 0; -ENOTTY for any other number, first; -EBUSY in any other
- *	state. On error nothing has changed.
- *	Context: process, may sleep. Takes the outer, RESET then the inner lock.
- *
- * @feed: Put a sample into the queue of a unit that runs, and wake one reader
- *	and all who poll. @sample is borrowed for the call.
- *	Return: 0; -EINVAL if a reserved field is not 0, first; -EBUSY if the
- *	unit does not run; -ENOSPC if the queue is full. On error nothing has
- *	changed.
- *	Context: process, may sleep. Takes the outer, then the inner lock.
- *
- * @read: Take the oldest sample, in any state. If there is none and
- *	@nonblock is false, sleep until there is.
- *	Return: 0 and the sample in @value; -EAGAIN if there is none and
- *	@nonblock; -ERESTARTSYS if a signal came first. On error @value is
- *	untouched and nothing has changed.
- *	Context: process, may sleep. Takes the outer, then the inner lock;
- *	sleeps for a sample with neither.
- *
- * @poll: Ask whether a read would find a sample.
- *	Return: whether it would.
- *	Context: process, may sleep. Takes the inner lock alone.
- *
- * @view: Describe the state; @view is zeroed.
- *	Context: as @read with @nonblock.
- *
- * @expose: Make the implementation's node, /dev/kparity-device-<language>. A
- *	unit with the limit %DEVICE_NODE_LIMIT belongs to each open file. An
- *	open file pins the module. On the node:
- *	ioctl() is -ENOTTY for an unknown number, before its argument is looked
- *	at; then -EFAULT for an argument that cannot be read; then as above.
- *	read() gives one sample, eight bytes; -EINVAL for less room, first;
- *	-EFAULT if they cannot be written, and the sample is lost.
- *	poll() says EPOLLIN and EPOLLRDNORM exactly when a sample waits.
- *	Return: 0 or an errno of misc_register(), and then there is no node.
- *	Context: process, may sleep.
- *
- * @withdraw: Take the node away. No file of it may be open.
- *	Context: process, may sleep.
- */
-struct device_ops {
-	u32 number[DEVICE_NR_IOCTLS];
-	struct device_unit *(*create)(u32 limit);
-	void (*destroy)(struct device_unit *unit);
-	int (*configure)(struct device_unit *unit,
-			 const struct device_config *config);
-	int (*command)(struct device_unit *unit, u32 cmd);
-	int (*feed)(struct device_unit *unit,
-		    const struct device_sample *sample);
-	int (*read)(struct device_unit *unit, u64 *value, bool nonblock);
-	bool (*poll)(struct device_unit *unit);
-	void (*view)(struct device_unit *unit, struct device_view *view);
-	int (*expose)(void);
-	void (*withdraw)(void);
-};
+/* Two names are longer than the others: device_create() is the driver core's. */
 
-/* The operations, in the order of both languages' tables. */
-enum device_op {
-	DEVICE_NOOP,
-	DEVICE_CONFIGURE,
-	DEVICE_START,
-	DEVICE_STOP,
-	DEVICE_RESET,
-	DEVICE_UNKNOWN,
-	DEVICE_FEED,
-	DEVICE_READ,
-	DEVICE_POLL,
-};
+/**
+ * device_unit_create() - make a unit, idle
+ * @limit: the most samples that it can hold, 1 to %DEVICE_LIMIT_MAX
+ *
+ * Return: the unit, owned by the caller, who gives it to device_unit_destroy();
+ *         ERR_PTR(-EINVAL) for any other limit, before memory is touched;
+ *         ERR_PTR(-ENOMEM)
+ */
+struct device_unit *device_unit_create(u32 limit);
+
+/**
+ * device_unit_destroy() - release a unit in any state, samples included
+ * @unit: the unit; no one may use it any more
+ */
+void device_unit_destroy(struct device_unit *unit);
+
+/**
+ * device_configure() - set up a unit that is idle or ready, which then is ready
+ * @unit: the unit; what waited in its queue is gone
+ * @config: how
+ *
+ * Return: 0; -EINVAL if a reserved field is not 0 or the capacity is 0 or beyond
+ *         the limit, first; -EBUSY while it runs
+ */
+int device_configure(struct device_unit *unit, const struct device_config *config);
+
+/**
+ * device_command() - carry out an ioctl that takes no argument
+ * @unit: the unit
+ * @cmd: START: from ready to running. STOP: from running to ready; what waits
+ *       stays readable. RESET: from ready or idle to idle; what waits is gone.
+ *
+ * Return: 0; -ENOTTY for any other number, first; -EBUSY in any other state
+ */
+int device_command(struct device_unit *unit, u32 cmd);
+
+/**
+ * device_feed() - queue a sample, and wake one reader and all who poll
+ * @unit: the unit
+ * @sample: the sample
+ *
+ * Return: 0; -EINVAL if a reserved field is not 0, first; -EBUSY if the unit does
+ *         not run; -ENOSPC if the queue is full
+ */
+int device_feed(struct device_unit *unit, const struct device_sample *sample);
+
+/**
+ * device_read() - take the oldest sample, in any state
+ * @unit: the unit
+ * @value: receives the sample
+ * @nonblock: do not sleep until there is one. Programs, of which none could feed
+ *            it then, always say so.
+ *
+ * Return: 0; -EAGAIN if there is none and @nonblock; -ERESTARTSYS if a signal came
+ *         first
+ */
+int device_read(struct device_unit *unit, u64 *value, bool nonblock);
+
+/**
+ * device_poll() - ask whether a read would find a sample
+ * @unit: the unit
+ *
+ * Return: whether it would
+ */
+bool device_poll(struct device_unit *unit);
+
+/**
+ * device_view() - describe the state
+ * @unit: the unit
+ * @view: receives the state; zeroed
+ */
+void device_view(struct device_unit *unit, struct device_view *view);
+
+/**
+ * device_expose() - make the implementation's node, /dev/kparity-device-<language>
+ *
+ * A unit with the limit %DEVICE_NODE_LIMIT belongs to each open file. An open file
+ * pins the module. On the node:
+ * ioctl() is -ENOTTY for an unknown number, before its argument is looked at; then
+ * -EFAULT for an argument that cannot be read; then as above.
+ * read() gives one sample, eight bytes; -EINVAL for less room, first; -EFAULT if
+ * they cannot be written, and the sample is lost.
+ * poll() says EPOLLIN and EPOLLRDNORM exactly when a sample waits.
+ *
+ * Context: process, may sleep.
+ * Return: 0 or an errno of misc_register(), and then there is no node
+ */
+int device_expose(void);
+
+/**
+ * device_withdraw() - take the node away; no file of it may be open
+ *
+ * Context: process, may sleep.
+ */
+void device_withdraw(void);
 
 /*
- * Programs draw a small number for reserved fields; few of them stand for
- * something else than 0. Both languages' callers divide by this.
+ * A unit that runs is what most operations want, so it is started more often than it
+ * is stopped, and most capacities are those that a program can fill.
  */
-#define DEVICE_SPARE	14
+KP_MODULE(device_expose, device_withdraw)
+KP_OBJECT(struct device_unit, struct device_view, device_view)
+KP_CREATE(device_unit_create, SLEEPS, KP_RESULT(struct device_unit *, -EINVAL, -ENOMEM),
+	  KP_NUMBER(u32, limit, .lo = 1, .hi = DEVICE_LIMIT_MAX, .beyond = true))
+KP_DESTROY(device_unit_destroy, SLEEPS)
+KP_METHOD(device_configure, SLEEPS, KP_ERRNO(-EINVAL, -EBUSY),
+	  KP_STRUCT(struct device_config, config,
+		    KP_NUMBER(u32, capacity, .lo = 1, .hi = 24, .beyond = true),
+		    KP_NUMBER(u32, reserved, .hi = 0, .beyond = true),
+		    KP_NUMBER(u64, bias)),
+	  .weight = 4, .locks = "takes the outer, then the inner mutex")
+KP_METHOD(device_command, SLEEPS, KP_ERRNO(-ENOTTY, -EBUSY),
+	  KP_CHOICE(u32, cmd, DEVICE_IOC_START, DEVICE_IOC_START, DEVICE_IOC_START,
+		    DEVICE_IOC_STOP, DEVICE_IOC_RESET, .beyond = true),
+	  .weight = 16, .locks = "takes the outer, for RESET then the inner mutex",
+	  .owns = "nothing")
+KP_METHOD(device_feed, SLEEPS, KP_ERRNO(-EINVAL, -EBUSY, -ENOSPC),
+	  KP_STRUCT(struct device_sample, sample, KP_NUMBER(u64, value),
+		    KP_NUMBER(u32, reserved[0], .hi = 0, .beyond = true),
+		    KP_NUMBER(u32, reserved[1], .hi = 0, .beyond = true)),
+	  .weight = 20, .locks = "takes the outer, then the inner mutex",
+	  .owns = "the unit owns the value until read", .on_error = "no sample is taken")
+KP_METHOD(device_read, SLEEPS, KP_ERRNO(-EAGAIN, -ERESTARTSYS),
+	  KP_OUTPUT(u64, value), KP_CHOICE(bool, nonblock, true),
+	  .weight = 12, .owns = "the caller owns the sample",
+	  .locks = "takes the outer, then the inner mutex; sleeps for a sample with neither")
+KP_METHOD(device_poll, SLEEPS, KP_BOOL, .weight = 5, .locks = "takes the inner mutex")
 
-extern const struct device_ops device_c;
-extern const struct device_ops device_rust;
-
-extern const struct kp_driver device_rust_over_c;
-extern const struct kp_driver device_rust_over_rust;
-
-#endif
-
-#ifdef KP_RECORDS
-KP_OPERATION(noop, ANY, "none", KP_NO_ERRNOS, "nothing", "cannot fail")
-KP_OPERATION(configure, SLEEPS, "takes the outer, then the inner mutex",
-	     KP_ERRNOS(-EINVAL, -EBUSY),
-	     "the configuration is borrowed for the call", "nothing has changed")
-KP_OPERATION(start, SLEEPS, "takes the outer mutex", KP_ERRNOS(-EBUSY),
-	     "nothing", "nothing has changed")
-KP_OPERATION(stop, SLEEPS, "takes the outer mutex", KP_ERRNOS(-EBUSY),
-	     "nothing", "nothing has changed")
-KP_OPERATION(reset, SLEEPS, "takes the outer, then the inner mutex",
-	     KP_ERRNOS(-EBUSY), "nothing", "nothing has changed")
-KP_OPERATION(unknown, ANY, "none", KP_ERRNOS(-ENOTTY), "nothing",
-	     "nothing has changed")
-KP_OPERATION(feed, SLEEPS, "takes the outer, then the inner mutex",
-	     KP_ERRNOS(-EINVAL, -EBUSY, -ENOSPC),
-	     "the unit owns the sample until read", "no sample is taken")
-KP_OPERATION(read, SLEEPS, "takes the outer, then the inner mutex",
-	     KP_ERRNOS(-EAGAIN, -ERESTARTSYS),
-	     "the caller owns the sample", "the output is untouched")
-KP_OPERATION(poll, SLEEPS, "takes the inner mutex", KP_NO_ERRNOS, "nothing",
-	     "cannot fail")
-
-KP_TYPE(struct device_config)
-KP_MEMBER(struct device_config, capacity)
-KP_MEMBER(struct device_config, reserved)
-KP_MEMBER(struct device_config, bias)
-KP_TYPE(struct device_sample)
-KP_MEMBER(struct device_sample, value)
-KP_MEMBER(struct device_sample, reserved)
-KP_TYPE(struct device_status)
-KP_MEMBER(struct device_status, state)
-KP_MEMBER(struct device_status, capacity)
-KP_MEMBER(struct device_status, queued)
-KP_MEMBER(struct device_status, reserved)
-KP_TYPE(struct device_view)
-KP_MEMBER(struct device_view, state)
-KP_MEMBER(struct device_view, limit)
-KP_MEMBER(struct device_view, capacity)
-KP_MEMBER(struct device_view, queued)
-KP_MEMBER(struct device_view, front)
-KP_MEMBER(struct device_view, bias)
-KP_MEMBER(struct device_view, misordered)
-KP_MEMBER(struct device_view, misowned)
+KP_TYPE(struct device_config, capacity, reserved, bias)
+KP_TYPE(struct device_sample, value, reserved)
+KP_TYPE(struct device_status, state, capacity, queued, reserved)
+KP_TYPE(struct device_view, state, limit, capacity, queued, front, bias, misordered,
+	misowned)
 
 KP_INVARIANT(within_capacity, lifetime,
 	     "never more samples than configured, never more configured than the limit",
@@ -214,21 +197,21 @@ KP_INVARIANT(state_known, compatibility,
 KP_INVARIANT(start_ready, errors,
 	     "start makes a ready unit run and is EBUSY in any other state",
 	     "the state is looked at and changed under one lock",
-	     op == DEVICE_START,
+	     op == DEVICE_COMMAND && arg[0] == DEVICE_IOC_START,
 	     was->state == DEVICE_READY ?
 	     !ret && now->state == DEVICE_RUNNING && now->queued == was->queued :
 	     ret == -EBUSY)
 KP_INVARIANT(stop_running, errors,
 	     "stop makes a running unit ready and is EBUSY in any other state",
 	     "the state is looked at and changed under one lock",
-	     op == DEVICE_STOP,
+	     op == DEVICE_COMMAND && arg[0] == DEVICE_IOC_STOP,
 	     was->state == DEVICE_RUNNING ?
 	     !ret && now->state == DEVICE_READY && now->queued == was->queued :
 	     ret == -EBUSY)
 KP_INVARIANT(reset_idle, lifetime,
 	     "reset makes a unit that does not run idle and empty, and is EBUSY for one that runs",
 	     "state, configuration and queue change under one lock",
-	     op == DEVICE_RESET,
+	     op == DEVICE_COMMAND && arg[0] == DEVICE_IOC_RESET,
 	     was->state == DEVICE_RUNNING ? ret == -EBUSY :
 	     !ret && now->state == DEVICE_IDLE && !now->queued && !now->bias)
 KP_INVARIANT(busy_unchanged, errors,
@@ -239,8 +222,8 @@ KP_INVARIANT(busy_unchanged, errors,
 KP_INVARIANT(reserved_first, compatibility,
 	     "a reserved field that is not 0 is EINVAL, in every state, and changes nothing",
 	     "reserved fields are looked at before the lock is taken",
-	     (op == DEVICE_CONFIGURE || op == DEVICE_FEED) &&
-	     arg[1] / DEVICE_SPARE,
+	     (op == DEVICE_CONFIGURE && arg[1]) ||
+	     (op == DEVICE_FEED && (arg[1] || arg[2])),
 	     ret == -EINVAL && !memcmp(now, was, sizeof(*now)))
 KP_INVARIANT(configure_range, errors,
 	     "a capacity of 0 or beyond the limit is EINVAL, in every state, and changes nothing",
@@ -256,7 +239,8 @@ KP_INVARIANT(configure_ready, lifetime,
 KP_INVARIANT(unknown_enotty, compatibility,
 	     "an ioctl that is not known is ENOTTY and changes nothing",
 	     "the last case of the switch",
-	     op == DEVICE_UNKNOWN,
+	     op == DEVICE_COMMAND && arg[0] != DEVICE_IOC_START &&
+	     arg[0] != DEVICE_IOC_STOP && arg[0] != DEVICE_IOC_RESET,
 	     ret == -ENOTTY && !memcmp(now, was, sizeof(*now)))
 KP_INVARIANT(feed_queues, ownership,
 	     "a feed that succeeds queues the sample behind all others; ENOSPC only when full",
@@ -315,4 +299,5 @@ KP_PROMISE(numbers, layout,
 KP_PROMISE(layout, layout,
 	   "both languages see the same arguments of ioctls and the same view",
 	   "one definition, in this header, which bindgen reads")
+
 #endif

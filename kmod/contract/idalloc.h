@@ -32,71 +32,76 @@ struct idalloc_view {
 };
 
 /**
- * struct idalloc_ops - the interface, once for each implementation
+ * idalloc_create() - make an allocator, no id of which is in use
+ * @limit: how many ids it has, 1 to %IDALLOC_MAX
  *
- * @create: Make an allocator of @limit ids, 1 to %IDALLOC_MAX, none in use.
- *	The caller owns it and gives it to @destroy.
- *	Return: the allocator; ERR_PTR(-EINVAL) for any other limit, before
- *	memory is touched; ERR_PTR(-ENOMEM).
- *	Context: process, may sleep.
- *
- * @destroy: Release an allocator, ids still in use or not. No one may use it
- *	any more.
- *	Context: process, may sleep.
- *
- * @alloc: Take the lowest free id. The caller owns the id until @free.
- *	Return: the id; -ENOSPC when all are in use; -ENOMEM when storage must
- *	grow and cannot. On error nothing has changed.
- *	Context: any but hard interrupt; does not sleep. Takes the inner lock.
- *
- * @free: Give an id back.
- *	Return: 0; -EINVAL for an id that is not below the limit, first;
- *	-ENOENT for one not in use. On error nothing has changed.
- *	Context: any but hard interrupt; does not sleep. Takes the inner lock.
- *
- * @used: Ask whether an id is in use.
- *	Return: 1 or 0; -EINVAL for an id that is not below the limit.
- *	Context: any but hard interrupt; does not sleep. Takes the inner lock.
- *
- * @view: Describe the state; @view is zeroed.
- *	Context: as @used.
+ * Return: the allocator, owned by the caller, who gives it to idalloc_destroy();
+ *         ERR_PTR(-EINVAL) for any other limit, before memory is touched;
+ *         ERR_PTR(-ENOMEM)
  */
-struct idalloc_ops {
-	struct idalloc *(*create)(u32 limit);
-	void (*destroy)(struct idalloc *ida);
-	int (*alloc)(struct idalloc *ida);
-	int (*free)(struct idalloc *ida, u32 id);
-	int (*used)(struct idalloc *ida, u32 id);
-	void (*view)(struct idalloc *ida, struct idalloc_view *view);
-};
+struct idalloc *idalloc_create(u32 limit);
 
-/* The operations, in the order of both languages' tables. */
-enum idalloc_op { IDALLOC_NOOP, IDALLOC_ALLOC, IDALLOC_FREE, IDALLOC_USED };
+/**
+ * idalloc_destroy() - release an allocator, ids still in use or not
+ * @ida: the allocator; no one may use it any more
+ */
+void idalloc_destroy(struct idalloc *ida);
 
-extern const struct idalloc_ops idalloc_c;
-extern const struct idalloc_ops idalloc_rust;
+/**
+ * idalloc_alloc() - take the lowest free id
+ * @ida: the allocator
+ *
+ * Return: the id; -ENOSPC when all are in use; -ENOMEM when storage must grow
+ *         and cannot
+ */
+int idalloc_alloc(struct idalloc *ida);
 
-extern const struct kp_driver idalloc_rust_over_c;
-extern const struct kp_driver idalloc_rust_over_rust;
+/**
+ * idalloc_free() - give an id back
+ * @ida: the allocator
+ * @id: the id
+ *
+ * Return: 0; -EINVAL for an id that is not below the limit, first; -ENOENT for
+ *         one not in use
+ */
+int idalloc_free(struct idalloc *ida, u32 id);
 
-#endif
+/**
+ * idalloc_used() - ask whether an id is in use
+ * @ida: the allocator
+ * @id: the id
+ *
+ * Return: 1 or 0; -EINVAL for an id that is not below the limit
+ */
+int idalloc_used(struct idalloc *ida, u32 id);
 
-#ifdef KP_RECORDS
-KP_OPERATION(noop, ANY, "none", KP_NO_ERRNOS, "nothing", "cannot fail")
-KP_OPERATION(alloc, ATOMIC, "takes the inner spinlock",
-	     KP_ERRNOS(-ENOSPC, -ENOMEM),
-	     "the caller owns the id until free", "no id is taken")
-KP_OPERATION(free, ATOMIC, "takes the inner spinlock",
-	     KP_ERRNOS(-EINVAL, -ENOENT),
-	     "the id goes back to the allocator", "the id stays as it was")
-KP_OPERATION(used, ATOMIC, "takes the inner spinlock", KP_ERRNOS(-EINVAL),
-	     "nothing", "nothing has changed")
+/**
+ * idalloc_view() - describe the state
+ * @ida: the allocator
+ * @view: receives the state; zeroed
+ */
+void idalloc_view(struct idalloc *ida, struct idalloc_view *view);
 
-KP_TYPE(struct idalloc_view)
-KP_MEMBER(struct idalloc_view, limit)
-KP_MEMBER(struct idalloc_view, used)
-KP_MEMBER(struct idalloc_view, lowest)
-KP_MEMBER(struct idalloc_view, room)
+/*
+ * Limits are those that a program can fill, and ids are from the range that it fills,
+ * so that most frees hit; some are beyond every limit.
+ */
+KP_OBJECT(struct idalloc, struct idalloc_view, idalloc_view)
+KP_CREATE(idalloc_create, SLEEPS, KP_RESULT(struct idalloc *, -EINVAL, -ENOMEM),
+	  KP_NUMBER(u32, limit, .lo = 1, .hi = 150, .beyond = true))
+KP_DESTROY(idalloc_destroy, SLEEPS)
+KP_METHOD(idalloc_alloc, ATOMIC, KP_RESULT(u32, -ENOSPC, -ENOMEM),
+	  .weight = 16, .locks = "takes the inner spinlock",
+	  .owns = "the caller owns the id until free", .on_error = "no id is taken")
+KP_METHOD(idalloc_free, ATOMIC, KP_ERRNO(-EINVAL, -ENOENT),
+	  KP_NUMBER(u32, id, .hi = 160, .beyond = true),
+	  .weight = 10, .locks = "takes the inner spinlock",
+	  .owns = "the id goes back to the allocator", .on_error = "the id stays as it was")
+KP_METHOD(idalloc_used, ATOMIC, KP_RESULT(bool, -EINVAL),
+	  KP_NUMBER(u32, id, .hi = 160, .beyond = true),
+	  .weight = 6, .locks = "takes the inner spinlock", .owns = "nothing")
+
+KP_TYPE(struct idalloc_view, limit, used, lowest, room)
 
 KP_INVARIANT(within_limit, lifetime,
 	     "never more ids in use than the limit or the storage allow; the limit is fixed",
@@ -162,4 +167,5 @@ KP_PROMISE(never_sleeps, context,
 KP_PROMISE(layout, layout,
 	   "both languages see the same view of an allocator",
 	   "one definition, in this header, which bindgen reads")
+
 #endif

@@ -32,6 +32,7 @@
 #define KP_TYPE(...)
 #define KP_INVARIANT(...)
 #define KP_PROMISE(...)
+#define KP_MODULE(...)
 
 /**
  * define KP_POISON - what an operation's output holds before the call

@@ -128,13 +128,20 @@ static bool in_limits(const struct kp_arg *arg, u64 value)
  * @arg: the argument
  * @value: the number
  *
- * Return: true if it is between the argument's limits, or may be beyond them
+ * Return: true if it is between the argument's limits or has a name, or need not
  */
 bool kp_in_range(const struct kp_arg *arg, u64 value)
 {
-	if (arg->beyond && !arg->names)
+	const struct kp_name *n;
+
+	if (arg->beyond)
 		return kp_of_type(arg, value) == value;
-	return in_limits(arg, value);
+	if (!arg->names || arg->flags)
+		return in_limits(arg, value);
+	for (n = arg->names; n->name; n++)
+		if (kp_of_type(arg, n->value) == value)
+			return true;
+	return false;
 }
 
 static u64 draw64(struct rnd_state *rnd)
@@ -243,10 +250,15 @@ static u64 draw_named(struct rnd_state *rnd, const struct kp_arg *arg)
 	return kp_of_type(arg, value);
 }
 
-/* An integer of an earlier argument of the same operation or of an earlier one. */
-static u64 draw_earlier(struct rnd_state *rnd, const struct kp_program *prog,
-			const u64 *value, u32 a, u32 step)
+/*
+ * An integer of an earlier argument of the same operation or of an earlier one, or one
+ * that the object is made with: its size, mostly.
+ */
+static u64 draw_earlier(struct rnd_state *rnd, const struct kp_pair *pair,
+			const struct kp_program *prog, const u64 *value, u32 a, u32 step)
 {
+	if (pair->param[0].size && value != prog->param && !die(rnd, 4))
+		return prog->param[pair->param[1].name ? die(rnd, 2) : 0];
 	if (a && die(rnd, 2))
 		return value[die(rnd, a)];
 	return step ? prog->step[die(rnd, step)].arg[die(rnd, KP_NR_ARGS)] : 0;
@@ -297,6 +309,9 @@ static u64 draw_number(struct rnd_state *rnd, const struct kp_arg *arg,
 	if (nr_names(arg))
 		return draw_named(rnd, arg);
 	if (arg->beyond && !die(rnd, 8)) {
+		/* What comes right before or behind the limits, or anything. */
+		if (!die(rnd, 4))
+			return kp_of_type(arg, die(rnd, 2) ? arg->lo - 1 : arg->hi + 1);
 		whole = whole_type(arg);
 		return draw_number(rnd, &whole, prog, earlier, span);
 	}
@@ -638,7 +653,7 @@ void kp_draw_args(struct rnd_state *rnd, const struct kp_pair *pair,
 		case KP_NUMBER:
 		case KP_INOUT:
 			value[a] = draw_number(rnd, &arg[a], prog, arg[a].size ?
-				draw_earlier(rnd, prog, value, a, step) : 0, near);
+				draw_earlier(rnd, pair, prog, value, a, step) : 0, near);
 			break;
 		case KP_TEXT:
 		case KP_BYTES:

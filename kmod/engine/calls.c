@@ -330,7 +330,7 @@ void kp_calls_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
  * @path: the path
  * @obj: the object
  * @op: the operation, whose arguments are numbers
- * @arg: its first argument; the others are 0
+ * @arg: the first argument that it does not only store; the others are 0
  *
  * Context: that of the operation.
  * Return: the result; its @out is the first number that was stored
@@ -345,8 +345,13 @@ struct kp_result kp_call_once(const struct kp_pair *pair, enum kp_path_id path,
 	u32 a;
 
 	for (a = 0; a < KP_NR_ARGS && args[a].name; a++) {
-		slot[a] = (struct kp_slot){ a ? 0 : arg, &number[a] };
-		number[a] = args[a].kind == KP_OUTPUT ? KP_POISON : slot[a].n;
+		slot[a] = (struct kp_slot){ .p = &number[a] };
+		number[a] = KP_POISON;
+		if (args[a].kind == KP_OUTPUT)
+			continue;
+		slot[a].n = arg;
+		number[a] = arg;
+		arg = 0;
 	}
 	pair->path[path]->call[op](obj, slot, &res);
 	for (a = 0; a < KP_NR_ARGS && args[a].name; a++)

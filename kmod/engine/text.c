@@ -383,7 +383,11 @@ static u64 get_number(struct reader *r, const struct kp_arg *arg)
 		}
 		value |= one;
 	}
-	if ((arg->size || arg->kind == KP_BUFFER) && !kp_in_range(arg, value))
+	if (!(arg->size || arg->kind == KP_BUFFER) || kp_in_range(arg, value))
+		return value;
+	if (arg->names && !arg->flags)
+		refuse(r, "%s: none of its values", arg->name);
+	else
 		refuse(r, arg->is_signed ? "%s: not between %lld and %lld" :
 		       "%s: not between %llu and %llu", arg->name, arg->lo, arg->hi);
 	return value;

@@ -9,7 +9,6 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/timex.h>
-#include <linux/unaligned.h>
 #include "engine.h"
 
 const char *const kp_path_name[KP_NR_PATHS] = {
@@ -104,12 +103,11 @@ u64 kp_hash(u64 hash, const void *at, size_t size)
 	while (size) {
 		size_t n = min(size, sizeof(word));
 
-		if (n == sizeof(word)) {
-			word = get_unaligned((const u64 *)at);
-		} else {
-			word = 0;
+		word = 0;
+		if (n == sizeof(word))
+			memcpy(&word, at, sizeof(word)); /* one load */
+		else
 			memcpy(&word, at, n);
-		}
 		hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
 		hash ^= hash >> 32;
 		at += n;
@@ -304,7 +302,7 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
  * @p: the path
  * @obj: an object that the path's driver has made
  * @op: the operation
- * @arg: its first argument; the others are 0
+ * @arg: its first argument, but for one that it only stores; the others are 0
  *
  * For cases that drive one object from several threads. What the operation may
  * not do at the same time as another one is the caller's to heed.

@@ -284,9 +284,7 @@ def new(req: Request) -> int:
     for path in scaffold.create(TOP, req.pairs[0], pairs.shipped(), req.kind, req.new_in):
         print(pairs.short(path))
     where = f" PAIRS_DIR={req.new_in}" if req.new_in else ""
-    print(f"'make run PAIR={req.pairs[0]}{where}' runs it; "
-          + ("what is to be changed is marked CHANGE" if req.kind == "function" else
-             "Documentation/adding.md says what goes where"))
+    print(f"'make run PAIR={req.pairs[0]}{where}' runs it; what is to be changed is marked CHANGE")
     return OK
 
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * device: table of operations, C callers, and the suite.
+ * device: the cases of its own, threads that share a unit, and the nodes.
  */
 #include <linux/completion.h>
 #include <linux/err.h>
@@ -13,158 +13,8 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
-#include "contract/device.h"
+#include "device_glue.h"
 #include "engine/engine.h"
-
-#define KP_PAIR		device
-#define KP_CONTRACT	"contract/device.h"
-#include "contract/records.h"
-
-static const struct kp_pair device_pair;
-
-static void call_noop(const void *ops, void *obj, const u64 *arg,
-		      struct kp_result *res)
-{
-	res->ret = 0;
-}
-
-static void call_configure(const void *ops, void *obj, const u64 *arg,
-			   struct kp_result *res)
-{
-	struct device_config config = {
-		.capacity = arg[0],
-		.reserved = arg[1] / DEVICE_SPARE,
-		.bias = arg[2],
-	};
-
-	res->ret = ((const struct device_ops *)ops)->configure(obj, &config);
-}
-
-static void call_start(const void *ops, void *obj, const u64 *arg,
-		       struct kp_result *res)
-{
-	res->ret = ((const struct device_ops *)ops)->command(obj, DEVICE_IOC_START);
-}
-
-static void call_stop(const void *ops, void *obj, const u64 *arg,
-		      struct kp_result *res)
-{
-	res->ret = ((const struct device_ops *)ops)->command(obj, DEVICE_IOC_STOP);
-}
-
-static void call_reset(const void *ops, void *obj, const u64 *arg,
-		       struct kp_result *res)
-{
-	res->ret = ((const struct device_ops *)ops)->command(obj, DEVICE_IOC_RESET);
-}
-
-static void call_unknown(const void *ops, void *obj, const u64 *arg,
-			 struct kp_result *res)
-{
-	res->ret = ((const struct device_ops *)ops)->command(obj, arg[0]);
-}
-
-static void call_feed(const void *ops, void *obj, const u64 *arg,
-		      struct kp_result *res)
-{
-	struct device_sample sample = {
-		.value = arg[0],
-		.reserved = { 0, arg[1] / DEVICE_SPARE },
-	};
-
-	res->ret = ((const struct device_ops *)ops)->feed(obj, &sample);
-}
-
-static void call_read(const void *ops, void *obj, const u64 *arg,
-		      struct kp_result *res)
-{
-	res->ret = ((const struct device_ops *)ops)->read(obj, &res->out, arg[0]);
-}
-
-static void call_poll(const void *ops, void *obj, const u64 *arg,
-		      struct kp_result *res)
-{
-	res->ret = ((const struct device_ops *)ops)->poll(obj);
-}
-
-/*
- * A unit that runs is what most operations want, so it is started more often
- * than it is stopped. Numbers that are not known lie right behind those that
- * take no argument.
- */
-static const struct kp_op device_op[] = {
-	[DEVICE_NOOP] = { .weight = 4, .call = call_noop },
-	[DEVICE_CONFIGURE] = {
-		.weight = 4, .call = call_configure,
-		.arg = { { "capacity", 0, 24 }, { "spare", 0, 15 },
-			 { "bias", 0, U64_MAX } },
-	},
-	[DEVICE_START] = { .weight = 10, .call = call_start },
-	[DEVICE_STOP] = { .weight = 4, .call = call_stop },
-	[DEVICE_RESET] = { .weight = 1, .call = call_reset },
-	[DEVICE_UNKNOWN] = {
-		.weight = 2, .call = call_unknown,
-		.arg = { { "number", DEVICE_IOC_RESET + 1, U32_MAX } },
-	},
-	[DEVICE_FEED] = {
-		.weight = 20, .call = call_feed,
-		.arg = { { "value", 0, U64_MAX }, { "spare", 0, 15 } },
-	},
-	[DEVICE_READ] = {
-		.weight = 12, .call = call_read,
-		.arg = { { "nonblock", 1, 1 } },
-	},
-	[DEVICE_POLL] = { .weight = 5, .call = call_poll },
-};
-
-static struct device_unit *device_create(const struct device_ops *ops,
-					 const u64 *param)
-{
-	return ops->create(param[0]);
-}
-
-KP_C_DRIVER(device_c_over_c, device, device_c);
-KP_C_DRIVER(device_c_over_rust, device, device_rust);
-
-static struct kp_stats device_stats;
-
-static int device_init(void)
-{
-	int err = device_c.expose();
-
-	if (err)
-		return err;
-	err = device_rust.expose();
-	if (err)
-		device_c.withdraw();
-	return err;
-}
-
-static void device_exit(void)
-{
-	device_rust.withdraw();
-	device_c.withdraw();
-}
-
-static const struct kp_pair device_pair = {
-	.name = "device",
-	.param = { { "limit", 0, 40 } },
-	.operation = device_operations,
-	.op = device_op,
-	.nr_ops = ARRAY_SIZE(device_op),
-	.invariant = device_invariants,
-	.nr_invariants = ARRAY_SIZE(device_invariants),
-	.view_size = sizeof(struct device_view),
-	.path = {
-		[KP_C_C] = &device_c_over_c,
-		[KP_C_RUST] = &device_c_over_rust,
-		[KP_RUST_C] = &device_rust_over_c,
-		[KP_RUST_RUST] = &device_rust_over_rust,
-	},
-	.stats = &device_stats,
-	.init = device_init,
-	.exit = device_exit,
-};
 
 #define FEEDS		2000
 #define CAPACITY	8
@@ -192,48 +42,44 @@ static struct kp_result once(struct shared *s, u32 op, u64 arg)
 static struct shared *share(struct kunit *test)
 {
 	const struct kp_path_param *path = test->param_value;
-	const struct kp_driver *driver = path->pair->path[path->id];
 	struct kp_step step[] = {
-		{ DEVICE_CONFIGURE, { CAPACITY, 0, BIAS } }, { DEVICE_START },
+		{ DEVICE_CONFIGURE, { CAPACITY, 0, BIAS } },
+		{ DEVICE_COMMAND, { DEVICE_IOC_START } },
 	};
-	struct kp_program prog = { .nr_steps = ARRAY_SIZE(step), .step = step };
-	struct kp_step_trace got[ARRAY_SIZE(step)] = {};
-	struct kp_trace trace = { .step = got, .step_max = ARRAY_SIZE(got) };
+	struct kp_program prog = {
+		.nr_steps = ARRAY_SIZE(step), .param = { CAPACITY }, .step = step,
+	};
+	struct kp_trace *trace = kp_trace_alloc(ARRAY_SIZE(step), false);
 	struct shared *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
-	u64 param[KP_NR_ARGS] = { CAPACITY };
 
-	KUNIT_ASSERT_NOT_NULL(test, s);
+	if (!trace || !s) {
+		kp_trace_free(trace);
+		KUNIT_FAIL_AND_ABORT(test, "no memory for a unit");
+	}
 	s->path = path;
 	init_completion(&s->begun);
 	init_completion(&s->done);
-	s->obj = driver->create(param);
+	s->obj = kp_create(path->pair, path->id, prog.param);
+	if (!IS_ERR(s->obj)) {
+		kp_trace_start(trace, path->pair, path->id, &prog);
+		kp_run(path->pair, path->id, s->obj, &prog, trace);
+		KUNIT_EXPECT_EQ(test, trace->step[0].res.ret, 0LL);
+		KUNIT_EXPECT_EQ(test, trace->step[1].res.ret, 0LL);
+	}
+	kp_trace_free(trace);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, s->obj);
-	kp_trace_start(&trace, path->pair, path->id, &prog);
-	driver->run(s->obj, &prog, &trace);
-	KUNIT_EXPECT_EQ(test, got[0].res.ret, 0LL);
-	KUNIT_EXPECT_EQ(test, got[1].res.ret, 0LL);
 	return s;
 }
 
 /* What the unit itself saw of its locks; then it is gone. */
 static void unshare(struct kunit *test, struct shared *s)
 {
-	struct kp_step step = { DEVICE_NOOP };
-	struct kp_program prog = {
-		.nr_steps = 1, .step = &step, .observe = true,
-	};
-	struct kp_trace *trace = kp_trace_alloc(1, false);
-	const struct device_view *view;
+	struct device_view view = {};
 
-	if (trace) {
-		view = (const struct device_view *)trace->view;
-		kp_trace_start(trace, s->path->pair, s->path->id, &prog);
-		s->path->pair->path[s->path->id]->run(s->obj, &prog, trace);
-		KP_EXPECT(test, guard_thread, !view->misowned);
-		KP_EXPECT(test, lock_order, !view->misordered);
-		kp_trace_free(trace);
-	}
-	s->path->pair->path[s->path->id]->destroy(s->obj);
+	s->path->pair->path[s->path->id]->view(s->obj, &view);
+	KP_EXPECT(test, guard_thread, !view.misowned);
+	KP_EXPECT(test, lock_order, !view.misordered);
+	kp_destroy(s->path->pair, s->path->id, s->obj);
 }
 
 /* Read consecutive samples, blocking, until one fails. */
@@ -265,8 +111,8 @@ static int meddler(void *data)
 	complete(&s->begun);
 	while (!READ_ONCE(s->stop)) {
 		once(s, DEVICE_POLL, 0);
-		once(s, DEVICE_STOP, 0);
-		once(s, DEVICE_START, 0);
+		once(s, DEVICE_COMMAND, DEVICE_IOC_STOP);
+		once(s, DEVICE_COMMAND, DEVICE_IOC_START);
 		cond_resched();
 	}
 	return 0;
@@ -403,17 +249,18 @@ static void node(struct kunit *test)
 		DEVICE_IOC_CONFIGURE, DEVICE_IOC_START, DEVICE_IOC_STOP,
 		DEVICE_IOC_RESET, DEVICE_IOC_FEED, DEVICE_IOC_STATUS,
 	};
+	/* Of a unit that is idle. */
+	static const long expected[] = {
+		-EFAULT, -EBUSY, -EBUSY, 0, -EFAULT, -EFAULT,
+	};
 	const struct kp_path_param *path = test->param_value;
 	bool c = path->id == KP_C_C || path->id == KP_RUST_C;
-	const struct device_ops *ops = c ? &device_c : &device_rust;
 	int refs = module_refcount(THIS_MODULE);
 	const struct file_operations *fops;
 	struct file *file;
 	loff_t pos = 0;
 	u64 value;
-
-	KP_EXPECT(test, numbers,
-		  !memcmp(ops->number, number, sizeof(number)));
+	u32 i;
 
 	/* A kernel thread sees no files but through the eyes of init. */
 	scoped_with_init_fs()
@@ -425,14 +272,15 @@ static void node(struct kunit *test)
 	KP_EXPECT(test, module_pinned, fops->owner == THIS_MODULE);
 	KP_EXPECT(test, module_pinned,
 		  module_refcount(THIS_MODULE) == refs + 1);
+	/* An argument that no one can read is looked at where there should be one. */
+	for (i = 0; i < ARRAY_SIZE(number); i++)
+		KP_EXPECT(test, numbers,
+			  fops->unlocked_ioctl(file, number[i], 1) == expected[i]);
 	KP_EXPECT(test, node_ioctl,
 		  fops->unlocked_ioctl(file, _IO(DEVICE_IOC_MAGIC, 99), 1) == -ENOTTY);
 	/* The right number, but for the direction and the size. */
 	KP_EXPECT(test, node_ioctl,
 		  fops->unlocked_ioctl(file, _IO(DEVICE_IOC_MAGIC, 1), 1) == -ENOTTY);
-	KUNIT_EXPECT_EQ(test, fops->unlocked_ioctl(file, DEVICE_IOC_START, 0),
-			(long)-EBUSY);
-	KUNIT_EXPECT_EQ(test, fops->unlocked_ioctl(file, DEVICE_IOC_RESET, 0), 0L);
 	KP_EXPECT(test, node_read, vfs_poll(file, NULL) == 0);
 	KP_EXPECT(test, node_read,
 		  kernel_read(file, &value, sizeof(value), &pos) == -EAGAIN);

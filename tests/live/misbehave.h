@@ -21,7 +21,7 @@
 #include <linux/workqueue.h>
 
 #define FLOOD_BYTES	(100u << 20)
-/* With so many ids test_survival.py has Rust's alloc look beyond an array. */
+/* Of so much test_survival.py has Rust's take look beyond an array. */
 #define RUST_PANICS_AT	4242
 
 enum misdeed {
@@ -147,9 +147,9 @@ static void late_oops(struct work_struct *unused)
 static void rust_panic(const struct kp_pair *pair)
 {
 	struct kp_path_param path = { pair, KP_C_RUST };
-	u64 param[KP_NR_ARGS] = { RUST_PANICS_AT };
+	u64 param[KP_NR_ARGS] = { 1 };
 
-	kp_once(&path, pair->path[KP_C_RUST]->create(param), FAULT_ALLOC, 0);
+	kp_once(&path, kp_create(pair, KP_C_RUST, param), FAULT_TAKE, RUST_PANICS_AT);
 }
 
 /* No misdeed: a guest whose CPUs do not wait as long as they are told is one. */

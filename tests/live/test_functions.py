@@ -42,6 +42,8 @@ BUGS = (
     ("    if base & 1 != 0 {\n        return Err(EINVAL)",
      "    if base & 1 != 0 {\n        return Err(ENOENT)", "kinds_ret 1"),
     ("    *at.get_mut(given)", "    at[0] = 0;\n    *at.get_mut(given)", "kinds_trim 4 "),
+    ("    if point.pad != [0; 3] {", "    if point.pad[..2] != [0; 2] {",
+     "kinds_weigh 0 1 0 0 1 1"),
 )
 
 

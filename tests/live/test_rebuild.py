@@ -187,7 +187,7 @@ class TestRebuild(unittest.TestCase):
         path.write_text(text + "\nccflags-y += -DEDITED\n")
         log = self.build_all()
         self.assertIn("Entering directory", log)
-        self.assertIn("kmod/ring.o", log)
+        self.assertIn("pairs/ring/ring.o", log)
 
 
 if __name__ == "__main__":

@@ -20,12 +20,22 @@ from kplib.selftest import selftest
 from .live import TOP, Ended, LiveTest, Run, cases, needs, needs_kernel
 
 SOURCE = (TOP / "tests/live/misbehave.h").read_text()
+#: The suite of the pair.
+SUITE = """\
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/module.h>
+#include "fault_glue.h"
+#include "engine/engine.h"
+#include "misbehave.h"
+
+KP_SUITES(fault, KP_CASE(fault, misbehave));
+"""
 VICTIM = ("fault", "misbehave", "rust->c")
 #: Put into the copy's Rust: an index beyond an array, which the compiler cannot foresee;
 #: and, where there is one CPU, as in lane insn, a loop with interrupts off.
-RUST_FAULTS = """
-        if limit == {} {{
-            return Ok([1, 2, 3][core::hint::black_box(limit as usize)]);
+RUST_FAULTS = """\
+        if amount == {} {{
+            core::hint::black_box([1, 2, 3][core::hint::black_box(amount as usize)]);
         }}
         #[cfg(target_arch = "x86_64")]
         while kernel::cpu::nr_cpu_ids() == 1 {{
@@ -81,7 +91,7 @@ QUICK = (
          boots=1, words=("APPEND=sysctl.kernel.panic_on_oops=0",)),
     Deed("RUST_PANIC", ktap.ERROR, (r"rust_kernel: panicked at .*fault\.rs:\d+",
                                     "index out of bounds: the len is 3 but the index is 4242",
-                                    r"Map>?::alloc.*fault\.rs:\d+", at("kp_once("))),
+                                    r"take.*fault\.rs:\d+", at("kp_once("))),
     Deed("EXHAUST", ktap.ERROR, ("panicked while running fault: System is deadlocked on memory",
                                  at("alloc_page(")), bound=60),
     Deed("REBOOT", ktap.ERROR, ("rebooted by itself while running fault",)),
@@ -167,22 +177,18 @@ class Misbehaving(LiveTest):
 
     @classmethod
     def checkout(cls) -> Path:
-        """The project with one pair more, whose suite has a case that misbehaves."""
+        """The project with one pair more, with a suite whose case misbehaves."""
         top = selftest.copy_of_project(cls.scratch)
         subprocess.run([top / "scripts/kparity", "new", "PAIR=fault", "KIND=object"], check=True,
                        stdout=subprocess.DEVNULL)
         shutil.copy(TOP / "tests/live/misbehave.h", top / "tests/kunit")
         limit = re.search(r"#define RUST_PANICS_AT\s+(\d+)", SOURCE)
         assert limit
-        for name, where, what in (
-                ("tests/kunit/fault_kunit.c", "KP_SUITES(fault, ",
-                 '#include "misbehave.h"\n\nKP_SUITES(fault, KP_CASE(fault, misbehave) '),
-                ("rust-stub/fault.rs", "fn alloc(&mut self, limit: u32) -> Result<u32> {",
-                 "fn alloc(&mut self, limit: u32) -> Result<u32> {"
-                 + RUST_FAULTS.format(limit.group(1)))):
-            text = (top / name).read_text()
-            assert text.count(where) == 1, f"{name} has not one '{where}'"
-            (top / name).write_text(text.replace(where, what))
+        (top / "tests/kunit/fault_kunit.c").write_text(SUITE)
+        port, where = top / "rust-stub/fault.rs", "    fn take(&self, amount: u32) -> Result {\n"
+        text = port.read_text()
+        assert text.count(where) == 1, f"{port} has not one '{where}'"
+        port.write_text(text.replace(where, where + RUST_FAULTS.format(limit.group(1))))
         return top
 
     def do(self, deeds: tuple[Deed, ...], width: int) -> dict[Deed, Ended]:
@@ -261,7 +267,7 @@ class TestSurvival(Misbehaving):
                           "rust->rust": ktap.ERROR}, ended.show())
         log = rows["fault_insn", "insn", "rust->rust"]["log"]
         self.assertRegex(log[0], "hung: nothing for 3 s while running fault_insn")
-        self.assertRegex(log[1], r"^ *RIP: .*alloc.*fault\.rs:\d+")
+        self.assertRegex(log[1], r"^ *RIP: .*take.*fault\.rs:\d+")
         self.assertRegex("\n".join(log), "kp_case_insn .*insn.c:")
 
     def test_never_boots(self) -> None:

@@ -127,7 +127,7 @@ class TestCompileFail(unittest.TestCase):
             path.write_text("//! invariant: full empty\n//! error: E0599\n")
             test = compile_fail.find(ring)[0]
             self.assertEqual((test.invariants, test.error, test.glued),
-                             (("full", "empty"), "E0599", False))
+                             (("full", "empty"), "E0599", True))
             for text in ("//! error: E0599\n", "//! invariant: x\n//! error: any\n"):
                 path.write_text(text)
                 with self.assertRaises(EnvironmentFailed):

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """Whom a leak belongs to."""
 
+import tempfile
 import unittest
 from dataclasses import dataclass
 from pathlib import Path
 
 from kplib.boot import leaks
+from kplib.build.kernel import Kernel
 
 WORK = (Path(__file__).parent / "data/leaks/work.txt").read_text()
 
@@ -68,6 +70,55 @@ class TestFind(unittest.TestCase):
         """An empty file, and lines that are no object."""
         self.assertEqual(leaks.find("", HISTORY, Place), [])
         self.assertEqual(leaks.find("kmemleak: disabled\n", HISTORY, Place), [])
+
+
+class TestStackTable(unittest.TestCase):
+    """leaks.stack_table()"""
+
+    MAP = "ffffffff82fdf7d8 b stack_pools\nffffffff82fdf7e0 b stack_table\n"
+    KASAN = {"CONFIG_STACKDEPOT_ALWAYS_INIT": "y", "CONFIG_DEBUG_KMEMLEAK": "y"}
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        entry = Path(folder.name) / "entry"
+        (entry / "build").mkdir(parents=True)
+        (entry / "build/System.map").write_text(self.MAP)
+        # What is not asked for is not needed.
+        self.kernel: Kernel = object.__new__(Kernel)
+        for name, value in {"entry": entry, "build": entry / "build",
+                            "config": self.KASAN}.items():
+            object.__setattr__(self.kernel, name, value)
+
+    def of(self, **config: str) -> str:
+        """The parameter for the kernel with other options beside its own."""
+        object.__setattr__(self.kernel, "config", {**self.KASAN, **config})
+        return leaks.stack_table(self.kernel)
+
+    def test_known(self) -> None:
+        """A kernel of the cache with KASAN: the engine is told where the table is."""
+        self.assertEqual(self.of(), "stack_table=0xffffffff82fdf7e0")
+
+    def test_elsewhere(self) -> None:
+        """Where addresses are others when it runs, or the table is made later: nothing."""
+        for name, value in (("RANDOMIZE_BASE", "y"), ("STACKDEPOT_ALWAYS_INIT", "n"),
+                            ("DEBUG_KMEMLEAK", "n")):
+            with self.subTest(name):
+                self.assertEqual(self.of(**{f"CONFIG_{name}": value}), "")
+
+    def test_own_kernel(self) -> None:
+        """A KDIR, whose files may not be those of the image: nothing."""
+        object.__setattr__(self.kernel, "entry", Path("/elsewhere"))
+        self.assertEqual(self.of(), "")
+
+    def test_other_map(self) -> None:
+        """No such symbol, two of them, or no map: nothing."""
+        path = self.kernel.build / "System.map"
+        for text in ("", self.MAP + self.MAP):
+            path.write_text(text)
+            self.assertEqual(self.of(), "")
+        path.unlink()
+        self.assertEqual(self.of(), "")
 
 
 if __name__ == "__main__":

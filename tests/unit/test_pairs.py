@@ -59,8 +59,9 @@ class TestPairs(unittest.TestCase):
             found.c, self.folder / "bits/help.c", Path("/linux/lib/glob.c"),
             Path("/other/tree/a.c")))
         self.assertEqual(pairs.files("ring", self.folder), pairs.files("ring"))
-        self.assertFalse(pairs.files("ring").glued)
-        self.assertTrue(pairs.files("glob").glued)
+        self.assertFalse(pairs.files("nothing").glued)
+        self.assertEqual([(pairs.files(name).glued, pairs.files(name).has_object)
+                          for name in ("ring", "glob")], [(True, True), (True, False)])
 
     def test_shown(self) -> None:
         """What they are built from is shown in a root, if it is there."""

@@ -3,8 +3,8 @@
 
 import unittest
 
-from kplib.contract import emit_c, emit_rust, rows
 from kplib.configure.request import TOP
+from kplib.contract import emit_c, emit_rust, model, rows
 
 GOOD = """\
 /* KP_FUNCTION(in_a_comment, ANY, KP_VOID) */
@@ -15,6 +15,25 @@ KP_FUNCTION(find, ATOMIC, KP_RESULT(int, -EINVAL, -ERANGE),
 	    KP_OUTPUT(u32, where))
 
 KP_FUNCTION(kind, SLEEPS, KP_VOID)
+"""
+
+OBJECT = """\
+KP_OBJECT(struct pot, struct pot_view, pot_view)
+KP_CREATE(pot_create, SLEEPS, KP_RESULT(struct pot *, -EINVAL),
+	  KP_NUMBER(u32, size, .lo = 1, .hi = 64, .log2 = true, .beyond = true))
+KP_DESTROY(pot_destroy, SLEEPS)
+KP_METHOD(pot_put, ANY, KP_ERRNO(-ENOSPC), KP_NUMBER(u64, value),
+	  .role = writer, .weight = 12, .locks = "none, or \\"less\\"",
+	  .owns = "the value is "
+		  "copied", .on_error = "nothing has changed")
+KP_METHOD(pot_full, ATOMIC, KP_RESULT(bool, -EIO))
+KP_FUNCTION(pot_largest, ANY, KP_UNSIGNED(u32))
+KP_TYPE(struct pot_view, size, used)
+KP_INVARIANT(bounded, lifetime,
+	     "never more than there is room for",
+	     "put looks at the size first",
+	     true, now->used <= now->size)
+KP_PROMISE(apart, concurrency, "one writer", "said at put")
 """
 
 
@@ -30,9 +49,9 @@ class TestRows(unittest.TestCase):
 
     def test_good(self) -> None:
         """Words, options and lines; strings and comments may hold anything."""
-        find, kind = rows.read(GOOD)
+        find, kind = rows.read(GOOD).functions
         self.assertEqual((find.name, find.context, find.line), ("find", "ATOMIC", 2))
-        self.assertEqual(find.returns, rows.Returns("KP_RESULT", "int", ("-EINVAL", "-ERANGE")))
+        self.assertEqual(find.returns, model.Returns("KP_RESULT", "int", ("-EINVAL", "-ERANGE")))
         self.assertEqual([p.name for p in find.parameters], ["pat", "data", "how", "where"])
         self.assertEqual([p.line for p in find.parameters], [3, 4, 5, 6])
         self.assertEqual(find.parameters[0].options, (("of", '"a,)\\""'), ("max", "12")))
@@ -63,13 +82,176 @@ class TestRows(unittest.TestCase):
                 ("\nKP_FUNCTON(f, ANY, KP_VOID)", 2, "is KP_FUNCTION meant?"),
                 ("KP_FUNCTION (f, ANY, KP_VOID)", 1, "stand together"),
                 ("KP_FUNCTION(f, ANY, KP_VOID)\n  KP_DIVERGES(a, f, c)", 2, "beginning"),
-                ("KP_WHATEVER(f)", 1, "no row; there are KP_FUNCTION, KP_DIVERGES, KP_SOURCES"),
+                ("KP_1(f)", 1, "no row; there are KP_FUNCTION, KP_METHOD, KP_DIVERGES"),
                 ("int f(void);\n", 1, "no row of a function"),
                 ("KP_FUNCTION(f, ANY, KP_VOID)\nKP_SOURCES(a.c)", 2, "no name of a C file"),
                 ("KP_FUNCTION(f, ANY, KP_VOID, " + ", ".join(
                     f"KP_TEXT(s{i})" for i in range(7)) + ")", 1, "more than 6")):
             with self.subTest(text):
                 self.refused(text, line, word)
+
+    def test_options(self) -> None:
+        """What a row of an operation says behind its parameters."""
+        row = "KP_FUNCTION(f, ANY, KP_VOID,\n KP_TEXT(s), "
+        for rest, line, word in (
+                (".wait = 2)", 2, "no option of a row; there are .weight = ..., .role"),
+                (".weight = 2,\n KP_TEXT(t))", 3, "options come last"),
+                (".owns = nothing)", 2, "write text in quotes"),
+                (".locks = \"\")", 2, "write text in quotes"),
+                (".role = 2nd)", 2, "no name of a role"),
+                (".role = reader)", 1, "nothing excludes its role")):
+            with self.subTest(rest):
+                self.refused(row + rest, line, word)
+
+
+class TestObjects(unittest.TestCase):
+    """Rows of a pair with an object"""
+
+    def test_good(self) -> None:
+        """The object, its life, what it does, and what is promised of it."""
+        found = rows.read(OBJECT, "pot")
+        self.assertEqual(found.object, model.Object("struct pot", "struct pot_view", "pot_view", 1))
+        assert found.create and found.destroy
+        self.assertEqual((found.create.name, found.create.operation("pot"), found.create.line),
+                         ("pot_create", "create", 2))
+        self.assertEqual((found.destroy.name, found.destroy.context), ("pot_destroy", "SLEEPS"))
+        put, full, largest = found.functions
+        self.assertEqual([f.operation("pot") for f in found.functions],
+                         ["put", "full", "pot_largest"])
+        self.assertEqual((put.method, largest.method), (True, False))
+        self.assertEqual((put.option("weight"), put.option("locks"), put.option("owns"),
+                          full.option("weight", "16")),
+                         ("12", r'"none, or \"less\""', '"the value is " "copied"', "16"))
+        self.assertEqual(found.roles, ("writer",))
+        self.assertEqual(found.types,
+                         (model.Shared("struct pot_view", ("size", "used"), 11),))
+        bounded, apart = found.invariants
+        self.assertEqual((bounded.when, bounded.then, bounded.line),
+                         ("true", "now->used <= now->size", 12))
+        self.assertEqual((apart.id, apart.then, apart.line), ("apart", "", 16))
+
+    def test_functions_alone(self) -> None:
+        """A pair of functions has none of it."""
+        found = rows.read(GOOD)
+        self.assertEqual((found.object, found.create, found.destroy, found.roles),
+                         (None, None, None, ()))
+
+    def test_bad(self) -> None:
+        """Each mistake is told with its line."""
+        def without(word: str) -> str:
+            return "\n".join(line for line in OBJECT.split("\n") if not line.startswith(word))
+
+        for text, line, word in (
+                (without("KP_OBJECT"), 1, "KP_CREATE without KP_OBJECT"),
+                ("KP_DESTROY(f, ANY)\nKP_FUNCTION(g, ANY, KP_VOID)", 1,
+                 "KP_DESTROY without KP_OBJECT"),
+                ("KP_METHOD(f, ANY, KP_VOID)", 1, "there is no KP_OBJECT"),
+                (GOOD + 'KP_INVARIANT(a, layout, "a", "b", c, d)', 9, "there is no KP_OBJECT"),
+                (without("KP_TYPE"), 1, "there is no KP_TYPE(struct pot_view, its members)"),
+                (without("KP_DESTROY"), 1, "wants a KP_CREATE and a KP_DESTROY"),
+                (OBJECT + "KP_DESTROY(pot_destroy, SLEEPS)", 17, "a second KP_DESTROY"),
+                (OBJECT + "KP_OBJECT(struct a, struct b, c)", 17, "a second KP_OBJECT"),
+                (OBJECT.replace("struct pot, ", "pot, "), 1, "KP_OBJECT wants a struct"),
+                (OBJECT.replace(", pot_view)", ")"), 1, "KP_OBJECT wants a struct"),
+                (OBJECT.replace(", pot_view)", ", &view)"), 1, "no name of a function"),
+                (OBJECT.replace("KP_RESULT(struct pot *", "KP_RESULT(struct pan *"), 2,
+                 "returns KP_RESULT(struct pot *, its errnos)"),
+                (OBJECT.replace("KP_RESULT(struct pot *, -EINVAL)", "KP_ERRNO(-EINVAL)"), 2,
+                 "returns KP_RESULT(struct pot *, its errnos)"),
+                (OBJECT.replace("KP_NUMBER(u32, size", "KP_TEXT(size").replace(
+                    ".lo = 1, .hi = 64, .log2 = true, .beyond = true", ".max = 1"), 3,
+                 "takes numbers alone, not KP_TEXT"),
+                (OBJECT.replace("(pot_destroy, SLEEPS)", "(pot_destroy)"), 4,
+                 "KP_DESTROY wants a function and a context"),
+                (OBJECT.replace("(pot_destroy, SLEEPS)", "(pot_destroy, LATER)"), 4,
+                 "KP_DESTROY wants a function and a context"),
+                (OBJECT.replace("pot_full", "pot_put"), 9, "the name pot_put is taken"),
+                (OBJECT.replace("pot_full", "pot_view"), 9, "the name pot_view is taken"),
+                (OBJECT.replace("pot_full", "noop"), 9, "the name noop is taken"),
+                (OBJECT.replace("struct pot_view, size, used", "struct pot_view"), 11,
+                 "KP_TYPE wants a struct and its members"),
+                (OBJECT.replace("struct pot_view, size", "pot_view, size"), 11,
+                 "KP_TYPE wants a struct and its members"),
+                (OBJECT.replace("size, used", "size, 2nd"), 11, "no name of a member"),
+                (OBJECT.replace("true, now", "now"), 12, "wants an id, a category, what holds, "
+                 "how C keeps it, when it applies and what then holds"),
+                (OBJECT.replace(', "said at put"', ""), 16, "how C keeps it"),
+                (OBJECT.replace("(apart", "(bounded"), 16, "'bounded' is no new id"),
+                (OBJECT.replace("(apart", "(Apart"), 16, "'Apart' is no new id"),
+                (OBJECT.replace("apart, concurrency", "apart, speed"), 16,
+                 "no category; there are ownership"),
+                (OBJECT.replace('"one writer"', "one"), 16, "write text in quotes")):
+            with self.subTest(word, line=line), self.assertRaises(rows.BadRow) as caught:
+                rows.read(text, "pot")
+            self.assertEqual(caught.exception.line, line, caught.exception)
+            self.assertIn(word, str(caught.exception))
+
+
+#: A structure with an array, and what both sides do when the module is loaded.
+STRUCT = """\
+KP_FUNCTION(set_up, SLEEPS, KP_ERRNO(-EINVAL),
+	    KP_STRUCT(struct setting, set, KP_NUMBER(u32, type, .lo = 1),
+		      KP_FLAGS(u16, pad[0], SET_A, SET_B), KP_NUMBER(u16, pad[1], .hi = 0)),
+	    KP_NUMBER(u32, by), KP_OUTPUT(u32, old))
+KP_MODULE(x_begin, end)
+"""
+
+
+class TestStructures(unittest.TestCase):
+    """Structures that are passed by pointer, and KP_MODULE"""
+
+    def test_good(self) -> None:
+        """Members are arguments of their own, and those behind them count on."""
+        contract = rows.read(STRUCT, "x")
+        set_up, = contract.functions
+        self.assertEqual([(i, p.name) for i, p in set_up.placed],
+                         [(0, "set"), (3, "by"), (4, "old")])
+        self.assertEqual([a.name for a in set_up.arguments],
+                         ["set.type", "set.pad[0]", "set.pad[1]", "by", "old"])
+        self.assertEqual(set_up.arguments[1].names, ("SET_A", "SET_B"))
+        self.assertEqual(contract.module, model.Module("x_begin", "end", 5))
+
+    def test_bad(self) -> None:
+        """Each mistake is told with its line."""
+        for was, now, line, word in (
+                ("struct setting, ", "setting, ", 2, "KP_STRUCT wants a struct"),
+                ("struct setting, set, ", "struct setting, ", 2, "no name of a parameter"),
+                ("KP_NUMBER(u32, type, .lo = 1)", "KP_TEXT(type)", 2, "no member of struct"),
+                ("KP_NUMBER(u32, type, .lo = 1)", "KP_NUMBER(u32)", 2, "wants 2 words"),
+                ("type", "pad", 2, "pad[0]: members stand in their order"),
+                ("pad[1]", "pad[2]", 2, "pad[2]: members stand in their order"),
+                ("pad[1]", "pad", 2, "pad: members stand in their order"),
+                (".hi = 0)),", ".hi = 0), KP_NUMBER(u32, a), KP_NUMBER(u32, b)),", 1,
+                 "more than 6 parameters, of which each member of a structure is one"),
+                ("(x_begin, end)", "(x_begin)", 5, "KP_MODULE wants a function for when"),
+                ("(x_begin, end)", "(x_begin, &end)", 5, "no name of a function"),
+                ("(x_begin, end)", "(set_up, end)", 5, "set_up is an operation")):
+            with self.subTest(now), self.assertRaises(rows.BadRow) as caught:
+                rows.read(STRUCT.replace(was, now))
+            self.assertEqual(caught.exception.line, line, caught.exception)
+            self.assertIn(word, str(caught.exception))
+        with self.assertRaisesRegex(rows.BadRow, "a second KP_MODULE"):
+            rows.read(STRUCT + "KP_MODULE(a, b)")
+
+    def test_built(self) -> None:
+        """Callers build it, and the port takes a reference; a keyword has a _ in bindgen's."""
+        contract = rows.read(STRUCT, "x")
+        text = emit_c.glue(contract, "c.h", "x_glue.c")
+        for line in ("\tconst struct setting set = { .type = (u32)slot[0].n, "
+                     ".pad[0] = (u16)slot[1].n, .pad[1] = (u16)slot[2].n };",
+                     "\tres->ret = set_up(&set, (u32)slot[3].n, slot[4].p);",
+                     "\tint err = x_begin();", "\trust_module = x_rust_begin();", "\tend();"):
+            self.assertIn(f"\n{line}\n", text)
+        self.assertIn("sizeof(struct setting) == sizeof(((struct setting *)0)->type) + ", text)
+        self.assertIn("void *x_rust_begin(void);\n", emit_c.header(contract, "c.h"))
+        text = emit_rust.root(contract, TOP, TOP / "x.rs")
+        self.assertIn("fn set_up(set: &bindings::setting, by: u32) -> Result<u32> {", text)
+        self.assertIn("&bindings::setting { type_: slot.number(0), "
+                      "pad: [slot.number(1), slot.number(2)] }, slot.number(3)", text)
+        self.assertIn("FromBytes for bindings::setting {}", text)
+        self.assertIn('module_type!("x", port::Module);', text)
+        self.assertNotIn("FromBytes", emit_rust.root(
+            rows.read(STRUCT.replace("u32, type", "bool, type"), "x"), TOP, TOP / "x.rs"))
 
 
 class TestSources(unittest.TestCase):
@@ -99,17 +281,17 @@ class TestSources(unittest.TestCase):
         """A declared difference names a function of the contract, and says why."""
         row = 'KP_DIVERGES({}, {}, a, b > 1,\n "why", "where")\n'
         good = GOOD + 'KP_DIVERGES(odd_one, find, data[0] == \',\' && c > rust, "wh\\"y", "at")\n'
-        self.assertEqual(rows.diverges(good), (rows.Diverges(
+        self.assertEqual(rows.read(good).diverges, (model.Diverges(
             "odd_one", "find", "data[0] == ',' && c > rust", '"wh\\"y"', '"at"', 9),))
         self.assertIn("return data[0] == ',' && c > rust;",
-                      emit_c.glue("x", "c.h", "x_glue.c", rows.read(good), rows.diverges(good)))
+                      emit_c.glue(rows.read(good, "x"), "c.h", "x_glue.c"))
         for text, word in ((row.format("id", "find"), "wants an id"),
                            ('KP_DIVERGES(Id, find, c, "why", "where")', "no new id"),
                            ('KP_DIVERGES(id, fond, c, "why", "where")', "no row of a function"),
                            ('KP_DIVERGES(id, find, c, why, "where")', "in quotes"),
                            ('KP_DIVERGES(id, find, c, "why", )', "in quotes")):
             with self.subTest(text), self.assertRaises(rows.BadRow) as caught:
-                rows.diverges(GOOD + text)
+                rows.read(GOOD + text)
             self.assertEqual(caught.exception.line, 9)
             self.assertIn(word, str(caught.exception))
 
@@ -119,26 +301,55 @@ class TestEmit(unittest.TestCase):
 
     def test_lines(self) -> None:
         """A line marker behind a row gives the number of the line that follows it."""
-        text = emit_c.glue("x", "c.h", "x_glue.c", rows.read(GOOD))
-        for number, line in enumerate(text.split("\n"), 1):
-            if line.endswith(' "x_glue.c"'):
-                self.assertEqual(line, f'# {number + 1} "x_glue.c"')
+        for contract in (GOOD, OBJECT):
+            text = emit_c.glue(rows.read(contract, "pot"), "c.h", "pot_glue.c")
+            for number, line in enumerate(text.split("\n"), 1):
+                if line.endswith(' "pot_glue.c"'):
+                    self.assertEqual(line, f'# {number + 1} "pot_glue.c"')
 
     def test_types(self) -> None:
         """The port has the signature that a Rust developer would give it."""
-        text = emit_rust.root("x", TOP, TOP / "x.rs", rows.read(GOOD))
+        text = emit_rust.root(rows.read(GOOD, "x"), TOP, TOP / "x.rs")
         self.assertIn("pub(super) fn find(pat: &CStr, data: &[u8], how: c_uint) -> Result<u32> {",
                       text)
-        self.assertIn("pub(super) fn kind() -> () {", text)
+        self.assertIn("pub(super) fn kind() {", text)
 
     def test_words_of_rust(self) -> None:
         """A word of Rust's is a name like any other, but for those that cannot be one."""
-        text = emit_rust.root("x", TOP, TOP / "x.rs",
-                              rows.read("KP_FUNCTION(match, ANY, KP_BOOL, KP_TEXT(type))"))
+        text = emit_rust.root(rows.read("KP_FUNCTION(match, ANY, KP_BOOL, KP_TEXT(type))", "x"),
+                              TOP, TOP / "x.rs")
         self.assertIn("fn r#match(r#type: &CStr) -> bool", text)
         with self.assertRaises(rows.BadRow):
-            emit_rust.root("x", TOP, TOP / "x.rs",
-                           rows.read("KP_FUNCTION(f, ANY, KP_BOOL, KP_TEXT(self))"))
+            emit_rust.root(rows.read("KP_FUNCTION(f, ANY, KP_BOOL, KP_TEXT(self))", "x"),
+                           TOP, TOP / "x.rs")
+
+    def test_object(self) -> None:
+        """One trait for both sides; operations with a role are unsafe on it, and no others."""
+        text = emit_rust.root(rows.read(OBJECT, "pot"), TOP, TOP / "pot.rs")
+        for line in ("    fn create(size: u32) -> Result<impl PinInit<Self>>;",
+                     "    unsafe fn put(&self, value: u64) -> Result;",
+                     "    fn full(&self) -> Result<bool>;",
+                     "    fn pot_largest() -> u32;",
+                     "    fn view(&self) -> bindings::pot_view;",
+                     "use port::Caller;",
+                     '    pub(super) unsafe extern "C" fn pot_rust_full(object: *mut bindings::pot) '
+                     "-> c_int {"):
+            self.assertIn(f"\n{line}\n", text)
+        self.assertIn("\ntype Caller<I> = I;\n", emit_rust.root(
+            rows.read(OBJECT.replace(".role = writer, ", ""), "pot"), TOP, TOP / "pot.rs"))
+
+    def test_object_in_c(self) -> None:
+        """Operations and invariants have names for the pair's own suite; an int may hide a bool."""
+        contract = rows.read(OBJECT, "pot")
+        text = emit_c.header(contract, "c.h")
+        for line in ("int pot_rust_full(struct pot *object);",
+                     "enum pot_op { POT_NOOP, POT_PUT, POT_FULL, POT_POT_LARGEST };",
+                     "enum pot_invariant { INV_bounded, INV_apart };"):
+            self.assertIn(f"\n{line}\n", text)
+        text = emit_c.glue(contract, "c.h", "pot_glue.c", suite=True)
+        self.assertNotIn("KP_SUITES", text)
+        self.assertIn("KP_SUITES(pot);", emit_c.glue(contract, "c.h", "pot_glue.c"))
+        self.assertIn('"owns', text.replace('"the value is " "copied"', '"owns'))
 
 
 if __name__ == "__main__":

@@ -58,10 +58,30 @@ class TestFunctions(unittest.TestCase):
                          ["bits.c", "bits.rs", "contract.h"])
         self.assertIn(f"make run PAIR=bits PAIRS_DIR={self.folder}/pairs", said)
         self.assertLessEqual(len(lines(own / "contract.h")), 5)
-        self.assertEqual([f.name for f in rows.read((own / "contract.h").read_text())], ["bits"])
+        contract = rows.read((own / "contract.h").read_text(), "bits")
+        self.assertEqual([f.name for f in contract.functions], ["bits"])
         self.assertLessEqual(max(len(line) for path in own.iterdir()
                                  for line in path.read_text().splitlines()), 100)
         self.assertEqual((TOP / "Kbuild").read_bytes(), kbuild)
+
+    def test_object(self) -> None:
+        """The same with an object: what is beside the implementations fits a page."""
+        said = self.new("PAIR=pot", f"DIR={self.folder}/pairs", "KIND=object")
+        own = self.folder / "pairs/pot"
+        self.assertEqual(sorted(path.name for path in own.iterdir()),
+                         ["contract.h", "pot.c", "pot.rs"])
+        self.assertIn(f"make run PAIR=pot PAIRS_DIR={self.folder}/pairs", said)
+        self.assertLessEqual(len(lines(own / "contract.h")), 25)
+        contract = rows.read((own / "contract.h").read_text(), "pot")
+        assert contract.object
+        self.assertEqual([f.operation("pot") for f in contract.functions], ["take", "left"])
+        text = (own / "pot.rs").read_text()
+        for invariant in contract.invariants:
+            self.assertIn(f"encodes!(\n    {invariant.id},", text)
+        self.assertLessEqual(max(len(line) for path in own.iterdir()
+                                 for line in path.read_text().splitlines()), 100)
+        left = scaffold.unchanged("pot", self.folder / "pairs")
+        self.assertEqual({at.partition(":")[0] for at in left}, set(map(str, own.iterdir())))
 
     def test_unchanged(self) -> None:
         """What is still as it was written is told by file and line, until it is changed."""
@@ -90,7 +110,6 @@ class TestFunctions(unittest.TestCase):
         self.assertIn("one pair", self.refused(where))
         self.assertIn("choose one of function, object", self.refused(
             "PAIR=bits", where, "KIND=nonsense"))
-        self.assertIn("leave DIR out", self.refused("PAIR=bits", where, "KIND=object"))
         for name in ("a b", "a:b", "a%b"):
             self.assertIn(f"{name[1]!r} in its path", self.refused(
                 "PAIR=bits", f"DIR={self.folder}/{name}"))
@@ -115,23 +134,19 @@ class TestScaffold(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.top = Path(folder.name)
-        for name in ("Kbuild", *(f.format("idalloc") for f in scaffold.FILES)):
-            (self.top / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(TOP / name, self.top / name)
+        shutil.copy(TOP / "Kbuild", self.top / "Kbuild")
 
     def test_create(self) -> None:
-        """Four files, one word in Kbuild, and nothing of the old name in them."""
-        pairs = known.shipped(self.top)
-        made = scaffold.create(self.top, "lru", pairs, "object")
-        self.assertEqual(len(made), 4)
-        self.assertEqual(known.shipped(self.top), (*pairs, "lru"))
-        for path in made:
-            text = path.read_text()
-            self.assertNotIn("idalloc", text.lower())
-            self.assertIn("lru", text)
-        old = (self.top / "kmod/idalloc.c").read_text()
-        self.assertEqual((self.top / "kmod/lru.c").read_text(),
-                         old.replace("idalloc", "lru").replace("IDALLOC", "LRU"))
+        """Three files, and one word in Kbuild."""
+        for name, kind in (("lru", "object"), ("bits", "function")):
+            pairs = known.shipped(self.top)
+            made = scaffold.create(self.top, name, pairs, kind)
+            self.assertEqual([str(path.relative_to(self.top)) for path in made],
+                             [f"kmod/contract/{name}.h", f"kmod/{name}.c", f"rust-stub/{name}.rs"])
+            self.assertEqual(known.shipped(self.top), (*pairs, name))
+            for path in made:
+                self.assertIn(name, path.read_text())
+            self.assertIn(f'#include "contract/{name}.h"', made[1].read_text())
 
     def test_listed_by_hand(self) -> None:
         """A name in Kbuild that no console marker can name is refused, as is one listed twice."""
@@ -147,6 +162,7 @@ class TestScaffold(unittest.TestCase):
                      "current", "linux", "kparity", "x\n"):
             with self.assertRaises(Refused):
                 scaffold.create(self.top, name, pairs)
+        (self.top / "kmod").mkdir()
         (self.top / "kmod/lru.c").write_text("mine")
         with self.assertRaises(Refused):
             scaffold.create(self.top, "lru", pairs)

@@ -334,17 +334,50 @@ class TestKbuild(unittest.TestCase):
 
     def kbuild(self, recipe: str) -> str | None:
         """What is wrong with a build whose makefile has one recipe."""
+        (why,) = self.verdicts(recipe)
+        return why
+
+    def verdicts(self, recipe: str, sparse: bool = False) -> list[str | None]:
+        """The same, and what sparse has found, if it is asked."""
         makefile = self.folder / "Makefile"
         makefile.write_text(f"out/ring.o: ring.c\n\t{recipe}\n")
         if not (self.folder / "ring.c").exists():
             (self.folder / "ring.c").touch()
         with mock.patch.object(modules, "command",
-                               lambda *_: ["make", "-s", "-C", str(self.folder)]), \
+                               lambda *_, **__: ["make", "-s", "-C", str(self.folder)]), \
                 mock.patch.object(modules, "INPUTS", ("*.c",)), \
                 mock.patch.object(checks, "TOP", self.folder):
             return checks._kbuild(  # pylint: disable=protected-access
                 mock.Mock(**{"kernel.ident": "k", "tools.name.return_value": "t"}),
-                self.folder / "out")
+                self.folder / "out", sparse=sparse)
+
+    @unittest.skipUnless(shutil.which("make"), "no make on this host")
+    def test_sparse(self) -> None:
+        """What sparse says is no warning of the build, and the other way round."""
+        bin_ = self.folder / "bin"
+        bin_.mkdir()
+        tool = bin_ / "sparse"
+        run = "PATH={}:$$PATH out/sparse ring.c".format(bin_)
+        with self.subTest("nothing"):
+            tool.write_text("#!/bin/sh\ntrue\n")
+            tool.chmod(0o755)
+            self.assertEqual(self.verdicts(f"@{run}", sparse=True), [None, None])
+        with self.subTest("a warning of sparse"):
+            tool.write_text("#!/bin/sh\necho $1:1: warning: context >&2\n")
+            self.assertEqual(self.verdicts(f"@{run}", sparse=True),
+                             [None, "ring.c:1: warning: context"])
+        with self.subTest("sparse fails"):
+            tool.write_text("#!/bin/sh\nexit 7\n")
+            self.assertEqual(self.verdicts(f"@{run}", sparse=True),
+                             [None, "sparse: exit status 7"])
+        with self.subTest("a warning of the compiler"):
+            tool.write_text("#!/bin/sh\ntrue\n")
+            line = "ring.c:7:2: warning: unused"
+            self.assertEqual(self.verdicts(f"@{run}; echo '{line}'", sparse=True), [line, None])
+        with self.subTest("the build fails"):
+            why, of_sparse = self.verdicts("@exit 3", sparse=True)
+            self.assertTrue(why)
+            self.assertIn("exit status 2", str(of_sparse))
 
     @unittest.skipUnless(shutil.which("make"), "no make on this host")
     def test_warnings(self) -> None:

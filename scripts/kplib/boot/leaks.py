@@ -4,6 +4,9 @@
 kmemleak dates an object in ticks, and the console tells what ran at a tick. That
 alone would blame whatever runs when another pair's work, queued before, allocates.
 Where the stack of the allocation names a pair's module, it is that pair's.
+
+A scan reads all memory that kmemleak knows of, and more than half of that is a table of
+the kernel's which leads nowhere: the engine has it left out, where the host knows its place.
 """
 
 from __future__ import annotations
@@ -12,10 +15,32 @@ import re
 from dataclasses import dataclass
 from typing import Callable, Generic, Iterator, Protocol, Sequence, TypeVar
 
+from kplib.build.kernel import Kernel
+
 _OBJECT = re.compile(r"unreferenced object 0x[0-9a-f]+ \(size (\d+)\):$")
 _WHEN = re.compile(r"jiffies (\d+)")
 #: How a stack names a function of a pair's module.
 MODULE = re.compile(r"\[kparity_(\w+)\]")
+#: The variable that points to the table of lib/stackdepot.c, in the kernel's System.map.
+_TABLE = re.compile(rb"^([0-9a-f]{16}) b stack_table$", re.M)
+
+
+def stack_table(kernel: Kernel) -> str:
+    """The engine's parameter of that name; empty where nothing is to be left out.
+
+    The kernel must be at the addresses that its build has told, the table made while it
+    boots, as KASAN wants it. A KDIR's files may be of another build than what boots.
+    """
+    config = kernel.config
+    if (kernel.entry not in kernel.build.parents or config.get("CONFIG_RANDOMIZE_BASE") == "y"
+            or config.get("CONFIG_STACKDEPOT_ALWAYS_INIT") != "y"
+            or config.get("CONFIG_DEBUG_KMEMLEAK") != "y"):
+        return ""
+    try:
+        found = _TABLE.findall((kernel.build / "System.map").read_bytes())
+    except OSError:
+        return ""
+    return f"stack_table=0x{found[0].decode()}" if len(found) == 1 else ""
 
 
 class Place(Protocol):

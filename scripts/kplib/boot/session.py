@@ -86,7 +86,8 @@ class Session:
             f"seed={request.seed} programs={request.programs} mark={self._token} "
             f"skip={agenda.skipped(self.works)} "
             f"given={','.join(w.pair for w in self.works if programs.files(request, w.pair))}"
-            + (" only=regress" if request.program else ""))
+            + (" only=regress" if request.program else "")
+            + (f" {table}" if (table := leaks.stack_table(self._setup.kernel)) else ""))
 
     def run(self) -> None:
         """Run all, and end the guest."""

@@ -75,6 +75,23 @@ def _of_rust(pair: Pair, log: str, root: str, port: str) -> Iterator[str]:
                        f"pub(crate) {safe.group(1).removesuffix(' -> ()')}" if safe else "another")
 
 
+def _of_object(pair: Pair, log: str) -> Iterator[str]:
+    """Lines on types that the port of an object lacks."""
+    try:
+        contract = rows.read(pair.read(), pair.name)
+    except rows.BadRow:
+        return
+    if contract.object and re.search("cannot find type `Object` in module `port`", log):
+        yield (f"{short(pair.port)}:1: error: no type Object; the object in "
+               f"{short(pair.contract)}:{contract.object.line} wants "
+               "pub(crate) type Object = <the struct that implements Interface>;")
+    with_role = next((f for f in contract.functions if f.option("role")), None)
+    if with_role and re.search("unresolved import `port::Caller`", log):
+        yield (f"{short(pair.port)}:1: error: no type Caller; the role in "
+               f"{short(pair.contract)}:{with_role.line} wants pub(crate) struct "
+               f"Caller<I: Interface>, with a field {with_role.option('role')}")
+
+
 def _use(pair: Pair, name: str) -> str:
     """Where a pair uses a function of C's: in its row, or in its C side."""
     for path in (pair.contract, pair.c):
@@ -107,6 +124,7 @@ def own_lines(build: Path, pairs: list[Pair], log: str) -> list[str]:
         try:
             root = (build / f"rust-stub/{pair.name}_root.rs").read_text(errors="replace")
             found += _of_rust(pair, log, root, pair.port.read_text(errors="replace"))
+            found += _of_object(pair, log)
         except OSError:
             continue
     return list(dict.fromkeys([*found, *_of_modpost(pairs, log)]))

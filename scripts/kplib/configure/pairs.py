@@ -44,6 +44,11 @@ class Pair:
         """Whether its glue is made from its contract; Kbuild goes by the same."""
         return self.contract.name == "contract.h" or bool(re.search("^KP_(F|OB)", self.read(), re.M))
 
+    @property
+    def has_object(self) -> bool:
+        """Whether it has an object, of which something must be promised."""
+        return not self.glued or bool(re.search(r"^KP_OBJECT\(", self.read(), re.M))
+
     def sources(self, tree: Path) -> tuple[Path, ...]:
         """The C files that it is built from, but for the suite; `tree` is the kernel's source.
 

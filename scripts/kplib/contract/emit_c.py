@@ -9,7 +9,7 @@ row's own file and line, so that the compiler points there.
 
 from __future__ import annotations
 
-from kplib.contract.model import Contract, Function, Invariant, Parameter, Returns
+from kplib.contract.model import Contract, Function, Invariant, Module, Parameter, Returns
 from kplib.contract.rows import USER, pieces
 
 _HEAD = """\
@@ -40,6 +40,8 @@ def declaration(parameter: Parameter) -> str:
         return f"{const}void __user *{p.name}, {p.size_type} {p.name}_size"
     if p.kind in ("KP_OUTPUT", "KP_INOUT"):
         return f"{p.type} *{p.name}"
+    if p.kind == "KP_STRUCT":
+        return f"const {p.type} *{p.name}"
     return f"{p.type} {p.name}"
 
 
@@ -50,13 +52,22 @@ def _parameters(function: Function, obj: str = "") -> str:
 
 def _returned(function: Function) -> str:
     """The C type that a function returns, with a blank where a name may follow."""
-    kind = function.returns.type
+    kind = function.returns.c_type
     return kind if kind.endswith("*") else kind + " "
 
 
 def rust_name(pair: str, function: Function) -> str:
     """The symbol of a function's Rust side."""
     return f"{pair}_rust_{function.operation(pair)}"
+
+
+def rust_module(contract: Contract) -> tuple[str, str]:
+    """The symbols of what Rust does when the module is loaded, and before it goes."""
+    assert contract.module
+    pair = contract.pair
+    load, unload = (f"{pair}_rust_{name.removeprefix(f'{pair}_')}"
+                    for name in (contract.module.load, contract.module.unload))
+    return load, unload
 
 
 def _view(contract: Contract) -> Function:
@@ -92,6 +103,10 @@ def header(contract: Contract, path: str) -> str:
     if contract.invariants:
         names = ", ".join(f"INV_{invariant.id}" for invariant in contract.invariants)
         lines.append(f"\nenum {pair}_invariant {{ {names} }};\n")
+    if contract.module:
+        load, unload = rust_module(contract)
+        lines.append(f"\n# {contract.module.line} \"{path}\"\nvoid *{load}(void);\n"
+                     f"# {contract.module.line} \"{path}\"\nvoid {unload}(void *module);\n")
     lines.append(f"\nextern const struct kp_driver {pair}_rust_over_c;\n"
                  f"extern const struct kp_driver {pair}_rust_over_rust;\n"
                  f"\nstruct kp_pair;\nextern const struct kp_pair {pair}_pair;\n\n#endif\n")
@@ -125,23 +140,32 @@ def _argument(parameter: Parameter, at: int) -> str:
         return f"slot[{at}].p, slot[{at}].n"
     if parameter.kind in USER:
         return f"kp_user_ptr(&slot[{at}]), slot[{at}].n"
-    return f"slot[{at}].p"
+    return f"&{parameter.name}" if parameter.kind == "KP_STRUCT" else f"slot[{at}].p"
+
+
+def _structure(parameter: Parameter, at: int) -> str:
+    """The value of a structure, from the arguments that its members are."""
+    return ", ".join(f".{m.name} = {_argument(m, at + i)}" for i, m in enumerate(parameter.members))
 
 
 def _caller(function: Function, name: str, called: str, text: _Text) -> None:
     """A function that the engine calls with arguments that are laid out."""
     first = ["obj"] if function.method else []
-    arguments = ", ".join([*first, *(_argument(p, i) for i, p in enumerate(function.parameters))])
+    arguments = ", ".join([*first, *(_argument(p, i) for i, p in function.placed)])
     call = f"{called}({arguments})"
     if function.returns.kind == "KP_VOID":
         body = f"\t{call};"
     elif function.returns.kind == "KP_OFFSET":
-        base = [p.name for p in function.parameters].index(function.returns.words[0])
+        base = next(i for i, p in function.placed if p.name == function.returns.words[0])
         body = f"\tres->ret = kp_offset({call}, slot[{base}].p);"
     else:
         body = f"\tres->ret = {call};"
+    structures = [(i, p) for i, p in function.placed if p.members]
     text.add(f"static void {name}(void *obj, const struct kp_slot *slot,\n"
-             "\t\tstruct kp_result *res)\n{\n"
+             "\t\tstruct kp_result *res)\n{\n")
+    for i, p in structures:
+        text.row(p.line, f"\tconst {p.type} {p.name} = {{ {_structure(p, i)} }};")
+    text.add("\n" * bool(structures)
              + ("\tres->ret = 0;\n" if function.returns.kind == "KP_VOID" else ""))
     text.row(function.line, body)
     text.add("}\n\n")
@@ -192,6 +216,13 @@ def _asserts(function: Function, parameter: Parameter) -> list[str]:
     """What must hold of a parameter's words, for the compiler to look at."""
     given = dict(parameter.options)
     holds = []
+    if parameter.members:
+        members = [(f"(({parameter.type} *)0)->{m.name}", m) for m in parameter.members]
+        sizes = " + ".join(f"sizeof({of})" for of, _ in members)
+        holds += [(f"sizeof({parameter.type}) == {sizes}",
+                   "a member is left out, or there is padding; write it as a member")]
+        holds += [(f"__builtin_types_compatible_p(__typeof__({of}), {m.type})",
+                   f"{m.name} is not of type {m.type}") for of, m in members]
     if parameter.kind in _MAX:
         least, most = given.get("min", "0"), given.get("max", str(_MAX[parameter.kind]))
         holds += [(f"({least}) >= 0 && ({most}) >= ({least}) && ({most}) <= KP_BYTES_MAX",
@@ -253,6 +284,9 @@ def _variable(parameter: Parameter, at: int) -> str:
                 f"\tconst {p.size_type} {p.name}_size {note} = slot[{at}].n;\n")
     if p.kind in ("KP_BUFFER", "KP_USER_BUFFER"):
         return f"\tconst {p.size_type} {p.name}_size {note} = slot[{at}].n;\n"
+    if p.kind == "KP_STRUCT":
+        return (f"\tconst {p.type} *const {p.name} {note} =\n"
+                f"\t\t&(const {p.type}){{ {_structure(p, at)} }};\n")
     return "" if p.stored else f"\tconst {p.type} {p.name} {note} = slot[{at}].n;\n"
 
 
@@ -263,7 +297,7 @@ def _diverges(contract: Contract, text: _Text) -> None:
     for row in contract.diverges:
         function = functions[names.index(row.function)]
         text.add(f"static bool diverges_{row.id}(const struct kp_slot *slot, s64 c, s64 rust)\n{{\n"
-                 + "".join(_variable(p, i) for i, p in enumerate(function.parameters)) + "\n")
+                 + "".join(_variable(p, i) for i, p in function.placed) + "\n")
         text.row(row.line, f"\treturn {row.when};")
         text.add("}\n\n")
         text.add(_text_record(f"diverges_{row.id}", (
@@ -344,14 +378,14 @@ def _checks(contract: Contract, function: Function, text: _Text) -> None:
     text.row(function.line,
              f"static {_returned(function)}(*const is_{function.name})"
              f"({_parameters(function, kind)}) __maybe_unused = {function.name};")
-    for parameter in function.parameters:
+    for parameter in (*(p for p in function.parameters if p.members), *function.arguments):
         for check in _asserts(function, parameter):
             text.row(parameter.line, check)
     if function.returns.kind in ("KP_RESULT", "KP_SIGNED", "KP_UNSIGNED") and \
             not function.returns.type.endswith("*"):
         unsigned = "!" if function.returns.kind == "KP_UNSIGNED" else ""
         text.row(function.line,
-                 f"_Static_assert({unsigned}is_signed_type({function.returns.type}), "
+                 f"_Static_assert({unsigned}is_signed_type({function.returns.c_type}), "
                  f"\"{function.name}: {function.returns.kind} is of another sign\");")
     text.add("\n")
 
@@ -362,7 +396,7 @@ def glue(contract: Contract, path: str, own: str, suite: bool = False) -> str:
     text = _Text(path, own)
     text.add(_HEAD.format(contract=path).replace("/* SPDX", "// SPDX").replace(
         "GPL-2.0 */", "GPL-2.0", 1))
-    text.add("#include <linux/module.h>\n#include <linux/overflow.h>\n"
+    text.add("#include <linux/err.h>\n#include <linux/module.h>\n#include <linux/overflow.h>\n"
              "#include \"engine/engine.h\"\n"
              f"#include \"{pair}_glue.h\"\n\n"
              "static void glue_noop(void *obj, const struct kp_slot *slot,\n"
@@ -379,6 +413,10 @@ def glue(contract: Contract, path: str, own: str, suite: bool = False) -> str:
             text.add(_record(pair, function))
     if not contract.object:
         text.add(_text_record("kind", ('"kind=function"', _quoted(pair))))
+    else:
+        text.row(contract.object.line,
+                 f"_Static_assert(sizeof({contract.object.view}) <= KP_VIEW_MAX, "
+                 f"\"{contract.object.view} is larger than a view can be\");")
     _promises(contract, text)
     if contract.types:
         _layout(contract, text)
@@ -408,6 +446,22 @@ def _driver(contract: Contract, side: str, text: _Text) -> None:
              + "".join(f"\t{member},\n" for member in members) + "};\n\n")
 
 
+def _module(contract: Contract, module: Module, text: _Text) -> None:
+    """What both sides do when the module is loaded, and undo before it goes."""
+    load, unload = rust_module(contract)
+    text.add("/* What the port keeps while the module is loaded. */\n"
+             "static void *rust_module;\n\nstatic int module_load(void)\n{\n")
+    text.row(module.line, f"\tint err = {module.load}();")
+    text.add("\n\tif (err)\n\t\treturn err;\n"
+             f"\trust_module = {load}();\n\tif (IS_ERR(rust_module)) {{\n")
+    text.row(module.line, f"\t\t{module.unload}();")
+    text.add("\t\treturn PTR_ERR(rust_module);\n\t}\n\treturn 0;\n}\n\n"
+             "static void module_unload(void)\n{\n"
+             f"\t{unload}(rust_module);\n")
+    text.row(module.line, f"\t{module.unload}();")
+    text.add("}\n\n")
+
+
 def _operation(pair: str, function: Function) -> str:
     return (f"{{ \"{function.operation(pair)}\", KP_{function.context}, {_errnos(function)} }}")
 
@@ -427,10 +481,12 @@ def _tables(contract: Contract, text: _Text) -> None:
         text.add("\t{\n")
         text.row(function.line, f"\t.weight = {function.option('weight', str(_WEIGHT))},")
         text.add(f"\t.returns = {_RETURNS[function.returns.kind]}, {only}.arg = {{\n")
-        for parameter in function.parameters:
+        for parameter in function.arguments:
             text.row(parameter.line, _row(parameter))
         text.add("\t} },\n")
     text.add(f"}};\n\nstatic struct kp_stats {pair}_stats;\n\n")
+    if contract.module:
+        _module(contract, contract.module, text)
     if contract.create:
         text.add(f"static const struct kp_operation {pair}_creation =\n")
         text.row(contract.create.line, f"\t{_operation(pair, contract.create)};")
@@ -452,6 +508,8 @@ def _tables(contract: Contract, text: _Text) -> None:
             table = f"{pair}_{name}{'s' if name == 'invariant' else ''}"
             count = f"nr_{name}{'s' if name == 'invariant' else ''}"
             text.add(f"\t.{name} = {table},\n\t.{count} = {len(rows)},\n")
+    if contract.module:
+        text.add("\t.init = module_load,\n\t.exit = module_unload,\n")
     drivers = "".join(f"\t\t[KP_{caller.upper()}_{side.upper()}] = &{pair}_{caller}_over_{side},\n"
                       for caller in ("c", "rust") for side in ("c", "rust"))
     text.add(f"\t.path = {{\n{drivers}\t}},\n\t.stats = &{pair}_stats,\n}};\n\n")

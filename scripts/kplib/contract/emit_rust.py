@@ -12,7 +12,7 @@ import json
 import re
 from pathlib import Path
 
-from kplib.contract.emit_c import callable_functions, rust_name
+from kplib.contract.emit_c import callable_functions, rust_module, rust_name
 from kplib.contract.model import Contract, Function, Parameter
 from kplib.contract.rows import USER, BadRow
 
@@ -20,6 +20,8 @@ _HEAD = """\
 // SPDX-License-Identifier: GPL-2.0
 
 //! The root of pair {pair}'s crate, made by scripts/contract-glue; changes here are lost.
+
+#![allow(refining_impl_trait)] // A port may say that `create` gives the object itself.
 
 #[allow(dead_code, unused_macros)] // What one pair has no use for, another one does.
 #[macro_use]
@@ -71,7 +73,7 @@ def _bytes(name: str) -> str:
 
 def named_types(contract: Contract) -> list[str]:
     """The types that bindgen is to translate: all that Rust has no word for."""
-    functions = contract.functions
+    functions = (*contract.functions, *([contract.create] if contract.create else []))
     words = {word for f in functions for p in f.parameters for word in (p.type, p.size_type)
              if word} | {re.sub(r"\bconst\b|\*", "", f.returns.type).strip() for f in functions}
     return sorted(_type(word).removeprefix("bindings::") for word in words
@@ -96,6 +98,8 @@ def _raw(p: Parameter) -> str:
         return f"{name}: {pointer} c_void, {p.name}_size: {_type(p.size_type)}"
     if p.kind in ("KP_OUTPUT", "KP_INOUT"):
         return f"{name}: *mut {_type(p.type)}"
+    if p.kind == "KP_STRUCT":
+        return f"{name}: *const {_type(p.type)}"
     return f"{name}: {_type(p.type)}"
 
 
@@ -103,8 +107,8 @@ def _safe(p: Parameter) -> str:
     """A parameter as the safe caller of C takes it."""
     kind = {"KP_TEXT": "&CStr", "KP_BYTES": "&[u8]", "KP_BUFFER": "&mut [u8]",
             "KP_INOUT": f"&mut {_type(p.type)}",
-            "KP_USER_BYTES": "glue::UserMemory",
-            "KP_USER_BUFFER": "glue::UserMemory"}.get(p.kind, _type(p.type))
+            "KP_USER_BYTES": "glue::UserMemory", "KP_USER_BUFFER": "glue::UserMemory",
+            "KP_STRUCT": f"&{_type(p.type)}"}.get(p.kind, _type(p.type))
     return f"{_name(p.name)}: {kind}"
 
 
@@ -116,7 +120,8 @@ def _into(p: Parameter) -> str:
             "KP_BUFFER": f"glue::buffer(&__call, {name}.cast(), {p.name}_size as usize)",
             "KP_USER_BYTES": f"glue::user({name}.cast_mut(), {p.name}_size as usize)",
             "KP_USER_BUFFER": f"glue::user({name}, {p.name}_size as usize)",
-            "KP_INOUT": f"&mut *{name}"}.get(p.kind, name)
+            "KP_INOUT": f"&mut *{name}",
+            "KP_STRUCT": f"glue::structure(&__call, {name})"}.get(p.kind, name)
 
 
 def _from(p: Parameter) -> str:
@@ -136,15 +141,28 @@ def _slot(p: Parameter, at: int) -> str:
             "KP_BYTES": f"glue::bytes(&slot, slot.bytes({at}), slot.len({at}))",
             "KP_BUFFER": f"glue::buffer(&slot, slot.bytes({at}), slot.len({at}))",
             "KP_USER_BYTES": f"slot.user({at})", "KP_USER_BUFFER": f"slot.user({at})",
-            "KP_INOUT": f"slot.number_at({at})"}.get(p.kind, f"slot.number({at})")
+            "KP_INOUT": f"slot.number_at({at})",
+            "KP_STRUCT": _structure(p, at)}.get(p.kind, f"slot.number({at})")
+
+
+def _structure(p: Parameter, at: int) -> str:
+    """A structure, from the arguments that its members are."""
+    values: dict[str, list[str]] = {}
+    for i, member in enumerate(p.members):
+        values.setdefault(member.name.partition("[")[0], []).append(f"slot.number({at + i})")
+    arrays = {m.name.partition("[")[0] for m in p.members if "[" in m.name}
+    fields = ", ".join(f"{name}{'_' * (name in _KEYWORDS)}: "
+                       + (f"[{', '.join(numbers)}]" if name in arrays else numbers[0])
+                       for name, numbers in values.items())
+    return f"&{_type(p.type)} {{ {fields} }}"
 
 
 def _inputs(function: Function) -> list[tuple[int, Parameter]]:
-    return [(i, p) for i, p in enumerate(function.parameters) if not p.stored]
+    return [(i, p) for i, p in function.placed if not p.stored]
 
 
 def _outputs(function: Function) -> list[tuple[int, Parameter]]:
-    return [(i, p) for i, p in enumerate(function.parameters) if p.stored]
+    return [(i, p) for i, p in function.placed if p.stored]
 
 
 def _tuple(words: list[str]) -> str:
@@ -195,6 +213,7 @@ def _body_over_c(function: Function) -> str:
         body = f"        let __ret = {call};\n\n" + (
             f"        glue::checked(__ret)?;\n        Ok({outs})\n" if function.outputs
             else "        glue::checked(__ret).map(|_| ())\n" if kind == "KP_ERRNO"
+            else "        glue::checked(__ret).map(glue::narrowed)\n" if function.returns.narrowed
             else "        glue::checked(__ret)\n")
     elif function.outputs:
         body = f"        let __given = {call};\n\n        __given.then_some({outs})\n" \
@@ -242,8 +261,9 @@ def _entry_body(contract: Contract, function: Function) -> str:
         base = next(p for p in function.parameters if p.name == function.returns.words[0])
         return f"glue::pointer({call}, {_name(base.name)}.cast()).cast()"
     if function.returns.fails:
-        return (f"match {call} {{ Ok(__given) => {{ {store} 0 }} Err(e) => e.to_errno() as _ }}"
-                if function.outputs else f"{_returned(function, call)} as _")
+        ret = _type(function.returns.c_type)
+        return (f"match {call} {{ Ok(__given) => {{ {store} 0 }} Err(e) => e.to_errno() as {ret} }}"
+                if function.outputs else f"{_returned(function, call)} as {ret}")
     if kind == "KP_BOOL" and function.outputs:
         return f"match {call} {{ Some(__given) => {{ {store} true }} None => false }}"
     return f"let __given = {call}; {store}" if function.outputs else call
@@ -253,7 +273,7 @@ def _entry(contract: Contract, function: Function) -> str:
     """C's way into the port."""
     body = _entry_body(contract, function)
     kind = function.returns.kind
-    returned = "" if kind == "KP_VOID" else _type(function.returns.type)
+    returned = "" if kind == "KP_VOID" else _type(function.returns.c_type)
     if kind == "KP_OFFSET":
         returned = "*mut c_char" if "const" not in function.returns.type else "*const c_char"
         returned = returned.replace("c_char", _bytes(
@@ -265,7 +285,7 @@ def _entry(contract: Contract, function: Function) -> str:
                 f"        unsafe {{ {body} }}\n")
     else:
         body = f"        {body}\n"
-    if kinds & {"KP_TEXT", "KP_BYTES", "KP_BUFFER"}:
+    if kinds & {"KP_TEXT", "KP_BYTES", "KP_BUFFER", "KP_STRUCT"}:
         body = f"        let __call = (); // What is borrowed is borrowed for as long.\n\n{body}"
     return _extern(contract, function, returned, body)
 
@@ -276,9 +296,13 @@ def _extern(contract: Contract, function: Function, returned: str, body: str) ->
     first = [f"object: *mut {_type(contract.object.type)}"] \
         if contract.object and function.method else []
     parameters = ", ".join([*first, *map(_raw, function.parameters)])
-    return (f"    /// # Safety\n    ///\n    /// As for `{function.name}()` in C, and no pointer "
-            "is null.\n"
-            f"    #[no_mangle]\n    pub(super) unsafe extern \"C\" fn {name}("
+    return _checked(f"    /// # Safety\n    ///\n    /// As for `{function.name}()` in C, and no "
+                    "pointer is null.\n", name, parameters, returned, body)
+
+
+def _checked(docs: str, name: str, parameters: str, returned: str, body: str) -> str:
+    """A function of Rust's that C calls, of the very type that the header declares."""
+    return (f"{docs}    #[no_mangle]\n    pub(super) unsafe extern \"C\" fn {name}("
             f"{parameters}){f' -> {returned}' if returned else ''} {{\n"
             f"{body}    }}\n"
             f"    const _: () = {{\n        let _ = if true {{ bindings::{name} }} "
@@ -367,7 +391,9 @@ def _functions(contract: Contract) -> str:
     pair, functions = contract.pair, contract.functions
     return (_module("c", "The C side, as a Rust caller uses it.",
                     [_caller_of_c(pair, f) for f in functions])
-            + _module("entry", "C's way into the port.", [_entry(contract, f) for f in functions])
+            + _structures(contract)
+            + _module("entry", "C's way into the port.",
+                      [_entry(contract, f) for f in functions] + _loading(contract))
             + _module("over_c", "Calls of the C side.",
                       [_invoker(pair, f, "c::") for f in functions])
             + _module("over_rust", "Calls of the port.",
@@ -397,7 +423,8 @@ def _interface(contract: Contract) -> str:
             "once.\n"
             "pub(crate) trait Interface: Sized + Send + Sync + 'static {\n"
             f"    /// As `{contract.create.name}()` in C.\n"
-            f"    fn create({create}) -> Result<Self>;\n{methods}"
+            "    ///\n    /// What can fail comes first, before there is memory for the object.\n"
+            f"    fn create({create}) -> Result<impl PinInit<Self>>;\n{methods}"
             f"    /// The state, for comparison.\n    fn view(&self) -> "
             f"{_type(contract.object.view)};\n}}\n")
 
@@ -461,12 +488,37 @@ def _entries(contract: Contract) -> list[str]:
     view = next(f for f in callable_functions(contract) if f.name == contract.object.viewer)
     return [
         _extern(contract, contract.create, f"*mut {kind}",
-                f"        glue::owned(<port::Object as Interface>::create({create}))\n"),
+                f"        glue::owned::<port::Object, _, _>(port::Object::create({create}))\n"),
         _extern(contract, contract.destroy, "",
                 f"{safety}        unsafe {{ glue::released::<port::Object, _>(object) }};\n"),
         *(_entry(contract, f) for f in contract.functions),
         _extern(contract, view, "",
                 f"{safety}        unsafe {{ view.write({_borrowed(view)}.view()) }};\n")]
+
+
+def _loading(contract: Contract) -> list[str]:
+    """What C calls when the module is loaded, and before it goes."""
+    if contract.module is None:
+        return []
+    load, unload = rust_module(contract)
+    return [
+        _checked("    /// # Safety\n    ///\n    /// None. What it gives goes by "
+                 f"[`{unload}`].\n", load, "", "*mut c_void",
+                 "        glue::loaded::<port::Module>(&THIS_MODULE)\n"),
+        _checked("    /// # Safety\n    ///\n    /// `module` must come from "
+                 f"[`{load}`]; it is gone afterwards.\n", unload, "module: *mut c_void", "",
+                 "        // SAFETY: By the safety requirements of this function.\n"
+                 "        unsafe { glue::unloaded::<port::Module>(module) };\n")]
+
+
+def _structures(contract: Contract) -> str:
+    """What follows for Rust from the rows of structures: of which any bytes are a value."""
+    found = {p.type: p for f in contract.functions for p in f.parameters if p.members}
+    return "".join(
+        f"\n// SAFETY: Integers without padding: the glue in C holds the row of "
+        f"`{p.type}` against it.\n"
+        f"unsafe impl kernel::transmute::FromBytes for {_type(p.type)} {{}}\n"
+        for p in found.values() if all(_TYPES.get(m.type, "bool") != "bool" for m in p.members))
 
 
 def _invokers(contract: Contract) -> list[str]:
@@ -483,7 +535,7 @@ def _invokers(contract: Contract) -> list[str]:
         // SAFETY: By the safety requirements of this function.
         let param = unsafe {{ &*param.cast::<kparity::Args>() }};
 
-        glue::owned(Caller::<I>::create({create}))
+        glue::owned::<Caller<I>, _, _>(Caller::<I>::create({create}))
     }}
 """, f"""\
     /// # Safety
@@ -514,13 +566,25 @@ def _invokers(contract: Contract) -> list[str]:
     return parts
 
 
+_CALLER = """
+use port::Caller;
+
+/// Each role is handed out as `&mut`, so nothing of a caller may be pinned.
+#[allow(dead_code)] // To compile is all that it is for.
+fn is_not_pinned<I: Interface>(caller: Caller<I>) -> impl Unpin {
+    caller
+}
+"""
+
+
 def _object(contract: Contract) -> str:
     """The parts of the root of a pair with an object."""
-    caller = "\nuse port::Caller;\n" if contract.roles else \
+    caller = _CALLER if contract.roles else \
         "\n/// Who uses an object: it has no roles, so this is the object.\ntype Caller<I> = I;\n"
     return (_interface(contract) + caller
             + _module("c", "The C side, as a Rust caller uses it.", [_object_over_c(contract)])
-            + _module("entry", "C's way into the port.", _entries(contract))
+            + _structures(contract)
+            + _module("entry", "C's way into the port.", _entries(contract) + _loading(contract))
             + _module("engine", "What the engine calls, over either side.", _invokers(contract))
             + _layout(contract)
             + _driver(contract, "c", "engine", "::<c::Object>")
@@ -535,4 +599,6 @@ def root(contract: Contract, shared: Path, port: Path) -> str:
                 raise BadRow(function.line, f"Rust has no such name: {name}")
     quoted = {"shared": shared / "kparity.rs", "glue": shared / "glue.rs", "port": port}
     head = _HEAD.format(pair=contract.pair, **{k: json.dumps(str(v)) for k, v in quoted.items()})
+    if contract.module:
+        head += f"\nmodule_type!(\"{contract.pair}\", port::Module);\n"
     return head + (_object(contract) if contract.object else _functions(contract))

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+#: Results that C has as an int, beside errnos: KP_RESULT(bool, ...) and the like.
+NARROWED = ("bool", "u8", "u16", "u32")
 #: The source tree of the kernel in use, as KP_SOURCES names it.
 SRCTREE = "$(srctree)/"
 
@@ -12,7 +14,8 @@ SRCTREE = "$(srctree)/"
 @dataclass(frozen=True)
 class Parameter:
     """One parameter of an operation. `type` is the C type of the number or of the bytes,
-    `size_type` that of their number; `names` are the values of a choice or of flags."""
+    `size_type` that of their number; `names` are the values of a choice or of flags; `members`
+    are those of a structure, of which each is an argument of its own for the engine."""
 
     kind: str
     name: str
@@ -21,6 +24,7 @@ class Parameter:
     names: tuple[str, ...]
     options: tuple[tuple[str, str], ...]
     line: int
+    members: tuple[Parameter, ...] = ()
 
     @property
     def stored(self) -> bool:
@@ -41,6 +45,16 @@ class Returns:
         """Whether a negative value is an errno."""
         return self.kind in ("KP_RESULT", "KP_ERRNO")
 
+    @property
+    def narrowed(self) -> bool:
+        """Whether C has it as an int, of which what is no errno is of the type."""
+        return self.kind == "KP_RESULT" and self.type in NARROWED
+
+    @property
+    def c_type(self) -> str:
+        """The type that the function has in C."""
+        return "int" if self.narrowed else self.type
+
 
 @dataclass(frozen=True)
 class Function:
@@ -57,6 +71,18 @@ class Function:
     method: bool = False
     options: tuple[tuple[str, str], ...] = ()
     maker: bool = False
+
+    @property
+    def placed(self) -> tuple[tuple[int, Parameter], ...]:
+        """Each parameter, and the number of its first argument for the engine."""
+        counts = [len(p.members) or 1 for p in self.parameters]
+        return tuple((sum(counts[:i]), p) for i, p in enumerate(self.parameters))
+
+    @property
+    def arguments(self) -> tuple[Parameter, ...]:
+        """The engine's arguments: members in place of their structure, and named with it."""
+        return tuple(a for p in self.parameters for a in (
+            [replace(m, name=f"{p.name}.{m.name}") for m in p.members] or [p]))
 
     @property
     def outputs(self) -> tuple[Parameter, ...]:
@@ -82,6 +108,15 @@ class Object:
     type: str
     view: str
     viewer: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Module:
+    """The C functions that are called when the pair's module is loaded, and before it goes."""
+
+    load: str
+    unload: str
     line: int
 
 
@@ -144,6 +179,7 @@ class Contract:
     destroy: Function | None = None
     types: tuple[Shared, ...] = ()
     invariants: tuple[Invariant, ...] = ()
+    module: Module | None = None
 
     @property
     def roles(self) -> tuple[str, ...]:

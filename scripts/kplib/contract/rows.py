@@ -21,6 +21,17 @@ names it, how it is made and how it ends, and has methods beside or in place of 
     KP_INVARIANT(bounded, concurrency, "what holds", "how C keeps it", when, then)
     KP_PROMISE(spsc, concurrency, "what a case judges", "how C keeps it")
 
+A structure that is passed by pointer and only read has its members in brackets, each an
+argument of its own; all of them, an array's one by one:
+
+    KP_STRUCT(struct x_config, config, KP_NUMBER(u32, rate, .lo = 1, .hi = 8),
+              KP_NUMBER(u32, reserved[0], .hi = 0, .beyond = true),
+              KP_NUMBER(u32, reserved[1], .hi = 0, .beyond = true))
+
+What both sides do when the module is loaded, and undo before it goes, are two functions:
+
+    KP_MODULE(x_expose, x_withdraw)
+
 One more row names the C files of the pair beside the one that is called as the pair:
 
     KP_SOURCES("helpers.c", "$(srctree)/lib/glob.c")
@@ -30,14 +41,15 @@ from __future__ import annotations
 
 import difflib
 import re
+from dataclasses import replace
 
 from kplib.contract.model import (SRCTREE, Contract, Diverges, Function, Invariant, Object,
-                                  Parameter, Returns, Shared, Source)
+                                  Module, Parameter, Returns, Shared, Source)
 
 CONTEXTS = ("ANY", "ATOMIC", "SLEEPS")
 #: Each kind of parameter: how many words stand before its options.
 PARAMETERS = {"KP_NUMBER": 2, "KP_CHOICE": 2, "KP_FLAGS": 2, "KP_TEXT": 1, "KP_BYTES": 3,
-              "KP_OUTPUT": 2, "KP_INOUT": 2, "KP_BUFFER": 3,
+              "KP_OUTPUT": 2, "KP_INOUT": 2, "KP_BUFFER": 3, "KP_STRUCT": 2,
               "KP_USER_BYTES": 2, "KP_USER_BUFFER": 2}
 #: Options of each kind of parameter, members of struct kp_arg.
 _BYTES = ("min", "max", "of", "parts")
@@ -45,13 +57,13 @@ OPTIONS = {"KP_NUMBER": ("lo", "hi", "log2", "beyond"), "KP_CHOICE": ("beyond",)
            "KP_FLAGS": ("beyond",), "KP_TEXT": (*_BYTES, "numeric"), "KP_BYTES": _BYTES,
            "KP_BUFFER": ("min", "max"), "KP_USER_BYTES": (*_BYTES, "beyond", "once"),
            "KP_USER_BUFFER": ("min", "max", "beyond"),
-           "KP_OUTPUT": (), "KP_INOUT": ("lo", "hi", "beyond")}
+           "KP_OUTPUT": (), "KP_INOUT": ("lo", "hi", "beyond"), "KP_STRUCT": ()}
 #: Those that are user memory.
 USER = ("KP_USER_BYTES", "KP_USER_BUFFER")
 RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_ERRNO", "KP_OFFSET")
 #: Every row. What begins a line and is called alike is taken for a mistake.
 ROWS = ("KP_FUNCTION", "KP_METHOD", "KP_DIVERGES", "KP_SOURCES", "KP_OBJECT", "KP_CREATE",
-        "KP_DESTROY", "KP_TYPE", "KP_INVARIANT", "KP_PROMISE")
+        "KP_DESTROY", "KP_TYPE", "KP_INVARIANT", "KP_PROMISE", "KP_MODULE")
 #: Options of a row of an operation, behind its parameters; those of _WORDS are text.
 ROW_OPTIONS = ("weight", "role", "locks", "owns", "on_error")
 _WORDS = ("locks", "owns", "on_error")
@@ -153,8 +165,37 @@ def pieces(word: str, line: int) -> list[str]:
     return words
 
 
+def _struct(words: list[str], line: int) -> Parameter:
+    """A structure that is passed by pointer, from its type, its name and its members."""
+    if len(words) < 3 or not re.fullmatch(r"struct \w+", words[0]):
+        raise BadRow(line, "KP_STRUCT wants a struct, a name, and its members: "
+                           "KP_STRUCT(struct x_config, config, KP_NUMBER(u32, rate), ...)")
+    members: list[Parameter] = []
+    for word in words[2:]:
+        kind, inside = _call(word, line)
+        if kind not in ("KP_NUMBER", "KP_CHOICE", "KP_FLAGS"):
+            raise BadRow(line, f"'{word}' is no member of {words[0]}; there are KP_NUMBER, "
+                               "KP_CHOICE and KP_FLAGS")
+        element = re.fullmatch(r"(\w+) ?\[ ?(\d+) ?\]", inside[1] if len(inside) > 1 else "")
+        if element is None:
+            member = _parameter(word, line)
+            index = ""
+        else:
+            member = _parameter(word.replace(inside[1], element.group(1), 1), line)
+            index = f"[{element.group(2)}]"
+        before = [m.name for m in members if m.name.partition("[")[0] == member.name]
+        if index != (f"[{len(before)}]" if index else "") or (before and not index):
+            raise BadRow(line, f"{member.name}{index}: members stand in their order, each once, "
+                               "and those of an array from [0]")
+        members.append(replace(member, name=member.name + index))
+    return Parameter("KP_STRUCT", _name(words[1], line, "a parameter"), words[0], "", (), (), line,
+                     tuple(members))
+
+
 def _parameter(word: str, line: int) -> Parameter:
     kind, words = _call(word, line)
+    if kind == "KP_STRUCT":
+        return _struct(words, line)
     if kind not in PARAMETERS:
         raise BadRow(line, f"'{kind}' is no kind of parameter; there are "
                            f"{', '.join(PARAMETERS)}")
@@ -173,7 +214,7 @@ def _parameter(word: str, line: int) -> Parameter:
         raise BadRow(line, f"'{names[0]}' is no option of {kind}")
     if kind not in ("KP_TEXT", "KP_BYTES", "KP_BUFFER", *USER) and "*" in words[0]:
         raise BadRow(line, f"{kind}({words[0]}, ...): no pointer; KP_TEXT, KP_BYTES, KP_BUFFER, "
-                           "KP_OUTPUT and KP_INOUT are passed by one")
+                           "KP_OUTPUT, KP_INOUT and KP_STRUCT are passed by one")
     options = tuple(_option(w, line, kind) for w in words[count:] if w.startswith("."))
     for name, value in options:
         if name == "parts":
@@ -236,8 +277,10 @@ def _function(row: str, words: list[tuple[str, int]], line: int) -> Function:
     if context not in CONTEXTS:
         raise BadRow(at, f"'{context}' is no context; there are {', '.join(CONTEXTS)}")
     parameters = tuple(_parameter(word, at) for word, at in words[3:])
-    if len(parameters) > ARGS_MAX:
-        raise BadRow(line, f"{name} has more than {ARGS_MAX} parameters")
+    if sum(len(p.members) or 1 for p in parameters) > ARGS_MAX:
+        raise BadRow(line, f"{name} has more than {ARGS_MAX} parameters"
+                     + (", of which each member of a structure is one"
+                        if any(p.members for p in parameters) else ""))
     seen: set[str] = set()
     for parameter in parameters:
         if parameter.name in seen:
@@ -400,6 +443,21 @@ def _object(plain: str) -> tuple[Object | None, Function | None, Function | None
                      Returns("KP_VOID", "void", ()), (), ends[1], True, options))
 
 
+def _module(plain: str, functions: tuple[Function, ...]) -> Module | None:
+    """What is called when the module is loaded, and before it goes."""
+    row = _once(plain, "KP_MODULE")
+    if row is None:
+        return None
+    words, line = [word for word, _ in row[0]], row[1]
+    if len(words) != 2:
+        raise BadRow(line, "KP_MODULE wants a function for when the module is loaded, and one for "
+                           "before it goes")
+    for word in words:
+        if _name(word, line, "a function") in [f.name for f in functions]:
+            raise BadRow(line, f"{word} is an operation; programs would call it as well")
+    return Module(words[0], words[1], line)
+
+
 def read(text: str, pair: str = "") -> Contract:
     """All that the rows of a contract say; every row is looked at."""
     plain = _uncommented(text)
@@ -414,5 +472,9 @@ def read(text: str, pair: str = "") -> Contract:
         found.append(function)
     functions = tuple(found)
     known, create, destroy = _object(plain)
-    return Contract(pair, functions, _diverges(plain, functions), known, create, destroy,
-                    _types(plain), _invariants(plain))
+    types = _types(plain)
+    if known and known.view not in [shared.type for shared in types]:
+        raise BadRow(known.line, f"there is no KP_TYPE({known.view}, its members), by which both "
+                                 "languages are known to have the view alike")
+    return Contract(pair, functions, _diverges(plain, functions), known, create, destroy, types,
+                    _invariants(plain), _module(plain, functions))

@@ -54,7 +54,7 @@ def find(pair: Pair) -> list[Misuse]:
         text = path.read_text(errors="replace")
         head = dict(re.findall(r"^//! (invariant|error): (.*)$", text, re.M))
         # A pair of functions may have none.
-        wanted = "" if pair.glued else "'//! invariant: <id>' and "
+        wanted = "'//! invariant: <id>' and " if pair.has_object else ""
         if wanted and not head.get("invariant") or \
                 not re.fullmatch(r"E\d{4}", head.get("error", "")):
             raise EnvironmentFailed(f"{path}: needs the line{'s' if wanted else ''} {wanted}"

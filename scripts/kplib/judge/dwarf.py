@@ -46,7 +46,9 @@ def differ(tools: Toolchain, build: Path, pair: str, name: str) -> str | None:
     # A type that only the suite touches is in the suite's object.
     c = layout(tools, build / "kmod" / f"{pair}.o", name) or \
         layout(tools, build / "tests/kunit" / f"{pair}_kunit.o", name) or \
-        layout(tools, build / "rust-stub" / f"{pair}_glue.o", name)
+        layout(tools, build / "rust-stub" / f"{pair}_glue.o", name) or \
+        next(filter(None, (layout(tools, obj, name)
+                           for obj in sorted((build / "pairs" / pair).glob("*.o")))), None)
     rust = layout(tools, build / "rust-stub" / f"{pair}.o", name) or \
         layout(tools, build / "rust-stub" / f"{pair}_root.o", name)
     for language, found in (("C", c), ("Rust", rust)):

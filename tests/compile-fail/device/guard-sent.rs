@@ -4,8 +4,7 @@
 //!
 //! The guard of a lock cannot be given to another thread.
 
-#[path = "../../../rust-stub/device.rs"]
-mod device;
+use super::port as device;
 
 fn thread<T: Send>(thing: T) {
     drop(thing);

@@ -4,8 +4,7 @@
 //!
 //! The inner lock cannot be taken without the guard of the outer one.
 
-#[path = "../../../rust-stub/device.rs"]
-mod device;
+use super::port as device;
 
 fn misuse(unit: &device::Unit) {
     #[cfg(misuse)]

@@ -4,8 +4,7 @@
 //!
 //! The outer lock cannot be released while the inner one is held.
 
-#[path = "../../../rust-stub/device.rs"]
-mod device;
+use super::port as device;
 
 fn misuse(unit: &device::Unit) {
     let outer = unit.state();

@@ -4,10 +4,7 @@
 //!
 //! A sample cannot be taken from read without a look at whether there was one.
 
-#[path = "../../../rust-stub/device.rs"]
-mod device;
-
-use device::Device;
+use super::{port as device, Interface};
 
 fn misuse(unit: &device::Unit) -> u64 {
     #[cfg(misuse)]

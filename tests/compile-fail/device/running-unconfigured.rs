@@ -4,8 +4,7 @@
 //!
 //! A unit cannot run without a configuration.
 
-#[path = "../../../rust-stub/device.rs"]
-mod device;
+use super::port as device;
 
 fn misuse(unit: &device::Unit) {
     #[cfg(misuse)]

@@ -4,8 +4,7 @@
 //!
 //! A reader cannot sleep while it holds the inner lock.
 
-#[path = "../../../rust-stub/device.rs"]
-mod device;
+use super::port as device;
 
 fn misuse(unit: &device::Unit, readable: &kernel::sync::CondVar) -> bool {
     let mut outer = unit.state();

@@ -4,8 +4,7 @@
 //!
 //! What a lock protects cannot be kept beyond the guard.
 
-#[path = "../../../rust-stub/device.rs"]
-mod device;
+use super::port as device;
 
 #[cfg(misuse)]
 fn misuse(unit: &device::Unit) -> &device::State {

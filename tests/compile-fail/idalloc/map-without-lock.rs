@@ -4,13 +4,13 @@
 //!
 //! The map of ids cannot be reached but through the operations, which lock.
 
-#[path = "../../../rust-stub/idalloc.rs"]
-mod idalloc;
-
-use idalloc::Ids;
+use super::{
+    port,
+    Interface, //
+};
 use kernel::prelude::*;
 
-fn misuse(ids: Pin<&idalloc::RustIds>) -> Result<u32> {
+fn misuse(ids: &port::RustIds) -> Result<u32> {
     #[cfg(misuse)]
     let _ = ids.map.lock();
 

@@ -4,13 +4,13 @@
 //!
 //! The answer to "is it in use" is yes, no or an errno, never a number.
 
-#[path = "../../../rust-stub/idalloc.rs"]
-mod idalloc;
-
-use idalloc::Ids;
+use super::{
+    c,
+    Interface, //
+};
 use kernel::prelude::*;
 
-fn misuse(ids: &idalloc::CIds) -> Result<u32> {
+fn misuse(ids: &c::Object) -> Result<u32> {
     #[cfg(misuse)]
     let answer: u32 = ids.used(3)?;
     #[cfg(not(misuse))]

@@ -10,6 +10,12 @@
 
 enum kinds_mode { KINDS_OFF, KINDS_ON = 7 };
 
+struct kinds_point {
+	s32 x;
+	u16 kind;
+	u16 pad[3];
+};
+
 s32 kinds_add(s32 a, s8 b);
 u64 kinds_mix(u64 a, unsigned long b, bool c);
 int kinds_parse(const char *text, unsigned int base, int *value);
@@ -23,6 +29,7 @@ u32 kinds_sum(u32 seed, const void *p, size_t size);
 const u8 *kinds_first(const u8 *data, size_t size, u8 what);
 int kinds_ret(umode_t base, int *ret);
 int kinds_trim(char *at, unsigned long size, loff_t given);
+int kinds_weigh(const struct kinds_point *point, u32 by);
 
 KP_FUNCTION(kinds_add, ANY, KP_SIGNED(s32),
 	    KP_NUMBER(s32, a, .lo = -1000, .hi = 1000),
@@ -66,3 +73,9 @@ KP_FUNCTION(kinds_ret, ANY, KP_RESULT(int, -EINVAL),
 KP_FUNCTION(kinds_trim, ANY, KP_RESULT(int, -ERANGE),
 	    KP_BUFFER(char, at, unsigned long, .min = 4),
 	    KP_NUMBER(loff_t, given))
+KP_FUNCTION(kinds_weigh, ANY, KP_RESULT(int, -EINVAL),
+	    KP_STRUCT(struct kinds_point, point, KP_NUMBER(s32, x), KP_CHOICE(u16, kind, 1, 7),
+		      KP_NUMBER(u16, pad[0], .hi = 0, .beyond = true),
+		      KP_NUMBER(u16, pad[1], .hi = 0, .beyond = true),
+		      KP_NUMBER(u16, pad[2], .hi = 0, .beyond = true)),
+	    KP_NUMBER(u32, by, .lo = 1))

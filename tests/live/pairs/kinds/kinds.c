@@ -95,3 +95,10 @@ int kinds_trim(char *at, unsigned long size, loff_t given)
 	at[given] = 'x';
 	return given;
 }
+
+int kinds_weigh(const struct kinds_point *point, u32 by)
+{
+	if (point->pad[0] || point->pad[1] || point->pad[2])
+		return -EINVAL;
+	return ((u32)point->x % by * point->kind) & 0xffff;
+}

@@ -138,3 +138,10 @@ pub(crate) fn kinds_trim(at: &mut [u8], given: i64) -> Result<i32> {
     *at.get_mut(given).ok_or(ERANGE)? = b'x';
     Ok(given as i32)
 }
+
+pub(crate) fn kinds_weigh(point: &bindings::kinds_point, by: u32) -> Result<i32> {
+    if point.pad != [0; 3] {
+        return Err(EINVAL);
+    }
+    Ok((point.x as u32 % by).wrapping_mul(point.kind.into()) as u16 as i32)
+}

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Pairs with an object, outside of this repository: one with a suite, and the scaffold's.
+
+The methods of tests/live/pairs/slate have each kind of parameter. One run has bugs in its
+port, of which one shows in the case of its own suite alone.
+"""
+
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from kplib.selftest import schema
+
+from .live import TOP, Ended, Run, cases, needs, needs_kernel
+
+PAIRS = Path(__file__).resolve().parent / "pairs"
+
+#: What is there once in the port, what takes its place, and the smallest program that shows it.
+BUGS = (
+    ("map_or(first, |(last, _)| last)", "map_or(0, |(last, _)| last)",
+     r"slate size=2 kind=SLATE_PLAIN\n(put \d+\nput|write \"..\"\nfind \d+|put \d+\nwrite .*\nfind)"),
+    ("        to[..nr].copy", "        to.fill(0);\n        to[..nr].copy",
+     r"slate size=1 kind=SLATE_PLAIN\n(put \d+|write \".\")\nread 2$"),
+    ("contains(&kind)", "contains(&(kind & i32::MAX as u32))", r"slate size=1 kind=2147483648$"),
+    ("c.to_ascii_uppercase()", "c.to_ascii_uppercase() - u8::from(c == b'z')",
+     r"slate size=1 kind=SLATE_UPPER\nput 122$"),
+    ("        *nr = (*nr).min(text.used as u32);",
+     "        *nr = (*nr).min(text.used.min(8) as u32);",
+     r"slate size=9 kind=SLATE_PLAIN\n(.*\n)+cut 9$"),
+)
+
+
+class Outside(unittest.TestCase):
+    """Runs on copies of pairs"""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.pairs = self.folder / "pairs"
+
+    def kparity(self, pair: str, *words: str, verb: str = "run") -> Ended:
+        """A run on the copy."""
+        run = Run(self.folder / "out", f"PAIR={pair}", f"PAIRS_DIR={self.pairs}", *words, verb=verb)
+        self.addCleanup(run.close)
+        return run.end(180)
+
+    def edit(self, name: str, old: str, new: str) -> int:
+        """Change a file that has something once; the line where it now is."""
+        path = self.pairs / name
+        text = path.read_text()
+        self.assertEqual(text.count(old), 1, f"{path} has not one {old!r}")
+        path.write_text(text.replace(old, new))
+        return text[:text.index(old)].count("\n") + 1
+
+
+@needs_kernel
+@needs("base", seconds=60)
+class TestObjects(Outside):
+    """tests/live/pairs/slate"""
+
+    def setUp(self) -> None:
+        super().setUp()
+        shutil.copytree(PAIRS, self.pairs)
+
+    def test_right(self) -> None:
+        """A right port passes in both lanes, its own case included; nothing is written there."""
+        before = sorted((path, path.stat().st_mtime_ns) for path in self.pairs.rglob("*"))
+        ended = self.kparity("slate", "ACCEL=tcg")
+        self.assertEqual(ended.status, 0, ended.show())
+        self.assertEqual(before, sorted((path, path.stat().st_mtime_ns)
+                                        for path in self.pairs.rglob("*")))
+        rows = cases(ended.results())
+        self.assertEqual({rows["slate", "apart", path]["status"] for path in
+                          ("c->c", "c->rust", "rust->c", "rust->rust")}, {"pass"})
+        figures = ended.results()["pairs"]["slate"]["instructions"]
+        self.assertEqual(set(figures), {"noop", "put", "write", "read", "find", "cut", "slate_upper"})
+
+    def test_wrong(self) -> None:
+        """All bugs are told by one run, each as its smallest program."""
+        for old, new, _ in BUGS:
+            self.edit("slate/slate.rs", old, new)
+        ended = self.kparity("slate", "ACCEL=tcg", "LANE=check")
+        self.assertEqual(ended.status, 1, ended.show())
+        self.assertEqual(list(schema.unlike(ended.results())), [])
+        rows = cases(ended.results())
+        for path in ("c->c", "rust->c"):
+            self.assertEqual(rows["slate", "lockstep", path]["status"], "pass")
+        for path in ("c->rust", "rust->rust"):
+            row = rows["slate", "lockstep", path]
+            self.assertEqual(row["status"], "fail")
+            programs = ["\n".join(failure["program"]) for failure in row["failures"]]
+            for _, _, program in BUGS:
+                self.assertTrue([text for text in programs if re.match(program, text)],
+                                f"{program} is not in {programs}")
+            self.assertEqual(rows["slate", "apart", path]["status"], "pass")
+
+    def test_own_case(self) -> None:
+        """A bug that no program of one object shows fails in the pair's own case, and there alone."""
+        subprocess.run(["git", "apply", "-p1", PAIRS / "slate/mutants/rust-one-kind.patch"],
+                       check=True, cwd=self.pairs / "slate",
+                       env={"GIT_CEILING_DIRECTORIES": str(self.pairs), "PATH": "/usr/bin:/bin"})
+        ended = self.kparity("slate", "ACCEL=tcg", "LANE=check")
+        self.assertEqual(ended.status, 1, ended.show())
+        rows = cases(ended.results())
+        self.assertEqual({(case, path) for (_, case, path), row in rows.items()
+                          if row["status"] == "fail"},
+                         {("apart", "c->rust"), ("apart", "rust->rust")}, ended.show())
+        self.assertRegex("\n".join(rows["slate", "apart", "rust->rust"]["log"]),
+                         "broken: apart: kp_once")
+
+
+@needs_kernel
+@needs("base", seconds=60)
+class TestScaffold(Outside):
+    """make new KIND=object DIR=..."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        subprocess.run([TOP / "scripts/kparity", "new", "PAIR=pot", "KIND=object",
+                        f"DIR={self.pairs}"], check=True, stdout=subprocess.DEVNULL)
+
+    def test_verbs(self) -> None:
+        """It passes as it was written, with its ledger complete; what was not changed is told."""
+        ended = self.kparity("pot")
+        self.assertEqual(ended.status, 0, ended.show())
+        self.assertIn("pot is still as 'make new' wrote it, at "
+                      f"{self.pairs}/pot/contract.h:2, ", ended.said)
+        ended = self.kparity("pot", verb="contract")
+        self.assertEqual(ended.status, 0, ended.show())
+        self.assertIn("\nledger: complete", ended.said)
+        self.assertIn("  take: context ATOMIC; locks: none; errnos: ENOSPC; ", ended.said)
+        (self.pairs / "pot/compile-fail").mkdir()
+        (self.pairs / "pot/compile-fail/left.rs").write_text(
+            "//! invariant: all_or_nothing\n//! error: E0616\n\nuse super::port;\n\n"
+            "fn misuse(pot: &port::Object) {\n    #[cfg(misuse)]\n    let _ = pot.left.lock();\n"
+            "    #[cfg(not(misuse))]\n    let _ = pot;\n}\n")
+        ended = self.kparity("pot", verb="compile-fail")
+        self.assertEqual(ended.status, 0, ended.show())
+        self.assertIn("ok   pot/left: E0616", ended.said)
+
+    def test_broken(self) -> None:
+        """A port that breaks an invariant ends in a program, and the invariant is named."""
+        self.edit("pot/pot.rs", "checked_sub(amount).ok_or(ENOSPC)?", "saturating_sub(amount)")
+        ended = self.kparity("pot", "LANE=check")
+        self.assertEqual(ended.status, 1, ended.show())
+        self.assertRegex(ended.said, r"\n +pot stock=1\n +take 2\n")
+        self.assertIn("this path broke its contract: all_or_nothing", ended.said)
+
+    def test_rows(self) -> None:
+        """What does not fit is told at the user's own line."""
+        files = {name: (self.pairs / "pot" / name).read_text()
+                 for name in ("contract.h", "pot.rs", "pot.c")}
+        own = re.escape(str(self.pairs / "pot"))
+        for name, old, new, wanted in (
+                ("contract.h", "KP_METHOD(pot_left", "KP_METHD(pot_left",
+                 r"contract.h:{at}: error: 'KP_METHD' is no row; is KP_METHOD meant\?"),
+                ("contract.h", "KP_NUMBER(u32, amount", "KP_NUMBER(u64, amount",
+                 r"contract.h:26:\d+: error: incompatible function pointer types"),
+                ("contract.h", "now->left ==", "now->lft ==",
+                 r"contract.h:34:\d+: error: no member named 'lft'"),
+                ("contract.h", "\tu32 left;\n", "\tu32 left;\n\tu16 more;\n",
+                 r"contract.h:32:\d+: error: static assertion failed.*leaves a member out"),
+                ("contract.h", "amount, .hi = 30, .beyond = true)",
+                 "amount, .hi = 30, .beyond = true), .role = taker",
+                 r"pot.rs:1: error: no type Caller; the role in {own}/contract.h:26 wants "),
+                ("pot.rs", "struct Object", "struct Pot",
+                 r"pot.rs:1: error: no type Object; the object in {own}/contract.h:22 wants "),
+                ("pot.rs", "fn take(&self, amount: u32)", "fn take(&self, amount: u64)",
+                 r"error\[E0053\]: method `take` has an incompatible type for trait\n"
+                 r" +--> {own}/pot.rs:{at}:")):
+            with self.subTest(new):
+                at = self.edit(f"pot/{name}", old, new)
+                ended = self.kparity("pot", "LANE=check")
+                self.assertEqual(ended.status, 1, ended.show())
+                self.assertRegex(ended.noted, wanted.replace("{at}", str(at)).replace("{own}", own))
+                self.assertNotIn("Traceback", ended.noted)
+                (self.pairs / "pot" / name).write_text(files[name])
+
+
+if __name__ == "__main__":
+    unittest.main()
