@@ -25,6 +25,10 @@ use kernel::{
         ArcBorrow, //
     },
     types::ForeignOwnable,
+    uaccess::{
+        UserPtr,
+        UserSlice, //
+    },
     InPlaceModule, //
 };
 
@@ -130,6 +134,45 @@ pub(crate) unsafe fn buffer<S>(_: &S, at: *mut u8, size: usize) -> &mut [u8] {
     }
     // SAFETY: By the safety requirements of this function.
     unsafe { slice::from_raw_parts_mut(at, size) }
+}
+
+/// User memory that a caller has named, to be read or written once: it cannot be cloned, and every
+/// use of it uses it up. Its address may be anything.
+pub(crate) struct UserMemory {
+    ptr: UserPtr,
+    len: usize,
+}
+
+impl UserMemory {
+    /// The `len` bytes at `ptr`.
+    #[inline]
+    pub(crate) fn new(ptr: UserPtr, len: usize) -> Self {
+        Self { ptr, len }
+    }
+
+    /// How many bytes there are said to be.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Makes it what the kernel's functions read and write.
+    #[inline]
+    pub(crate) fn into_slice(self) -> UserSlice {
+        UserSlice::new(self.ptr, self.len)
+    }
+
+    /// Makes it what C takes.
+    #[inline]
+    pub(super) fn into_parts(self) -> (UserPtr, usize) {
+        (self.ptr, self.len)
+    }
+}
+
+/// Takes in user memory.
+#[inline]
+pub(crate) fn user(at: *mut c_void, size: usize) -> UserMemory {
+    UserMemory::new(UserPtr::from_ptr(at), size)
 }
 
 /// An integer, or nothing, as it stands in an argument or result of the engine's.
@@ -426,6 +469,12 @@ impl Slots {
     #[inline]
     pub(crate) fn len(&self, at: usize) -> usize {
         self.get(at).n as usize
+    }
+
+    /// User memory.
+    #[inline]
+    pub(crate) fn user(&self, at: usize) -> UserMemory {
+        user(self.bytes(at), self.len(at))
     }
 
     /// Stores a number where C is to find it.

@@ -10,6 +10,7 @@ row's own file and line, so that the compiler points there.
 from __future__ import annotations
 
 from kplib.contract.model import Contract, Function, Invariant, Module, Parameter, Returns
+from kplib.contract.rows import USER, pieces
 
 _HEAD = """\
 /* SPDX-License-Identifier: GPL-2.0 */
@@ -23,7 +24,7 @@ _RETURNS = {"KP_VOID": "KP_RET_VOID", "KP_BOOL": "KP_RET_BOOL", "KP_SIGNED": "KP
 #: Weight of each function, and of the no-op that calibrates the driver.
 _WEIGHT, _NOOP_WEIGHT, _NOOP_WEIGHT_OF_OBJECT = 16, 1, 4
 #: Greatest number of bytes where a row gives none.
-_MAX = {"KP_TEXT": 16, "KP_BYTES": 64, "KP_BUFFER": 64}
+_MAX = {"KP_TEXT": 16, "KP_BYTES": 64, "KP_BUFFER": 64, "KP_USER_BYTES": 64, "KP_USER_BUFFER": 64}
 
 
 def declaration(parameter: Parameter) -> str:
@@ -35,6 +36,9 @@ def declaration(parameter: Parameter) -> str:
         return f"const {p.type} *{p.name}, {p.size_type} {p.name}_size"
     if p.kind == "KP_BUFFER":
         return f"{p.type} *{p.name}, {p.size_type} {p.name}_size"
+    if p.kind in USER:
+        const = "const " if p.kind == "KP_USER_BYTES" else ""
+        return f"{const}void __user *{p.name}, {p.size_type} {p.name}_size"
     if p.kind in ("KP_OUTPUT", "KP_INOUT") or p.handle:
         return f"{p.type} *{p.name}"
     if p.kind == "KP_STRUCT":
@@ -144,6 +148,8 @@ def _argument(parameter: Parameter, at: int) -> str:
         return f"({parameter.type})slot[{at}].n"
     if parameter.kind in ("KP_BYTES", "KP_BUFFER"):
         return f"slot[{at}].p, slot[{at}].n"
+    if parameter.kind in USER:
+        return f"kp_user_ptr(&slot[{at}]), slot[{at}].n"
     return f"&{parameter.name}" if parameter.kind == "KP_STRUCT" else f"slot[{at}].p"
 
 
@@ -209,6 +215,9 @@ def _row(parameter: Parameter) -> str:
     given = dict(parameter.options)
     kind = _KINDS.get(parameter.kind, parameter.kind)
     members = [f'.name = "{parameter.name}"', f".kind = {kind}"]
+    if parameter.kind in USER:
+        members += [f".size = sizeof({parameter.size_type})",
+                    f".is_signed = is_signed_type({parameter.size_type})"]
     if parameter.kind not in _MAX:
         members += [f".size = sizeof({parameter.type})",
                     f".is_signed = is_signed_type({parameter.type})"]
@@ -218,7 +227,11 @@ def _row(parameter: Parameter) -> str:
         members.append(f".names = (const struct kp_name[]){{ {listed}, {{}} }}")
         members += [".flags = true"] if parameter.kind == "KP_FLAGS" else []
     members += [f".{name} = {value}" for name, value in parameter.options
-                if name not in ("lo", "hi", "min", "max")]
+                if name not in ("lo", "hi", "min", "max", "parts")]
+    if "parts" in given:
+        listed = ", ".join(f"{{ {piece}, sizeof({piece}) - 1 }}"
+                           for piece in pieces(given["parts"], parameter.line))
+        members.append(f".parts = (const struct kp_part[]){{ {listed}, {{}} }}")
     if "of" in given:
         members.append(f".nr_of = sizeof({given['of']}) - 1")
     return f"\t\t{{ {', '.join(members)} }},"
@@ -294,10 +307,10 @@ def _variable(parameter: Parameter, at: int) -> str:
     p, note = parameter, "__maybe_unused"
     if p.kind == "KP_TEXT":
         return f"\tconst char *const {p.name} {note} = slot[{at}].p;\n"
-    if p.kind == "KP_BYTES":
+    if p.kind in ("KP_BYTES", "KP_USER_BYTES"):
         return (f"\tconst {p.type} *const {p.name} {note} = slot[{at}].p;\n"
                 f"\tconst {p.size_type} {p.name}_size {note} = slot[{at}].n;\n")
-    if p.kind == "KP_BUFFER":
+    if p.kind in ("KP_BUFFER", "KP_USER_BUFFER"):
         return f"\tconst {p.size_type} {p.name}_size {note} = slot[{at}].n;\n"
     if p.kind == "KP_STRUCT":
         return (f"\tconst {p.type} *const {p.name} {note} =\n"
@@ -543,6 +556,8 @@ def _tables(contract: Contract, text: _Text) -> None:
                  f"\t.nr_handles = {_places(contract)}, .handles_at = {at}, "
                  f".handle_size = sizeof({contract.handle.view}),")
         text.add("\t.handles_outlive = true,\n" if contract.handle.outlives else "")
+    if any(p.kind in USER for f in functions for p in f.parameters):
+        text.add("\t.user = true,\n")
     for rows, name in ((contract.invariants, "invariant"), (contract.diverges, "diverges")):
         if rows:
             table = f"{pair}_{name}{'s' if name == 'invariant' else ''}"

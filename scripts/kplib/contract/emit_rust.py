@@ -15,7 +15,7 @@ from pathlib import Path
 
 from kplib.contract.emit_c import callable_functions, handle_functions, rust_module, rust_name
 from kplib.contract.model import Contract, Function, Parameter
-from kplib.contract.rows import BadRow
+from kplib.contract.rows import USER, BadRow
 
 _HEAD = """\
 // SPDX-License-Identifier: GPL-2.0
@@ -98,6 +98,9 @@ def _raw(p: Parameter) -> str:
         return f"{name}: *const {_bytes(p.type)}, {p.name}_size: {_type(p.size_type)}"
     if p.kind == "KP_BUFFER":
         return f"{name}: *mut {_bytes(p.type)}, {p.name}_size: {_type(p.size_type)}"
+    if p.kind in USER:
+        pointer = "*const" if p.kind == "KP_USER_BYTES" else "*mut"
+        return f"{name}: {pointer} c_void, {p.name}_size: {_type(p.size_type)}"
     if p.kind in ("KP_OUTPUT", "KP_INOUT") or p.handle:
         return f"{name}: *mut {_type(p.type)}"
     if p.kind == "KP_STRUCT":
@@ -109,6 +112,7 @@ def _safe(p: Parameter) -> str:
     """A parameter as the safe caller of C takes it."""
     kind = {"KP_TEXT": "&CStr", "KP_BYTES": "&[u8]", "KP_BUFFER": "&mut [u8]",
             "KP_INOUT": f"&mut {_type(p.type)}", "KP_STRUCT": f"&{_type(p.type)}",
+            "KP_USER_BYTES": "glue::UserMemory", "KP_USER_BUFFER": "glue::UserMemory",
             "KP_BORROWED": "glue::Lent<'_, Self::Handle>",
             "KP_GIVEN": "Self::Handle"}.get(p.kind, _type(p.type))
     return f"{_name(p.name)}: {kind}"
@@ -122,6 +126,8 @@ def _into(p: Parameter) -> str:
             "KP_BUFFER": f"glue::buffer(&__call, {name}.cast(), {p.name}_size as usize)",
             "KP_BORROWED": f"glue::lent::<{_HANDLE}, _>({name})",
             "KP_GIVEN": f"glue::taken::<{_HANDLE}, _>({name})",
+            "KP_USER_BYTES": f"glue::user({name}.cast_mut(), {p.name}_size as usize)",
+            "KP_USER_BUFFER": f"glue::user({name}, {p.name}_size as usize)",
             "KP_INOUT": f"&mut *{name}",
             "KP_STRUCT": f"glue::structure(&__call, {name})"}.get(p.kind, name)
 
@@ -133,6 +139,8 @@ def _from(p: Parameter) -> str:
             "KP_BYTES": f"{name}.as_ptr().cast(), {name}.len() as {_type(p.size_type)}",
             "KP_BUFFER": f"{name}.as_mut_ptr().cast(), {name}.len() as {_type(p.size_type)}",
             "KP_BORROWED": f"{name}.0.get()", "KP_GIVEN": f"glue::given({name})",
+            "KP_USER_BYTES": f"{name}.as_const_ptr(), {p.name}_size as {_type(p.size_type)}",
+            "KP_USER_BUFFER": f"{name}.as_mut_ptr(), {p.name}_size as {_type(p.size_type)}",
             "KP_INOUT": f"{name}", "KP_OUTPUT": f"&mut {name}"}.get(p.kind, name)
 
 
@@ -143,6 +151,7 @@ def _slot(p: Parameter, at: int) -> str:
             "KP_BUFFER": f"glue::buffer(&slot, slot.bytes({at}), slot.len({at}))",
             "KP_BORROWED": f"glue::lent::<I::Handle, c_void>(slot.bytes({at}))",
             "KP_GIVEN": f"glue::taken::<I::Handle, c_void>(slot.bytes({at}))",
+            "KP_USER_BYTES": f"slot.user({at})", "KP_USER_BUFFER": f"slot.user({at})",
             "KP_INOUT": f"slot.number_at({at})",
             "KP_STRUCT": _structure(p, at)}.get(p.kind, f"slot.number({at})")
 
@@ -214,6 +223,9 @@ def _body_over_c(function: Function) -> str:
               "time.\n")
     lets = "".join(f"        let mut {_name(p.name)} = Default::default();\n"
                    for _, p in _outputs(function))
+    lets += "".join(f"        let ({_name(p.name)}, {p.name}_size) = "
+                    f"{_name(p.name)}.into_parts();\n"
+                    for p in function.parameters if p.kind in USER)
     outs = _tuple([_name(p.name) for _, p in _outputs(function)])
     kind = function.returns.kind
     if kind == "KP_OFFSET":
@@ -301,9 +313,9 @@ def _entry(contract: Contract, function: Function) -> str:
     if function.returns.new:
         returned = f"*mut {_type(function.returns.type.removesuffix(' *'))}"
     kinds = {p.kind for p in function.parameters}
-    # Numbers that are passed by value ask nothing of the caller.
+    # Numbers that are passed by value, and user memory, ask nothing of the caller.
     if function.method or contract.guarded(function) or \
-            kinds - {"KP_NUMBER", "KP_CHOICE", "KP_FLAGS"}:
+            kinds - {"KP_NUMBER", "KP_CHOICE", "KP_FLAGS", *USER}:
         body = ("        // SAFETY: By the safety requirements of this function.\n"
                 f"        unsafe {{ {body} }}\n")
     else:

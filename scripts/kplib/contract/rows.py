@@ -58,14 +58,17 @@ CONTEXTS = ("ANY", "ATOMIC", "SLEEPS")
 #: Each kind of parameter: how many words stand before its options.
 PARAMETERS = {"KP_NUMBER": 2, "KP_CHOICE": 2, "KP_FLAGS": 2, "KP_TEXT": 1, "KP_BYTES": 3,
               "KP_OUTPUT": 2, "KP_INOUT": 2, "KP_BUFFER": 3, "KP_STRUCT": 2,
-              "KP_BORROWED": 2, "KP_GIVEN": 2}
+              "KP_BORROWED": 2, "KP_GIVEN": 2, "KP_USER_BYTES": 2, "KP_USER_BUFFER": 2}
 #: Options of each kind of parameter, members of struct kp_arg.
 _BYTES = ("min", "max", "of", "parts")
 OPTIONS = {"KP_NUMBER": ("lo", "hi", "log2", "beyond"), "KP_CHOICE": ("beyond",),
            "KP_FLAGS": ("beyond",), "KP_TEXT": (*_BYTES, "numeric"), "KP_BYTES": _BYTES,
-           "KP_BUFFER": ("min", "max"),
+           "KP_BUFFER": ("min", "max"), "KP_USER_BYTES": (*_BYTES, "beyond", "once"),
+           "KP_USER_BUFFER": ("min", "max", "beyond"),
            "KP_OUTPUT": (), "KP_INOUT": ("lo", "hi", "beyond"),
            "KP_STRUCT": (), "KP_BORROWED": (), "KP_GIVEN": ()}
+#: Those that are user memory.
+USER = ("KP_USER_BYTES", "KP_USER_BUFFER")
 RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_ERRNO", "KP_OFFSET",
            "KP_NEW")
 #: Every row. What begins a line and is called alike is taken for a mistake.
@@ -165,6 +168,14 @@ def _option(word: str, line: int, kind: str) -> tuple[str, str]:
     return found.group(1), found.group(2)
 
 
+def pieces(word: str, line: int) -> list[str]:
+    """The pieces in KP_PARTS(...), each a string literal of C or a macro for one."""
+    name, words = _call(word, line)
+    if name != "KP_PARTS" or not words:
+        raise BadRow(line, f"'{word}' where KP_PARTS(\"...\", ...) lists pieces")
+    return words
+
+
 def _struct(words: list[str], line: int) -> Parameter:
     """A structure that is passed by pointer, from its type, its name and its members."""
     if len(words) < 3 or not re.fullmatch(r"struct \w+", words[0]):
@@ -202,19 +213,26 @@ def _parameter(word: str, line: int) -> Parameter:
     count = PARAMETERS[kind]
     if len(words) < count:
         raise BadRow(line, f"{kind} wants {count} words before its options")
+    if kind in USER:
+        # User memory is bytes, whatever they mean: a row has no word for their type.
+        words.insert(0, "void")
+        count = 3
     named = kind in ("KP_CHOICE", "KP_FLAGS")
     names = tuple(_value(w, line) for w in words[count:] if not w.startswith("."))
     if named and not names:
         raise BadRow(line, f"{kind} wants the names of its values")
     if names and not named:
         raise BadRow(line, f"'{names[0]}' is no option of {kind}")
-    if kind not in ("KP_TEXT", "KP_BYTES", "KP_BUFFER") and "*" in words[0]:
+    if kind not in ("KP_TEXT", "KP_BYTES", "KP_BUFFER", *USER) and "*" in words[0]:
         raise BadRow(line, f"{kind}({words[0]}, ...): no pointer; KP_TEXT, KP_BYTES, KP_BUFFER, "
                            "KP_OUTPUT, KP_INOUT and KP_STRUCT are passed by one")
+    options = tuple(_option(w, line, kind) for w in words[count:] if w.startswith("."))
+    for name, value in options:
+        if name == "parts":
+            pieces(value, line)
     return Parameter(
         kind, _name(words[0] if count == 1 else words[1], line, "a parameter"),
-        words[0] if count > 1 else "char", words[2] if count > 2 else "", names,
-        tuple(_option(w, line, kind) for w in words[count:] if w.startswith(".")), line)
+        words[0] if count > 1 else "char", words[2] if count > 2 else "", names, options, line)
 
 
 def _returns(word: str, line: int, parameters: tuple[Parameter, ...]) -> Returns:
@@ -281,6 +299,9 @@ def _function(row: str, words: list[tuple[str, int]], line: int) -> Function:
         if parameter.name in seen:
             raise BadRow(parameter.line, f"two parameters are called {parameter.name}")
         seen.add(parameter.name)
+        if parameter.kind in USER and context != "SLEEPS":
+            raise BadRow(parameter.line, f"{parameter.name} is user memory, which may have to be "
+                                         f"brought in: the context of {name} is SLEEPS")
     function = Function(_name(name, line, "a function"), context,
                         _returns(returns, returns_at, parameters), parameters, line,
                         row == "KP_METHOD", options, row == "KP_CREATE")
