@@ -358,7 +358,7 @@ s64 kp_once_slots(const struct kp_path_param *p, void *obj, u32 op,
 {
 	struct kp_result res = { .out = KP_POISON };
 
-	p->pair->path[p->id]->call[op](obj, slot, &res);
+	p->pair->path[p->id]->call[op](kp_object(p->pair, obj), slot, &res);
 	if (p->pair->op[op].returns == KP_RET_RESULT && res.ret < 0 &&
 	    !errno_allowed(&p->pair->operation[op], res.ret))
 		return -EIO;
