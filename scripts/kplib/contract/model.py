@@ -14,8 +14,9 @@ SRCTREE = "$(srctree)/"
 @dataclass(frozen=True)
 class Parameter:
     """One parameter of an operation. `type` is the C type of the number or of the bytes,
-    `size_type` that of their number; `names` are the values of a choice or of flags; `members`
-    are those of a structure, of which each is an argument of its own for the engine."""
+    `size_type` that of their number; `names` are the values of a choice or of flags, or the
+    functions that programs hand over as a callback; `members` are those of a structure, of which
+    each is an argument of its own for the engine."""
 
     kind: str
     name: str
@@ -60,7 +61,8 @@ class Returns:
 class Function:
     """A C function, as its row describes it. `options` are the row's own, as C has them.
 
-    `method`: its first argument is the object. `maker`: it makes the object.
+    `method`: its first argument is the object. `maker`: it makes the object. `adapter`: it is
+    of no side, and is handed the functions of the side that it is to use.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Function:
     method: bool = False
     options: tuple[tuple[str, str], ...] = ()
     maker: bool = False
+    adapter: bool = False
 
     @property
     def placed(self) -> tuple[tuple[int, Parameter], ...]:
@@ -98,7 +101,8 @@ class Function:
 
         It is that in C; what an object does is not called by the pair's name as well.
         """
-        return self.name.removeprefix(f"{pair}_") if self.method or self.maker else self.name
+        return self.name.removeprefix(f"{pair}_") \
+            if self.method or self.maker or self.adapter else self.name
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,15 @@ class Invariant:
 
 
 @dataclass(frozen=True)
+class After:
+    """A promise that a function of the suite judges after each program."""
+
+    id: str
+    function: str
+    line: int
+
+
+@dataclass(frozen=True)
 class Diverges:
     """A difference that the contract accepts. `when` is C; see emit_c."""
 
@@ -169,7 +182,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Contract:
-    """All that the rows of one pair say. A pair of functions has no object."""
+    """All that the rows of one pair say. A pair of functions has no object.
+
+    `consumers` are functions beside `destroy` that take the object from its owner.
+    """
 
     pair: str
     functions: tuple[Function, ...]
@@ -180,6 +196,18 @@ class Contract:
     types: tuple[Shared, ...] = ()
     invariants: tuple[Invariant, ...] = ()
     module: Module | None = None
+    consumers: tuple[Function, ...] = ()
+    after: After | None = None
+
+    @property
+    def adapters(self) -> tuple[Function, ...]:
+        """The functions of no side, which each caller language has its own of."""
+        return tuple(f for f in self.functions if f.adapter)
+
+    @property
+    def sided(self) -> tuple[Function, ...]:
+        """The functions that are operations and that each side has."""
+        return tuple(f for f in self.functions if not f.adapter)
 
     @property
     def roles(self) -> tuple[str, ...]:
