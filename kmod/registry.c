@@ -94,17 +94,18 @@ static void object_release(struct kref *kref)
 	kref_put(&reg->kref, registry_release);
 }
 
-static void registry_ref(struct registry_object *obj)
+struct registry_object *registry_ref(struct registry_object *obj)
 {
 	kref_get(&obj->kref);
+	return obj;
 }
 
-static void registry_put(struct registry_object *obj)
+void registry_put(struct registry_object *obj)
 {
 	kref_put(&obj->kref, object_release);
 }
 
-static struct registry *registry_create(u32 limit)
+struct registry *registry_create(u32 limit)
 {
 	struct registry *reg;
 
@@ -139,7 +140,7 @@ static void registry_unlist(struct registry *reg, struct registry_object *obj)
 	reg->registered--;
 }
 
-static void registry_destroy(struct registry *reg)
+void registry_destroy(struct registry *reg)
 {
 	struct registry_object *obj;
 
@@ -169,7 +170,7 @@ static int registry_list(struct registry *reg, struct registry_object *obj)
 	return 0;
 }
 
-static int registry_add(struct registry *reg, u32 name, u64 value)
+int registry_add(struct registry *reg, u32 name, u64 value)
 {
 	struct registry_object *obj = object_new(reg, name, value);
 	int err;
@@ -184,7 +185,7 @@ static int registry_add(struct registry *reg, u32 name, u64 value)
 	return err;
 }
 
-static struct registry_object *registry_get(struct registry *reg, u32 name)
+struct registry_object *registry_get(struct registry *reg, u32 name)
 {
 	struct registry_object *obj;
 
@@ -197,7 +198,7 @@ static struct registry_object *registry_get(struct registry *reg, u32 name)
 	return obj ?: ERR_PTR(-ENOENT);
 }
 
-static int registry_remove(struct registry *reg, u32 name)
+int registry_remove(struct registry *reg, u32 name)
 {
 	struct registry_object *obj;
 
@@ -212,29 +213,28 @@ static int registry_remove(struct registry *reg, u32 name)
 	return 0;
 }
 
-static u64 registry_value(struct registry_object *obj)
+u64 registry_value(struct registry_object *obj)
 {
 	return obj->value;
 }
 
-static void registry_state(struct registry *reg, struct registry_state *state)
+void registry_view(struct registry *reg, struct registry_view *view)
 {
 	struct registry_object *obj;
 
 	spin_lock(&reg->lock);
-	state->limit = reg->limit;
-	state->registered = reg->registered;
+	view->limit = reg->limit;
+	view->registered = reg->registered;
 	list_for_each_entry(obj, &reg->objects, node)
 		if (obj->name < 32)
-			state->names |= BIT(obj->name);
+			view->names |= BIT(obj->name);
 	spin_unlock(&reg->lock);
-	state->made = atomic_read(&reg->made);
-	state->live = atomic_read(&reg->live);
-	state->blocked = atomic_read(&reg->blocked);
+	view->made = atomic_read(&reg->made);
+	view->live = atomic_read(&reg->live);
+	view->blocked = atomic_read(&reg->blocked);
 }
 
-static void registry_info(struct registry_object *obj,
-			  struct registry_info *info)
+void registry_info(struct registry_object *obj, struct registry_info *info)
 {
 	info->serial = obj->serial;
 	info->name = obj->name;
@@ -244,21 +244,7 @@ static void registry_info(struct registry_object *obj,
 	spin_unlock(&obj->reg->lock);
 }
 
-static u32 registry_left(void)
+u32 registries_left(void)
 {
 	return atomic_read(&registry_count);
 }
-
-const struct registry_ops registry_c = {
-	.create = registry_create,
-	.destroy = registry_destroy,
-	.add = registry_add,
-	.get = registry_get,
-	.ref = registry_ref,
-	.put = registry_put,
-	.remove = registry_remove,
-	.value = registry_value,
-	.state = registry_state,
-	.info = registry_info,
-	.left = registry_left,
-};

@@ -10,9 +10,20 @@
 use super::bindings;
 use core::slice;
 use kernel::{
-    error::to_result,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
     prelude::*,
     str::CStr,
+    sync::{
+        aref::{
+            ARef,
+            AlwaysRefCounted, //
+        },
+        Arc,
+        ArcBorrow, //
+    },
     types::ForeignOwnable,
     InPlaceModule, //
 };
@@ -269,6 +280,95 @@ pub(crate) fn loaded<M: InPlaceModule + 'static>(module: &'static ThisModule) ->
 pub(crate) unsafe fn unloaded<M: InPlaceModule + 'static>(kept: *mut c_void) {
     // SAFETY: By the safety requirements of this function.
     drop(unsafe { Pin::<KBox<M>>::from_foreign(kept) });
+}
+
+/// What operations of an object hand out, as its holder has it: dropped to give it back. Any thread
+/// may use it, and several at once.
+pub(crate) trait Handle: ForeignOwnable + Send + Sync + 'static {
+    /// Lends what it is of, for as long as it is held.
+    fn lend(&self) -> Lent<'_, Self>;
+}
+
+/// What a handle is of, lent by its holder.
+pub(crate) type Lent<'a, H> = <H as ForeignOwnable>::Borrowed<'a>;
+
+impl<T: AlwaysRefCounted + Send + Sync + 'static> Handle for ARef<T> {
+    fn lend(&self) -> &T {
+        self
+    }
+}
+
+impl<T: Send + Sync + 'static> Handle for Arc<T> {
+    fn lend(&self) -> ArcBorrow<'_, T> {
+        self.as_arc_borrow()
+    }
+}
+
+/// Makes C or the engine the holder of a handle.
+#[inline]
+pub(crate) fn given<H: Handle, F>(handle: H) -> *mut F {
+    handle.into_foreign().cast()
+}
+
+/// The same of what may be no handle; then gives the errno as C does: as an `ERR_PTR()`.
+#[inline]
+pub(crate) fn handed<H: Handle, F>(made: Result<H>) -> *mut F {
+    match made {
+        Ok(handle) => given(handle),
+        Err(e) => e.to_ptr(),
+    }
+}
+
+/// The same for the engine, which wants the handle where `to` points.
+///
+/// # Safety
+///
+/// `to` must be valid for writing a pointer.
+#[inline]
+pub(crate) unsafe fn made<H: Handle>(made: Result<H>, to: *mut *mut c_void) -> i64 {
+    match made {
+        Ok(handle) => {
+            // SAFETY: By the safety requirements of this function.
+            unsafe { to.write(given(handle)) };
+            0
+        }
+        Err(e) => i64::from(e.to_errno()),
+    }
+}
+
+/// Borrows what a handle is of that C or the engine holds.
+///
+/// # Safety
+///
+/// `handle` must be a handle of the same type, and be held for as long as `'a` lasts.
+#[inline]
+pub(crate) unsafe fn lent<'a, H: Handle, F>(handle: *mut F) -> Lent<'a, H> {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { H::borrow(handle.cast()) }
+}
+
+/// Takes a handle over from who held it.
+///
+/// # Safety
+///
+/// `handle` must be a handle of the same type; who held it does not any more.
+#[inline]
+pub(crate) unsafe fn taken<H: Handle, F>(handle: *mut F) -> H {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { H::from_foreign(handle.cast()) }
+}
+
+/// The same of what may be an `ERR_PTR()`.
+///
+/// # Safety
+///
+/// As for [`taken`] if `made` is no error.
+#[inline]
+pub(crate) unsafe fn found<H: Handle, F>(made: *mut F) -> Result<H> {
+    let handle = from_err_ptr(made)?;
+
+    // SAFETY: By the safety requirements of this function, as it is no error.
+    unsafe { H::try_from_foreign(handle.cast()) }.ok_or(EFAULT)
 }
 
 /// The arguments of one call, laid out by the engine.

@@ -156,7 +156,11 @@ encodes!(
     type,
     "the map is reached through the guard of its lock alone"
 );
-encodes!(never_sleeps, checked, "a spinlock and GFP_ATOMIC after create");
+encodes!(
+    never_sleeps,
+    checked,
+    "a spinlock and GFP_ATOMIC after create"
+);
 encodes!(
     free_range,
     checked,

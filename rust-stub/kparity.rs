@@ -381,6 +381,8 @@ macro_rules! driver {
             layout: kparity::layout_of(&$layout),
             view: None,
             call: ::core::ptr::null(),
+            show: None,
+            put: None,
         };
         declared!($name: bindings::kp_driver);
     };

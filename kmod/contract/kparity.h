@@ -32,6 +32,7 @@
 #define KP_TYPE(...)
 #define KP_INVARIANT(...)
 #define KP_PROMISE(...)
+#define KP_HANDLE(...)
 #define KP_MODULE(...)
 
 /**
@@ -41,6 +42,17 @@
  */
 #define KP_POISON	0x5a5a5a5a5a5a5a5aULL
 
+/**
+ * define KP_NOT_CALLED - what stands for the return value of what was not called
+ *
+ * An operation is not called whose argument is a handle that the program does not
+ * hold. Others may return this as well: invariants go by "called".
+ */
+#define KP_NOT_CALLED	S64_MIN
+
+/** define KP_HANDLES_MAX - the most handles that a program can hold */
+#define KP_HANDLES_MAX	16
+
 /** define KP_VIEW_MAX - the largest view a pair may have, in bytes */
 #define KP_VIEW_MAX	128
 
@@ -48,7 +60,8 @@
  * struct kp_step - one operation of a program
  * @op: index into the pair's table of operations
  * @arg: its arguments; those that the operation does not take are 0. Of text and
- *       bytes this is where they are in the program's @pool, see kp_span().
+ *       bytes this is where they are in the program's @pool, see kp_span(); of a
+ *       handle, its number among those that the program can hold.
  * @shift: where its text and bytes lie, in bytes behind a multiple of 8
  */
 struct kp_step {
@@ -95,7 +108,8 @@ struct kp_trace;
 /**
  * struct kp_slot - one argument, laid out for a call
  * @n: a number that is passed by value; else the number of bytes at @p
- * @p: text, bytes, or where a function writes; guarded on both sides
+ * @p: text, bytes, or where a function writes; guarded on both sides. Or a handle;
+ *     or where one goes that the operation returns.
  */
 struct kp_slot {
 	u64 n;
@@ -145,6 +159,9 @@ struct kp_layout {
  * @view: take the object's view, while no one uses it; the view is zeroed. NULL
  *        where there are no objects.
  * @call: a function for each operation, in the order of the contract
+ * @show: take the view of a handle; the view is zeroed. NULL where there are no
+ *        handles.
+ * @put: give a handle back; NULL where there are none
  */
 struct kp_driver {
 	void *(*create)(const u64 *param);
@@ -154,6 +171,8 @@ struct kp_driver {
 	struct kp_layout layout;
 	void (*view)(void *obj, void *view);
 	const kp_invoke *call;
+	void (*show)(void *handle, void *view);
+	void (*put)(void *handle);
 };
 
 /**

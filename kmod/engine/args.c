@@ -56,6 +56,17 @@ bool kp_in_pool(const struct kp_arg *arg)
 	return arg->kind == KP_TEXT || arg->kind == KP_BYTES;
 }
 
+/**
+ * kp_is_handle() - whether an argument is a handle, or where one goes
+ * @arg: the argument
+ *
+ * Return: true if its value is a place among the handles that a program holds
+ */
+bool kp_is_handle(const struct kp_arg *arg)
+{
+	return arg->kind == KP_BORROWED || arg->kind == KP_GIVEN || arg->kind == KP_NEW;
+}
+
 /* Both signs count up from lo, modulo 2^64. */
 static bool in_limits(const struct kp_arg *arg, u64 value)
 {
@@ -596,6 +607,11 @@ void kp_draw_args(struct rnd_state *rnd, const struct kp_pair *pair,
 			break;
 		case KP_BUFFER:
 			value[a] = draw_len(rnd, &arg[a]);
+			break;
+		case KP_BORROWED:
+		case KP_GIVEN:
+		case KP_NEW:
+			value[a] = die(rnd, arg[a].hi + 1);
 			break;
 		case KP_OUTPUT:
 			break;

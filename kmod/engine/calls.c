@@ -11,6 +11,7 @@
  */
 #include <linux/align.h>
 #include <linux/array_size.h>
+#include <linux/bits.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -95,7 +96,8 @@ static void fill(const struct kp_arg *arg, const struct kp_program *prog,
 }
 
 /* Lay out the arguments of one operation; false if there is no memory. */
-static bool lay_out(const struct kp_trace *trace, u32 i, u8 guard, struct laid *laid, struct kp_slot *slot)
+static bool lay_out(const struct kp_trace *trace, u32 i, u8 guard,
+		    struct laid *laid, struct kp_slot *slot)
 {
 	const struct kp_step *step = &trace->prog->step[i];
 	const struct kp_arg *arg = trace->pair->op[step->op].arg;
@@ -105,9 +107,9 @@ static bool lay_out(const struct kp_trace *trace, u32 i, u8 guard, struct laid *
 	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
 		u32 size = size_of(&arg[a], step->arg[a]);
 
-		slot[a] = (struct kp_slot){ .n = step->arg[a] };
+		slot[a].n = step->arg[a];
 		laid[a] = (struct laid){ .size = size };
-		if (arg[a].kind == KP_NUMBER)
+		if (arg[a].kind == KP_NUMBER || kp_is_handle(&arg[a]))
 			continue;
 		laid[a].may = !kp_in_pool(&arg[a]);
 		shift = kp_in_pool(&arg[a]) || arg[a].kind == KP_BUFFER ? step->shift : 0;
@@ -224,6 +226,27 @@ static bool hides(enum kp_path_id path, const struct kp_op *op, s64 ret)
 	       op->returns == KP_RET_BOOL && !ret;
 }
 
+/**
+ * kp_view() - take the view of an object, and of the handles that its caller holds
+ * @pair: the pair
+ * @path: the path
+ * @obj: the object, which no one uses meanwhile
+ * @view: receives the view
+ */
+void kp_view(const struct kp_pair *pair, enum kp_path_id path, void *obj, void *view)
+{
+	const struct kp_driver *driver = pair->path[path];
+	u8 *shown = (u8 *)view + pair->handles_at;
+	u32 i;
+
+	memset(view, 0, pair->view_size);
+	driver->view(kp_object(pair, obj), view);
+	for (i = 0; i < pair->nr_handles; i++)
+		if (kp_handles(pair, obj)[i])
+			driver->show(kp_handles(pair, obj)[i], shown + i * pair->handle_size);
+}
+EXPORT_SYMBOL_GPL(kp_view);
+
 /* The object's state, where the program asks for it; NULL where it does not. */
 static const void *take_view(const struct kp_trace *trace, void *obj, u64 *view)
 {
@@ -231,9 +254,86 @@ static const void *take_view(const struct kp_trace *trace, void *obj, u64 *view)
 
 	if (!trace->prog->observe || !pair->view_size)
 		return NULL;
-	memset(view, 0, pair->view_size);
-	pair->path[trace->path]->view(obj, view);
+	kp_view(pair, trace->path, obj, view);
 	return view;
+}
+
+/*
+ * Put the handles that an operation takes into its arguments, and where it puts the
+ * one that it returns. False if it takes one that is not held, or gives one away and
+ * uses it beside that: then it cannot be called.
+ */
+static bool take_handles(const struct kp_arg *arg, const u64 *value,
+			 void *const *held, struct kp_slot *slot, void **made)
+{
+	u32 a, used = 0, given = 0;
+
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
+		u32 place = BIT(value[a] % KP_HANDLES_MAX);
+
+		if (!kp_is_handle(&arg[a]))
+			continue;
+		slot[a].p = arg[a].kind == KP_NEW ? made : held[value[a]];
+		if (!slot[a].p || given & place ||
+		    (arg[a].kind == KP_GIVEN && used & place))
+			return false;
+		if (arg[a].kind == KP_GIVEN)
+			given |= place;
+		else if (arg[a].kind == KP_BORROWED)
+			used |= place;
+	}
+	return true;
+}
+
+/* What was given away is no longer held. */
+static void drop_given(const struct kp_arg *arg, const u64 *value, void **held)
+{
+	u32 a;
+
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++)
+		if (arg[a].kind == KP_GIVEN)
+			held[value[a]] = NULL;
+}
+
+/* The first place that holds a handle; -1 for none. */
+static s32 held_at(const struct kp_pair *pair, void *const *held, const void *handle)
+{
+	u32 i;
+
+	for (i = 0; handle && i < pair->nr_handles; i++)
+		if (held[i] == handle)
+			return i;
+	return -1;
+}
+
+/*
+ * Hold what a call returned. What was held there is given back now and not before the
+ * call: so the two could be compared.
+ */
+static void hold(const struct kp_driver *driver, const struct kp_arg *arg,
+		 const u64 *value, void **held, void *made)
+{
+	void *old;
+	u32 a;
+
+	for (a = 0; made && a < KP_NR_ARGS && arg[a].name; a++) {
+		if (arg[a].kind != KP_NEW)
+			continue;
+		old = held[value[a]];
+		held[value[a]] = made;
+		if (old)
+			driver->put(old);
+	}
+}
+
+static bool returns_handle(const struct kp_arg *arg)
+{
+	u32 a;
+
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++)
+		if (arg[a].kind == KP_NEW)
+			return true;
+	return false;
 }
 
 static void call_one(struct kp_trace *trace, void *obj, u32 i, u64 *view)
@@ -247,21 +347,35 @@ static void call_one(struct kp_trace *trace, void *obj, u32 i, u64 *view)
 	struct kp_result res = { .out = KP_POISON };
 	struct kp_slot slot[KP_NR_ARGS] = {};
 	struct laid laid[KP_NR_ARGS] = {};
+	void **held = pair->nr_handles ? kp_handles(pair, obj) : NULL;
 	const char *broken = "no memory for its arguments";
 	u64 start, cost = 0;
+	void *made = NULL;
 
 	t->outs = KP_HASH_START;
 	t->stored = KP_HASH_START;
 	t->outs_at = KP_NOT_KEPT;
-	if (trace->arena && lay_out(trace, i, guard, laid, slot)) {
+	if (held && !take_handles(op->arg, step->arg, held, slot, &made)) {
+		res.ret = KP_NOT_CALLED;
+		t->skipped = true;
+		broken = NULL;
+	} else if (trace->arena && lay_out(trace, i, guard, laid, slot)) {
 		start = kp_clock();
-		call(obj, slot, &res);
+		call(kp_object(pair, obj), slot, &res);
 		cost = kp_clock() - start;
 		broken = collect(trace, i, guard, &res, laid);
+		if (returns_handle(op->arg) && !res.ret && !made)
+			broken = "returned neither a handle nor an errno";
+		if (held) {
+			drop_given(op->arg, step->arg, held);
+			t->same = held_at(pair, held, made);
+			hold(pair->path[trace->path], op->arg, step->arg, held, made);
+		}
 	}
 	release(laid);
 	t->hides = hides(trace->path, op, res.ret);
-	kp_outcome(pair, trace->path, step->op, res.ret);
+	if (!t->skipped)
+		kp_outcome(pair, trace->path, step->op, res.ret);
 	kp_trace_step(trace, i, &res, cost, take_view(trace, obj, view));
 	/* Outputs are compared by hash, which knows what a caller can see of them. */
 	t->res.out = KP_POISON;
@@ -297,18 +411,20 @@ void kp_calls_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
  * @path: the path
  * @obj: the object
  * @op: the operation, whose arguments are numbers
- * @arg: the first argument that it does not only store; the others are 0
+ * @arg: its arguments in their order, but for those that it only stores
  *
  * Context: that of the operation.
- * Return: the result; its @out is the first number that was stored
+ * Return: the result, -EIO if it was not called; its @out is the first number that was stored
  */
 struct kp_result kp_call_once(const struct kp_pair *pair, enum kp_path_id path,
-			      void *obj, u32 op, u64 arg)
+			      void *obj, u32 op, const u64 *arg)
 {
 	const struct kp_arg *args = pair->op[op].arg;
 	struct kp_result res = { .out = KP_POISON };
 	struct kp_slot slot[KP_NR_ARGS] = {};
-	u64 number[KP_NR_ARGS];
+	void **held = pair->nr_handles ? kp_handles(pair, obj) : NULL;
+	u64 number[KP_NR_ARGS], value[KP_NR_ARGS] = {};
+	void *made = NULL;
 	u32 a;
 
 	for (a = 0; a < KP_NR_ARGS && args[a].name; a++) {
@@ -316,11 +432,19 @@ struct kp_result kp_call_once(const struct kp_pair *pair, enum kp_path_id path,
 		number[a] = KP_POISON;
 		if (args[a].kind == KP_OUTPUT)
 			continue;
-		slot[a].n = arg;
-		number[a] = arg;
-		arg = 0;
+		value[a] = *arg++;
+		slot[a].n = value[a];
+		number[a] = value[a];
 	}
-	pair->path[path]->call[op](obj, slot, &res);
+	if (held && !take_handles(args, value, held, slot, &made)) {
+		res.ret = -EIO;
+		return res;
+	}
+	pair->path[path]->call[op](kp_object(pair, obj), slot, &res);
+	if (held) {
+		drop_given(args, value, held);
+		hold(pair->path[path], args, value, held, made);
+	}
 	for (a = 0; a < KP_NR_ARGS && args[a].name; a++)
 		if (args[a].kind == KP_OUTPUT && res.out == KP_POISON)
 			res.out = number[a];

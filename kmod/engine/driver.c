@@ -1,11 +1,57 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The four paths of a pair, as the engine uses them: hand-written drivers carry out
- * a program themselves, others are a table of calls.
+ * a program themselves, others are a table of calls. And the handles that a program
+ * holds: they belong to the object that they came from.
  */
 #include <linux/err.h>
 #include <linux/module.h>
+#include <linux/slab.h>
 #include "engine.h"
+
+/* An object of a pair with handles, and those that its caller holds. */
+struct holder {
+	void *obj;
+	void *handle[KP_HANDLES_MAX];
+};
+
+/**
+ * kp_object() - an object as its driver knows it
+ * @pair: the pair
+ * @obj: what kp_create() returned
+ *
+ * Return: what the driver returned
+ */
+void *kp_object(const struct kp_pair *pair, void *obj)
+{
+	return pair->nr_handles ? ((struct holder *)obj)->obj : obj;
+}
+
+/**
+ * kp_handles() - the handles that an object's caller holds
+ * @pair: the pair; its operations return handles
+ * @obj: what kp_create() returned
+ *
+ * A handle is a pointer that C functions of the path's implementation take, whatever
+ * language its caller is written in.
+ *
+ * Return: an array, with NULL in each place that holds none
+ */
+void **kp_handles(const struct kp_pair *pair, void *obj)
+{
+	return ((struct holder *)obj)->handle;
+}
+EXPORT_SYMBOL_GPL(kp_handles);
+
+static void put_all(const struct kp_pair *pair, const struct kp_driver *driver,
+		    struct holder *holder)
+{
+	u32 i;
+
+	for (i = 0; i < pair->nr_handles; i++)
+		if (holder->handle[i])
+			driver->put(holder->handle[i]);
+}
 
 /**
  * kp_create() - make an object on one path
@@ -20,8 +66,21 @@
 void *kp_create(const struct kp_pair *pair, enum kp_path_id path, const u64 *param)
 {
 	const struct kp_driver *driver = pair->path[path];
+	struct holder *holder;
+	void *obj;
 
-	return driver->create ? driver->create(param) : NULL;
+	if (!pair->nr_handles)
+		return driver->create ? driver->create(param) : NULL;
+	holder = kzalloc_obj(*holder);
+	if (!holder)
+		return ERR_PTR(-ENOMEM);
+	obj = driver->create(param);
+	if (IS_ERR(obj)) {
+		kfree(holder);
+		return obj;
+	}
+	holder->obj = obj;
+	return holder;
 }
 EXPORT_SYMBOL_GPL(kp_create);
 
@@ -31,14 +90,26 @@ EXPORT_SYMBOL_GPL(kp_create);
  * @path: the path
  * @obj: what kp_create() returned for it, and no error
  *
+ * Handles that are still held are given back, after the object where the contract
+ * lets them outlive it and before it elsewhere.
+ *
  * Context: may sleep.
  */
 void kp_destroy(const struct kp_pair *pair, enum kp_path_id path, void *obj)
 {
 	const struct kp_driver *driver = pair->path[path];
 
-	if (driver->destroy)
-		driver->destroy(obj);
+	if (!pair->nr_handles) {
+		if (driver->destroy)
+			driver->destroy(obj);
+		return;
+	}
+	if (!pair->handles_outlive)
+		put_all(pair, driver, obj);
+	driver->destroy(kp_object(pair, obj));
+	if (pair->handles_outlive)
+		put_all(pair, driver, obj);
+	kfree(obj);
 }
 EXPORT_SYMBOL_GPL(kp_destroy);
 

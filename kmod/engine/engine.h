@@ -12,13 +12,16 @@
 /**
  * enum kp_kind - how an argument is passed
  * @KP_NUMBER: an integer, by value
+ * @KP_BORROWED: a handle, which the caller goes on to hold
+ * @KP_GIVEN: a handle, which the caller no longer holds
+ * @KP_NEW: a handle that the operation returns; the argument is where it goes
  * @KP_TEXT: a string that ends with a NUL
  * @KP_BYTES: bytes, and their number
  * @KP_OUTPUT: an integer that the operation stores where it is pointed to
  * @KP_INOUT: the same, and the operation reads it first
  * @KP_BUFFER: room for a number of bytes, and that number
  */
-enum kp_kind { KP_NUMBER, KP_TEXT, KP_BYTES, KP_OUTPUT, KP_INOUT, KP_BUFFER };
+enum kp_kind { KP_NUMBER, KP_BORROWED, KP_GIVEN, KP_NEW, KP_TEXT, KP_BYTES, KP_OUTPUT, KP_INOUT, KP_BUFFER };
 
 /**
  * struct kp_name - a value that has a name in C
@@ -175,12 +178,14 @@ enum kp_verdict { KP_SILENT, KP_HOLDS, KP_BROKEN };
  * @res: what it gave
  * @before: the pair's view before it
  * @after: the pair's view after it
+ * @called: it was called; else a handle that it takes is not held
  */
 struct kp_observed {
 	const struct kp_step *step;
 	const struct kp_result *res;
 	const void *before;
 	const void *after;
+	bool called;
 };
 
 /**
@@ -312,6 +317,11 @@ struct kp_stats {
  * @path: the four drivers
  * @stats: filled by the engine
  * @stateless: no operation changes what another one gives
+ * @nr_handles: how many handles a program can hold, at most %KP_HANDLES_MAX; 0 if
+ *              no operation returns one
+ * @handles_at: offset in the view of what each of them shows
+ * @handle_size: bytes that each shows
+ * @handles_outlive: they are given back when the object is destroyed; else before
  * @init: called when the pair's module is loaded, before any case runs; may be
  *        NULL. Returns 0 or an errno, and then the module is not loaded.
  * @exit: undoes @init; may be NULL
@@ -331,6 +341,10 @@ struct kp_pair {
 	const struct kp_driver *path[KP_NR_PATHS];
 	struct kp_stats *stats;
 	bool stateless;
+	u32 nr_handles;
+	size_t handles_at;
+	size_t handle_size;
+	bool handles_outlive;
 	int (*init)(void);
 	void (*exit)(void);
 };
@@ -344,6 +358,9 @@ struct kp_pair {
  * @stored: hash of numbers that it only stores
  * @hides: its caller cannot see @stored: Rust has no outputs beside an error
  * @outs_at: where the trace keeps it, or %KP_NOT_KEPT
+ * @skipped: it was not called: the program does not hold what it takes
+ * @same: of a handle that it returned, the first place among those held with the
+ *        same one; -1 for none
  * @broken: what of the contract it broke, or NULL
  */
 struct kp_step_trace {
@@ -354,6 +371,8 @@ struct kp_step_trace {
 	u64 stored;
 	bool hides;
 	u32 outs_at;
+	bool skipped;
+	s32 same;
 	const char *broken;
 };
 
@@ -485,6 +504,21 @@ void kp_c_run(const struct kp_pair *pair, kp_c_view take_view, void *obj,
 static inline s64 kp_offset(const void *at, const void *base)
 {
 	return at ? (const u8 *)at - (const u8 *)base : -1;
+}
+
+/**
+ * kp_new() - a handle that an operation returned, as the engine has it
+ * @handle: the handle, or an ERR_PTR()
+ * @to: receives it
+ *
+ * Return: 0, or the errno
+ */
+static inline s64 kp_new(void *handle, void *to)
+{
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	*(void **)to = handle;
+	return 0;
 }
 
 /**
@@ -651,6 +685,7 @@ u64 kp_span(u32 at, u32 len);
 u32 kp_span_at(u64 span);
 u32 kp_span_len(u64 span);
 bool kp_in_pool(const struct kp_arg *arg);
+bool kp_is_handle(const struct kp_arg *arg);
 bool kp_in_range(const struct kp_arg *arg, u64 value);
 u64 kp_of_type(const struct kp_arg *arg, u64 value);
 void kp_draw_args(struct rnd_state *rnd, const struct kp_pair *pair,
@@ -676,8 +711,21 @@ void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
 		    enum kp_path_id path, const struct kp_program *prog);
 void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 		  enum kp_path_id path, const struct kp_program *prog);
-struct kp_result kp_once(const struct kp_path_param *p, void *obj, u32 op,
-			 u64 arg);
+struct kp_result kp_once_with(const struct kp_path_param *p, void *obj, u32 op,
+			      const u64 *arg);
+
+/**
+ * kp_once() - carry out one operation on an object that threads may share
+ * @p: the path
+ * @obj: an object that kp_create() has made
+ * @op: the operation
+ * @...: its first arguments; the others are 0
+ *
+ * See kp_once_with().
+ */
+#define kp_once(p, obj, op, ...) \
+	kp_once_with(p, obj, op, (const u64[KP_NR_ARGS]) { __VA_ARGS__ })
+
 void kp_trace_broken(struct kp_trace *trace, u32 step, const char *what);
 bool kp_trace_diff(const struct kp_trace *a, const struct kp_trace *b, u32 from,
 		   struct kp_diff *diff);
@@ -696,9 +744,14 @@ u8 *kp_arena_alloc(void);
 void kp_calls_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
 		  const struct kp_program *prog, struct kp_trace *trace);
 struct kp_result kp_call_once(const struct kp_pair *pair, enum kp_path_id path,
-			      void *obj, u32 op, u64 arg);
+			      void *obj, u32 op, const u64 *arg);
+void kp_view(const struct kp_pair *pair, enum kp_path_id path, void *obj,
+	     void *view);
 
 /* driver.c */
+void *kp_object(const struct kp_pair *pair, void *obj);
+void **kp_handles(const struct kp_pair *pair, void *obj);
+
 void *kp_create(const struct kp_pair *pair, enum kp_path_id path, const u64 *param);
 void kp_destroy(const struct kp_pair *pair, enum kp_path_id path, void *obj);
 void kp_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,

@@ -54,7 +54,7 @@ static int distribution(const struct kp_trace *t, u32 op, u64 *cost)
 	int err;
 
 	for (i = 0; i < t->nr; i++)
-		if (t->prog->step[i].op == op)
+		if (t->prog->step[i].op == op && !t->step[i].skipped)
 			cost[n++] = t->step[i].cost;
 	sort(cost, n, sizeof(*cost), by_value, NULL);
 	for (i = 1; i <= n; i++) {

@@ -6,6 +6,7 @@
  * Failure-Inducing Input", IEEE TSE 28(2), 2002), in complement order only.
  */
 #include <linux/bits.h>
+#include <linux/build_bug.h>
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/slab.h>
@@ -332,12 +333,129 @@ static bool shrink_pairs(struct shrink *s, const struct kp_arg *arg, u64 *value,
 	return done;
 }
 
-/* One round over all arguments; whether any became smaller. */
-static bool shrink_args(struct shrink *s, u8 *keep)
+/* A program of more operations is not tried with numbers that change together. */
+#define ALIKE_MAX	64
+
+/* Put a number in place of another one in all operations; how many have it, if all may. */
+static u32 replace_number(const struct shrink *s, u64 from, u64 to)
 {
+	u32 i, a, n = 0;
+
+	for (i = 0; i < s->prog->nr_steps; i++) {
+		struct kp_step *step = &s->prog->step[i];
+		const struct kp_arg *arg = s->pair->op[step->op].arg;
+
+		for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
+			if (arg[a].kind != KP_NUMBER || arg[a].names || !arg[a].size ||
+			    step->arg[a] != from)
+				continue;
+			if (!kp_in_range(&arg[a], to))
+				return 0;
+			step->arg[a] = to;
+			n++;
+		}
+	}
+	return n;
+}
+
+/* The same, and whether it still fails; where it does not, all is as it was. */
+static bool try_alike(struct shrink *s, u64 from, u64 to, u64 *keep)
+{
+	u32 i, n, nr = s->prog->nr_steps;
+
+	for (i = 0; i < nr; i++)
+		memcpy(keep + i * KP_NR_ARGS, s->prog->step[i].arg,
+		       sizeof(s->prog->step[i].arg));
+	n = replace_number(s, from, to);
+	if (n > 1 && still_fails(s))
+		return true;
+	for (i = 0; i < nr; i++)
+		memcpy(s->prog->step[i].arg, keep + i * KP_NR_ARGS,
+		       sizeof(s->prog->step[i].arg));
+	return false;
+}
+
+/* Bring numbers that are the same in several operations nearer to 0, all at once. */
+static bool shrink_alike(struct shrink *s, u8 *room)
+{
+	u64 *keep = (u64 *)room, value;
 	bool done = false;
 	u32 i, a;
 
+	BUILD_BUG_ON(ALIKE_MAX * KP_NR_ARGS * sizeof(*keep) > KP_BYTES_MAX);
+	if (s->prog->nr_steps > ALIKE_MAX)
+		return false;
+	for (i = 0; i < s->prog->nr_steps; i++) {
+		for (a = 0; a < KP_NR_ARGS && !s->late; a++) {
+			value = s->prog->step[i].arg[a];
+			if (!value || (s64)value < 0)
+				continue;
+			done |= try_alike(s, value, 0, keep) ||
+				try_alike(s, value, value / 2, keep) ||
+				try_alike(s, value, value - 1, keep);
+		}
+	}
+	return done;
+}
+
+static void rename_handle(const struct shrink *s, u64 from, u64 to)
+{
+	u32 i, a;
+
+	for (i = 0; i < s->prog->nr_steps; i++) {
+		struct kp_step *step = &s->prog->step[i];
+		const struct kp_arg *arg = s->pair->op[step->op].arg;
+
+		for (a = 0; a < KP_NR_ARGS && arg[a].name; a++)
+			if (kp_is_handle(&arg[a]) && step->arg[a] == from)
+				step->arg[a] = to;
+	}
+}
+
+/* Whether a program names a place for a handle. */
+static bool names_handle(const struct shrink *s, u64 place)
+{
+	u32 i, a;
+
+	for (i = 0; i < s->prog->nr_steps; i++) {
+		const struct kp_step *step = &s->prog->step[i];
+		const struct kp_arg *arg = s->pair->op[step->op].arg;
+
+		for (a = 0; a < KP_NR_ARGS && arg[a].name; a++)
+			if (kp_is_handle(&arg[a]) && step->arg[a] == place)
+				return true;
+	}
+	return false;
+}
+
+/* Name each handle by the first place that is free, in all operations at once. */
+static bool shrink_handles(struct shrink *s)
+{
+	bool done = false;
+	u64 from, to;
+
+	for (from = 1; from < s->pair->nr_handles && !s->late; from++) {
+		for (to = 0; to < from && names_handle(s, from); to++) {
+			if (names_handle(s, to))
+				continue;
+			rename_handle(s, from, to);
+			if (still_fails(s)) {
+				done = true;
+				break;
+			}
+			rename_handle(s, to, from);
+		}
+	}
+	return done;
+}
+
+/* One round over all arguments; whether any became smaller. */
+static bool shrink_args(struct shrink *s, u8 *keep)
+{
+	bool done = shrink_alike(s, keep);
+	u32 i, a;
+
+	done |= shrink_handles(s);
 	for (i = 0; i < s->prog->nr_steps; i++) {
 		struct kp_step *step = &s->prog->step[i];
 		const struct kp_arg *arg = s->pair->op[step->op].arg;

@@ -12,6 +12,8 @@
  * are in double quotes, with the escapes of print_byte() for what does not print;
  * "a"*3 is "aaa", and + joins two. @N at the end has all text and bytes of the call
  * lie N bytes behind a multiple of 8.
+ * #2 is the handle at place 2 of those that the program holds, or, as the last argument
+ * of an operation that returns one, that place.
  * # begins a comment. What an operation only writes is not an argument here.
  */
 #include <linux/ctype.h>
@@ -123,6 +125,8 @@ static void print_value(struct seq_buf *s, const struct kp_program *prog,
 {
 	if (kp_in_pool(arg))
 		print_bytes(s, prog->pool + kp_span_at(value), kp_span_len(value));
+	else if (kp_is_handle(arg))
+		seq_buf_printf(s, "#%llu", value);
 	else
 		print_number(s, arg, value);
 }
@@ -241,6 +245,26 @@ static void print_outs(struct seq_buf *s, const struct kp_trace *trace, u32 step
 	}
 }
 
+/* Whether a handle that an operation returned is of an object that is held already. */
+static void print_new(struct seq_buf *s, const struct kp_trace *trace, u32 step)
+{
+	const struct kp_step *at = &trace->prog->step[step];
+	const struct kp_arg *arg = trace->pair->op[at->op].arg;
+	u32 a;
+
+	if (trace->step[step].res.ret)
+		return;
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
+		if (arg[a].kind != KP_NEW)
+			continue;
+		if (trace->step[step].same < 0)
+			seq_buf_printf(s, ", #%llu is new", at->arg[a]);
+		else
+			seq_buf_printf(s, ", #%llu is what #%d was", at->arg[a],
+				       trace->step[step].same);
+	}
+}
+
 /**
  * kp_print_result() - print what an operation gave
  * @s: where to
@@ -252,7 +276,11 @@ void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step)
 	const struct kp_step_trace *t = &trace->step[step];
 	const struct kp_op *op = &trace->pair->op[trace->prog->step[step].op];
 
-	print_returned(s, op, t->res.ret);
+	if (t->skipped)
+		seq_buf_puts(s, "not called, as it has no handle");
+	else
+		print_returned(s, op, t->res.ret);
+	print_new(s, trace, step);
 	if (t->res.out != KP_POISON)
 		seq_buf_printf(s, ", out %llu", t->res.out);
 	print_outs(s, trace, step);
@@ -362,6 +390,26 @@ static u64 get_number(struct reader *r, const struct kp_arg *arg)
 	else
 		refuse(r, arg->is_signed ? "%s: not between %lld and %lld" :
 		       "%s: not between %llu and %llu", arg->name, arg->lo, arg->hi);
+	return value;
+}
+
+/* A handle: its place. */
+static u64 get_handle(struct reader *r, const struct kp_arg *arg)
+{
+	char word[WORD_MAX];
+	u64 value = 0;
+
+	/* Blanks alone: a # begins a comment elsewhere. */
+	r->at += strspn(r->at, " \t");
+	if (*r->at != '#') {
+		refuse(r, "%s: a handle, such as #0, is missing", arg->name);
+		return 0;
+	}
+	r->at++;
+	if (get_word(r, " \t\r\n#", word) && kstrtou64(word, 10, &value))
+		refuse(r, "%s: '#%s' is no handle; one is #0", arg->name, word);
+	else if (value > arg->hi)
+		refuse(r, "%s: not between #0 and #%llu", arg->name, arg->hi);
 	return value;
 }
 
@@ -525,7 +573,9 @@ static void get_step(struct reader *r, const struct kp_pair *pair,
 	for (a = 0; !r->failed && a < KP_NR_ARGS && arg[a].name; a++) {
 		if (!given(&arg[a]))
 			continue;
-		if (ends_line(r))
+		if (kp_is_handle(&arg[a]))
+			step->arg[a] = get_handle(r, &arg[a]);
+		else if (ends_line(r))
 			refuse(r, "%s: %s is missing", word, arg[a].name);
 		else if (kp_in_pool(&arg[a]))
 			step->arg[a] = get_bytes(r, &arg[a], prog);

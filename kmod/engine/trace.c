@@ -167,12 +167,12 @@ void kp_trace_step(struct kp_trace *trace, u32 step,
 	t->cost = cost;
 	t->view = 0;
 	if (pair->op[s->op].returns == KP_RET_RESULT && res->ret < 0 &&
-	    !errno_allowed(&pair->operation[s->op], res->ret))
+	    !t->skipped && !errno_allowed(&pair->operation[s->op], res->ret))
 		kp_trace_broken(trace, step, "an errno that its row does not list");
 	if (!view)
 		return;
 
-	o = (struct kp_observed){ s, res, trace->view, view };
+	o = (struct kp_observed){ s, res, trace->view, view, !t->skipped };
 	t->view = kp_hash(KP_HASH_START, view, pair->view_size);
 	for (i = 0; i < pair->nr_invariants; i++) {
 		const struct kp_invariant *inv = &pair->invariant[i];
@@ -257,8 +257,11 @@ void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
 	trace->broken = NULL;
 	trace->alive = false;
 	trace->kept_used = 0;
-	for (i = 0; i < prog->nr_steps && i < trace->step_max; i++)
+	for (i = 0; i < prog->nr_steps && i < trace->step_max; i++) {
 		trace->step[i].broken = NULL;
+		trace->step[i].skipped = false;
+		trace->step[i].same = -1;
+	}
 }
 EXPORT_SYMBOL_GPL(kp_trace_start);
 
@@ -286,7 +289,8 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 		kp_watch(NULL, false);
 		trace->err = PTR_ERR(obj);
 		if (pair->creation && !errno_allowed(pair->creation, trace->err))
-			kp_trace_broken(trace, 0, "an errno of its creation that its row does not list");
+			kp_trace_broken(trace, 0,
+					"an errno of its creation that its row does not list");
 		return;
 	}
 	kp_watch(trace, true);
@@ -298,23 +302,24 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 }
 
 /**
- * kp_once() - carry out one operation on an object that threads may share
+ * kp_once_with() - carry out one operation on an object that threads may share
  * @p: the path
- * @obj: an object that the path's driver has made
+ * @obj: an object that kp_create() has made
  * @op: the operation
- * @arg: its first argument, but for one that it only stores; the others are 0
+ * @arg: its arguments in their order, but for those that it only stores
  *
  * For cases that drive one object from several threads. What the operation may
- * not do at the same time as another one is the caller's to heed.
+ * not do at the same time as another one is the caller's to heed; so is that each
+ * place for a handle is one thread's at a time.
  *
  * Context: that of the operation.
  * Return: the result; -EIO if it breaks the contract's list of errnos or if the
  *         driver did not carry it out
  */
-struct kp_result kp_once(const struct kp_path_param *p, void *obj, u32 op,
-			 u64 arg)
+struct kp_result kp_once_with(const struct kp_path_param *p, void *obj, u32 op,
+			      const u64 *arg)
 {
-	struct kp_step step = { .op = op, .arg = { arg } };
+	struct kp_step step = { .op = op };
 	struct kp_program prog = { .nr_steps = 1, .step = &step };
 	struct kp_step_trace got = {};
 	struct kp_trace trace = { .step = &got, .step_max = 1 };
@@ -326,13 +331,14 @@ struct kp_result kp_once(const struct kp_path_param *p, void *obj, u32 op,
 			got.res.ret = -EIO;
 		return got.res;
 	}
+	memcpy(step.arg, arg, sizeof(step.arg));
 	kp_trace_start(&trace, p->pair, p->id, &prog);
 	p->pair->path[p->id]->run(obj, &prog, &trace);
 	if (trace.nr != 1 || trace.broken)
 		got.res.ret = -EIO;
 	return got.res;
 }
-EXPORT_SYMBOL_GPL(kp_once);
+EXPORT_SYMBOL_GPL(kp_once_with);
 
 /* An operation's errno; 0 for success, and the same for all that are no errno. */
 static s32 errno_of(const struct kp_trace *trace, u32 step)
@@ -340,7 +346,7 @@ static s32 errno_of(const struct kp_trace *trace, u32 step)
 	const struct kp_op *op = &trace->pair->op[trace->prog->step[step].op];
 	s64 ret = trace->step[step].res.ret;
 
-	return op->returns == KP_RET_RESULT && ret < 0 ? max(ret, -MAX_ERRNO - 1) : 0;
+	return op->returns == KP_RET_RESULT && ret < 0 && !trace->step[step].skipped ? max(ret, -MAX_ERRNO - 1) : 0;
 }
 
 /* What differs in one operation, or what of its contract broke; -1 if nothing did. */
@@ -350,10 +356,11 @@ static int differs(const struct kp_trace *a, const struct kp_trace *b, u32 i)
 
 	if (i >= a->nr || i >= b->nr)
 		return KP_DIFFERS_END;
-	if (s->res.ret != t->res.ret)
+	if (s->res.ret != t->res.ret || s->skipped != t->skipped)
 		return KP_DIFFERS_RETURN;
 	if (s->res.out != t->res.out ||
 	    s->outs != t->outs ||
+	    s->same != t->same ||
 	    (s->stored != t->stored && !s->hides && !t->hides))
 		return KP_DIFFERS_OUTPUT;
 	if (s->view != t->view)

@@ -21,7 +21,7 @@ PAIRS = Path(__file__).resolve().parent / "pairs"
 #: What is there once in the port, what takes its place, and the smallest program that shows it.
 BUGS = (
     ("map_or(first, |(last, _)| last)", "map_or(0, |(last, _)| last)",
-     r"slate size=2 kind=SLATE_PLAIN\n(put \d+\nput|write \"..\"\nfind \d+|put \d+\nwrite .*\nfind)"),
+     r"slate size=2 kind=SLATE_PLAIN\n(put|write) (.*\n)+find \d+$"),
     ("        to[..nr].copy", "        to.fill(0);\n        to[..nr].copy",
      r"slate size=1 kind=SLATE_PLAIN\n(put \d+|write \".\")\nread 2$"),
     ("contains(&kind)", "contains(&(kind & i32::MAX as u32))", r"slate size=1 kind=2147483648$"),
@@ -67,7 +67,7 @@ class TestObjects(Outside):
         shutil.copytree(PAIRS, self.pairs)
 
     def test_right(self) -> None:
-        """A right port passes in both lanes, its own case included; nothing is written there."""
+        """A right port passes in both lanes, with its own case; nothing is written there."""
         before = sorted((path, path.stat().st_mtime_ns) for path in self.pairs.rglob("*"))
         ended = self.kparity("slate", "ACCEL=tcg")
         self.assertEqual(ended.status, 0, ended.show())
@@ -77,7 +77,8 @@ class TestObjects(Outside):
         self.assertEqual({rows["slate", "apart", path]["status"] for path in
                           ("c->c", "c->rust", "rust->c", "rust->rust")}, {"pass"})
         figures = ended.results()["pairs"]["slate"]["instructions"]
-        self.assertEqual(set(figures), {"noop", "put", "write", "read", "find", "cut", "slate_upper"})
+        self.assertEqual(set(figures) - {"noop"},
+                         {"put", "write", "read", "find", "cut", "slate_upper"})
 
     def test_wrong(self) -> None:
         """All bugs are told by one run, each as its smallest program."""
@@ -99,7 +100,7 @@ class TestObjects(Outside):
             self.assertEqual(rows["slate", "apart", path]["status"], "pass")
 
     def test_own_case(self) -> None:
-        """A bug that no program of one object shows fails in the pair's own case, and there alone."""
+        """A bug that no program of one object shows fails in the pair's own case alone."""
         subprocess.run(["git", "apply", "-p1", PAIRS / "slate/mutants/rust-one-kind.patch"],
                        check=True, cwd=self.pairs / "slate",
                        env={"GIT_CEILING_DIRECTORIES": str(self.pairs), "PATH": "/usr/bin:/bin"})

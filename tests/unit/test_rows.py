@@ -332,8 +332,8 @@ class TestEmit(unittest.TestCase):
                      "    fn pot_largest() -> u32;",
                      "    fn view(&self) -> bindings::pot_view;",
                      "use port::Caller;",
-                     '    pub(super) unsafe extern "C" fn pot_rust_full(object: *mut bindings::pot) '
-                     "-> c_int {"):
+                     '    pub(super) unsafe extern "C" fn pot_rust_full('
+                     "object: *mut bindings::pot) -> c_int {"):
             self.assertIn(f"\n{line}\n", text)
         self.assertIn("\ntype Caller<I> = I;\n", emit_rust.root(
             rows.read(OBJECT.replace(".role = writer, ", ""), "pot"), TOP, TOP / "pot.rs"))

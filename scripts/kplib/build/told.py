@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Iterator
 
 from kplib.configure.pairs import Pair, short
-from kplib.contract import rows
+from kplib.contract import model, rows
 
 #: What may stand before fn.
 _BEFORE_FN = r"(?:pub(?:\([^)\n]*\))?|const|async|unsafe|extern(?: *\"\w*\")?)"
@@ -70,7 +70,8 @@ def _of_rust(pair: Pair, log: str, root: str, port: str) -> Iterator[str]:
             # The port may fit the row as little: it is the row that is wrong.
             yield f"{place}: error: the row of {name} does not fit its C prototype"
             continue
-        safe = re.search(rf"(?:pub\(super\) |^    )(fn (?:r#)?{name}\(.*\)(?: -> .*)?) {{$", root, re.M)
+        safe = re.search(rf"(?:pub\(super\) |^    )(fn (?:r#)?{name}\(.*\)(?: -> .*)?) {{$", root,
+                         re.M)
         yield _of_port(pair, port, name, f"the row in {place}",
                        f"pub(crate) {safe.group(1).removesuffix(' -> ()')}" if safe else "another")
 
@@ -114,7 +115,7 @@ def _of_modpost(pairs: list[Pair], log: str) -> Iterator[str]:
             if pair.name == module:
                 yield (f"{_use(pair, name)}: error: this kernel does not export {name}; write "
                        f"it in {short(pair.c)}, or have the kernel's file compiled for this pair: "
-                       f'KP_SOURCES("{rows.SRCTREE}<its file>")')
+                       f'KP_SOURCES("{model.SRCTREE}<its file>")')
 
 
 def own_lines(build: Path, pairs: list[Pair], log: str) -> list[str]:

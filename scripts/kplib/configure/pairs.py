@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kplib.common import ui
 from kplib.common.errors import Refused
-from kplib.contract import rows
+from kplib.contract import model, rows
 
 TOP = Path(__file__).resolve().parents[3]
 
@@ -42,7 +42,8 @@ class Pair:
     @property
     def glued(self) -> bool:
         """Whether its glue is made from its contract; Kbuild goes by the same."""
-        return self.contract.name == "contract.h" or bool(re.search("^KP_(F|OB)", self.read(), re.M))
+        return self.contract.name == "contract.h" or \
+            bool(re.search("^KP_(F|OB)", self.read(), re.M))
 
     @property
     def has_object(self) -> bool:
@@ -58,7 +59,7 @@ class Pair:
             listed = rows.sources(self.read()) if self.glued else ()
         except rows.BadRow:
             return ()
-        return (self.c, *(Path(source.name.replace(rows.SRCTREE, f"{tree}/")) if not source.own
+        return (self.c, *(Path(source.name.replace(model.SRCTREE, f"{tree}/")) if not source.own
                           else self.c.parent / source.name for source in listed))
 
 
@@ -116,7 +117,7 @@ def folders(names: tuple[str, ...], folder: Path | None) -> tuple[Path, ...]:
     """Folders that pairs are built from, beside this repository and the kernel's source."""
     found = {folder} if folder else set()
     for name in names:
-        found |= {path.parent for path in files(name, folder).sources(Path(rows.SRCTREE))
+        found |= {path.parent for path in files(name, folder).sources(Path(model.SRCTREE))
                   if path.is_absolute() and not path.is_relative_to(TOP)
                   and not (folder and path.is_relative_to(folder))}
     return tuple(sorted(path for path in found if path.is_dir()))

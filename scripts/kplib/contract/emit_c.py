@@ -17,8 +17,9 @@ _HEAD = """\
 """
 _KINDS = {"KP_NUMBER": "KP_NUMBER", "KP_CHOICE": "KP_NUMBER", "KP_FLAGS": "KP_NUMBER"}
 _RETURNS = {"KP_VOID": "KP_RET_VOID", "KP_BOOL": "KP_RET_BOOL", "KP_SIGNED": "KP_RET_SIGNED",
-            "KP_UNSIGNED": "KP_RET_UNSIGNED", "KP_RESULT": "KP_RET_RESULT", "KP_ERRNO": "KP_RET_RESULT",
-            "KP_OFFSET": "KP_RET_OFFSET"}
+            "KP_UNSIGNED": "KP_RET_UNSIGNED", "KP_RESULT": "KP_RET_RESULT",
+            "KP_ERRNO": "KP_RET_RESULT", "KP_OFFSET": "KP_RET_OFFSET",
+            "KP_NEW": "KP_RET_RESULT"}
 #: Weight of each function, and of the no-op that calibrates the driver.
 _WEIGHT, _NOOP_WEIGHT, _NOOP_WEIGHT_OF_OBJECT = 16, 1, 4
 #: Greatest number of bytes where a row gives none.
@@ -34,7 +35,7 @@ def declaration(parameter: Parameter) -> str:
         return f"const {p.type} *{p.name}, {p.size_type} {p.name}_size"
     if p.kind == "KP_BUFFER":
         return f"{p.type} *{p.name}, {p.size_type} {p.name}_size"
-    if p.kind in ("KP_OUTPUT", "KP_INOUT"):
+    if p.kind in ("KP_OUTPUT", "KP_INOUT") or p.handle:
         return f"{p.type} *{p.name}"
     if p.kind == "KP_STRUCT":
         return f"const {p.type} *{p.name}"
@@ -74,11 +75,20 @@ def _view(contract: Contract) -> Function:
         contract.object.line, True)
 
 
+def handle_functions(contract: Contract) -> tuple[Function, ...]:
+    """What a handle needs beside the functions that have rows of their own."""
+    if not contract.handle:
+        return ()
+    given = (contract.handle.shows, contract.handle.puts)
+    return tuple(f for f in given if f not in contract.functions)
+
+
 def callable_functions(contract: Contract) -> tuple[Function, ...]:
     """All functions that each side has: those of rows, and what makes, ends and shows objects."""
     if not (contract.object and contract.create and contract.destroy):
         return contract.functions
-    return (contract.create, contract.destroy, *contract.functions, _view(contract))
+    return (contract.create, contract.destroy, *contract.functions, *handle_functions(contract),
+            _view(contract))
 
 
 def header(contract: Contract, path: str) -> str:
@@ -152,6 +162,8 @@ def _caller(function: Function, name: str, called: str, text: _Text) -> None:
     elif function.returns.kind == "KP_OFFSET":
         base = next(i for i, p in function.placed if p.name == function.returns.words[0])
         body = f"\tres->ret = kp_offset({call}, slot[{base}].p);"
+    elif function.returns.new:
+        body = f"\tres->ret = kp_new({call}, slot[{len(function.arguments)}].p);"
     else:
         body = f"\tres->ret = {call};"
     structures = [(i, p) for i, p in function.placed if p.members]
@@ -179,6 +191,19 @@ def _limits(parameter: Parameter, given: dict[str, str]) -> list[str]:
     return [f".lo = {given.get('lo', low)}", f".hi = {given.get('hi', high)}"]
 
 
+def _slot_row(contract: Contract, name: str, kind: str) -> str:
+    """The struct kp_arg of a handle: a place in the engine's table of those that are held."""
+    return (f"\t\t{{ .name = \"{name}\", .kind = {kind}, "
+            f".hi = {_places(contract)} - 1 }},")
+
+
+def _places(contract: Contract) -> str:
+    """How many handles a program can hold, as C says it."""
+    assert contract.object and contract.handle
+    return (f"(sizeof_field({contract.object.view}, {contract.handle.member}) / "
+            f"sizeof({contract.handle.view}))")
+
+
 def _row(parameter: Parameter) -> str:
     """A parameter's struct kp_arg."""
     given = dict(parameter.options)
@@ -186,7 +211,7 @@ def _row(parameter: Parameter) -> str:
     members = [f'.name = "{parameter.name}"', f".kind = {kind}"]
     if parameter.kind not in _MAX:
         members += [f".size = sizeof({parameter.type})",
-                        f".is_signed = is_signed_type({parameter.type})"]
+                    f".is_signed = is_signed_type({parameter.type})"]
     members += _limits(parameter, given)
     if parameter.names:
         listed = ", ".join(f'{{ "{name}", {name} }}' for name in parameter.names)
@@ -234,7 +259,7 @@ def _asserts(function: Function, parameter: Parameter) -> list[str]:
 
 
 def _errnos(function: Function) -> str:
-    words = function.returns.words if function.returns.fails else ()
+    words = function.returns.words if function.returns.fails or function.returns.new else ()
     return f"KP_ERRNOS({', '.join(words)})" if words else "KP_NO_ERRNOS"
 
 
@@ -253,11 +278,14 @@ def _record(pair: str, function: Function) -> str:
     fails = _errnos(function) != "KP_NO_ERRNOS"
     on_error = "nothing is stored" if fails and function.outputs else \
         "nothing has changed" if fails else "cannot fail"
+    owns = "the caller owns the new handle" if function.returns.new else \
+        "the handle is given away" if any(p.kind == "KP_GIVEN" for p in function.parameters) else \
+        "arguments are borrowed for the call"
     name = function.operation(pair)
     return _text_record(name, (
         _quoted(f"operation={name}"), _quoted(function.context),
         function.option("locks", '"none"'), _quoted(_errnos(function)),
-        function.option("owns", '"arguments are borrowed for the call"'),
+        function.option("owns", _quoted(owns)),
         function.option("on_error", _quoted(on_error)), _quoted(pair)))
 
 
@@ -274,7 +302,7 @@ def _variable(parameter: Parameter, at: int) -> str:
     if p.kind == "KP_STRUCT":
         return (f"\tconst {p.type} *const {p.name} {note} =\n"
                 f"\t\t&(const {p.type}){{ {_structure(p, at)} }};\n")
-    return "" if p.stored else f"\tconst {p.type} {p.name} {note} = slot[{at}].n;\n"
+    return "" if p.stored or p.handle else f"\tconst {p.type} {p.name} {note} = slot[{at}].n;\n"
 
 
 def _diverges(contract: Contract, text: _Text) -> None:
@@ -300,13 +328,15 @@ def _judge(contract: Contract, invariant: Invariant, text: _Text) -> None:
     """A function that judges one operation by an invariant."""
     assert contract.object
     view = f"const {contract.object.view} *"
-    text.add(f"static __no_kcsan enum kp_verdict\njudge_{invariant.id}(const struct kp_observed *o)\n{{\n"
+    text.add("static __no_kcsan enum kp_verdict\n"
+             f"judge_{invariant.id}(const struct kp_observed *o)\n{{\n"
              f"\t{view}was __maybe_unused = o->before;\n"
              f"\t{view}now __maybe_unused = o->after;\n"
              "\tconst u64 *arg __maybe_unused = o->step->arg;\n"
              "\tconst u64 out __maybe_unused = o->res->out;\n"
              "\tconst s64 ret __maybe_unused = o->res->ret;\n"
-             "\tconst u32 op __maybe_unused = o->step->op;\n\n")
+             "\tconst u32 op __maybe_unused = o->step->op;\n"
+             "\tconst bool called __maybe_unused = o->called;\n\n")
     text.row(invariant.line, f"\tif (!({invariant.when})) return KP_SILENT;")
     text.row(invariant.line, f"\treturn ({invariant.then}) ? KP_HOLDS : KP_BROKEN;")
     text.add("}\n\n")
@@ -349,6 +379,12 @@ def _lifetime(contract: Contract, side: str, text: _Text) -> None:
     create, destroy, *_, view = callable_functions(contract)
     made, ends, shown = (f.name if side == "c" else rust_name(contract.pair, f)
                          for f in (create, destroy, view))
+    for name, function, last in (("show", contract.handle.shows, ", view"),
+                                 ("put", contract.handle.puts, "")) if contract.handle else ():
+        called = function.name if side == "c" else rust_name(contract.pair, function)
+        text.add(f"static void {side}_{name}(void *handle{last and ', void *view'})\n{{\n")
+        text.row(function.line, f"\t{called}(handle{last});")
+        text.add("}\n\n")
     arguments = ", ".join(f"({p.type})param[{i}]" for i, p in enumerate(create.parameters))
     text.add(f"static void *{side}_create(const u64 *param)\n{{\n")
     text.row(create.line, f"\treturn {made}({arguments});")
@@ -396,7 +432,8 @@ def glue(contract: Contract, path: str, own: str, suite: bool = False) -> str:
             _caller(function, f"rust_call_{name}", rust_name(pair, function), text)
         elif contract.object and function.name != contract.object.viewer:
             _checks(contract, function, text)
-        if not contract.object or function.name != contract.object.viewer:
+        if function not in handle_functions(contract) and \
+                not (contract.object and function.name == contract.object.viewer):
             text.add(_record(pair, function))
     if not contract.object:
         text.add(_text_record("kind", ('"kind=function"', _quoted(pair))))
@@ -426,9 +463,12 @@ def _driver(contract: Contract, side: str, text: _Text) -> None:
     name = f"{contract.pair}_c_over_{side}"
     members = [f".call = {name}_call"]
     if contract.object:
-        members += [f".create = {side}_create", f".destroy = {side}_destroy", f".view = {side}_view"]
+        members += [f".{word} = {side}_{word}" for word in ("create", "destroy", "view")]
+    if contract.handle:
+        members += [f".{word} = {side}_{word}" for word in ("show", "put")]
     if contract.types:
-        members.append(f".layout = {{ ARRAY_SIZE({contract.pair}_layout), {contract.pair}_layout }}")
+        layout = f"{contract.pair}_layout"
+        members.append(f".layout = {{ ARRAY_SIZE({layout}), {layout} }}")
     text.add(f"static const struct kp_driver {name} = {{\n"
              + "".join(f"\t{member},\n" for member in members) + "};\n\n")
 
@@ -455,6 +495,12 @@ def _operation(pair: str, function: Function) -> str:
 
 def _tables(contract: Contract, text: _Text) -> None:
     pair, functions = contract.pair, contract.functions
+    if contract.object and contract.handle:
+        member = f"(({contract.object.view} *)0)->{contract.handle.member}"
+        text.row(contract.handle.line,
+                 f"_Static_assert(__same_type({member}[0], {contract.handle.view}) && "
+                 f"ARRAY_SIZE({member}) <= KP_HANDLES_MAX, \"{contract.handle.member} is an array "
+                 f"of {contract.handle.view}, at most 16\");")
     text.add(f"static const struct kp_operation {pair}_operations[] = {{\n"
              "\t{ \"noop\", KP_ANY, KP_NO_ERRNOS },\n")
     for function in functions:
@@ -464,12 +510,15 @@ def _tables(contract: Contract, text: _Text) -> None:
              f"\t{{ .weight = {noop} }},\n")
     for function in functions:
         only = ".only_errno = true, " if function.returns.kind == "KP_ERRNO" or \
-            function.outputs and function.returns.fails else ""
+            function.returns.new or function.outputs and function.returns.fails else ""
         text.add("\t{\n")
         text.row(function.line, f"\t.weight = {function.option('weight', str(_WEIGHT))},")
         text.add(f"\t.returns = {_RETURNS[function.returns.kind]}, {only}.arg = {{\n")
         for parameter in function.arguments:
-            text.row(parameter.line, _row(parameter))
+            text.row(parameter.line, _slot_row(contract, parameter.name, parameter.kind)
+                     if parameter.handle else _row(parameter))
+        if function.returns.new:
+            text.row(function.line, _slot_row(contract, "to", "KP_NEW"))
         text.add("\t} },\n")
     text.add(f"}};\n\nstatic struct kp_stats {pair}_stats;\n\n")
     if contract.module:
@@ -488,6 +537,12 @@ def _tables(contract: Contract, text: _Text) -> None:
         text.add("\t},\n")
     else:
         text.add("\t.stateless = true,\n")
+    if contract.object and contract.handle:
+        at = f"offsetof({contract.object.view}, {contract.handle.member})"
+        text.row(contract.handle.line,
+                 f"\t.nr_handles = {_places(contract)}, .handles_at = {at}, "
+                 f".handle_size = sizeof({contract.handle.view}),")
+        text.add("\t.handles_outlive = true,\n" if contract.handle.outlives else "")
     for rows, name in ((contract.invariants, "invariant"), (contract.diverges, "diverges")):
         if rows:
             table = f"{pair}_{name}{'s' if name == 'invariant' else ''}"

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
-from kplib.contract.emit_c import callable_functions, rust_module, rust_name
+from kplib.contract.emit_c import callable_functions, handle_functions, rust_module, rust_name
 from kplib.contract.model import Contract, Function, Parameter
 from kplib.contract.rows import BadRow
 
@@ -62,6 +63,10 @@ _KEYWORDS = frozenset("""as async await break const continue dyn else enum exter
     yield""".split())
 
 
+#: The handles of the port, in the module with C's ways into it.
+_HANDLE = "PortHandle"
+
+
 def _name(name: str) -> str:
     return f"r#{name}" if name in _KEYWORDS else name
 
@@ -93,7 +98,7 @@ def _raw(p: Parameter) -> str:
         return f"{name}: *const {_bytes(p.type)}, {p.name}_size: {_type(p.size_type)}"
     if p.kind == "KP_BUFFER":
         return f"{name}: *mut {_bytes(p.type)}, {p.name}_size: {_type(p.size_type)}"
-    if p.kind in ("KP_OUTPUT", "KP_INOUT"):
+    if p.kind in ("KP_OUTPUT", "KP_INOUT") or p.handle:
         return f"{name}: *mut {_type(p.type)}"
     if p.kind == "KP_STRUCT":
         return f"{name}: *const {_type(p.type)}"
@@ -103,8 +108,9 @@ def _raw(p: Parameter) -> str:
 def _safe(p: Parameter) -> str:
     """A parameter as the safe caller of C takes it."""
     kind = {"KP_TEXT": "&CStr", "KP_BYTES": "&[u8]", "KP_BUFFER": "&mut [u8]",
-            "KP_INOUT": f"&mut {_type(p.type)}",
-            "KP_STRUCT": f"&{_type(p.type)}"}.get(p.kind, _type(p.type))
+            "KP_INOUT": f"&mut {_type(p.type)}", "KP_STRUCT": f"&{_type(p.type)}",
+            "KP_BORROWED": "glue::Lent<'_, Self::Handle>",
+            "KP_GIVEN": "Self::Handle"}.get(p.kind, _type(p.type))
     return f"{_name(p.name)}: {kind}"
 
 
@@ -114,6 +120,8 @@ def _into(p: Parameter) -> str:
     return {"KP_TEXT": f"glue::text(&__call, {name})",
             "KP_BYTES": f"glue::bytes(&__call, {name}.cast(), {p.name}_size as usize)",
             "KP_BUFFER": f"glue::buffer(&__call, {name}.cast(), {p.name}_size as usize)",
+            "KP_BORROWED": f"glue::lent::<{_HANDLE}, _>({name})",
+            "KP_GIVEN": f"glue::taken::<{_HANDLE}, _>({name})",
             "KP_INOUT": f"&mut *{name}",
             "KP_STRUCT": f"glue::structure(&__call, {name})"}.get(p.kind, name)
 
@@ -124,6 +132,7 @@ def _from(p: Parameter) -> str:
     return {"KP_TEXT": f"glue::c_text({name})",
             "KP_BYTES": f"{name}.as_ptr().cast(), {name}.len() as {_type(p.size_type)}",
             "KP_BUFFER": f"{name}.as_mut_ptr().cast(), {name}.len() as {_type(p.size_type)}",
+            "KP_BORROWED": f"{name}.0.get()", "KP_GIVEN": f"glue::given({name})",
             "KP_INOUT": f"{name}", "KP_OUTPUT": f"&mut {name}"}.get(p.kind, name)
 
 
@@ -132,6 +141,8 @@ def _slot(p: Parameter, at: int) -> str:
     return {"KP_TEXT": f"slot.text({at})",
             "KP_BYTES": f"glue::bytes(&slot, slot.bytes({at}), slot.len({at}))",
             "KP_BUFFER": f"glue::buffer(&slot, slot.bytes({at}), slot.len({at}))",
+            "KP_BORROWED": f"glue::lent::<I::Handle, c_void>(slot.bytes({at}))",
+            "KP_GIVEN": f"glue::taken::<I::Handle, c_void>(slot.bytes({at}))",
             "KP_INOUT": f"slot.number_at({at})",
             "KP_STRUCT": _structure(p, at)}.get(p.kind, f"slot.number({at})")
 
@@ -166,6 +177,8 @@ def _safe_return(function: Function) -> str:
     outs = _tuple([_type(p.type) for _, p in _outputs(function)])
     if kind == "KP_OFFSET":
         return " -> Option<usize>"
+    if function.returns.new:
+        return f" -> {_failing(function, 'Self::Handle')}"
     if function.returns.fails:
         value = outs if function.outputs else "" if kind == "KP_ERRNO" else \
             _type(function.returns.type)
@@ -173,6 +186,16 @@ def _safe_return(function: Function) -> str:
     if function.outputs:
         return f" -> Option<{outs}>" if kind == "KP_BOOL" else f" -> {outs}"
     return "" if kind == "KP_VOID" else f" -> {_type(function.returns.type)}"
+
+
+def _failing(function: Function, value: str) -> str:
+    """The type of a handle, or of one that may not be."""
+    return f"Result<{value}>" if function.returns.words else value
+
+
+def _certain(function: Function, call: str) -> str:
+    """A call that returns a handle, as one that may fail."""
+    return call if function.returns.words else f"Ok({call})"
 
 
 def _signature(pair: str, function: Function) -> str:
@@ -197,6 +220,12 @@ def _body_over_c(function: Function) -> str:
         base = next(p for p in function.parameters if p.name == function.returns.words[0])
         lets += f"        let __base = {_name(base.name)}.as_ptr();\n"
         body = f"        let __at = {call};\n\n        glue::offset(__at.cast(), __base.cast())\n"
+    elif function.returns.new:
+        safety = ("        // SAFETY: The arguments are what the contract asks for, and it returns "
+                  "an owned\n        // handle or an error.\n")
+        call = call.removeprefix("unsafe { ").removesuffix(" }")
+        taken = "found" if function.returns.words else "taken"
+        body = f"        unsafe {{ glue::{taken}({call}) }}\n"
     elif function.returns.fails:
         body = f"        let __ret = {call};\n\n" + (
             f"        glue::checked(__ret)?;\n        Ok({outs})\n" if function.outputs
@@ -240,7 +269,8 @@ def _borrowed(function: Function) -> str:
 def _entry_body(contract: Contract, function: Function) -> str:
     """An expression that calls the port and makes of its result what C is given."""
     operation = _name(function.operation(contract.pair))
-    called = f"{_borrowed(function)}.{operation}" if function.method else \
+    called = "drop" if function.puts else \
+        f"{_borrowed(function)}.{operation}" if function.method else \
         f"<port::Object as Interface>::{operation}" if contract.object else f"port::{operation}"
     call = f"{called}({', '.join(_into(p) for _, p in _inputs(function))})"
     kind = function.returns.kind
@@ -248,6 +278,8 @@ def _entry_body(contract: Contract, function: Function) -> str:
     if kind == "KP_OFFSET":
         base = next(p for p in function.parameters if p.name == function.returns.words[0])
         return f"glue::pointer({call}, {_name(base.name)}.cast()).cast()"
+    if function.returns.new:
+        return f"glue::handed({_certain(function, call)})"
     if function.returns.fails:
         ret = _type(function.returns.c_type)
         return (f"match {call} {{ Ok(__given) => {{ {store} 0 }} Err(e) => e.to_errno() as {ret} }}"
@@ -266,9 +298,12 @@ def _entry(contract: Contract, function: Function) -> str:
         returned = "*mut c_char" if "const" not in function.returns.type else "*const c_char"
         returned = returned.replace("c_char", _bytes(
             function.returns.type.replace("const", "").replace("*", "").strip()))
+    if function.returns.new:
+        returned = f"*mut {_type(function.returns.type.removesuffix(' *'))}"
     kinds = {p.kind for p in function.parameters}
     # Numbers that are passed by value ask nothing of the caller.
-    if function.method or kinds - {"KP_NUMBER", "KP_CHOICE", "KP_FLAGS"}:
+    if function.method or contract.guarded(function) or \
+            kinds - {"KP_NUMBER", "KP_CHOICE", "KP_FLAGS"}:
         body = ("        // SAFETY: By the safety requirements of this function.\n"
                 f"        unsafe {{ {body} }}\n")
     else:
@@ -301,6 +336,8 @@ def _result(function: Function, call: str) -> str:
     """An expression: what the engine is given of a call."""
     kind = function.returns.kind
     store = _store(function, "__given", "slot.store({at}, {value})")
+    if function.returns.new:
+        return f"glue::made({_certain(function, call)}, slot.bytes({len(function.arguments)}))"
     if function.returns.fails and function.outputs:
         return (f"match {call} {{ Ok(__given) => {{ {store} 0 }} "
                 "Err(e) => i64::from(e.to_errno()) }")
@@ -322,8 +359,9 @@ def _invoker(pair: str, function: Function, called: str, generic: str = "",
     """What the engine calls, with arguments that are laid out."""
     args = ", ".join(_slot(p, i) for i, p in _inputs(function))
     operation = _name(function.operation(pair))
-    body = _result(function, f"{called}{operation}({args})")
-    slots = "            let slot = glue::Slots::new(slot);\n" if function.parameters else ""
+    body = _result(function, f"drop({args})" if function.puts else f"{called}{operation}({args})")
+    slots = "            let slot = glue::Slots::new(slot);\n" \
+        if function.parameters or function.returns.new else ""
     return (f"    /// # Safety\n    ///\n    /// As for [`glue::Slots::new`]"
             f"{', and `obj` is an object of the path' if generic else ''}.\n"
             f"    pub(super) unsafe extern \"C\" fn {operation}{generic}(\n"
@@ -353,8 +391,11 @@ def _driver(contract: Contract, side: str, invokers: str, generic: str = "") -> 
     name = f"{contract.pair}_rust_over_{side}"
     rows = "".join(f"    Some({invokers}::{_name(f.operation(contract.pair))}{generic}),\n"
                    for f in contract.functions)
-    life = "".join(f"    {word}: " + (f"Some(engine::{word}{generic})" if generic else "None")
-                   + ",\n" for word in ("create", "destroy", "view"))
+    there = {"create": generic, "destroy": generic, "view": generic,
+             "show": generic and contract.handle, "put": generic and contract.handle}
+    names = {"put": "give_back"}
+    life = "".join(f"    {word}: " + (f"Some(engine::{names.get(word, word)}{generic})" if has
+                                      else "None") + ",\n" for word, has in there.items())
     table = f"{side.upper()}_CALLS"
     return (f"\nstatic {table}: [bindings::kp_invoke; {len(contract.functions) + 1}] = [\n"
             f"    Some(glue::nothing),\n{rows}];\n\n"
@@ -390,13 +431,23 @@ def _functions(contract: Contract) -> str:
             + _driver(contract, "c", "over_c") + _driver(contract, "rust", "over_rust"))
 
 
-def _docs(pair: str, function: Function) -> str:
+def _docs(contract: Contract, function: Function) -> str:
     """What stands above a method of the interface."""
     text = f"    /// As `{function.name}()` in C.\n"
+    rules = []
     if function.option("role"):
-        text += ("    ///\n    /// # Safety\n    ///\n    /// No other operation of the "
-                 f"{function.option('role')} may run at the same time.\n")
+        rules.append(f"No other operation of the {function.option('role')} may run at the same "
+                     "time.")
+    if function.returns.new and contract.guarded(replace(function, options=())):
+        rules.append("The handle must be dropped before the object is.")
+    if rules:
+        text += "    ///\n    /// # Safety\n" + "".join(f"    ///\n    /// {r}\n" for r in rules)
     return text
+
+
+def _of_interface(contract: Contract) -> list[Function]:
+    """The functions of the interface; a handle is given back when it is dropped."""
+    return [f for f in (*contract.functions, *handle_functions(contract)) if not f.puts]
 
 
 def _interface(contract: Contract) -> str:
@@ -405,12 +456,14 @@ def _interface(contract: Contract) -> str:
     pair = contract.pair
     create = ", ".join(_safe(p) for p in contract.create.parameters)
     methods = "".join(
-        f"{_docs(pair, f)}    {'unsafe ' * bool(f.option('role'))}{_signature(pair, f)};\n"
-        for f in contract.functions)
-    return ("\n/// What both sides of the contract do. Any thread may use an object, and several at "
-            "once.\n"
+        f"{_docs(contract, f)}    {'unsafe ' * contract.guarded(f)}{_signature(pair, f)};\n"
+        for f in _of_interface(contract))
+    handle = ("    /// What operations hand out, to be held until it is dropped.\n"
+              "    type Handle: glue::Handle;\n\n" if contract.handle else "")
+    return ("\n/// What both sides of the contract do. Any thread may use an object, and several "
+            "at once.\n"
             "pub(crate) trait Interface: Sized + Send + Sync + 'static {\n"
-            f"    /// As `{contract.create.name}()` in C.\n"
+            f"{handle}    /// As `{contract.create.name}()` in C.\n"
             "    ///\n    /// What can fail comes first, before there is memory for the object.\n"
             f"    fn create({create}) -> Result<impl PinInit<Self>>;\n{methods}"
             f"    /// The state, for comparison.\n    fn view(&self) -> "
@@ -424,8 +477,9 @@ def _object_over_c(contract: Contract) -> str:
     create = ", ".join(_safe(p) for p in contract.create.parameters)
     args = ", ".join(map(_from, contract.create.parameters))
     methods = "".join(
-        f"\n        #[inline]\n        {'unsafe ' * bool(f.option('role'))}{_signature(pair, f)} {{\n"
-        f"{_body_over_c(f)}        }}\n" for f in contract.functions)
+        f"\n        #[inline]\n        {'unsafe ' * contract.guarded(f)}"
+        f"{_signature(pair, f)} {{\n{_body_over_c(f)}        }}\n" for f in _of_interface(contract))
+    handle = "        type Handle = Handle;\n\n" if contract.handle else ""
     return f"""\
     /// An object of the C side, owned.
     ///
@@ -448,7 +502,7 @@ def _object_over_c(contract: Contract) -> str:
     }}
 
     impl Interface for Object {{
-        fn create({create}) -> Result<Self> {{
+{handle}        fn create({create}) -> Result<Self> {{
             // SAFETY: The contract lets anyone make one.
             let made = unsafe {{ bindings::{contract.create.name}({args}) }};
 
@@ -467,6 +521,104 @@ def _object_over_c(contract: Contract) -> str:
 """
 
 
+def _handle_over_c(contract: Contract) -> str:
+    """A handle of the C side, owned, and what it lends."""
+    assert contract.handle
+    kind = _type(contract.handle.type)
+    return f"""\
+    /// What a handle of the C side is of. A reference to it is lent by who holds one.
+    #[repr(transparent)]
+    pub(crate) struct Held(kernel::types::Opaque<{kind}>);
+
+    /// A handle of the C side, owned.
+    ///
+    /// # Invariants
+    ///
+    /// The pointer is a handle that the C side gave to this caller, and that is not given back.
+    pub(crate) struct Handle(core::ptr::NonNull<Held>);
+
+    // SAFETY: The contract lets any thread use a handle and give it back.
+    unsafe impl Send for Handle {{}}
+    // SAFETY: The contract lets threads use a handle at the same time.
+    unsafe impl Sync for Handle {{}}
+
+    impl Drop for Handle {{
+        fn drop(&mut self) {{
+            // SAFETY: By the type invariant, and it is not used afterwards.
+            unsafe {{ bindings::{_name(contract.handle.puts.name)}(self.0.as_ptr().cast()) }};
+        }}
+    }}
+
+    impl glue::Handle for Handle {{
+        fn lend(&self) -> &Held {{
+            // SAFETY: By the type invariant it is there for as long as it is held.
+            unsafe {{ self.0.as_ref() }}
+        }}
+    }}
+
+    // SAFETY: The pointer of a handle is its own, and as much aligned as C has it.
+    unsafe impl kernel::types::ForeignOwnable for Handle {{
+        const FOREIGN_ALIGN: usize = 1;
+
+        type Borrowed<'a> = &'a Held;
+        type BorrowedMut<'a> = &'a Held;
+
+        #[inline]
+        fn into_foreign(self) -> *mut c_void {{
+            core::mem::ManuallyDrop::new(self).0.as_ptr().cast()
+        }}
+
+        #[inline]
+        unsafe fn from_foreign(ptr: *mut c_void) -> Self {{
+            // SAFETY: By the safety requirements of this function it is a handle, hence not null.
+            // INVARIANT: And no one else owns it.
+            Self(unsafe {{ core::ptr::NonNull::new_unchecked(ptr.cast()) }})
+        }}
+
+        #[inline]
+        unsafe fn borrow<'a>(ptr: *mut c_void) -> &'a Held {{
+            // SAFETY: By the safety requirements of this function.
+            unsafe {{ &*ptr.cast() }}
+        }}
+
+        #[inline]
+        unsafe fn borrow_mut<'a>(ptr: *mut c_void) -> &'a Held {{
+            // SAFETY: By the safety requirements of this function.
+            unsafe {{ &*ptr.cast() }}
+        }}
+    }}
+"""
+
+
+def _handle_invokers(contract: Contract) -> list[str]:
+    """What the engine calls with a handle, over either side."""
+    if not contract.handle:
+        return []
+    shows = _name(contract.handle.shows.operation(contract.pair))
+    return [f"""\
+    /// # Safety
+    ///
+    /// `handle` must be one that the engine holds on the same path; `view` must be valid for
+    /// writing what it shows.
+    pub(super) unsafe extern "C" fn show<I: Interface>(handle: *mut c_void, view: *mut c_void) {{
+        // SAFETY: By the safety requirements of this function.
+        unsafe {{
+            let shown = I::{shows}(glue::lent::<I::Handle, _>(handle));
+
+            view.cast::<{_type(contract.handle.view)}>().write(shown);
+        }}
+    }}
+""", """\
+    /// # Safety
+    ///
+    /// `handle` must be one that the engine holds on the same path; it is gone afterwards.
+    pub(super) unsafe extern "C" fn give_back<I: Interface>(handle: *mut c_void) {
+        // SAFETY: By the safety requirements of this function.
+        drop(unsafe { glue::taken::<I::Handle, _>(handle) });
+    }
+"""]
+
+
 def _entries(contract: Contract) -> list[str]:
     """C's ways into the port of an object."""
     assert contract.object and contract.create and contract.destroy
@@ -479,7 +631,7 @@ def _entries(contract: Contract) -> list[str]:
                 f"        glue::owned::<port::Object, _, _>(port::Object::create({create}))\n"),
         _extern(contract, contract.destroy, "",
                 f"{safety}        unsafe {{ glue::released::<port::Object, _>(object) }};\n"),
-        *(_entry(contract, f) for f in contract.functions),
+        *(_entry(contract, f) for f in (*contract.functions, *handle_functions(contract))),
         _extern(contract, view, "",
                 f"{safety}        unsafe {{ view.write({_borrowed(view)}.view()) }};\n")]
 
@@ -521,7 +673,7 @@ def _invokers(contract: Contract) -> list[str]:
     /// `param` must point to `KP_NR_ARGS` values.
     pub(super) unsafe extern "C" fn create{generic}(param: *const u64) -> *mut c_void {{
         // SAFETY: By the safety requirements of this function.
-        let param = unsafe {{ &*param.cast::<kparity::Args>() }};
+        let {'_' * (not create)}param = unsafe {{ &*param.cast::<kparity::Args>() }};
 
         glue::owned::<Caller<I>, _, _>(Caller::<I>::create({create}))
     }}
@@ -551,7 +703,7 @@ def _invokers(contract: Contract) -> list[str]:
         object_ = f"&mut (*{caller}).{_name(role)}" if role else f"&*{caller}"
         parts.append(_invoker(contract.pair, function, "object.", generic,
                               f"            let object = {object_};\n"))
-    return parts
+    return parts + _handle_invokers(contract)
 
 
 _CALLER = """
@@ -570,9 +722,12 @@ def _object(contract: Contract) -> str:
     caller = _CALLER if contract.roles else \
         "\n/// Who uses an object: it has no roles, so this is the object.\ntype Caller<I> = I;\n"
     return (_interface(contract) + caller
-            + _module("c", "The C side, as a Rust caller uses it.", [_object_over_c(contract)])
+            + _module("c", "The C side, as a Rust caller uses it.", [
+                _object_over_c(contract), *([_handle_over_c(contract)] if contract.handle else [])])
             + _structures(contract)
-            + _module("entry", "C's way into the port.", _entries(contract) + _loading(contract))
+            + _module("entry", "C's way into the port.", _entries(contract) + _loading(contract),
+                      f"\n    type {_HANDLE} = <port::Object as Interface>::Handle;\n"
+                      if contract.handle else "")
             + _module("engine", "What the engine calls, over either side.", _invokers(contract))
             + _layout(contract)
             + _driver(contract, "c", "engine", "::<c::Object>")

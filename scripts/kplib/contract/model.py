@@ -31,6 +31,11 @@ class Parameter:
         """Whether it is a number that the operation alone stores."""
         return self.kind == "KP_OUTPUT"
 
+    @property
+    def handle(self) -> bool:
+        """Whether it is a handle that the caller holds."""
+        return self.kind in ("KP_BORROWED", "KP_GIVEN")
+
 
 @dataclass(frozen=True)
 class Returns:
@@ -44,6 +49,11 @@ class Returns:
     def fails(self) -> bool:
         """Whether a negative value is an errno."""
         return self.kind in ("KP_RESULT", "KP_ERRNO")
+
+    @property
+    def new(self) -> bool:
+        """Whether it is a handle, or an errno as a pointer."""
+        return self.kind == "KP_NEW"
 
     @property
     def narrowed(self) -> bool:
@@ -60,7 +70,8 @@ class Returns:
 class Function:
     """A C function, as its row describes it. `options` are the row's own, as C has them.
 
-    `method`: its first argument is the object. `maker`: it makes the object.
+    `method`: its first argument is the object. `maker`: it makes the object. `puts`: it does
+    nothing but give a handle back.
     """
 
     name: str
@@ -71,6 +82,7 @@ class Function:
     method: bool = False
     options: tuple[tuple[str, str], ...] = ()
     maker: bool = False
+    puts: bool = False
 
     @property
     def placed(self) -> tuple[tuple[int, Parameter], ...]:
@@ -96,9 +108,11 @@ class Function:
     def operation(self, pair: str) -> str:
         """Its name in programs and reports, and in the port.
 
-        It is that in C; what an object does is not called by the pair's name as well.
+        It is that in C; what an object or a handle does is not called by the pair's name as well.
         """
-        return self.name.removeprefix(f"{pair}_") if self.method or self.maker else self.name
+        if self.method or self.maker or any(p.handle for p in self.parameters):
+            return self.name.removeprefix(f"{pair}_")
+        return self.name
 
 
 @dataclass(frozen=True)
@@ -108,6 +122,24 @@ class Object:
     type: str
     view: str
     viewer: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Handle:
+    """The handles of a pair: counted references, or the like, that operations return.
+
+    `type` is the C type that they point to, `view` what one shows, `member` the array in the
+    object's view that has this of each one that a program holds. `shows` takes that view, `puts`
+    gives a handle back. `outlives`: they may be held when the object is destroyed.
+    """
+
+    type: str
+    view: str
+    shows: Function
+    puts: Function
+    member: str
+    outlives: bool
     line: int
 
 
@@ -180,9 +212,15 @@ class Contract:
     types: tuple[Shared, ...] = ()
     invariants: tuple[Invariant, ...] = ()
     module: Module | None = None
+    handle: Handle | None = None
 
     @property
     def roles(self) -> tuple[str, ...]:
         """Who may carry out operations that exclude each other, each role once."""
         found = dict.fromkeys(f.option("role") for f in self.functions if f.option("role"))
         return tuple(found)
+
+    def guarded(self, function: Function) -> bool:
+        """Whether a Rust caller has to keep a rule that the function's type does not state."""
+        return bool(function.option("role")) or \
+            function.returns.new and not (self.handle and self.handle.outlives)

@@ -32,6 +32,14 @@ What both sides do when the module is loaded, and undo before it goes, are two f
 
     KP_MODULE(x_expose, x_withdraw)
 
+Operations can return handles, such as counted references, which later ones use:
+
+    KP_HANDLE(struct registry_object, struct registry_info, registry_info, registry_put, slot,
+              .outlives = true)
+    KP_METHOD(registry_get, ATOMIC, KP_NEW(struct registry_object *, -ENOENT),
+              KP_NUMBER(u32, name))
+    KP_FUNCTION(registry_put, ATOMIC, KP_VOID, KP_GIVEN(struct registry_object, obj))
+
 One more row names the C files of the pair beside the one that is called as the pair:
 
     KP_SOURCES("helpers.c", "$(srctree)/lib/glob.c")
@@ -43,23 +51,27 @@ import difflib
 import re
 from dataclasses import replace
 
-from kplib.contract.model import (SRCTREE, Contract, Diverges, Function, Invariant, Object,
+from kplib.contract.model import (SRCTREE, Contract, Diverges, Function, Handle, Invariant, Object,
                                   Module, Parameter, Returns, Shared, Source)
 
 CONTEXTS = ("ANY", "ATOMIC", "SLEEPS")
 #: Each kind of parameter: how many words stand before its options.
 PARAMETERS = {"KP_NUMBER": 2, "KP_CHOICE": 2, "KP_FLAGS": 2, "KP_TEXT": 1, "KP_BYTES": 3,
-              "KP_OUTPUT": 2, "KP_INOUT": 2, "KP_BUFFER": 3, "KP_STRUCT": 2}
+              "KP_OUTPUT": 2, "KP_INOUT": 2, "KP_BUFFER": 3, "KP_STRUCT": 2,
+              "KP_BORROWED": 2, "KP_GIVEN": 2}
 #: Options of each kind of parameter, members of struct kp_arg.
 _BYTES = ("min", "max", "of", "parts")
 OPTIONS = {"KP_NUMBER": ("lo", "hi", "log2", "beyond"), "KP_CHOICE": ("beyond",),
            "KP_FLAGS": ("beyond",), "KP_TEXT": (*_BYTES, "numeric"), "KP_BYTES": _BYTES,
            "KP_BUFFER": ("min", "max"),
-           "KP_OUTPUT": (), "KP_INOUT": ("lo", "hi", "beyond"), "KP_STRUCT": ()}
-RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_ERRNO", "KP_OFFSET")
+           "KP_OUTPUT": (), "KP_INOUT": ("lo", "hi", "beyond"),
+           "KP_STRUCT": (), "KP_BORROWED": (), "KP_GIVEN": ()}
+RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_ERRNO", "KP_OFFSET",
+           "KP_NEW")
 #: Every row. What begins a line and is called alike is taken for a mistake.
 ROWS = ("KP_FUNCTION", "KP_METHOD", "KP_DIVERGES", "KP_SOURCES", "KP_OBJECT", "KP_CREATE",
-        "KP_DESTROY", "KP_TYPE", "KP_INVARIANT", "KP_PROMISE", "KP_MODULE")
+        "KP_DESTROY", "KP_TYPE", "KP_INVARIANT", "KP_PROMISE", "KP_MODULE",
+        "KP_HANDLE")
 #: Options of a row of an operation, behind its parameters; those of _WORDS are text.
 ROW_OPTIONS = ("weight", "role", "locks", "owns", "on_error")
 _WORDS = ("locks", "owns", "on_error")
@@ -210,7 +222,7 @@ def _returns(word: str, line: int, parameters: tuple[Parameter, ...]) -> Returns
     if kind not in RETURNS:
         raise BadRow(line, f"'{kind}' is no kind of return value; there are "
                            f"{', '.join(RETURNS)}")
-    if kind in ("KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_OFFSET") and not words:
+    if kind in ("KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_OFFSET", "KP_NEW") and not words:
         raise BadRow(line, f"{kind} wants a C type in brackets")
     if kind == "KP_OFFSET" and (len(words) != 2 or words[1] not in [
             p.name for p in parameters if p.kind in ("KP_TEXT", "KP_BYTES", "KP_BUFFER")]):
@@ -221,7 +233,8 @@ def _returns(word: str, line: int, parameters: tuple[Parameter, ...]) -> Returns
                    tuple(words[1:]))
 
 
-def _split(words: list[tuple[str, int]]) -> tuple[list[tuple[str, int]], tuple[tuple[str, str], ...]]:
+def _split(words: list[tuple[str, int]]) -> tuple[
+        list[tuple[str, int]], tuple[tuple[str, str], ...]]:
     """A row's words, and the options behind them."""
     options: list[tuple[str, str]] = []
     plain: list[tuple[str, int]] = []
@@ -258,10 +271,11 @@ def _function(row: str, words: list[tuple[str, int]], line: int) -> Function:
     if context not in CONTEXTS:
         raise BadRow(at, f"'{context}' is no context; there are {', '.join(CONTEXTS)}")
     parameters = tuple(_parameter(word, at) for word, at in words[3:])
-    if sum(len(p.members) or 1 for p in parameters) > ARGS_MAX:
+    if sum(len(p.members) or 1 for p in parameters) + returns.startswith("KP_NEW") > ARGS_MAX:
         raise BadRow(line, f"{name} has more than {ARGS_MAX} parameters"
                      + (", of which each member of a structure is one"
-                        if any(p.members for p in parameters) else ""))
+                        if any(p.members for p in parameters) else "")
+                     + (", with where its handle goes" if returns.startswith("KP_NEW") else ""))
     seen: set[str] = set()
     for parameter in parameters:
         if parameter.name in seen:
@@ -421,6 +435,45 @@ def _object(plain: str) -> tuple[Object | None, Function | None, Function | None
                      Returns("KP_VOID", "void", ()), (), ends[1], True, options))
 
 
+def _handle(plain: str, functions: tuple[Function, ...], known: Object | None) -> Handle | None:
+    """The handles of a pair, and whether its other rows name them."""
+    row = _once(plain, "KP_HANDLE")
+    kind = row[0][0][0] if row else ""
+    for function in functions:
+        for parameter in function.parameters:
+            if parameter.handle and parameter.type != kind:
+                raise BadRow(parameter.line, f"{parameter.kind}({parameter.type}, ...): KP_HANDLE "
+                             + (f"is of {kind}" if row else "is missing, which says what it is"))
+        if function.returns.new and function.returns.type != f"{kind} *":
+            raise BadRow(function.line, f"{function.name} returns KP_NEW({kind or 'struct x'} *, "
+                         "its errnos), of the struct that a row KP_HANDLE names")
+    if row is None:
+        return None
+    options = [word for word, _ in row[0] if word.startswith(".")]
+    words, line = [word for word, _ in row[0] if not word.startswith(".")], row[1]
+    if known is None:
+        raise BadRow(line, "KP_HANDLE without KP_OBJECT, which names what hands them out")
+    if len(words) != 5 or not all(re.fullmatch(r"struct \w+", word) for word in words[:2]):
+        raise BadRow(line, "KP_HANDLE wants a struct, the struct of its view, the function that "
+                           "takes the view, the one that gives a handle back, and the member of "
+                           f"{known.view} that has the views of those that are held")
+    for option in options:
+        if not re.fullmatch(r"\.outlives ?= ?(true|false)", option):
+            raise BadRow(line, f"'{option}' is no option of KP_HANDLE; there is .outlives = true")
+    held = Parameter("KP_BORROWED", "handle", kind, "", (), (), line)
+    view = Parameter("KP_OUTPUT", "view", words[1], "", (), (), line)
+    puts = next((f for f in functions if f.name == words[3]), Function(
+        words[3], "ANY", Returns("KP_VOID", "void", ()), (
+            Parameter("KP_GIVEN", "handle", kind, "", (), (), line),), line))
+    if [p.kind for p in puts.parameters] != ["KP_GIVEN"] or puts.returns.kind != "KP_VOID":
+        raise BadRow(puts.line, f"{puts.name} gives a handle back: it returns KP_VOID and takes "
+                                f"KP_GIVEN({kind}, name) alone")
+    for word in words[2:]:
+        _name(word, line, "a function" if word != words[4] else "a member")
+    return Handle(kind, words[1], Function(words[2], "ANY", puts.returns, (held, view), line),
+                  replace(puts, puts=True), words[4], options[-1:] == [".outlives = true"], line)
+
+
 def _module(plain: str, functions: tuple[Function, ...]) -> Module | None:
     """What is called when the module is loaded, and before it goes."""
     row = _once(plain, "KP_MODULE")
@@ -445,14 +498,22 @@ def read(text: str, pair: str = "") -> Contract:
     for name, words, line in _rows(plain, "KP_FUNCTION", "KP_METHOD"):
         function = _function(name, words, line)
         if function.operation(pair) in [f.operation(pair) for f in found] or \
-                function.operation(pair) in ("noop", "view", "create", "destroy"):
+                function.operation(pair) in ("noop", "view", "create", "destroy", "show",
+                                             "give_back"):
             raise BadRow(line, f"the name {function.name} is taken")
         found.append(function)
     functions = tuple(found)
     known, create, destroy = _object(plain)
+    handle = _handle(plain, functions, known)
+    if handle:
+        functions = tuple(handle.puts if f.name == handle.puts.name else f for f in functions)
+        if handle.shows.operation(pair) in [f.operation(pair) for f in functions]:
+            raise BadRow(handle.line, f"the name {handle.shows.name} is taken")
     types = _types(plain)
-    if known and known.view not in [shared.type for shared in types]:
-        raise BadRow(known.line, f"there is no KP_TYPE({known.view}, its members), by which both "
-                                 "languages are known to have the view alike")
+    for view, line in ([(known.view, known.line)] if known else []) + \
+            ([(handle.view, handle.line)] if handle else []):
+        if view not in [shared.type for shared in types]:
+            raise BadRow(line, f"there is no KP_TYPE({view}, its members), by which both "
+                               "languages are known to have the view alike")
     return Contract(pair, functions, _diverges(plain, functions), known, create, destroy, types,
-                    _invariants(plain), _module(plain, functions))
+                    _invariants(plain), _module(plain, functions), handle)

@@ -102,7 +102,6 @@ class Ledger:
             "judged": row.judged, "cases": list(row.cases),
         } for row in self.rows if row.pair == pair]
 
-
     def accepted_to_json(self, pair: str) -> list[dict[str, Any]]:
         """The differences that a pair's contract accepts, for results.json."""
         return [{**asdict(one.difference), "met": one.met} for one in self.accepted.get(pair, ())]
@@ -176,8 +175,9 @@ def show(ledger: Ledger) -> str:
             lines.append(f"  {op.name}: context {op.context}; locks: {op.locks}; errnos: "
                          f"{', '.join(op.errnos) or 'none'}; {op.owns}; on error {op.on_error}")
         for one in ledger.accepted.get(pair, ()):
-            lines += ["", f"  accepted difference {one.difference.id} of {one.difference.operation}: "
-                      f"{one.difference.reason} ({one.difference.link})",
+            lines += ["", f"  accepted difference {one.difference.id} of "
+                      f"{one.difference.operation}: {one.difference.reason} "
+                      f"({one.difference.link})",
                       f"    when {one.difference.when}", f"    met: {tables.met(one.met)}"]
         for row in ledger.rows:
             if row.pair == pair:

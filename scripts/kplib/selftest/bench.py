@@ -6,12 +6,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
-from kplib.common import ui
+from kplib.common import cache, ui
 from kplib.common.errors import OK, Failed
 from kplib.configure import variants
 from kplib.configure.archs import Arch
@@ -67,6 +68,15 @@ def _warm(copy: Path, req: Request, arch: Arch) -> None:
     _row("warm, that edit undone, PAIR=ring", undone)
 
 
+def _clone(copy: Path, name: str) -> None:
+    """Write ring's files anew under another name."""
+    for pattern in scaffold.FILES:
+        text = (copy / pattern.format("ring")).read_text()
+        text = re.sub("(?<![a-z])ring(?![a-z])", name, text)
+        cache.write(copy / pattern.format(name),
+                    re.sub("(?<![A-Z])RING(?![A-Z])", name.upper(), text))
+
+
 def _pairs(copy: Path, req: Request, arch: Arch) -> None:
     """How a warm full run grows with the number of pairs."""
     names = ["ring"]
@@ -75,7 +85,7 @@ def _pairs(copy: Path, req: Request, arch: Arch) -> None:
     for count in (1, 2, 4, 8):
         while len(names) < count:
             names.append(f"ring{len(names)}x")
-            scaffold.clone(copy, "ring", names[-1])
+            _clone(copy, names[-1])
         scaffold.set_pairs(copy, names)
         _timed(copy, req, f"ARCH={arch.name}")
         times = [_timed(copy, req, f"ARCH={arch.name}") for _ in range(3)]

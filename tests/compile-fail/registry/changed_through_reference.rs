@@ -4,20 +4,17 @@
 //!
 //! An object is not mutable behind a reference to it.
 
-#[path = "../../../rust-stub/registry.rs"]
-mod registry;
-
-use kernel::sync::aref::ARef;
-use registry::{
-    Named,
-    Registry, //
+use super::{
+    port,
+    Interface, //
 };
+use kernel::sync::aref::ARef;
 
-fn misuse<R: Registry>(object: &mut ARef<R::Object>) -> u64 {
+fn misuse(object: &mut ARef<port::Entry>) -> u64 {
     #[cfg(misuse)]
-    let object: &mut R::Object = &mut **object;
+    let object: &mut port::Entry = &mut **object;
     #[cfg(not(misuse))]
-    let object: &R::Object = &**object;
+    let object: &port::Entry = &**object;
 
-    object.value()
+    port::Object::value(object)
 }

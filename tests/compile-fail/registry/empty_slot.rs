@@ -4,23 +4,17 @@
 //!
 //! An empty slot is seen before anything is called on what it holds.
 
-#[path = "../../../rust-stub/registry.rs"]
-mod registry;
-
-use kernel::{
-    prelude::*,
-    sync::aref::ARef, //
+use super::{
+    glue::Handle,
+    Interface, //
 };
-use registry::{
-    Named,
-    Registry, //
-};
+use kernel::prelude::*;
 
-fn misuse<R: Registry>(slot: &Option<ARef<R::Object>>) -> Result<u64> {
+fn misuse<I: Interface>(slot: &Option<I::Handle>) -> Result<u64> {
     #[cfg(misuse)]
-    let value = slot.value();
+    let object = slot.lend();
     #[cfg(not(misuse))]
-    let value = slot.as_ref().ok_or(EBADF)?.value();
+    let object = slot.as_ref().ok_or(ENOENT)?.lend();
 
-    Ok(value)
+    Ok(I::value(object))
 }

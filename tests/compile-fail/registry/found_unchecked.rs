@@ -4,23 +4,17 @@
 //!
 //! A lookup that may have found nothing is not an object.
 
-#[path = "../../../rust-stub/registry.rs"]
-mod registry;
-
-use kernel::{
-    prelude::*,
-    sync::aref::ARef, //
+use super::{
+    glue::Handle,
+    Interface, //
 };
-use registry::{
-    Named,
-    Registry, //
-};
+use kernel::prelude::*;
 
-fn misuse<R: Registry>(registry: &R) -> Result<u64> {
+fn misuse<I: Interface>(registry: &I) -> Result<u64> {
     #[cfg(misuse)]
-    let object: ARef<R::Object> = registry.get(1);
+    let object: I::Handle = registry.get(1);
     #[cfg(not(misuse))]
-    let object: ARef<R::Object> = registry.get(1)?;
+    let object: I::Handle = registry.get(1)?;
 
-    Ok(object.value())
+    Ok(I::value(object.lend()))
 }

@@ -4,23 +4,17 @@
 //!
 //! A new object's reference is the registry's: who wants one gets it.
 
-#[path = "../../../rust-stub/registry.rs"]
-mod registry;
-
-use kernel::{
-    prelude::*,
-    sync::aref::ARef, //
+use super::{
+    glue::Handle,
+    Interface, //
 };
-use registry::{
-    Named,
-    Registry, //
-};
+use kernel::prelude::*;
 
-fn misuse<R: Registry>(registry: &R) -> Result<u64> {
+fn misuse<I: Interface>(registry: &I) -> Result<u64> {
     #[cfg(misuse)]
-    let object: ARef<R::Object> = registry.add(1, 2)?;
+    let object: I::Handle = registry.add(1, 2)?;
     #[cfg(not(misuse))]
-    let object: ARef<R::Object> = registry.add(1, 2).and_then(|()| registry.get(1))?;
+    let object: I::Handle = registry.add(1, 2).and_then(|()| registry.get(1))?;
 
-    Ok(object.value())
+    Ok(I::value(object.lend()))
 }

@@ -4,20 +4,20 @@
 //!
 //! A reference on top of the others is not made by writing it down.
 
-#[path = "../../../rust-stub/registry.rs"]
-mod registry;
-
-use kernel::sync::aref::ARef;
-use registry::{
-    Named,
-    Registry, //
+use super::{
+    glue::Handle,
+    Interface, //
+};
+use kernel::{
+    prelude::*,
+    types::ForeignOwnable, //
 };
 
-fn misuse<R: Registry>(object: &ARef<R::Object>) -> u64 {
+fn misuse<I: Interface>(object: &I::Handle, at: *mut c_void) -> u64 {
     #[cfg(misuse)]
-    let more: ARef<R::Object> = ARef::from_raw(core::ptr::NonNull::from(&**object));
+    let more = I::Handle::from_foreign(at);
     #[cfg(not(misuse))]
-    let more: ARef<R::Object> = object.clone();
+    let more = I::r#ref(object.lend());
 
-    more.value()
+    I::value(more.lend())
 }

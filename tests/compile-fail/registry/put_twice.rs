@@ -4,17 +4,13 @@
 //!
 //! A reference cannot be put twice.
 
-#[path = "../../../rust-stub/registry.rs"]
-mod registry;
-
-use kernel::sync::aref::ARef;
-use registry::{
-    Named,
-    Registry, //
+use super::{
+    glue::Handle,
+    Interface, //
 };
 
-fn misuse<R: Registry>(object: ARef<R::Object>) -> u64 {
-    let value = object.value();
+fn misuse<I: Interface>(object: I::Handle) -> u64 {
+    let value = I::value(object.lend());
 
     drop(object);
     #[cfg(misuse)]

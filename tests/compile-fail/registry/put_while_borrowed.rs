@@ -4,21 +4,17 @@
 //!
 //! What is borrowed from a reference ends before it is put; a clone does not.
 
-#[path = "../../../rust-stub/registry.rs"]
-mod registry;
-
-use kernel::sync::aref::ARef;
-use registry::{
-    Named,
-    Registry, //
+use super::{
+    glue::Handle,
+    Interface, //
 };
 
-fn misuse<R: Registry>(object: ARef<R::Object>) -> u64 {
+fn misuse<I: Interface>(object: I::Handle) -> u64 {
     #[cfg(misuse)]
-    let other = &*object;
+    let other = &object;
     #[cfg(not(misuse))]
-    let other = object.clone();
+    let other = I::r#ref(object.lend());
 
     drop(object);
-    other.value()
+    I::value(other.lend())
 }

@@ -4,17 +4,13 @@
 //!
 //! An object cannot be used through a reference that has been put.
 
-#[path = "../../../rust-stub/registry.rs"]
-mod registry;
-
-use kernel::sync::aref::ARef;
-use registry::{
-    Named,
-    Registry, //
+use super::{
+    glue::Handle,
+    Interface, //
 };
 
-fn misuse<R: Registry>(object: ARef<R::Object>) -> u64 {
+fn misuse<I: Interface>(object: I::Handle) -> u64 {
     #[cfg(misuse)]
     drop(object);
-    object.value()
+    I::value(object.lend())
 }

@@ -4,20 +4,17 @@
 //!
 //! The registered objects are not to be had without their lock.
 
-#[path = "../../../rust-stub/registry.rs"]
-mod registry;
-
-use kernel::prelude::*;
-use registry::{
-    Named,
-    Registry, //
+use super::{
+    port,
+    Interface, //
 };
+use kernel::prelude::*;
 
-fn misuse(registry: &registry::RustRegistry) -> Result<u64> {
+fn misuse(registry: &port::Registry) -> Result<u64> {
     #[cfg(misuse)]
     let object = registry.0.objects.lock().pop().ok_or(ENOENT)?;
     #[cfg(not(misuse))]
     let object = registry.get(1)?;
 
-    Ok(object.value())
+    Ok(port::Registry::value(&object))
 }
