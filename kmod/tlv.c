@@ -36,7 +36,7 @@ struct tlv {
 	struct tlv_slot slot[TLV_TYPES];
 };
 
-static struct tlv *tlv_create(u32 limit)
+struct tlv *tlv_create(u32 limit)
 {
 	struct tlv *tlv;
 
@@ -50,7 +50,7 @@ static struct tlv *tlv_create(u32 limit)
 	return tlv;
 }
 
-static void tlv_destroy(struct tlv *tlv)
+void tlv_destroy(struct tlv *tlv)
 {
 	mutex_destroy(&tlv->lock);
 	kfree(tlv);
@@ -105,7 +105,7 @@ static int tlv_commit(struct tlv *tlv,
 	return set;
 }
 
-static int tlv_set(struct tlv *tlv, const void __user *msg, u32 len)
+int tlv_set(struct tlv *tlv, const void __user *msg, u32 len)
 {
 	const struct tlv_attr *found[TLV_TYPES] = {};
 	u8 copy[TLV_MSG_MAX] __aligned(TLV_ALIGN);
@@ -120,7 +120,7 @@ static int tlv_set(struct tlv *tlv, const void __user *msg, u32 len)
 	return err ?: tlv_commit(tlv, found);
 }
 
-static int tlv_get(struct tlv *tlv, u32 type, void __user *buf, u32 room)
+int tlv_get(struct tlv *tlv, u32 type, void __user *buf, u32 room)
 {
 	struct {
 		struct tlv_attr attr;
@@ -150,7 +150,7 @@ static int tlv_get(struct tlv *tlv, u32 type, void __user *buf, u32 room)
 	return len;
 }
 
-static u32 tlv_clear(struct tlv *tlv)
+u32 tlv_clear(struct tlv *tlv)
 {
 	u32 type, count;
 
@@ -163,7 +163,7 @@ static u32 tlv_clear(struct tlv *tlv)
 	return count;
 }
 
-static u32 tlv_count(struct tlv *tlv)
+u32 tlv_count(struct tlv *tlv)
 {
 	u32 count;
 
@@ -173,7 +173,7 @@ static u32 tlv_count(struct tlv *tlv)
 	return count;
 }
 
-static void tlv_view(struct tlv *tlv, struct tlv_view *view)
+void tlv_view(struct tlv *tlv, struct tlv_view *view)
 {
 	u32 type, i;
 
@@ -194,13 +194,3 @@ static void tlv_view(struct tlv *tlv, struct tlv_view *view)
 	}
 	mutex_unlock(&tlv->lock);
 }
-
-const struct tlv_ops tlv_c = {
-	.create = tlv_create,
-	.destroy = tlv_destroy,
-	.set = tlv_set,
-	.get = tlv_get,
-	.clear = tlv_clear,
-	.count = tlv_count,
-	.view = tlv_view,
-};

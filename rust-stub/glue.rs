@@ -25,6 +25,10 @@ use kernel::{
         ArcBorrow, //
     },
     types::ForeignOwnable,
+    uaccess::{
+        UserPtr,
+        UserSlice, //
+    },
     InPlaceModule, //
 };
 
@@ -130,6 +134,45 @@ pub(crate) unsafe fn buffer<S>(_: &S, at: *mut u8, size: usize) -> &mut [u8] {
     }
     // SAFETY: By the safety requirements of this function.
     unsafe { slice::from_raw_parts_mut(at, size) }
+}
+
+/// User memory that a caller has named, to be read or written once: it cannot be cloned, and every
+/// use of it uses it up. Its address may be anything.
+pub(crate) struct UserMemory {
+    ptr: UserPtr,
+    len: usize,
+}
+
+impl UserMemory {
+    /// The `len` bytes at `ptr`.
+    #[inline]
+    pub(crate) fn new(ptr: UserPtr, len: usize) -> Self {
+        Self { ptr, len }
+    }
+
+    /// How many bytes there are said to be.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Makes it what the kernel's functions read and write.
+    #[inline]
+    pub(crate) fn into_slice(self) -> UserSlice {
+        UserSlice::new(self.ptr, self.len)
+    }
+
+    /// Makes it what C takes.
+    #[inline]
+    pub(super) fn into_parts(self) -> (UserPtr, usize) {
+        (self.ptr, self.len)
+    }
+}
+
+/// Takes in user memory.
+#[inline]
+pub(crate) fn user(at: *mut c_void, size: usize) -> UserMemory {
+    UserMemory::new(UserPtr::from_ptr(at), size)
 }
 
 /// An integer, or nothing, as it stands in an argument or result of the engine's.
@@ -371,6 +414,103 @@ pub(crate) unsafe fn found<H: Handle, F>(made: *mut F) -> Result<H> {
     unsafe { H::try_from_foreign(handle.cast()) }.ok_or(EFAULT)
 }
 
+/// Takes an object back that C owned.
+///
+/// # Safety
+///
+/// As for [`released`].
+#[inline]
+pub(crate) unsafe fn reclaimed<T: Unpin + 'static, F>(object: *mut F) -> T {
+    // SAFETY: By the safety requirements of this function.
+    let object = unsafe { Pin::<KBox<T>>::from_foreign(object.cast()) };
+
+    KBox::into_inner(Pin::into_inner(object))
+}
+
+/// A callback and what belongs to it, which is dropped when it is not called any more.
+pub(crate) trait Task: Send + Sync + 'static {
+    /// The callback; the contract says where it runs.
+    fn run(&self);
+}
+
+/// A function that C hands over, or is handed: it is called with the data of its callback.
+///
+/// # Safety
+///
+/// It is called with that data alone, and while that lives.
+pub(crate) type Run = Option<unsafe extern "C" fn(data: *mut c_void)>;
+
+/// A callback of C's: a function, the one to call at the end, and the data of both.
+///
+/// # Invariants
+///
+/// Both may be called with the data, from any task; the second one once, and neither afterwards.
+pub(crate) struct Callback {
+    run: Run,
+    release: Run,
+    data: *mut c_void,
+}
+
+// SAFETY: By the type invariant.
+unsafe impl Send for Callback {}
+// SAFETY: By the type invariant.
+unsafe impl Sync for Callback {}
+
+impl Callback {
+    /// Takes it over.
+    ///
+    /// # Safety
+    ///
+    /// `run` and `release` must be safe to call with `data`, from any task and `run` from several
+    /// at once, until `release` has been called; that is done once, and by this type.
+    pub(crate) unsafe fn new(run: Run, release: Run, data: *mut c_void) -> Self {
+        // INVARIANT: By the safety requirements of this function.
+        Self { run, release, data }
+    }
+}
+
+impl Task for Callback {
+    #[inline]
+    fn run(&self) {
+        if let Some(run) = self.run {
+            // SAFETY: By the type invariant; `release` is called by drop alone.
+            unsafe { run(self.data) };
+        }
+    }
+}
+
+impl Drop for Callback {
+    fn drop(&mut self) {
+        if let Some(release) = self.release {
+            // SAFETY: By the type invariant; a drop happens once, and nothing runs any more.
+            unsafe { release(self.data) };
+        }
+    }
+}
+
+/// A task as C takes it: what to call, what to call at the end, and the data of both. C must call
+/// the second one once, and neither afterwards.
+pub(crate) fn callback<T: Task>(task: T) -> Result<(Run, Run, *mut c_void)> {
+    /// # Safety
+    ///
+    /// `data` must be of a task of this type that has not been released.
+    unsafe extern "C" fn run<T: Task>(data: *mut c_void) {
+        // SAFETY: By the safety requirements of this function.
+        unsafe { &*data.cast::<T>() }.run();
+    }
+
+    /// # Safety
+    ///
+    /// As for `run`, which is not called afterwards.
+    unsafe extern "C" fn release<T: Task>(data: *mut c_void) {
+        // SAFETY: By the safety requirements of this function.
+        drop(unsafe { KBox::from_raw(data.cast::<T>()) });
+    }
+
+    let data = KBox::into_raw(KBox::new(task, GFP_KERNEL)?).cast();
+    Ok((Some(run::<T>), Some(release::<T>), data))
+}
+
 /// The arguments of one call, laid out by the engine.
 ///
 /// # Invariants
@@ -426,6 +566,12 @@ impl Slots {
     #[inline]
     pub(crate) fn len(&self, at: usize) -> usize {
         self.get(at).n as usize
+    }
+
+    /// User memory.
+    #[inline]
+    pub(crate) fn user(&self, at: usize) -> UserMemory {
+        user(self.bytes(at), self.len(at))
     }
 
     /// Stores a number where C is to find it.

@@ -65,152 +65,167 @@ struct tlv_view {
 #define TLV_DIGEST_PRIME	0x100000001b3ULL
 
 /**
- * struct tlv_ops - the interface, once for each implementation
+ * tlv_create() - make an empty table
+ * @limit: the longest payload it takes, 1 to %TLV_PAYLOAD_MAX
  *
- * @create: Make an empty table for payloads of up to @limit bytes, 1 to
- *	%TLV_PAYLOAD_MAX. The caller owns it and gives it to @destroy.
- *	Return: the table; ERR_PTR(-EINVAL) for any other limit, before memory
- *	is touched; ERR_PTR(-ENOMEM).
- *	Context: process, may sleep.
- *
- * @destroy: Release a table. No one may use it any more.
- *	Context: process, may sleep.
- *
- * @set: Commit the message of @len bytes at @msg. Payloads are copied; the
- *	message stays the caller's. Of several attributes of one type the last
- *	one counts.
- *	Return: number of types that the message set; -EMSGSIZE for a message
- *	longer than %TLV_MSG_MAX, before memory is touched; -EFAULT if a byte
- *	cannot be read, before any is looked at. Then the first attribute with
- *	an error decides, by -EINVAL if its header or payload is cut short or
- *	its length shorter than a header, else -EOPNOTSUPP for an unknown type,
- *	else -ERANGE for a payload beyond the limit. On error nothing changed.
- *	Context: process, may sleep. Takes the inner mutex, not while it reads.
- *
- * @get: Write the attribute of @type, its padding zeroed, to @buf, which has
- *	room for @room bytes. Bytes beyond the padding are untouched.
- *	Return: bytes written, a multiple of %TLV_ALIGN; -EINVAL for an unknown
- *	type, first; -ENOENT for one that is not set; -EMSGSIZE if @room is too
- *	small, and then @buf is untouched; -EFAULT if @buf cannot be written,
- *	and then a part may have been. The table never changes.
- *	Context: as @set; the inner mutex is not held while it writes.
- *
- * @clear: Forget all attributes.
- *	Return: number of types that were set.
- *	Context: process, may sleep. Takes the inner mutex.
- *
- * @count: Number of types that are set.
- *	Context: process, may sleep. Takes the inner mutex.
- *
- * @view: Describe the state; @view is zeroed.
- *	Context: as @count.
+ * Return: the table, owned by the caller, who gives it to tlv_destroy();
+ *         ERR_PTR(-EINVAL) for any other limit, before memory is touched;
+ *         ERR_PTR(-ENOMEM)
  */
-struct tlv_ops {
-	struct tlv *(*create)(u32 limit);
-	void (*destroy)(struct tlv *tlv);
-	int (*set)(struct tlv *tlv, const void __user *msg, u32 len);
-	int (*get)(struct tlv *tlv, u32 type, void __user *buf, u32 room);
-	u32 (*clear)(struct tlv *tlv);
-	u32 (*count)(struct tlv *tlv);
-	void (*view)(struct tlv *tlv, struct tlv_view *view);
-};
-
-/* The operations, in the order of both languages' tables. */
-enum tlv_op { TLV_NOOP, TLV_SET, TLV_GET, TLV_CLEAR, TLV_COUNT };
-
-/*
- * What the callers of both languages hand to set and get. A program is made of
- * numbers, so it names messages and buffers by theirs; all of them lie in user
- * memory before the program starts, the same bytes at the same addresses.
- */
-
-/** define TLV_MESSAGES - number of messages; a power of two */
-#define TLV_MESSAGES	64
-
-/** define TLV_BUFFERS - number of buffers; a power of two */
-#define TLV_BUFFERS	16
+struct tlv *tlv_create(u32 limit);
 
 /**
- * enum tlv_kind - what is special about a message
- * @TLV_VALID: nothing, but a payload may be longer than a table's limit
- * @TLV_ZERO: ends with an attribute without payload
- * @TLV_CUT: the last header or payload is cut short, or its length is
- * @TLV_UNKNOWN: the last type is unknown
- * @TLV_UNMAPPED: some bytes or all are not mapped; the others may be wrong
- * @TLV_BIG: longer than %TLV_MSG_MAX, and not mapped either
+ * tlv_destroy() - release a table
+ * @tlv: the table; no one may use it any more
  */
-enum tlv_kind {
-	TLV_VALID, TLV_ZERO, TLV_CUT, TLV_UNKNOWN, TLV_UNMAPPED, TLV_BIG
-};
+void tlv_destroy(struct tlv *tlv);
 
 /**
- * struct tlv_span - a piece of user memory: a message or a buffer
- * @addr: its address
+ * tlv_set() - commit a message
+ * @tlv: the table
+ * @msg: the message
  * @len: bytes in it
- * @kind: one of &enum tlv_kind
- * @longest: bytes of the message's longest payload
- * @type: the type of the message's last attribute
+ *
+ * Of several attributes of one type the last one counts.
+ *
+ * Return: number of types that the message set; -EMSGSIZE for a message longer
+ *         than %TLV_MSG_MAX, before memory is touched; -EFAULT if a byte cannot be
+ *         read, before any is looked at. Then the first attribute with an error
+ *         decides, by -EINVAL if its header or payload is cut short or its length
+ *         shorter than a header, else -EOPNOTSUPP for an unknown type, else -ERANGE
+ *         for a payload beyond the limit.
  */
-struct tlv_span {
-	u64 addr;
-	u32 len;
-	u8 kind;
-	u8 longest;
-	u16 type;
-};
-
-extern struct tlv_span tlv_messages[TLV_MESSAGES];
-extern struct tlv_span tlv_buffers[TLV_BUFFERS];
+int tlv_set(struct tlv *tlv, const void __user *msg, u32 len);
 
 /**
- * tlv_user_attach() - give the calling test thread its user memory
+ * tlv_get() - write the attribute of a type, its padding zeroed
+ * @tlv: the table
+ * @type: the type
+ * @buf: where to; bytes beyond the padding are untouched
+ * @room: bytes that there is room for
  *
- * Maps the memory and writes the messages, once a thread; it goes when the
- * thread does.
- *
- * Context: a KUnit case's own thread; sleeps.
- * Return: 0 or a negative errno
+ * Return: bytes written, a multiple of %TLV_ALIGN; -EINVAL for an unknown type,
+ *         first; -ENOENT for one that is not set; -EMSGSIZE if @room is too small,
+ *         and then @buf is untouched; -EFAULT if @buf cannot be written, and then
+ *         a part may have been
  */
-int tlv_user_attach(void);
+int tlv_get(struct tlv *tlv, u32 type, void __user *buf, u32 room);
 
-extern const struct tlv_ops tlv_c;
-extern const struct tlv_ops tlv_rust;
+/**
+ * tlv_clear() - forget all attributes
+ * @tlv: the table
+ *
+ * Return: number of types that were set
+ */
+u32 tlv_clear(struct tlv *tlv);
 
-extern const struct kp_driver tlv_rust_over_c;
-extern const struct kp_driver tlv_rust_over_rust;
+/**
+ * tlv_count() - count the types that are set
+ * @tlv: the table
+ *
+ * Return: their number
+ */
+u32 tlv_count(struct tlv *tlv);
 
+/**
+ * tlv_view() - describe the state
+ * @tlv: the table
+ * @view: receives the state; zeroed
+ */
+void tlv_view(struct tlv *tlv, struct tlv_view *view);
+
+#ifndef __BINDGEN__
+/* What the invariants go by. */
+struct kp_user;
+
+/**
+ * tlv_same() - whether two states are one
+ * @a: a state
+ * @b: another one
+ */
+bool tlv_same(const struct tlv_view *a, const struct tlv_view *b);
+
+/**
+ * tlv_longest() - the length of the longest payload
+ * @view: the state
+ */
+u32 tlv_longest(const struct tlv_view *view);
+
+/**
+ * tlv_set_result() - what tlv_set() returns
+ * @was: the state before it
+ * @msg: the message
+ */
+s64 tlv_set_result(const struct tlv_view *was, struct kp_user msg);
+
+/**
+ * tlv_get_result() - what tlv_get() returns
+ * @was: the state before it
+ * @type: the type
+ * @buf: the buffer
+ */
+s64 tlv_get_result(const struct tlv_view *was, u32 type, struct kp_user buf);
+
+/**
+ * tlv_ends_empty() - the type of a message's last attribute if that has no payload
+ * @was: the state before it is set
+ * @msg: the message
+ *
+ * Return: the type, else -1
+ */
+int tlv_ends_empty(const struct tlv_view *was, struct kp_user msg);
 #endif
 
-#ifdef KP_RECORDS
-KP_OPERATION(noop, ANY, "none", KP_NO_ERRNOS, "nothing", "cannot fail")
-KP_OPERATION(set, SLEEPS, "takes the inner mutex after the message is read",
-	     KP_ERRNOS(-EMSGSIZE, -EFAULT, -EINVAL, -EOPNOTSUPP, -ERANGE),
-	     "the message stays the caller's; payloads are copied",
-	     "the table is as it was")
-KP_OPERATION(get, SLEEPS, "takes the inner mutex, drops it before it writes",
-	     KP_ERRNOS(-EINVAL, -ENOENT, -EMSGSIZE, -EFAULT),
-	     "the attribute is copied out and stays in the table",
-	     "the table is as it was, the buffer too but for EFAULT")
-KP_OPERATION(clear, SLEEPS, "takes the inner mutex", KP_NO_ERRNOS,
-	     "the attributes are gone", "cannot fail")
-KP_OPERATION(count, SLEEPS, "takes the inner mutex", KP_NO_ERRNOS,
-	     "nothing", "cannot fail")
+/* What messages are made of: payloads, and an attribute of 32 bytes. */
+#define TLV_16		"abcdefghijklmnop"
+#define TLV_32		TLV_16 "qrstuvwxyz012345"
+#define TLV_ATTR(type)	"\040\000" type "\000" TLV_16 "qrstuvwxyz01"
 
-KP_TYPE(struct tlv_attr)
-KP_MEMBER(struct tlv_attr, len)
-KP_MEMBER(struct tlv_attr, type)
-KP_TYPE(struct tlv_view)
-KP_MEMBER(struct tlv_view, limit)
-KP_MEMBER(struct tlv_view, count)
-KP_MEMBER(struct tlv_view, present)
-KP_MEMBER(struct tlv_view, len)
-KP_MEMBER(struct tlv_view, digest)
-KP_TYPE(struct tlv_span)
-KP_MEMBER(struct tlv_span, addr)
-KP_MEMBER(struct tlv_span, len)
-KP_MEMBER(struct tlv_span, kind)
-KP_MEMBER(struct tlv_span, longest)
-KP_MEMBER(struct tlv_span, type)
+KP_OBJECT(struct tlv, struct tlv_view, tlv_view)
+KP_CREATE(tlv_create, SLEEPS, KP_RESULT(struct tlv *, -EINVAL, -ENOMEM),
+	  KP_NUMBER(u32, limit, .lo = 1, .hi = TLV_PAYLOAD_MAX, .beyond = true))
+KP_DESTROY(tlv_destroy, SLEEPS)
+KP_METHOD(tlv_set, SLEEPS,
+	  KP_RESULT(int, -EMSGSIZE, -EFAULT, -EINVAL, -EOPNOTSUPP, -ERANGE),
+	  KP_USER_BYTES(msg, u32, .max = TLV_MSG_MAX + 1, .beyond = true, .once = true,
+			.parts = KP_PARTS("\004\000\003\000", "\004\000\000\000",
+					  "\005\000\001\000a\377\377\377",
+					  "\005\000\004\000b\377\377\377",
+					  "\006\000\007\000cd\377\377", "\007\000\005\000efg\377",
+					  "\010\000\000\000hijk", "\010\000\002\000lmno",
+					  "\010\000\006\000pqrs",
+					  "\011\000\002\000tuvwx\377\377\377",
+					  "\020\000\004\000abcdefghijkl",
+					  "\024\000\005\000" TLV_16, "\024\000\003\000" TLV_16,
+					  /* beyond most limits, and the longest message */
+					  "\025\000\006\000" TLV_16 "q\377\377\377",
+					  "\044\000\007\000" TLV_32,
+					  TLV_ATTR("\000") TLV_ATTR("\001") TLV_ATTR("\002")
+					  TLV_ATTR("\003") TLV_ATTR("\004") TLV_ATTR("\005")
+					  TLV_ATTR("\006") TLV_ATTR("\007"),
+					  /* without its padding; beyond any limit */
+					  "\011\000\004\000vwxyz",
+					  "\045\000\000\000" TLV_32 "6\377\377\377",
+					  /* of an unknown type; cut short */
+					  "\010\000\010\000abcd", "\004\000\377\377",
+					  "\003\000\001\000", "\000\000\001\000",
+					  "\377\377\001\000", "\010\000\001")),
+	  .weight = 18, .locks = "takes the inner mutex after the message is read",
+	  .owns = "the message stays the caller's; payloads are copied",
+	  .on_error = "the table is as it was")
+KP_METHOD(tlv_get, SLEEPS, KP_RESULT(int, -EINVAL, -ENOENT, -EMSGSIZE, -EFAULT),
+	  KP_NUMBER(u32, type, .hi = TLV_TYPES - 1, .beyond = true),
+	  KP_USER_BUFFER(buf, u32, .max = 64, .beyond = true),
+	  .weight = 14, .locks = "takes the inner mutex, drops it before it writes",
+	  .owns = "the attribute is copied out and stays in the table",
+	  .on_error = "the table is as it was, the buffer too but for EFAULT")
+KP_METHOD(tlv_clear, SLEEPS, KP_UNSIGNED(u32), .weight = 1,
+	  .locks = "takes the inner mutex", .owns = "the attributes are gone")
+KP_METHOD(tlv_count, SLEEPS, KP_UNSIGNED(u32), .weight = 4,
+	  .locks = "takes the inner mutex", .owns = "nothing")
+
+KP_TYPE(struct tlv_attr, len, type)
+KP_TYPE(struct tlv_view, limit, count, present, len, digest)
 
 KP_INVARIANT(limit_kept, lifetime,
 	     "the limit is fixed, and no attribute is ever longer",
@@ -231,46 +246,44 @@ KP_INVARIANT(all_or_nothing, ownership,
 KP_INVARIANT(set_valid, errors,
 	     "a valid message within the limit is set",
 	     "there is no other way out of tlv_parse()",
-	     op == TLV_SET && tlv_message(arg)->kind <= TLV_ZERO &&
-	     tlv_message(arg)->longest <= was->limit,
-	     ret >= 0)
+	     op == TLV_SET && tlv_set_result(was, kp_user(o, 0)) >= 0,
+	     ret == tlv_set_result(was, kp_user(o, 0)))
 KP_INVARIANT(set_range, errors,
 	     "a payload beyond the limit is ERANGE",
 	     "compared with the limit before it is taken",
-	     op == TLV_SET && tlv_message(arg)->kind <= TLV_ZERO &&
-	     tlv_message(arg)->longest > was->limit,
+	     op == TLV_SET && tlv_set_result(was, kp_user(o, 0)) == -ERANGE,
 	     ret == -ERANGE)
 KP_INVARIANT(set_cut, errors,
 	     "a header or a payload that is cut short is EINVAL",
 	     "both are compared with what is left of the message",
-	     op == TLV_SET && tlv_message(arg)->kind == TLV_CUT,
+	     op == TLV_SET && tlv_set_result(was, kp_user(o, 0)) == -EINVAL,
 	     ret == -EINVAL)
 KP_INVARIANT(set_unknown, errors,
 	     "an unknown type is EOPNOTSUPP",
 	     "the type is compared with the number of types",
-	     op == TLV_SET && tlv_message(arg)->kind == TLV_UNKNOWN,
+	     op == TLV_SET && tlv_set_result(was, kp_user(o, 0)) == -EOPNOTSUPP,
 	     ret == -EOPNOTSUPP)
 KP_INVARIANT(set_unmapped, errors,
 	     "a byte that cannot be read is EFAULT, whatever the others hold",
 	     "the message is copied as a whole before it is looked at",
-	     op == TLV_SET && tlv_message(arg)->kind == TLV_UNMAPPED,
+	     op == TLV_SET && tlv_set_result(was, kp_user(o, 0)) == -EFAULT,
 	     ret == -EFAULT)
 KP_INVARIANT(set_big, errors,
 	     "a message that is too long is EMSGSIZE, mapped or not",
 	     "the length is compared before memory is touched",
-	     op == TLV_SET && tlv_message(arg)->kind == TLV_BIG,
+	     op == TLV_SET && tlv_set_result(was, kp_user(o, 0)) == -EMSGSIZE,
 	     ret == -EMSGSIZE)
 KP_INVARIANT(zero_length, compatibility,
 	     "an attribute without payload is valid and set",
 	     "presence is a flag of its own, not a length above 0",
-	     op == TLV_SET && tlv_message(arg)->kind == TLV_ZERO && ret > 0,
-	     now->present & BIT(tlv_message(arg)->type) &&
-	     now->len[tlv_message(arg)->type] == 0)
+	     op == TLV_SET && ret > 0 && tlv_ends_empty(was, kp_user(o, 0)) >= 0,
+	     now->present & BIT(tlv_ends_empty(was, kp_user(o, 0))) &&
+	     now->len[tlv_ends_empty(was, kp_user(o, 0))] == 0)
 KP_INVARIANT(get_result, errors,
 	     "get gives the padded length or, in this order, EINVAL, ENOENT, EMSGSIZE, EFAULT",
 	     "each is tested in this order",
 	     op == TLV_GET,
-	     ret == tlv_get_result(was, arg))
+	     ret == tlv_get_result(was, arg[0], kp_user(o, 1)))
 KP_INVARIANT(reads_pure, ownership,
 	     "get and count change nothing",
 	     "both only read the table",
@@ -300,6 +313,7 @@ KP_PROMISE(no_leak, ownership,
 	   "get writes header, payload and zeroed padding, and not a byte more",
 	   "the attribute is built in a buffer whose padding is cleared")
 KP_PROMISE(layout, layout,
-	   "both languages see the same attributes, views and spans",
+	   "both languages see the same attributes and views",
 	   "one definition, in this header, which bindgen reads")
+
 #endif

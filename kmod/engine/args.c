@@ -6,6 +6,7 @@
  */
 #include <linux/array_size.h>
 #include <linux/log2.h>
+#include <linux/math.h>
 #include <linux/minmax.h>
 #include <linux/prandom.h>
 #include <linux/string.h>
@@ -42,18 +43,78 @@ u32 kp_span_at(u64 span)
  */
 u32 kp_span_len(u64 span)
 {
-	return (u32)span;
+	return (u16)span;
+}
+
+/**
+ * kp_span_resized() - the same argument, of another length
+ * @span: the argument
+ * @len: how many bytes it is to have
+ *
+ * Return: what stands for it in &struct kp_step
+ */
+u64 kp_span_resized(u64 span, u32 len)
+{
+	u32 bytes = kp_place_bytes(span), first = kp_span_len(span) - bytes;
+
+	/* What is on the first page stays there. */
+	if (kp_place(span) == KP_CHANGES)
+		bytes = len > first ? len - first : 0;
+	return kp_placed(kp_span(kp_span_at(span), len), kp_place(span), bytes);
+}
+
+/**
+ * kp_placed() - have an argument lie somewhere in user memory
+ * @span: the argument
+ * @place: where
+ * @bytes: how many bytes of it are behind the end of that, or on its second page; a few
+ *         more in place %KP_CHANGES, so that those before are a multiple of 16
+ *
+ * Return: what stands for it in &struct kp_step
+ */
+u64 kp_placed(u64 span, enum kp_place place, u32 bytes)
+{
+	u32 len = kp_span_len(span);
+
+	bytes = min(bytes, len);
+	/* An access across the boundary is repeated as a whole, after the change. */
+	if (place == KP_CHANGES)
+		bytes = len - round_down(len - bytes, 16);
+	return (span & ~0xffff0000ULL) | (u64)place << 29 | bytes << 16;
+}
+
+/**
+ * kp_place() - where an argument lies in user memory
+ * @span: the argument
+ *
+ * Return: the place
+ */
+enum kp_place kp_place(u64 span)
+{
+	return span >> 29 & 7;
+}
+
+/**
+ * kp_place_bytes() - bytes of an argument that are behind an end
+ * @span: the argument
+ *
+ * Return: their number, as in kp_placed()
+ */
+u32 kp_place_bytes(u64 span)
+{
+	return span >> 16 & 0x1fff;
 }
 
 /**
  * kp_in_pool() - whether an argument is bytes of the program's pool
  * @arg: the argument
  *
- * Return: true for text and bytes
+ * Return: true for text and bytes, those in user memory included
  */
 bool kp_in_pool(const struct kp_arg *arg)
 {
-	return arg->kind == KP_TEXT || arg->kind == KP_BYTES;
+	return arg->kind == KP_TEXT || arg->kind == KP_BYTES ||
+	       arg->kind == KP_USER_BYTES;
 }
 
 /**
@@ -425,19 +486,20 @@ static u32 fill_numeric(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
 /* Pieces, and a character between them now and then. */
 static u32 fill_from_parts(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
 {
-	u32 nr = 0, len = 0, n, tries = 1 + die(rnd, 5);
-	const char *part;
+	/* What is no text mostly has a structure, which a byte between pieces breaks. */
+	bool text = arg->kind == KP_TEXT, between = text || !die(rnd, 8);
+	u32 nr = 0, len = 0, tries = 1 + die(rnd, text ? 5 : 3);
+	const struct kp_part *part;
 
-	while (arg->parts[nr])
+	while (arg->parts[nr].at)
 		nr++;
 	while (tries--) {
-		part = arg->parts[die(rnd, nr)];
-		n = strlen(part);
-		if (len + n > arg->max)
+		part = &arg->parts[die(rnd, nr)];
+		if (len + part->len > arg->max)
 			break;
-		memcpy(to + len, part, n);
-		len += n;
-		if (len < arg->max && !die(rnd, 3))
+		memcpy(to + len, part->at, part->len);
+		len += part->len;
+		if (between && len < arg->max && !die(rnd, 3))
 			to[len++] = draw_byte(rnd, arg);
 	}
 	while (len < arg->min)
@@ -553,7 +615,7 @@ static u64 draw_bytes(struct rnd_state *rnd, const struct kp_arg *arg,
 	else if (kp_span_len(near) && side < 4 + arg->numeric)
 		len = fill_from(rnd, arg, prog->pool + kp_span_at(near),
 				kp_span_len(near), to);
-	else if (arg->parts && side < 6)
+	else if (arg->parts && side < (arg->kind == KP_TEXT ? 6 : 7))
 		len = fill_from_parts(rnd, arg, to);
 	else if (side == 6)
 		len = fill_evenly(rnd, arg, to);
@@ -561,6 +623,24 @@ static u64 draw_bytes(struct rnd_state *rnd, const struct kp_arg *arg,
 		len = fill_anyhow(rnd, arg, to);
 	prog->pool_used += len;
 	return kp_span(at, len);
+}
+
+/* Three times in four it is simply there. */
+static u64 draw_place(struct rnd_state *rnd, const struct kp_arg *arg, u64 span)
+{
+	static const enum kp_place places[] = {
+		KP_END, KP_END, KP_END, KP_SPLIT, KP_UNMAPPED, KP_KERNEL, KP_HUGE,
+		KP_CHANGES,
+	};
+	enum kp_place place = die(rnd, 4) ? KP_MAPPED : places[die(rnd, ARRAY_SIZE(places))];
+	u32 len = kp_span_len(span), bytes = 0;
+
+	if ((place == KP_HUGE && !arg->beyond) || (place == KP_CHANGES && !arg->once))
+		place = KP_MAPPED;
+	/* All of it, a single byte, or any number. */
+	if (place == KP_SPLIT || place == KP_CHANGES || (place == KP_END && die(rnd, 3)))
+		bytes = die(rnd, 3) ? 1 + die(rnd, max(len, 1)) : 1;
+	return kp_placed(span, place, bytes);
 }
 
 /**
@@ -600,10 +680,13 @@ void kp_draw_args(struct rnd_state *rnd, const struct kp_pair *pair,
 			break;
 		case KP_TEXT:
 		case KP_BYTES:
+		case KP_USER_BYTES:
 			value[a] = KP_POOL_SIZE - prog->pool_used > KP_BYTES_MAX ?
 				draw_bytes(rnd, &arg[a], prog, near) :
 				same_again(rnd, prog, a, step);
 			spans[nr++] = value[a];
+			if (kp_in_user(&arg[a]))
+				value[a] = draw_place(rnd, &arg[a], value[a]);
 			break;
 		case KP_BUFFER:
 			value[a] = draw_len(rnd, &arg[a]);
@@ -612,6 +695,10 @@ void kp_draw_args(struct rnd_state *rnd, const struct kp_pair *pair,
 		case KP_GIVEN:
 		case KP_NEW:
 			value[a] = die(rnd, arg[a].hi + 1);
+			break;
+		case KP_USER_BUFFER:
+			value[a] = draw_place(rnd, &arg[a],
+					      kp_span(0, draw_len(rnd, &arg[a])));
 			break;
 		case KP_OUTPUT:
 			break;

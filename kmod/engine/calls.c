@@ -17,15 +17,15 @@
 #include <linux/string.h>
 #include "engine.h"
 
-#define GUARD		16
 /* Kmemleak and KASAN make an allocation cost a hundred times what a call does. */
 #define OWN_EVERY	16
-#define ROOM(n)		(ALIGN((n) + 8, 8) + 2 * GUARD)
+#define ROOM(n)		(ALIGN((n) + 8, 8) + 2 * KP_GUARD)
 #define ARENA_SIZE	(KP_NR_ARGS * ROOM(KP_BYTES_MAX + 1))
 
 /*
  * One argument in memory: @size bytes at @at. @may: they may be written. @room: all
- * that was set aside for it; @own: by an allocation.
+ * that was set aside for it; @own: by an allocation. @user: @room is but an image of
+ * what is in user memory.
  */
 struct laid {
 	u8 *at;
@@ -33,6 +33,8 @@ struct laid {
 	u32 size;
 	bool may;
 	bool own;
+	bool user;
+	struct kp_user_piece piece;
 };
 
 /**
@@ -62,6 +64,8 @@ static u32 size_of(const struct kp_arg *arg, u64 value)
 	case KP_TEXT:
 		return kp_span_len(value) + 1;
 	case KP_BYTES:
+	case KP_USER_BYTES:
+	case KP_USER_BUFFER:
 		return kp_span_len(value);
 	case KP_OUTPUT:
 	case KP_INOUT:
@@ -83,6 +87,7 @@ static void fill(const struct kp_arg *arg, const struct kp_program *prog,
 		laid->at[len] = '\0';
 		fallthrough;
 	case KP_BYTES:
+	case KP_USER_BYTES:
 		memcpy(laid->at, prog->pool + kp_span_at(value), len);
 		break;
 	case KP_INOUT:
@@ -93,6 +98,24 @@ static void fill(const struct kp_arg *arg, const struct kp_program *prog,
 		memset(laid->at, KP_UNWRITTEN, laid->size);
 		break;
 	}
+}
+
+/* Have an argument that is laid out be in user memory; false if there is none. */
+static bool move_to_user(const struct kp_trace *trace, const struct kp_step *step, u32 a,
+			 u8 guard, struct laid *laid, struct kp_slot *slot)
+{
+	const struct kp_arg *arg = &trace->pair->op[step->op].arg[a];
+	u64 value = step->arg[a];
+	unsigned long at;
+
+	/* Where costs are counted, pages are there: a fault costs fifty times the rest. */
+	if (kp_place(value) == KP_CHANGES && !trace->prog->observe)
+		value = kp_placed(value, KP_SPLIT, kp_place_bytes(value));
+	at = kp_user_put(&laid->piece, a, value, step->shift, laid->room, ROOM(laid->size),
+			 laid->at - laid->room, guard);
+	laid->user = true;
+	*slot = (struct kp_slot){ kp_user_size(arg, value), (void *)at };
+	return at;
 }
 
 /* Lay out the arguments of one operation; false if there is no memory. */
@@ -113,7 +136,7 @@ static bool lay_out(const struct kp_trace *trace, u32 i, u8 guard,
 			continue;
 		laid[a].may = !kp_in_pool(&arg[a]);
 		shift = kp_in_pool(&arg[a]) || arg[a].kind == KP_BUFFER ? step->shift : 0;
-		if (IS_ENABLED(CONFIG_KASAN) && !(i % OWN_EVERY)) {
+		if (IS_ENABLED(CONFIG_KASAN) && !(i % OWN_EVERY) && !kp_in_user(&arg[a])) {
 			laid[a].own = true;
 			laid[a].room = kmalloc(8 + shift + size, GFP_ATOMIC);
 			if (!laid[a].room)
@@ -121,7 +144,7 @@ static bool lay_out(const struct kp_trace *trace, u32 i, u8 guard,
 			laid[a].at = laid[a].room + 8 + shift;
 		} else {
 			laid[a].room = arena;
-			laid[a].at = arena + GUARD + shift;
+			laid[a].at = arena + KP_GUARD + shift;
 			arena += ROOM(size);
 			memset(laid[a].room, guard, ROOM(size));
 		}
@@ -129,6 +152,9 @@ static bool lay_out(const struct kp_trace *trace, u32 i, u8 guard,
 		slot[a].p = laid[a].at;
 		if (kp_in_pool(&arg[a]))
 			slot[a].n = kp_span_len(step->arg[a]);
+		if (kp_in_user(&arg[a]) &&
+		    !move_to_user(trace, step, a, guard, &laid[a], &slot[a]))
+			return false;
 	}
 	return true;
 }
@@ -190,6 +216,8 @@ static const char *collect(struct kp_trace *trace, u32 i, u8 guard,
 	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
 		if (!laid[a].at)
 			continue;
+		if (laid[a].user)
+			kp_user_get(&laid[a].piece);
 		if (!guarded(&laid[a], guard))
 			broken = "wrote outside of its arguments";
 		else if (!laid[a].may &&
@@ -212,9 +240,12 @@ static void release(const struct laid *laid)
 {
 	u32 a;
 
-	for (a = 0; a < KP_NR_ARGS; a++)
+	for (a = 0; a < KP_NR_ARGS; a++) {
 		if (laid[a].own)
 			kfree(laid[a].room);
+		if (laid[a].user)
+			kp_user_drop(&laid[a].piece);
+	}
 }
 
 /* Rust hands out outputs beside success alone; C leaves them where they are. */
@@ -399,6 +430,8 @@ void kp_calls_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
 	u64 view[KP_VIEW_MAX / sizeof(u64)];
 	u32 i;
 
+	if (pair->user && kp_user_attach())
+		kp_trace_broken(trace, 0, "no memory for user memory");
 	if (take_view(trace, obj, view))
 		kp_trace_begin(trace, view);
 	for (i = 0; i < prog->nr_steps; i++)

@@ -17,11 +17,32 @@
  * @KP_NEW: a handle that the operation returns; the argument is where it goes
  * @KP_TEXT: a string that ends with a NUL
  * @KP_BYTES: bytes, and their number
+ * @KP_USER_BYTES: the same, in user memory
  * @KP_OUTPUT: an integer that the operation stores where it is pointed to
  * @KP_INOUT: the same, and the operation reads it first
  * @KP_BUFFER: room for a number of bytes, and that number
+ * @KP_USER_BUFFER: the same, in user memory
  */
-enum kp_kind { KP_NUMBER, KP_BORROWED, KP_GIVEN, KP_NEW, KP_TEXT, KP_BYTES, KP_OUTPUT, KP_INOUT, KP_BUFFER };
+enum kp_kind {
+	KP_NUMBER, KP_BORROWED, KP_GIVEN, KP_NEW, KP_TEXT, KP_BYTES, KP_USER_BYTES,
+	KP_OUTPUT, KP_INOUT, KP_BUFFER, KP_USER_BUFFER,
+};
+
+/**
+ * enum kp_place - where an argument in user memory lies
+ * @KP_MAPPED: with further mapped memory around it
+ * @KP_END: at the end of mapped memory, its last bytes behind that
+ * @KP_HUGE: at the end of mapped memory; its size is said to be the largest there is
+ * @KP_SPLIT: across two pages, its last bytes on the second one
+ * @KP_CHANGES: the same, and what is on the first page changes when the second one is
+ *              touched
+ * @KP_UNMAPPED: where nothing is mapped
+ * @KP_KERNEL: at an address of the kernel's
+ */
+enum kp_place {
+	KP_MAPPED, KP_END, KP_HUGE, KP_SPLIT, KP_CHANGES, KP_UNMAPPED, KP_KERNEL,
+	KP_NR_PLACES,
+};
 
 /**
  * struct kp_name - a value that has a name in C
@@ -34,6 +55,16 @@ struct kp_name {
 };
 
 /**
+ * struct kp_part - a piece that text or bytes are made of
+ * @at: where it is; NULL ends a list
+ * @len: its length
+ */
+struct kp_part {
+	const char *at;
+	u32 len;
+};
+
+/**
  * struct kp_arg - an argument: how it is passed, and what it is drawn from
  * @name: what to call it in a printed program; NULL ends the list
  * @lo: least value
@@ -43,19 +74,21 @@ struct kp_name {
  *        that, hence mostly no power of two.
  * @kind: how it is passed
  * @size: bytes of the integer's type; 0 for an argument of a hand-written
- *        driver, which is drawn evenly and has all 64 bits
+ *        driver, which is drawn evenly and has all 64 bits. Of user memory, those of
+ *        the type of its size.
  * @is_signed: the integer's type is signed, and so are @lo and @hi
  * @min: least number of bytes
  * @max: greatest number of bytes, but for the NUL
  * @of: characters that text is made of; NULL for any but NUL
  * @nr_of: how many these are
- * @parts: pieces that text is made of, beside @of; NULL at the end, or no list
+ * @parts: pieces that text is made of, beside @of; no list if NULL
  * @numeric: text is mostly a number as a person writes it
  * @names: values that have a name; no list if NULL
  * @flags: @names are bits of which any number can be set; else the value is one
  *         of them
  * @beyond: one draw in eight is not within the limits, or has a bit that it should
- *          not have
+ *          not have. Of user memory: %KP_HUGE is one of the places.
+ * @once: the operation reads each byte once, in order: %KP_CHANGES is one of the places
  */
 struct kp_arg {
 	const char *name;
@@ -69,11 +102,12 @@ struct kp_arg {
 	u32 max;
 	const char *of;
 	u32 nr_of;
-	const char *const *parts;
+	const struct kp_part *parts;
 	bool numeric;
 	const struct kp_name *names;
 	bool flags;
 	bool beyond;
+	bool once;
 };
 
 /**
@@ -132,9 +166,10 @@ struct kp_op {
  * enum kp_context - where an operation may be called
  * @KP_ANY: anywhere; it does not sleep
  * @KP_ATOMIC: anywhere but in a hard interrupt; it does not sleep
+ * @KP_PROCESS: in process context; it does not sleep
  * @KP_SLEEPS: in process context; it may sleep
  */
-enum kp_context { KP_ANY, KP_ATOMIC, KP_SLEEPS };
+enum kp_context { KP_ANY, KP_ATOMIC, KP_PROCESS, KP_SLEEPS };
 
 /**
  * struct kp_operation - what the contract says of one operation
@@ -174,6 +209,8 @@ enum kp_verdict { KP_SILENT, KP_HOLDS, KP_BROKEN };
 
 /**
  * struct kp_observed - one operation, seen from outside
+ * @pair: the pair
+ * @prog: the program that it is one of
  * @step: what was asked
  * @res: what it gave
  * @before: the pair's view before it
@@ -181,6 +218,8 @@ enum kp_verdict { KP_SILENT, KP_HOLDS, KP_BROKEN };
  * @called: it was called; else a handle that it takes is not held
  */
 struct kp_observed {
+	const struct kp_pair *pair;
+	const struct kp_program *prog;
 	const struct kp_step *step;
 	const struct kp_result *res;
 	const void *before;
@@ -322,6 +361,11 @@ struct kp_stats {
  * @handles_at: offset in the view of what each of them shows
  * @handle_size: bytes that each shows
  * @handles_outlive: they are given back when the object is destroyed; else before
+ * @user: an operation is given user memory
+ * @after: judges the promise @after_judges when a program's object has ended, by what
+ *         was seen outside of it. Called with the program's parameters; before the
+ *         program as well, to begin anew. May be NULL.
+ * @after_judges: number of the promise in the contract
  * @init: called when the pair's module is loaded, before any case runs; may be
  *        NULL. Returns 0 or an errno, and then the module is not loaded.
  * @exit: undoes @init; may be NULL
@@ -345,6 +389,9 @@ struct kp_pair {
 	size_t handles_at;
 	size_t handle_size;
 	bool handles_outlive;
+	bool user;
+	bool (*after)(const u64 *param);
+	u32 after_judges;
 	int (*init)(void);
 	void (*exit)(void);
 };
@@ -375,6 +422,9 @@ struct kp_step_trace {
 	s32 same;
 	const char *broken;
 };
+
+/** define KP_GUARD - bytes on both sides of an argument that may not be touched */
+#define KP_GUARD	16
 
 /** define KP_UNWRITTEN - what a function finds where it is to store something */
 #define KP_UNWRITTEN	0x9d
@@ -491,9 +541,6 @@ typedef void (*kp_c_view)(const void *ops, void *obj, void *view);
 void kp_c_run(const struct kp_pair *pair, kp_c_view take_view, void *obj,
 	      const struct kp_program *prog, struct kp_trace *trace);
 
-/** define KP_PARTS - the pieces that a text is made of */
-#define KP_PARTS(...)	((const char *const[]){ __VA_ARGS__, NULL })
-
 /**
  * kp_offset() - a place in an argument, as the engine compares it
  * @at: the place, or NULL for none
@@ -520,6 +567,66 @@ static inline s64 kp_new(void *handle, void *to)
 	*(void **)to = handle;
 	return 0;
 }
+
+/**
+ * kp_user_ptr() - an argument in user memory, as C takes it
+ * @slot: the argument
+ *
+ * Return: its address
+ */
+static inline void __user *kp_user_ptr(const struct kp_slot *slot)
+{
+	return (void __user *)(unsigned long)slot->p;
+}
+
+/**
+ * struct kp_user - user memory that an operation was given
+ * @bytes: what was there; of a buffer nothing
+ * @size: the number of bytes that the operation was told
+ * @there: how many of them, from the first one on, are mapped
+ */
+struct kp_user {
+	const u8 *bytes;
+	u64 size;
+	u32 there;
+};
+
+/**
+ * struct kp_watched - two pages of user memory that are not there until touched
+ * @page: the pages
+ * @touched: called when a page is touched the first time, before that goes on. May
+ *           sleep, and may change both pages.
+ * @spoil: for the engine's own @touched
+ * @faults: pages touched so far
+ * @file: keeps the mapping
+ * @at: where they are mapped
+ */
+struct kp_watched {
+	struct page *page[2];
+	void (*touched)(struct kp_watched *w, u32 page);
+	u8 spoil;
+	u32 faults;
+	struct file *file;
+	unsigned long at;
+};
+
+/**
+ * struct kp_user_piece - an argument that is laid out in user memory
+ * @image: the same in the kernel, with guards
+ * @size: bytes in @image
+ * @at: where the first one of them lies
+ * @begin: begin of what is mapped there
+ * @end: end of that
+ * @watched: pages that it has of its own, or NULL
+ */
+struct kp_user_piece {
+	u8 *image;
+	u32 size;
+	unsigned long at;
+	unsigned long begin;
+	unsigned long end;
+	struct kp_watched *watched;
+};
 
 /**
  * KP_C_DRIVER() - the driver of C callers over one implementation
@@ -684,6 +791,10 @@ struct rnd_state;
 u64 kp_span(u32 at, u32 len);
 u32 kp_span_at(u64 span);
 u32 kp_span_len(u64 span);
+u64 kp_span_resized(u64 span, u32 len);
+u64 kp_placed(u64 span, enum kp_place place, u32 bytes);
+enum kp_place kp_place(u64 span);
+u32 kp_place_bytes(u64 span);
 bool kp_in_pool(const struct kp_arg *arg);
 bool kp_is_handle(const struct kp_arg *arg);
 bool kp_in_range(const struct kp_arg *arg, u64 value);
@@ -691,6 +802,20 @@ u64 kp_of_type(const struct kp_arg *arg, u64 value);
 void kp_draw_args(struct rnd_state *rnd, const struct kp_pair *pair,
 		  const struct kp_arg *arg, struct kp_program *prog,
 		  u64 *value, u32 step);
+
+/* user.c */
+int kp_watched_map(struct kp_watched *w);
+void kp_watched_unmap(struct kp_watched *w);
+unsigned long kp_watched_put(struct kp_watched *w, const u8 *bytes, u32 len, u32 first);
+int kp_user_attach(void);
+unsigned long kp_user_at(u32 argument);
+bool kp_in_user(const struct kp_arg *arg);
+unsigned long kp_user_put(struct kp_user_piece *p, u32 argument, u64 span, u32 shift,
+			  u8 *image, u32 size, u32 before, u8 other);
+void kp_user_get(const struct kp_user_piece *p);
+void kp_user_drop(const struct kp_user_piece *p);
+u64 kp_user_size(const struct kp_arg *arg, u64 span);
+struct kp_user kp_user(const struct kp_observed *o, u32 argument);
 
 /* text.c */
 struct seq_buf;
@@ -713,6 +838,8 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 		  enum kp_path_id path, const struct kp_program *prog);
 struct kp_result kp_once_with(const struct kp_path_param *p, void *obj, u32 op,
 			      const u64 *arg);
+s64 kp_once_slots(const struct kp_path_param *p, void *obj, u32 op,
+		  const struct kp_slot *slot);
 
 /**
  * kp_once() - carry out one operation on an object that threads may share

@@ -5,6 +5,7 @@
  * debugging does (Zeller and Hildebrandt, "Simplifying and Isolating
  * Failure-Inducing Input", IEEE TSE 28(2), 2002), in complement order only.
  */
+#include <linux/array_size.h>
 #include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/jiffies.h>
@@ -123,10 +124,11 @@ static bool shrink_number(struct shrink *s, const struct kp_arg *arg, u64 *value
 	return done;
 }
 
-static void set_span(struct kp_program *prog, u64 *span, const u8 *from, u32 len)
+/* Undo what was left out of an argument: it was @was, and that @from. */
+static void set_span(struct kp_program *prog, u64 *span, u64 was, const u8 *from)
 {
-	memcpy(prog->pool + kp_span_at(*span), from, len);
-	*span = kp_span(kp_span_at(*span), len);
+	memcpy(prog->pool + kp_span_at(was), from, kp_span_len(was));
+	*span = was;
 }
 
 /* By halves; of what is short also three at a time, and five. */
@@ -146,6 +148,7 @@ static bool shorten(struct shrink *s, const struct kp_arg *arg, u64 *span,
 	for (cut = len; cut && !s->late; cut = next_cut(cut, len)) {
 		for (at = 0; at + cut <= len && len - cut >= arg->min && !s->late;) {
 			u8 *pool = s->prog->pool + kp_span_at(*span);
+			u64 was = *span;
 
 			/* To leave out one of several that are the same is all one. */
 			if (at && !memchr_inv(pool + at, pool[at - 1], cut)) {
@@ -153,13 +156,13 @@ static bool shorten(struct shrink *s, const struct kp_arg *arg, u64 *span,
 				continue;
 			}
 			memmove(pool + at, pool + at + cut, len - at - cut);
-			*span = kp_span(kp_span_at(*span), len - cut);
+			*span = kp_span_resized(was, len - cut);
 			if (still_fails(s)) {
 				len -= cut;
 				memcpy(keep, pool, len);
 				done = true;
 			} else {
-				set_span(s->prog, span, keep, len);
+				set_span(s->prog, span, was, keep);
 				at += cut;
 			}
 		}
@@ -222,21 +225,21 @@ static bool make_plain(struct shrink *s, const struct kp_arg *arg, u64 *span,
 static bool try_both(struct shrink *s, u64 *one, u64 *two, const u32 at[2],
 		     const u32 cut[2], u8 *keep)
 {
-	u64 *span[] = { one, two };
-	u32 len[2], i;
+	u64 *span[] = { one, two }, was[] = { *one, *two };
+	u32 len, i;
 
 	for (i = 0; i < 2; i++) {
-		u8 *pool = s->prog->pool + kp_span_at(*span[i]);
+		u8 *pool = s->prog->pool + kp_span_at(was[i]);
 
-		len[i] = kp_span_len(*span[i]);
-		memcpy(keep + i * BOTH_MAX, pool, len[i]);
-		memmove(pool + at[i], pool + at[i] + cut[i], len[i] - at[i] - cut[i]);
-		*span[i] = kp_span(kp_span_at(*span[i]), len[i] - cut[i]);
+		len = kp_span_len(was[i]);
+		memcpy(keep + i * BOTH_MAX, pool, len);
+		memmove(pool + at[i], pool + at[i] + cut[i], len - at[i] - cut[i]);
+		*span[i] = kp_span_resized(was[i], len - cut[i]);
 	}
 	if (still_fails(s))
 		return true;
 	for (i = 0; i < 2; i++)
-		set_span(s->prog, span[i], keep + i * BOTH_MAX, len[i]);
+		set_span(s->prog, span[i], was[i], keep + i * BOTH_MAX);
 	return false;
 }
 
@@ -253,19 +256,21 @@ static bool shorten_equal(struct shrink *s, u64 *one, u64 *two, u32 least, u8 *k
 	memcpy(keep, s->prog->pool + kp_span_at(*one), len);
 	for (cut = len; cut && !s->late; cut = next_cut(cut, len)) {
 		for (at = 0; at + cut <= len && len - cut >= least && !s->late;) {
+			u64 was[] = { *one, *two };
+
 			for (i = 0; i < 2; i++) {
 				u8 *pool = s->prog->pool + kp_span_at(*span[i]);
 
 				memmove(pool + at, pool + at + cut, len - at - cut);
-				*span[i] = kp_span(kp_span_at(*span[i]), len - cut);
+				*span[i] = kp_span_resized(was[i], len - cut);
 			}
 			if (still_fails(s)) {
 				len -= cut;
 				memcpy(keep, s->prog->pool + kp_span_at(*one), len);
 				done = true;
 			} else {
-				set_span(s->prog, one, keep, len);
-				set_span(s->prog, two, keep, len);
+				set_span(s->prog, one, was[0], keep);
+				set_span(s->prog, two, was[1], keep);
 				at += cut;
 			}
 		}
@@ -314,6 +319,48 @@ static bool shrink_shift(struct shrink *s, u32 *shift)
 		return true;
 	*shift = was;
 	return false;
+}
+
+/* Have user memory lie where it simply is, or fewer of its bytes behind an end. */
+static bool shrink_place(struct shrink *s, u64 *span)
+{
+	u64 was = *span;
+	u32 most = kp_place_bytes(was), fewer[] = { 0, most / 2, most - 1 }, i;
+
+	if (kp_place(was) == KP_MAPPED)
+		return false;
+	*span = kp_placed(was, KP_MAPPED, 0);
+	if (still_fails(s))
+		return true;
+	for (i = 0; most && i < ARRAY_SIZE(fewer); i++) {
+		*span = kp_placed(was, kp_place(was), fewer[i]);
+		if (*span != was && still_fails(s))
+			return true;
+	}
+	*span = was;
+	return false;
+}
+
+/* Make a buffer in user memory smaller: at once, by halves, by one. */
+static bool shrink_size(struct shrink *s, const struct kp_arg *arg, u64 *span)
+{
+	u32 len = kp_span_len(*span), cut;
+	bool done = false;
+
+	for (cut = len; cut && !s->late; cut /= 2) {
+		while (len >= cut && len - cut >= arg->min) {
+			u64 was = *span;
+
+			*span = kp_span_resized(was, len - cut);
+			if (!still_fails(s)) {
+				*span = was;
+				break;
+			}
+			len -= cut;
+			done = true;
+		}
+	}
+	return done;
 }
 
 /* Any two texts of an operation. */
@@ -463,7 +510,11 @@ static bool shrink_args(struct shrink *s, u8 *keep)
 		done |= shrink_shift(s, &step->shift);
 		done |= shrink_pairs(s, arg, step->arg, keep);
 		for (a = 0; a < KP_NR_ARGS && arg[a].name && !s->late; a++) {
-			if (kp_in_pool(&arg[a])) {
+			if (kp_in_user(&arg[a]))
+				done |= shrink_place(s, &step->arg[a]);
+			if (arg[a].kind == KP_USER_BUFFER) {
+				done |= shrink_size(s, &arg[a], &step->arg[a]);
+			} else if (kp_in_pool(&arg[a])) {
 				/* What is long is shortened faster where it is plain. */
 				if (kp_span_len(step->arg[a]) > LONG)
 					done |= make_plain(s, &arg[a], &step->arg[a], keep);

@@ -11,7 +11,8 @@
  * values that have a name in C go by it, flags are joined with |. Text and bytes
  * are in double quotes, with the escapes of print_byte() for what does not print;
  * "a"*3 is "aaa", and + joins two. @N at the end has all text and bytes of the call
- * lie N bytes behind a multiple of 8.
+ * lie N bytes behind a multiple of 8. User memory says right behind its bytes, or its
+ * size, where it lies, as "a"@unmapped or 8@end+1, see places[].
  * #2 is the handle at place 2 of those that the program holds, or, as the last argument
  * of an operation that returns one, that place.
  * # begins a comment. What an operation only writes is not an argument here.
@@ -120,6 +121,28 @@ static bool given(const struct kp_arg *arg)
 	return arg->kind != KP_OUTPUT;
 }
 
+/* Behind those of @with_bytes stands how many bytes are behind the end, if any. */
+static const struct {
+	const char *word;
+	bool with_bytes;
+} places[KP_NR_PLACES] = {
+	[KP_MAPPED] = { "mapped" },
+	[KP_END] = { "end", true },
+	[KP_HUGE] = { "huge" },
+	[KP_SPLIT] = { "split", true },
+	[KP_CHANGES] = { "changes", true },
+	[KP_UNMAPPED] = { "unmapped" },
+	[KP_KERNEL] = { "kernel" },
+};
+
+static void print_place(struct seq_buf *s, u64 span)
+{
+	if (kp_place(span) != KP_MAPPED)
+		seq_buf_printf(s, "@%s", places[kp_place(span)].word);
+	if (kp_place_bytes(span))
+		seq_buf_printf(s, "+%u", kp_place_bytes(span));
+}
+
 static void print_value(struct seq_buf *s, const struct kp_program *prog,
 			const struct kp_arg *arg, u64 value)
 {
@@ -128,7 +151,9 @@ static void print_value(struct seq_buf *s, const struct kp_program *prog,
 	else if (kp_is_handle(arg))
 		seq_buf_printf(s, "#%llu", value);
 	else
-		print_number(s, arg, value);
+		print_number(s, arg, arg->kind == KP_USER_BUFFER ? kp_span_len(value) : value);
+	if (kp_in_user(arg))
+		print_place(s, value);
 }
 
 /**
@@ -221,6 +246,7 @@ static void print_outs(struct seq_buf *s, const struct kp_trace *trace, u32 step
 	const struct kp_arg *arg = trace->pair->op[at->op].arg;
 	const u8 *kept = trace->kept + t->outs_at, *at_now;
 	u32 a, size;
+	bool buffer;
 
 	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
 		if (arg[a].kind < KP_OUTPUT)
@@ -229,7 +255,9 @@ static void print_outs(struct seq_buf *s, const struct kp_trace *trace, u32 step
 			seq_buf_printf(s, ", %s not kept", arg[a].name);
 			continue;
 		}
-		size = arg[a].kind == KP_BUFFER ? at->arg[a] : arg[a].size;
+		buffer = arg[a].kind == KP_BUFFER || arg[a].kind == KP_USER_BUFFER;
+		size = arg[a].kind == KP_BUFFER ? at->arg[a] :
+		       buffer ? kp_span_len(at->arg[a]) : arg[a].size;
 		at_now = kept;
 		kept += size;
 		/* Untouched: as for a caller in Rust, which has no output then. */
@@ -238,7 +266,7 @@ static void print_outs(struct seq_buf *s, const struct kp_trace *trace, u32 step
 		if (arg[a].kind == KP_OUTPUT && t->hides)
 			continue;
 		seq_buf_printf(s, ", %s ", arg[a].name);
-		if (arg[a].kind == KP_BUFFER)
+		if (buffer)
 			print_bytes(s, at_now, size);
 		else
 			print_number(s, &arg[a], number_at(at_now, &arg[a]));
@@ -518,6 +546,49 @@ static u64 get_bytes(struct reader *r, const struct kp_arg *arg,
 	return kp_span(at, len);
 }
 
+/* The size of a buffer in user memory, up to where it lies. */
+static u64 get_size(struct reader *r, const struct kp_arg *arg)
+{
+	char word[WORD_MAX];
+	u32 size = 0;
+
+	if (get_word(r, " @\t\r\n#", word) &&
+	    (kstrtou32(word, 10, &size) || size < arg->min || size > arg->max))
+		refuse(r, "%s: '%s' is no number of bytes between %u and %u", arg->name, word,
+		       arg->min, arg->max);
+	return kp_span(0, size);
+}
+
+/* Where user memory lies: right behind it, or it is simply there. */
+static u64 get_place(struct reader *r, const struct kp_arg *arg, u64 span)
+{
+	char word[WORD_MAX];
+	u32 p, bytes = 0;
+
+	if (r->failed || *r->at != '@' || !isalpha(r->at[1]))
+		return span;
+	r->at++;
+	if (!get_word(r, " +\t\r\n#", word))
+		return span;
+	for (p = 0; p < KP_NR_PLACES && strcmp(places[p].word, word); p++)
+		;
+	if (p == KP_NR_PLACES || (p == KP_HUGE && !arg->beyond) ||
+	    (p == KP_CHANGES && !arg->once)) {
+		refuse(r, "%s: '%s' is no place in user memory that it can have", arg->name,
+		       word);
+		return span;
+	}
+	if (*r->at == '+') {
+		r->at++;
+		if (get_word(r, " \t\r\n#", word) &&
+		    (kstrtou32(word, 10, &bytes) || !places[p].with_bytes ||
+		     bytes > kp_span_len(span)))
+			refuse(r, "%s: '%s' behind the + is no number of its last bytes",
+			       arg->name, word);
+	}
+	return kp_placed(span, p, bytes);
+}
+
 static u32 get_shift(struct reader *r)
 {
 	char word[WORD_MAX];
@@ -579,10 +650,14 @@ static void get_step(struct reader *r, const struct kp_pair *pair,
 			refuse(r, "%s: %s is missing", word, arg[a].name);
 		else if (kp_in_pool(&arg[a]))
 			step->arg[a] = get_bytes(r, &arg[a], prog);
+		else if (arg[a].kind == KP_USER_BUFFER)
+			step->arg[a] = get_size(r, &arg[a]);
 		else
 			step->arg[a] = get_number(r, &arg[a]);
 		if (arg[a].kind == KP_BUFFER && step->arg[a] > KP_BYTES_MAX)
 			refuse(r, "%s: at most %u bytes", arg[a].name, KP_BYTES_MAX);
+		if (kp_in_user(&arg[a]))
+			step->arg[a] = get_place(r, &arg[a], step->arg[a]);
 	}
 	if (!r->failed)
 		step->shift = get_shift(r);

@@ -172,7 +172,8 @@ void kp_trace_step(struct kp_trace *trace, u32 step,
 	if (!view)
 		return;
 
-	o = (struct kp_observed){ s, res, trace->view, view, !t->skipped };
+	o = (struct kp_observed){ pair, trace->prog, s, res, trace->view, view,
+				  !t->skipped };
 	t->view = kp_hash(KP_HASH_START, view, pair->view_size);
 	for (i = 0; i < pair->nr_invariants; i++) {
 		const struct kp_invariant *inv = &pair->invariant[i];
@@ -283,6 +284,8 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 
 	kp_trace_start(trace, pair, path, prog);
 	trace->alive = true;
+	if (pair->after)
+		pair->after(prog->param);
 	kp_watch(trace, false);
 	obj = kp_create(pair, path, prog->param);
 	if (IS_ERR(obj)) {
@@ -291,14 +294,16 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 		if (pair->creation && !errno_allowed(pair->creation, trace->err))
 			kp_trace_broken(trace, 0,
 					"an errno of its creation that its row does not list");
-		return;
+	} else {
+		kp_watch(trace, true);
+		kp_run(pair, path, obj, prog, trace);
+		kp_destroy(pair, path, obj);
+		kp_watch(NULL, false);
+		if (trace->nr != prog->nr_steps)
+			kp_trace_broken(trace, trace->nr, "the driver skipped operations");
 	}
-	kp_watch(trace, true);
-	kp_run(pair, path, obj, prog, trace);
-	kp_destroy(pair, path, obj);
-	kp_watch(NULL, false);
-	if (trace->nr != prog->nr_steps)
-		kp_trace_broken(trace, trace->nr, "the driver skipped operations");
+	if (pair->after)
+		kp_trace_judge(trace, pair->after_judges, pair->after(prog->param));
 }
 
 /**
@@ -340,6 +345,31 @@ struct kp_result kp_once_with(const struct kp_path_param *p, void *obj, u32 op,
 }
 EXPORT_SYMBOL_GPL(kp_once_with);
 
+/**
+ * kp_once_slots() - carry out one operation with arguments that the caller lays out
+ * @p: the path, of a pair whose glue is generated
+ * @obj: an object that the path's driver has made
+ * @op: the operation
+ * @slot: its arguments, in the order of the contract
+ *
+ * As kp_once_with(), for operations that take more than numbers.
+ *
+ * Context: that of the operation.
+ * Return: what it returned; -EIO if that breaks the contract's list of errnos
+ */
+s64 kp_once_slots(const struct kp_path_param *p, void *obj, u32 op,
+		  const struct kp_slot *slot)
+{
+	struct kp_result res = { .out = KP_POISON };
+
+	p->pair->path[p->id]->call[op](obj, slot, &res);
+	if (p->pair->op[op].returns == KP_RET_RESULT && res.ret < 0 &&
+	    !errno_allowed(&p->pair->operation[op], res.ret))
+		return -EIO;
+	return res.ret;
+}
+EXPORT_SYMBOL_GPL(kp_once_slots);
+
 /* An operation's errno; 0 for success, and the same for all that are no errno. */
 static s32 errno_of(const struct kp_trace *trace, u32 step)
 {
@@ -380,7 +410,7 @@ static bool get_slots(const struct kp_program *prog, const struct kp_step *step,
 		u64 value = step->arg[a];
 		u8 *at;
 
-		slot[a].n = value;
+		slot[a].n = kp_in_user(&arg[a]) ? kp_span_len(value) : value;
 		if (!kp_in_pool(&arg[a]))
 			continue;
 		slot[a].n = kp_span_len(value);

@@ -4,8 +4,7 @@
 //!
 //! A parsed message is committed once.
 
-#[path = "../../../rust-stub/tlv.rs"]
-mod tlv;
+use super::port as tlv;
 
 fn misuse(attrs: tlv::Attrs<'_, '_>) -> u32 {
     #[cfg(misuse)]

@@ -4,15 +4,14 @@
 //!
 //! A user address cannot be dereferenced, not even in unsafe code.
 
-#[path = "../../../rust-stub/tlv.rs"]
-mod tlv;
+use super::glue::UserMemory;
 
 use kernel::uaccess::UserPtr;
 
-fn misuse(ptr: UserPtr) -> tlv::Span {
+fn misuse(ptr: UserPtr) -> UserMemory {
     #[cfg(misuse)]
     // SAFETY: None; this must not compile.
     let _ = unsafe { *ptr };
 
-    tlv::Span::new(ptr, 4)
+    UserMemory::new(ptr, 4)
 }

@@ -4,12 +4,14 @@
 //!
 //! What was found in a message cannot outlive the bytes that it points into.
 
-#[path = "../../../rust-stub/tlv.rs"]
-mod tlv;
+use super::{
+    glue::UserMemory,
+    port as tlv, //
+};
 
 use kernel::prelude::*;
 
-fn misuse(table: &tlv::RustTable, span: tlv::Span) -> Result<u32> {
+fn misuse(table: &tlv::RustTable, span: UserMemory) -> Result<u32> {
     let mut found = tlv::Found::default();
 
     #[cfg(misuse)]

@@ -4,12 +4,14 @@
 //!
 //! A piece of user memory cannot be read again: reading it uses it up.
 
-#[path = "../../../rust-stub/tlv.rs"]
-mod tlv;
+use super::{
+    glue::UserMemory,
+    port as tlv, //
+};
 
 use kernel::prelude::*;
 
-fn misuse(span: tlv::Span, room: &mut tlv::Room, again: &mut tlv::Room) -> Result {
+fn misuse(span: UserMemory, room: &mut tlv::Room, again: &mut tlv::Room) -> Result {
     tlv::Message::read(span, room)?;
     #[cfg(misuse)]
     tlv::Message::read(span, again)?;

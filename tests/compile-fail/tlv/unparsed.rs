@@ -4,8 +4,7 @@
 //!
 //! A message that has not been parsed to its end cannot be committed.
 
-#[path = "../../../rust-stub/tlv.rs"]
-mod tlv;
+use super::port as tlv;
 
 use kernel::prelude::*;
 

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Functions that take user memory, and bugs in a port of each: one run must tell each of them."""
+
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+
+from .live import Run, cases, needs_kernel
+
+PAIRS = Path(__file__).resolve().parent / "pairs"
+
+#: What is there once in the port, what takes its place, and how the program begins that shows it.
+BUGS = (
+    # Reads by words, and so beyond the end.
+    ("    let bytes = room.get_mut(..from.len()).ok_or(EMSGSIZE)?;\n\n"
+     "    from.into_slice().reader().read_slice(bytes)?;\n    Ok(bytes)",
+     "    let (ptr, len) = from.into_parts();\n"
+     "    let words = room.get_mut(..(len + 3) & !3).ok_or(EMSGSIZE)?;\n\n"
+     "    UserMemory::new(ptr, words.len())\n        .into_slice()\n        .reader()\n"
+     "        .read_slice(words)?;\n    Ok(&room[..len])", 'parcel_sum "a"@end'),
+    # Copies less than it says.
+    ("write_slice(&[byte; 32][..size])?;", "write_slice(&[byte; 32][..size.min(31)])?;",
+     "parcel_fill 32 0"),
+    # Fills what it refuses.
+    ("    if from.len() > to.len() {\n",
+     "    if from.len() > to.len() {\n        to.into_slice().writer().write_slice(&[0])?;\n",
+     'parcel_move 1 "aa"'),
+)
+#: One of its own: a look at what has been read already.
+TWICE = ("    from.into_slice().reader().read_slice(bytes)?;",
+         "    let mut reader = from.into_slice().reader();\n\n"
+         "    reader.clone_reader().read_slice(bytes)?;\n    reader.read_slice(bytes)?;")
+
+
+@needs_kernel
+class TestUserMemory(unittest.TestCase):
+    """scripts/kparity run PAIR=parcel PAIRS_DIR=..."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def with_bugs(self, *bugs: tuple[str, str]) -> Run:
+        """A run of lane check with bugs in the port."""
+        pairs = self.folder / "pairs"
+        shutil.rmtree(pairs, ignore_errors=True)
+        shutil.copytree(PAIRS / "parcel", pairs / "parcel")
+        port = pairs / "parcel/parcel.rs"
+        text = port.read_text()
+        for where, what in bugs:
+            self.assertEqual(text.count(where), 1, where)
+            text = text.replace(where, what)
+        port.write_text(text)
+        return Run(self.folder / "out", "PAIR=parcel", f"PAIRS_DIR={pairs}", "ACCEL=tcg",
+                   "LANE=check")
+
+    def test_right(self) -> None:
+        """A right port passes, in both lanes, and so does a program with all places."""
+        ended = Run(self.folder / "out", "PAIR=parcel", f"PAIRS_DIR={PAIRS}", "ACCEL=tcg").end()
+        self.assertEqual(ended.status, 0, ended.show())
+        self.assertEqual(cases(ended.results())["parcel", "regress", "rust->c"]["status"], "pass")
+
+    def assert_told(self, run: Run, programs: list[str]) -> None:
+        """Lockstep with the port fails, and tells these programs."""
+        ended = run.end()
+        self.assertEqual(ended.status, 1, ended.show())
+        rows = cases(ended.results())
+        for path in ("c->c", "rust->c"):
+            self.assertEqual(rows["parcel", "lockstep", path]["status"], "pass")
+        for path in ("c->rust", "rust->rust"):
+            told = [failure["program"][1] for failure in
+                    rows["parcel", "lockstep", path]["failures"] if failure["program"]]
+            for program in programs:
+                self.assertTrue([line for line in told if line.startswith(program)],
+                                f"{program} is not in {told}")
+
+    def test_wrong(self) -> None:
+        """All bugs are told by one run, each as its smallest program."""
+        self.assert_told(self.with_bugs(*(bug[:2] for bug in BUGS)), [bug[2] for bug in BUGS])
+
+    def test_read_twice(self) -> None:
+        """Bytes that change once they have been read show that they are read again."""
+        self.assert_told(self.with_bugs(TWICE), ['parcel_sum "aaaaaaaaaaaaaaaaa"@changes+1'])
+
+    def test_refused(self) -> None:
+        """A place that an argument cannot have is told, with its line."""
+        program = self.folder / "program"
+        for line, what in (('parcel_sum "abc"@end+4',
+                            "data: '4' behind the + is no number of its last bytes"),
+                           ("parcel_fill 8@huge 1", "buf: 'huge' is no place in user memory"),
+                           ("parcel_fill 41 1",
+                            "buf: '41' is no number of bytes between 0 and 40")):
+            program.write_text(f"parcel\n{line}\n")
+            ended = Run(self.folder / "out", "PAIR=parcel", f"PAIRS_DIR={PAIRS}", "ACCEL=tcg",
+                        f"PROGRAM={program}").end()
+            self.assertEqual(ended.status, 1, ended.show())
+            self.assertIn(f"line 2: {what}", ended.said)
+
+
+if __name__ == "__main__":
+    unittest.main()
