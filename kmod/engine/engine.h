@@ -21,7 +21,10 @@
  * @KP_INOUT: the same, and the operation reads it first
  * @KP_BUFFER: room for a number of bytes, and that number
  */
-enum kp_kind { KP_NUMBER, KP_BORROWED, KP_GIVEN, KP_NEW, KP_TEXT, KP_BYTES, KP_OUTPUT, KP_INOUT, KP_BUFFER };
+enum kp_kind {
+	KP_NUMBER, KP_BORROWED, KP_GIVEN, KP_NEW, KP_TEXT, KP_BYTES,
+	KP_OUTPUT, KP_INOUT, KP_BUFFER,
+};
 
 /**
  * struct kp_name - a value that has a name in C
