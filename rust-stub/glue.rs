@@ -341,6 +341,12 @@ impl<T: AlwaysRefCounted + Send + Sync + 'static> Handle for ARef<T> {
     }
 }
 
+impl<T: Send + Sync + 'static> Handle for KBox<T> {
+    fn lend(&self) -> &T {
+        self
+    }
+}
+
 impl<T: Send + Sync + 'static> Handle for Arc<T> {
     fn lend(&self) -> ArcBorrow<'_, T> {
         self.as_arc_borrow()

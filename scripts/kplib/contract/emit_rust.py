@@ -388,10 +388,17 @@ def _invoker(pair: str, function: Function, called: str, generic: str = "",
             f"        {'slot' if slots else '_'}: *const bindings::kp_slot,\n"
             "        res: *mut bindings::kp_result,\n    ) {\n"
             "        // SAFETY: The engine lays out the arguments as the contract's row says, and\n"
-            f"        // `res` is its own.{before and _ROLES}\n"
+            f"        // `res` is its own.{before and _ROLES}{_handles_held(function)}\n"
             f"        unsafe {{\n{slots}{before}\n"
             f"            (*res).ret = {body};\n        }}\n"
             "    }\n")
+
+
+def _handles_held(function: Function) -> str:
+    """What the engine sees to where an operation has to do with handles."""
+    return """ Handles
+        // are those that it holds on this path, and it gives them back when the contract asks for
+        // it.""" if function.returns.new or any(p.handle for p in function.parameters) else ""
 
 
 _ROLES = """ It has made the object, and
