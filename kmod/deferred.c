@@ -97,8 +97,8 @@ static void deferred_work(struct work_struct *work)
 	deferred_put(d);
 }
 
-static struct deferred *deferred_create(deferred_fn fn, deferred_fn release,
-					void *data)
+struct deferred *deferred_create(deferred_fn fn, deferred_fn release,
+				 void *data)
 {
 	struct deferred *d = kzalloc_obj(*d);
 
@@ -115,7 +115,7 @@ static struct deferred *deferred_create(deferred_fn fn, deferred_fn release,
 	return d;
 }
 
-static int deferred_arm(struct deferred *d, u32 repeats, u32 delay_ms)
+int deferred_arm(struct deferred *d, u32 repeats, u32 delay_ms)
 {
 	unsigned long delay;
 	int err = -EBUSY;
@@ -133,7 +133,7 @@ static int deferred_arm(struct deferred *d, u32 repeats, u32 delay_ms)
 	return err;
 }
 
-static bool deferred_cancel(struct deferred *d)
+bool deferred_cancel(struct deferred *d)
 {
 	bool armed;
 
@@ -147,7 +147,7 @@ static bool deferred_cancel(struct deferred *d)
 	return armed;
 }
 
-static bool deferred_cancel_sync(struct deferred *d)
+bool deferred_cancel_sync(struct deferred *d)
 {
 	/* Until this is done the callback cannot re-arm itself. */
 	if (!cancel_delayed_work_sync(&d->work))
@@ -159,33 +159,33 @@ static bool deferred_cancel_sync(struct deferred *d)
 	return true;
 }
 
-static void deferred_flush(struct deferred *d)
+void deferred_flush(struct deferred *d)
 {
 	flush_delayed_work(&d->work);
 }
 
-static void deferred_detach(struct deferred *d)
+void deferred_detach(struct deferred *d)
 {
 	deferred_put(d);
 }
 
-static void deferred_destroy(struct deferred *d)
+void deferred_destroy(struct deferred *d)
 {
 	deferred_cancel_sync(d);
 	deferred_put(d);
 }
 
-static bool deferred_armed(struct deferred *d)
+bool deferred_armed(struct deferred *d)
 {
 	return delayed_work_pending(&d->work);
 }
 
-static u32 deferred_runs(struct deferred *d)
+u32 deferred_runs(struct deferred *d)
 {
 	return READ_ONCE(d->runs);
 }
 
-static void deferred_view(struct deferred *d, struct deferred_view *view)
+void deferred_view(struct deferred *d, struct deferred_view *view)
 {
 	spin_lock(&d->lock);
 	view->armed = deferred_armed(d);
@@ -197,16 +197,3 @@ static void deferred_view(struct deferred *d, struct deferred_view *view)
 	view->delay = view->armed ? d->delay : 0;
 	spin_unlock(&d->lock);
 }
-
-const struct deferred_ops deferred_c = {
-	.create = deferred_create,
-	.destroy = deferred_destroy,
-	.detach = deferred_detach,
-	.arm = deferred_arm,
-	.cancel = deferred_cancel,
-	.cancel_sync = deferred_cancel_sync,
-	.flush = deferred_flush,
-	.armed = deferred_armed,
-	.runs = deferred_runs,
-	.view = deferred_view,
-};

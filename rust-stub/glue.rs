@@ -341,6 +341,12 @@ impl<T: AlwaysRefCounted + Send + Sync + 'static> Handle for ARef<T> {
     }
 }
 
+impl<T: Send + Sync + 'static> Handle for KBox<T> {
+    fn lend(&self) -> &T {
+        self
+    }
+}
+
 impl<T: Send + Sync + 'static> Handle for Arc<T> {
     fn lend(&self) -> ArcBorrow<'_, T> {
         self.as_arc_borrow()
@@ -412,6 +418,103 @@ pub(crate) unsafe fn found<H: Handle, F>(made: *mut F) -> Result<H> {
 
     // SAFETY: By the safety requirements of this function, as it is no error.
     unsafe { H::try_from_foreign(handle.cast()) }.ok_or(EFAULT)
+}
+
+/// Takes an object back that C owned.
+///
+/// # Safety
+///
+/// As for [`released`].
+#[inline]
+pub(crate) unsafe fn reclaimed<T: Unpin + 'static, F>(object: *mut F) -> T {
+    // SAFETY: By the safety requirements of this function.
+    let object = unsafe { Pin::<KBox<T>>::from_foreign(object.cast()) };
+
+    KBox::into_inner(Pin::into_inner(object))
+}
+
+/// A callback and what belongs to it, which is dropped when it is not called any more.
+pub(crate) trait Task: Send + Sync + 'static {
+    /// The callback; the contract says where it runs.
+    fn run(&self);
+}
+
+/// A function that C hands over, or is handed: it is called with the data of its callback.
+///
+/// # Safety
+///
+/// It is called with that data alone, and while that lives.
+pub(crate) type Run = Option<unsafe extern "C" fn(data: *mut c_void)>;
+
+/// A callback of C's: a function, the one to call at the end, and the data of both.
+///
+/// # Invariants
+///
+/// Both may be called with the data, from any task; the second one once, and neither afterwards.
+pub(crate) struct Callback {
+    run: Run,
+    release: Run,
+    data: *mut c_void,
+}
+
+// SAFETY: By the type invariant.
+unsafe impl Send for Callback {}
+// SAFETY: By the type invariant.
+unsafe impl Sync for Callback {}
+
+impl Callback {
+    /// Takes it over.
+    ///
+    /// # Safety
+    ///
+    /// `run` and `release` must be safe to call with `data`, from any task and `run` from several
+    /// at once, until `release` has been called; that is done once, and by this type.
+    pub(crate) unsafe fn new(run: Run, release: Run, data: *mut c_void) -> Self {
+        // INVARIANT: By the safety requirements of this function.
+        Self { run, release, data }
+    }
+}
+
+impl Task for Callback {
+    #[inline]
+    fn run(&self) {
+        if let Some(run) = self.run {
+            // SAFETY: By the type invariant; `release` is called by drop alone.
+            unsafe { run(self.data) };
+        }
+    }
+}
+
+impl Drop for Callback {
+    fn drop(&mut self) {
+        if let Some(release) = self.release {
+            // SAFETY: By the type invariant; a drop happens once, and nothing runs any more.
+            unsafe { release(self.data) };
+        }
+    }
+}
+
+/// A task as C takes it: what to call, what to call at the end, and the data of both. C must call
+/// the second one once, and neither afterwards.
+pub(crate) fn callback<T: Task>(task: T) -> Result<(Run, Run, *mut c_void)> {
+    /// # Safety
+    ///
+    /// `data` must be of a task of this type that has not been released.
+    unsafe extern "C" fn run<T: Task>(data: *mut c_void) {
+        // SAFETY: By the safety requirements of this function.
+        unsafe { &*data.cast::<T>() }.run();
+    }
+
+    /// # Safety
+    ///
+    /// As for `run`, which is not called afterwards.
+    unsafe extern "C" fn release<T: Task>(data: *mut c_void) {
+        // SAFETY: By the safety requirements of this function.
+        drop(unsafe { KBox::from_raw(data.cast::<T>()) });
+    }
+
+    let data = KBox::into_raw(KBox::new(task, GFP_KERNEL)?).cast();
+    Ok((Some(run::<T>), Some(release::<T>), data))
 }
 
 /// The arguments of one call, laid out by the engine.

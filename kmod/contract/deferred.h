@@ -21,7 +21,7 @@
 /** struct deferred - an object; each implementation has its own definition */
 struct deferred;
 
-/** typedef deferred_fn - what a user hands over together with its data */
+/** typedef deferred_fn - a user's function, called with the user's data */
 typedef void (*deferred_fn)(void *data);
 
 /**
@@ -45,72 +45,97 @@ struct deferred_view {
 };
 
 /**
- * struct deferred_ops - the interface, once for each implementation
+ * deferred_create() - make an object that is not armed
+ * @fn: called with @data by a worker, where it may sleep. May call anything
+ *	but deferred_destroy(), deferred_cancel_sync() and deferred_flush(), which
+ *	wait for it.
+ * @release: called with @data once, after the last run
+ * @data: the user's. Both functions must be ready to be called on any task and,
+ *	though this object does not do so, @fn on several at the same time.
  *
- * @create: Make an object, not armed, whose callback calls @fn with @data. The
- *	caller owns the object and gives it to @destroy or @detach. @data
- *	belongs to the object from now on: @release is called for it once,
- *	after the last run; on error before create returns. Both functions may
- *	be called from any task. @fn runs in process context and may sleep; it
- *	never runs twice at the same time. It may call any operation but
- *	@destroy, @cancel_sync and @flush, which wait for it.
- *	Return: the object; ERR_PTR(-ENOMEM).
- *	Context: process, may sleep.
- *
- * @destroy: Take back what is armed, wait for a callback that runs, and give
- *	the object back. @release has been called when destroy returns.
- *	Context: process, may sleep.
- *
- * @detach: Give the object back as it is. What is armed still runs and, if it
- *	shall, re-arms itself; @release is called when no more runs follow,
- *	by the last one or, when not armed, before detach returns.
- *	Context: process, as @release may need.
- *
- * @arm: Run the callback in @delay_ms milliseconds or a little later, with 0
- *	as soon as possible, and let it re-arm itself @repeats times with the
- *	same delay. The queue takes a reference on the object.
- *	Return: 0; -EINVAL for @repeats or @delay_ms beyond the greatest, first;
- *	-EBUSY while armed, or while someone cancels. On error nothing has
- *	changed.
- *	Context: process, does not sleep. Takes the inner lock.
- *
- * @cancel: Take back what is armed and stop repeating, without waiting for a
- *	callback that runs.
- *	Return: true if it was armed, and then it does not run.
- *	Context: process, does not sleep. Takes the inner lock.
- *
- * @cancel_sync: As @cancel, and wait for a callback that runs. It does not
- *	run afterwards unless armed anew.
- *	Return: true if it was armed, and then it does not run.
- *	Context: process, may sleep. Takes the inner lock.
- *
- * @flush: Run what is armed now instead of later, and wait for it. A callback
- *	that re-arms itself is armed again afterwards, with its whole delay.
- *	Context: process, may sleep. Takes no lock of this object.
- *
- * @armed: Ask whether the callback is queued.
- *	Context: any, does not sleep, takes no lock.
- *
- * @runs: How often the callback has run, modulo 2^32, the one that runs
- *	included.
- *	Context: any, does not sleep, takes no lock.
- *
- * @view: Describe the state; @view is zeroed. No callback may be running.
- *	Context: as @arm.
+ * Return: the object, owned by the caller, who gives it to deferred_destroy() or
+ *         deferred_detach(); or an ERR_PTR
  */
-struct deferred_ops {
-	struct deferred *(*create)(deferred_fn fn, deferred_fn release,
-				   void *data);
-	void (*destroy)(struct deferred *d);
-	void (*detach)(struct deferred *d);
-	int (*arm)(struct deferred *d, u32 repeats, u32 delay_ms);
-	bool (*cancel)(struct deferred *d);
-	bool (*cancel_sync)(struct deferred *d);
-	void (*flush)(struct deferred *d);
-	bool (*armed)(struct deferred *d);
-	u32 (*runs)(struct deferred *d);
-	void (*view)(struct deferred *d, struct deferred_view *view);
-};
+struct deferred *deferred_create(deferred_fn fn, deferred_fn release,
+				 void *data);
+
+/**
+ * deferred_destroy() - take back what is armed, and release the object
+ * @d: the object; no one may use it any more
+ *
+ * Waits for a callback that runs. The data has been released on return.
+ */
+void deferred_destroy(struct deferred *d);
+
+/**
+ * deferred_detach() - let go of the object as it is
+ * @d: the object; no one may use it any more
+ *
+ * What is armed still runs and, if it shall, re-arms itself. The data is released
+ * when no more runs follow: by the last one or, when not armed, before return.
+ */
+void deferred_detach(struct deferred *d);
+
+/**
+ * deferred_arm() - run the callback later
+ * @d: the object
+ * @repeats: how often it re-arms itself then, with the same delay
+ * @delay_ms: milliseconds, or a little more; 0 is as soon as possible
+ *
+ * Return: 0; -EINVAL for @repeats or @delay_ms beyond the greatest; -EBUSY while
+ *         armed, or while someone cancels
+ */
+int deferred_arm(struct deferred *d, u32 repeats, u32 delay_ms);
+
+/**
+ * deferred_cancel() - take back what is armed and stop repeating
+ * @d: the object
+ *
+ * Does not wait for a callback that runs.
+ *
+ * Return: true if it was armed, and then it does not run
+ */
+bool deferred_cancel(struct deferred *d);
+
+/**
+ * deferred_cancel_sync() - take back what is armed, and wait for what runs
+ * @d: the object; afterwards it does not run unless armed anew
+ *
+ * Return: as for deferred_cancel()
+ */
+bool deferred_cancel_sync(struct deferred *d);
+
+/**
+ * deferred_flush() - run what is armed now instead of later, and wait for it
+ * @d: the object; if the callback re-arms itself, with its whole delay, it is armed
+ *	again afterwards
+ */
+void deferred_flush(struct deferred *d);
+
+/**
+ * deferred_armed() - ask whether the callback is queued
+ * @d: the object
+ *
+ * Return: whether it is
+ */
+bool deferred_armed(struct deferred *d);
+
+/**
+ * deferred_runs() - count the runs
+ * @d: the object
+ *
+ * Return: how often the callback has run, modulo 2^32, one that runs now included
+ */
+u32 deferred_runs(struct deferred *d);
+
+/**
+ * deferred_view() - describe the state
+ * @d: the object; its callback is not running
+ * @view: receives the state; zeroed
+ *
+ * Context: as for deferred_arm().
+ */
+void deferred_view(struct deferred *d, struct deferred_view *view);
 
 /**
  * deferred_in_worker() - whether a callback is where the contract promises
@@ -125,17 +150,25 @@ struct deferred_ops {
 bool deferred_in_worker(void);
 
 /*
- * What the callbacks of the suite report, in either language. Each object has
- * a probe, by number; the suite keeps what it saw.
+ * What the suite hands over, in either language, is a probe: a number by which the
+ * suite keeps what the callback saw.
  */
 #define DEFERRED_PROBES		6	/* how many there are */
 #define DEFERRED_DETACHED	4	/* the probe of objects that are detached */
 
-/** deferred_saw_run() - the callback of @probe runs; it may sleep here */
-void deferred_saw_run(u32 probe);
+/** deferred_saw_run() - the callback of probe @data runs; it may sleep here */
+void deferred_saw_run(void *data);
 
-/** deferred_saw_release() - the data of @probe has been released */
-void deferred_saw_release(u32 probe);
+/** deferred_saw_release() - the data of probe @data has been released */
+void deferred_saw_release(void *data);
+
+/**
+ * deferred_released_once() - judge what the callback of a program's object saw
+ * @param: the program's probe; it is as new afterwards
+ *
+ * Return: whether its data was released once, and nothing ran then or later
+ */
+bool deferred_released_once(const u64 *param);
 
 /**
  * deferred_wait_release() - wait until the data of a probe is released
@@ -147,47 +180,54 @@ void deferred_saw_release(u32 probe);
  */
 int deferred_wait_release(u32 probe);
 
-/* The operations, in the order of both languages' tables. */
-enum deferred_op {
-	DEFERRED_NOOP, DEFERRED_ARM, DEFERRED_CANCEL, DEFERRED_CANCEL_SYNC,
-	DEFERRED_FLUSH, DEFERRED_ARMED, DEFERRED_RUNS, DEFERRED_DETACH,
-};
+struct deferred_ops;
 
-extern const struct deferred_ops deferred_c;
-extern const struct deferred_ops deferred_rust;
+/**
+ * deferred_detach_armed() - make another object, arm it and detach it
+ * @ops: the side that is used
+ * @repeats: as for deferred_arm(), whose delay is 0
+ *
+ * Return: how often it ran before its data was released
+ */
+int deferred_detach_armed(const struct deferred_ops *ops, u32 repeats);
 
-extern const struct kp_driver deferred_rust_over_c;
-extern const struct kp_driver deferred_rust_over_rust;
+KP_OBJECT(struct deferred, struct deferred_view, deferred_view)
+KP_CREATE(deferred_create, SLEEPS, KP_RESULT(struct deferred *, -ENOMEM),
+	  KP_CALLBACK(deferred_fn, task, deferred_saw_run, deferred_saw_release,
+		      .hi = DEFERRED_DETACHED - 1),
+	  .owns = "the data belongs to the object",
+	  .on_error = "the data was released before return")
+KP_DESTROY(deferred_destroy, SLEEPS, .locks = "takes the inner spinlock")
+KP_CONSUME(deferred_detach, SLEEPS, .owns = "the queue alone holds what is armed")
 
-#endif
+/*
+ * Delays are an hour at least: in a program nothing fires by itself, so that
+ * results do not depend on time. One more than the greatest is refused.
+ */
+KP_METHOD(deferred_arm, PROCESS, KP_ERRNO(-EINVAL, -EBUSY),
+	  KP_NUMBER(u32, repeats, .hi = DEFERRED_MAX_REPEATS + 1),
+	  KP_NUMBER(u32, delay_ms, .lo = 3600000, .hi = DEFERRED_MAX_DELAY + 1),
+	  .weight = 8, .locks = "takes the inner spinlock",
+	  .owns = "the queue takes a reference on the object",
+	  .on_error = "the object is as it was")
+KP_METHOD(deferred_cancel, PROCESS, KP_BOOL, .weight = 8,
+	  .locks = "takes the inner spinlock",
+	  .owns = "the queue's reference is dropped if it was armed")
+KP_METHOD(deferred_cancel_sync, SLEEPS, KP_BOOL, .weight = 5,
+	  .locks = "takes the inner spinlock",
+	  .owns = "the queue's reference is dropped if it was armed")
+KP_METHOD(deferred_flush, SLEEPS, KP_VOID, .weight = 5,
+	  .owns = "the callback drops the queue's reference")
+KP_METHOD(deferred_armed, ANY, KP_BOOL, .weight = 4)
+KP_METHOD(deferred_runs, ANY, KP_UNSIGNED(u32), .weight = 4)
+KP_ADAPTER(deferred_detach_armed, SLEEPS, KP_RESULT(int, -ENOMEM),
+	   KP_NUMBER(u32, repeats, .hi = 3), .weight = 2,
+	   .locks = "takes the inner spinlock of the other object",
+	   .on_error = "the data of the other object has been released")
 
-#ifdef KP_RECORDS
-KP_OPERATION(noop, ANY, "none", KP_NO_ERRNOS, "nothing", "cannot fail")
-KP_OPERATION(arm, ATOMIC, "takes the inner spinlock",
-	     KP_ERRNOS(-EINVAL, -EBUSY),
-	     "the queue takes a reference on the object",
-	     "the object is as it was")
-KP_OPERATION(cancel, ATOMIC, "takes the inner spinlock", KP_NO_ERRNOS,
-	     "the queue's reference is dropped if it was armed", "cannot fail")
-KP_OPERATION(cancel_sync, SLEEPS, "takes the inner spinlock", KP_NO_ERRNOS,
-	     "the queue's reference is dropped if it was armed", "cannot fail")
-KP_OPERATION(flush, SLEEPS, "none", KP_NO_ERRNOS,
-	     "the callback drops the queue's reference", "cannot fail")
-KP_OPERATION(armed, ANY, "none", KP_NO_ERRNOS, "nothing", "cannot fail")
-KP_OPERATION(runs, ANY, "none", KP_NO_ERRNOS, "nothing", "cannot fail")
-KP_OPERATION(detach, SLEEPS, "takes the inner spinlock of another object",
-	     KP_ERRNOS(-ENOMEM),
-	     "makes another object, arms it and detaches it; its runs until the release are the result",
-	     "the data has been released")
+KP_AFTER(destroy_final, deferred_released_once)
 
-KP_TYPE(struct deferred_view)
-KP_MEMBER(struct deferred_view, armed)
-KP_MEMBER(struct deferred_view, left)
-KP_MEMBER(struct deferred_view, arms)
-KP_MEMBER(struct deferred_view, runs)
-KP_MEMBER(struct deferred_view, cancelled)
-KP_MEMBER(struct deferred_view, bad_context)
-KP_MEMBER(struct deferred_view, delay)
+KP_TYPE(struct deferred_view, armed, left, arms, runs, cancelled, bad_context, delay)
 
 KP_INVARIANT(one_end, concurrency,
 	     "every arm ends in one run or in one cancel that says so, never in both",
@@ -259,7 +299,7 @@ KP_INVARIANT(asks_pure, compatibility,
 KP_INVARIANT(queue_holds, lifetime,
 	     "an object that is let go while armed lives until its last run and is then released once",
 	     "a reference for the queue is taken before the work is queued",
-	     op == DEFERRED_DETACH && ret != -ENOMEM,
+	     op == DEFERRED_DETACH_ARMED && ret != -ENOMEM,
 	     ret == (s64)arg[0] + 1)
 KP_PROMISE(destroy_final, lifetime,
 	   "when destroy returns the data has been released once and nothing runs any more",

@@ -29,6 +29,9 @@
 #define KP_CREATE(...)
 #define KP_DESTROY(...)
 #define KP_METHOD(...)
+#define KP_CONSUME(...)
+#define KP_ADAPTER(...)
+#define KP_AFTER(...)
 #define KP_TYPE(...)
 #define KP_INVARIANT(...)
 #define KP_PROMISE(...)
@@ -205,7 +208,7 @@ void kp_trace_step(struct kp_trace *trace, u32 step,
  * @invariant: the promise's number in the contract
  * @holds: whether it held
  *
- * For what a driver sees while it runs and no view shows.
+ * For what no view shows: a KP_AFTER() row has the engine call it.
  *
  * Context: any.
  */

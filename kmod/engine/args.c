@@ -305,6 +305,19 @@ static struct kp_arg whole_type(const struct kp_arg *arg)
 	return whole;
 }
 
+/* What comes right before or behind an argument's limits. */
+static u64 draw_neighbour(struct rnd_state *rnd, const struct kp_arg *arg)
+{
+	switch (die(rnd, arg->log2 ? 3 : 2)) {
+	case 0:
+		return kp_of_type(arg, arg->lo - 1);
+	case 1:
+		return kp_of_type(arg, arg->hi + 1);
+	default:
+		return kp_of_type(arg, arg->hi * 2);
+	}
+}
+
 /*
  * @earlier: an integer that was drawn before
  * @span: an earlier argument's bytes, of which the number may be one, or their count
@@ -320,9 +333,8 @@ static u64 draw_number(struct rnd_state *rnd, const struct kp_arg *arg,
 	if (nr_names(arg))
 		return draw_named(rnd, arg);
 	if (arg->beyond && !die(rnd, 8)) {
-		/* What comes right before or behind the limits, or anything. */
-		if (!die(rnd, 4))
-			return kp_of_type(arg, die(rnd, 2) ? arg->lo - 1 : arg->hi + 1);
+		if (die(rnd, 4))
+			return draw_neighbour(rnd, arg);
 		whole = whole_type(arg);
 		return draw_number(rnd, &whole, prog, earlier, span);
 	}

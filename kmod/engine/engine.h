@@ -166,9 +166,10 @@ struct kp_op {
  * enum kp_context - where an operation may be called
  * @KP_ANY: anywhere; it does not sleep
  * @KP_ATOMIC: anywhere but in a hard interrupt; it does not sleep
+ * @KP_PROCESS: in process context; it does not sleep
  * @KP_SLEEPS: in process context; it may sleep
  */
-enum kp_context { KP_ANY, KP_ATOMIC, KP_SLEEPS };
+enum kp_context { KP_ANY, KP_ATOMIC, KP_PROCESS, KP_SLEEPS };
 
 /**
  * struct kp_operation - what the contract says of one operation
@@ -361,6 +362,10 @@ struct kp_stats {
  * @handle_size: bytes that each shows
  * @handles_outlive: they are given back when the object is destroyed; else before
  * @user: an operation is given user memory
+ * @after: judges the promise @after_judges when a program's object has ended, by what
+ *         was seen outside of it. Called with the program's parameters; before the
+ *         program as well, to begin anew. May be NULL.
+ * @after_judges: number of the promise in the contract
  * @init: called when the pair's module is loaded, before any case runs; may be
  *        NULL. Returns 0 or an errno, and then the module is not loaded.
  * @exit: undoes @init; may be NULL
@@ -385,6 +390,8 @@ struct kp_pair {
 	size_t handle_size;
 	bool handles_outlive;
 	bool user;
+	bool (*after)(const u64 *param);
+	u32 after_judges;
 	int (*init)(void);
 	void (*exit)(void);
 };

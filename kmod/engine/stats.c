@@ -36,7 +36,10 @@ void kp_stats_enter(const struct kp_pair *pair, const char *name)
  * @pair: the pair
  * @path: on this path
  * @invariant: its number
+ *
+ * Lockstep counts some ten for each operation, in one thread; KCSAN need not look.
  */
+__no_kcsan
 void kp_stats_count(const struct kp_pair *pair, enum kp_path_id path,
 		    u32 invariant)
 {

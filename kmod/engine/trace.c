@@ -284,6 +284,8 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 
 	kp_trace_start(trace, pair, path, prog);
 	trace->alive = true;
+	if (pair->after)
+		pair->after(prog->param);
 	kp_watch(trace, false);
 	obj = kp_create(pair, path, prog->param);
 	if (IS_ERR(obj)) {
@@ -292,14 +294,16 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 		if (pair->creation && !errno_allowed(pair->creation, trace->err))
 			kp_trace_broken(trace, 0,
 					"an errno of its creation that its row does not list");
-		return;
+	} else {
+		kp_watch(trace, true);
+		kp_run(pair, path, obj, prog, trace);
+		kp_destroy(pair, path, obj);
+		kp_watch(NULL, false);
+		if (trace->nr != prog->nr_steps)
+			kp_trace_broken(trace, trace->nr, "the driver skipped operations");
 	}
-	kp_watch(trace, true);
-	kp_run(pair, path, obj, prog, trace);
-	kp_destroy(pair, path, obj);
-	kp_watch(NULL, false);
-	if (trace->nr != prog->nr_steps)
-		kp_trace_broken(trace, trace->nr, "the driver skipped operations");
+	if (pair->after)
+		kp_trace_judge(trace, pair->after_judges, pair->after(prog->param));
 }
 
 /**

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * deferred: table of operations, C callers, and the suite.
+ * deferred: what callbacks report to, and the cases of its own.
  */
 #include <linux/completion.h>
 #include <linux/cpu.h>
@@ -13,14 +13,8 @@
 #include <linux/slab.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
-#include "contract/deferred.h"
+#include "deferred_glue.h"
 #include "engine/engine.h"
-
-#define KP_PAIR		deferred
-#define KP_CONTRACT	"contract/deferred.h"
-#include "contract/records.h"
-
-static const struct kp_pair deferred_pair;
 
 /* What the callbacks of one object have seen. */
 struct probe {
@@ -40,9 +34,16 @@ static DECLARE_WAIT_QUEUE_HEAD(released);
 static DECLARE_WAIT_QUEUE_HEAD(held);
 
 /* Probes of programs come first; the last one is for cases of the suite. */
-#define PROGRAM_PROBES	DEFERRED_DETACHED
 #define SUITE_PROBE	(DEFERRED_PROBES - 1)
 #define LINGER_US	50
+
+/* The probe that a callback's data names; for any number there is one. */
+static struct probe *probe_of(const void *data)
+{
+	uintptr_t number = (uintptr_t)data;
+
+	return &probes[min(number, SUITE_PROBE)];
+}
 
 /*
  * The worker's CPU is the one that armed: unless the callback sleeps now and
@@ -63,9 +64,9 @@ static void linger(struct probe *p)
 	}
 }
 
-void deferred_saw_run(u32 probe)
+void deferred_saw_run(void *data)
 {
-	struct probe *p = &probes[probe];
+	struct probe *p = probe_of(data);
 
 	if (atomic_inc_return(&p->inside) != 1)
 		atomic_inc(&p->twice);
@@ -80,9 +81,9 @@ void deferred_saw_run(u32 probe)
 	atomic_dec(&p->inside);
 }
 
-void deferred_saw_release(u32 probe)
+void deferred_saw_release(void *data)
 {
-	atomic_inc(&probes[probe].releases);
+	atomic_inc(&probe_of(data)->releases);
 	wake_up(&released);
 }
 
@@ -124,146 +125,43 @@ static bool work_brings(const struct probe *p, const atomic_t *what,
 	return false;
 }
 
-int deferred_wait_release(u32 probe)
+/* Runs of an object that has ended; the next one has its probe as new. */
+static int runs_until_release(struct probe *p)
 {
-	struct probe *p = &probes[probe];
-	bool came = work_brings(p, &p->releases, &released);
-	/* The next object has the probe as new, whatever became of this one. */
 	int runs = atomic_xchg(&p->runs, 0);
 	int releases = atomic_xchg(&p->releases, 0);
 	int late = atomic_xchg(&p->late, 0);
 
-	if (!came)
-		return -ETIMEDOUT;
-	return releases == 1 && !late ? runs : -EPROTO;
+	return releases == 1 && !late && !atomic_read(&p->inside) ? runs : -EPROTO;
 }
 
-/* What a C user hands over: the data is the number of a probe. */
-static void run_probe(void *data)
+bool deferred_released_once(const u64 *param)
 {
-	deferred_saw_run((unsigned long)data);
+	return runs_until_release(&probes[param[0]]) >= 0;
 }
 
-static void release_probe(void *data)
+int deferred_wait_release(u32 probe)
 {
-	deferred_saw_release((unsigned long)data);
+	struct probe *p = &probes[probe];
+	bool came = work_brings(p, &p->releases, &released);
+	int runs = runs_until_release(p);
+
+	return came ? runs : -ETIMEDOUT;
 }
 
-static struct deferred *deferred_create(const struct deferred_ops *ops,
-					const u64 *param)
+int deferred_detach_armed(const struct deferred_ops *ops, u32 repeats)
 {
-	return ops->create(run_probe, release_probe,
-			   (void *)(unsigned long)param[0]);
-}
+	struct deferred *another = ops->create(deferred_saw_run, deferred_saw_release,
+					       (void *)DEFERRED_DETACHED);
+	int err, runs;
 
-static void call_noop(const void *ops, void *obj, const u64 *arg,
-		      struct kp_result *res)
-{
-	res->ret = 0;
-}
-
-static void call_arm(const void *ops, void *obj, const u64 *arg,
-		     struct kp_result *res)
-{
-	res->ret = ((const struct deferred_ops *)ops)->arm(obj, arg[0], arg[1]);
-}
-
-static void call_cancel(const void *ops, void *obj, const u64 *arg,
-			struct kp_result *res)
-{
-	res->ret = ((const struct deferred_ops *)ops)->cancel(obj);
-}
-
-static void call_cancel_sync(const void *ops, void *obj, const u64 *arg,
-			     struct kp_result *res)
-{
-	res->ret = ((const struct deferred_ops *)ops)->cancel_sync(obj);
-}
-
-static void call_flush(const void *ops, void *obj, const u64 *arg,
-		       struct kp_result *res)
-{
-	((const struct deferred_ops *)ops)->flush(obj);
-	res->ret = 0;
-}
-
-static void call_armed(const void *ops, void *obj, const u64 *arg,
-		       struct kp_result *res)
-{
-	res->ret = ((const struct deferred_ops *)ops)->armed(obj);
-}
-
-static void call_runs(const void *ops, void *obj, const u64 *arg,
-		      struct kp_result *res)
-{
-	res->ret = ((const struct deferred_ops *)ops)->runs(obj);
-}
-
-static void call_detach(const void *_ops, void *obj, const u64 *arg,
-			struct kp_result *res)
-{
-	const struct deferred_ops *ops = _ops;
-	const u64 param[KP_NR_ARGS] = { DEFERRED_DETACHED };
-	struct deferred *another = deferred_create(ops, param);
-	int err;
-
-	if (IS_ERR(another)) {
-		res->ret = PTR_ERR(another);
-		return;
-	}
-	err = ops->arm(another, arg[0], 0);
+	if (IS_ERR(another))
+		return PTR_ERR(another);
+	err = ops->arm(another, repeats, 0);
 	ops->detach(another);
-	res->ret = deferred_wait_release(DEFERRED_DETACHED);
-	if (err)
-		res->ret = err;
+	runs = deferred_wait_release(DEFERRED_DETACHED);
+	return err ?: runs;
 }
-
-/*
- * Delays are an hour at least: in a program nothing fires by itself, so that
- * results do not depend on time. The greatest values are refused.
- */
-static const struct kp_op deferred_op[] = {
-	[DEFERRED_NOOP] = { .weight = 4, .call = call_noop },
-	[DEFERRED_ARM] = {
-		.weight = 8, .call = call_arm,
-		.arg = {
-			{ "repeats", 0, DEFERRED_MAX_REPEATS + 1 },
-			{ "delay_ms", 3600000, DEFERRED_MAX_DELAY + 1 },
-		},
-	},
-	[DEFERRED_CANCEL] = { .weight = 8, .call = call_cancel },
-	[DEFERRED_CANCEL_SYNC] = { .weight = 5, .call = call_cancel_sync },
-	[DEFERRED_FLUSH] = { .weight = 5, .call = call_flush },
-	[DEFERRED_ARMED] = { .weight = 4, .call = call_armed },
-	[DEFERRED_RUNS] = { .weight = 4, .call = call_runs },
-	[DEFERRED_DETACH] = {
-		.weight = 2, .call = call_detach,
-		.arg = { { "repeats", 0, 3 } },
-	},
-};
-
-KP_C_DRIVER(deferred_c_over_c, deferred, deferred_c);
-KP_C_DRIVER(deferred_c_over_rust, deferred, deferred_rust);
-
-static struct kp_stats deferred_stats;
-
-static const struct kp_pair deferred_pair = {
-	.name = "deferred",
-	.param = { { "probe", 0, PROGRAM_PROBES - 1 } },
-	.operation = deferred_operations,
-	.op = deferred_op,
-	.nr_ops = ARRAY_SIZE(deferred_op),
-	.invariant = deferred_invariants,
-	.nr_invariants = ARRAY_SIZE(deferred_invariants),
-	.view_size = sizeof(struct deferred_view),
-	.path = {
-		[KP_C_C] = &deferred_c_over_c,
-		[KP_C_RUST] = &deferred_c_over_rust,
-		[KP_RUST_C] = &deferred_rust_over_c,
-		[KP_RUST_RUST] = &deferred_rust_over_rust,
-	},
-	.stats = &deferred_stats,
-};
 
 /* Make an object of the suite's own, and its probe as new. */
 static void *suite_object(const struct kp_path_param *path)
@@ -273,33 +171,17 @@ static void *suite_object(const struct kp_path_param *path)
 	memset(&probes[SUITE_PROBE], 0, sizeof(probes[SUITE_PROBE]));
 	probes[SUITE_PROBE].linger = true;
 	init_completion(&probes[SUITE_PROBE].go_on);
-	return path->pair->path[path->id]->create(param);
-}
-
-/* A program of one operation; with a view if it is to be observed. */
-static void suite_step(const struct kp_path_param *path, void *obj,
-		       const struct kp_program *prog, struct kp_step_trace *got,
-		       struct kp_trace *trace)
-{
-	*trace = (struct kp_trace){
-		.pair = path->pair, .path = path->id, .prog = prog,
-		.step = got, .step_max = 1,
-	};
-	path->pair->path[path->id]->run(obj, prog, trace);
+	return kp_create(path->pair, path->id, param);
 }
 
 static s64 suite_arm(const struct kp_path_param *path, void *obj, u32 repeats,
 		     u32 delay_ms)
 {
-	struct kp_step step = {
-		.op = DEFERRED_ARM, .arg = { repeats, delay_ms },
-	};
-	struct kp_program prog = { .nr_steps = 1, .step = &step };
-	struct kp_step_trace got;
-	struct kp_trace trace;
+	struct kp_slot slot[KP_NR_ARGS] = { { .n = repeats }, { .n = delay_ms } };
+	struct kp_result res;
 
-	suite_step(path, obj, &prog, &got, &trace);
-	return got.res.ret;
+	path->pair->path[path->id]->call[DEFERRED_ARM](obj, slot, &res);
+	return res.ret;
 }
 
 /* An object that a thread destroys. */
@@ -315,7 +197,7 @@ static int doomed_destroy(void *data)
 	struct doomed *d = data;
 
 	complete(&d->begun);
-	d->path->pair->path[d->path->id]->destroy(d->obj);
+	kp_destroy(d->path->pair, d->path->id, d->obj);
 	complete(&d->done);
 	return 0;
 }
@@ -339,7 +221,7 @@ static bool destroy_running(struct kunit *test, const struct kp_path_param *path
 	if (IS_ERR(task)) {
 		KUNIT_FAIL(test, "kthread_create: %pe", task);
 		complete_all(&p->go_on);
-		path->pair->path[path->id]->destroy(obj);
+		kp_destroy(path->pair, path->id, obj);
 		return false;
 	}
 	get_task_struct(task);
@@ -382,7 +264,7 @@ static void destroy(struct kunit *test)
 			strays += destroy_running(test, path, obj,
 						  &destroyer);
 		} else {
-			path->pair->path[path->id]->destroy(obj);
+			kp_destroy(path->pair, path->id, obj);
 		}
 
 		strays += atomic_read(&p->inside);
@@ -460,25 +342,18 @@ static bool race_runs_after_cancel(struct race *r)
 	return after;
 }
 
-/* The state while no one arms and nothing runs: a program of one operation. */
-static struct deferred_view race_view(struct kunit *test, struct race *r)
+/* The state while no one arms and nothing runs. */
+static struct deferred_view race_view(struct race *r)
 {
-	struct kp_step step = { .op = DEFERRED_NOOP };
-	struct kp_program prog = {
-		.nr_steps = 1, .observe = true, .step = &step,
-	};
-	struct kp_step_trace got;
-	struct kp_trace trace;
+	struct deferred_view view = {};
 
 	kp_once(r->path, r->obj, DEFERRED_CANCEL_SYNC, 0);
-	suite_step(r->path, r->obj, &prog, &got, &trace);
-	KUNIT_EXPECT_PTR_EQ_MSG(test, trace.broken, NULL, "broken: %s",
-				trace.broken);
-	return *(const struct deferred_view *)trace.view;
+	r->path->pair->path[r->path->id]->view(r->obj, &view);
+	return view;
 }
 
 /* Whether what the threads will do in each other's way works without that. */
-static bool race_works(struct kunit *test, struct race *r)
+static bool race_works(struct race *r)
 {
 	const struct probe *p = &probes[SUITE_PROBE];
 	bool works;
@@ -488,14 +363,14 @@ static bool race_works(struct kunit *test, struct race *r)
 		kp_once(r->path, r->obj, DEFERRED_CANCEL, 0).ret == 1 &&
 		!suite_arm(r->path, r->obj, 0, 0) &&
 		work_brings(p, &p->runs, &released);
-	r->before = race_view(test, r);
+	r->before = race_view(r);
 	return works;
 }
 
 /* Judge the state that the race ended in; this thread took back @taken arms. */
 static void race_end(struct kunit *test, struct race *r, u32 taken)
 {
-	struct deferred_view now = race_view(test, r);
+	struct deferred_view now = race_view(r);
 
 	KUNIT_EXPECT_EQ(test, now.armed, 0);
 	KUNIT_EXPECT_EQ(test, now.bad_context, 0);
@@ -528,7 +403,7 @@ static void cancel(struct kunit *test)
 	init_completion(&r->done);
 	r->obj = suite_object(path);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r->obj);
-	task = race_works(test, r) ?
+	task = race_works(r) ?
 	       kthread_run(race_arm, r, "kparity-arm") : ERR_PTR(-EPROTO);
 	if (IS_ERR(task)) {
 		KUNIT_FAIL(test, "no thread that arms: %pe", task);
@@ -546,7 +421,7 @@ static void cancel(struct kunit *test)
 		KP_EXPECT(test, cancel_final, !after);
 		KP_EXPECT(test, not_twice, !atomic_read(&p->twice));
 	}
-	path->pair->path[path->id]->destroy(r->obj);
+	kp_destroy(path->pair, path->id, r->obj);
 	KUNIT_EXPECT_EQ(test, atomic_read(&p->releases), 1);
 }
 
@@ -570,7 +445,7 @@ static void nosleep(struct kunit *test)
 	switches = current->nvcsw - switches;
 	preempt_enable();
 	KP_EXPECT(test, arm_never_sleeps, right && !switches);
-	path->pair->path[path->id]->destroy(obj);
+	kp_destroy(path->pair, path->id, obj);
 	KUNIT_EXPECT_EQ(test, atomic_read(&probes[SUITE_PROBE].releases), 1);
 }
 

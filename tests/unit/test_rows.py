@@ -160,7 +160,7 @@ class TestObjects(unittest.TestCase):
                  "returns KP_RESULT(struct pot *, its errnos)"),
                 (OBJECT.replace("KP_NUMBER(u32, size", "KP_TEXT(size").replace(
                     ".lo = 1, .hi = 64, .log2 = true, .beyond = true", ".max = 1"), 3,
-                 "takes numbers alone, not KP_TEXT"),
+                 "takes numbers and callbacks alone, not KP_TEXT"),
                 (OBJECT.replace("(pot_destroy, SLEEPS)", "(pot_destroy)"), 4,
                  "KP_DESTROY wants a function and a context"),
                 (OBJECT.replace("(pot_destroy, SLEEPS)", "(pot_destroy, LATER)"), 4,

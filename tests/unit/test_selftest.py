@@ -334,50 +334,49 @@ class TestKbuild(unittest.TestCase):
 
     def kbuild(self, recipe: str) -> str | None:
         """What is wrong with a build whose makefile has one recipe."""
-        (why,) = self.verdicts(recipe)
+        why, *others = self.verdicts(recipe)
+        self.assertEqual(others, [None, None])
         return why
 
-    def verdicts(self, recipe: str, sparse: bool = False) -> list[str | None]:
-        """The same, and what sparse has found, if it is asked."""
+    def verdicts(self, recipe: str) -> list[str | None]:
+        """The same, and what is wrong by sparse and by clippy, which the recipe may start."""
         makefile = self.folder / "Makefile"
         makefile.write_text(f"out/ring.o: ring.c\n\t{recipe}\n")
         if not (self.folder / "ring.c").exists():
             (self.folder / "ring.c").touch()
         with mock.patch.object(modules, "command",
-                               lambda *_, **__: ["make", "-s", "-C", str(self.folder)]), \
+                               lambda *_: ["make", "-s", "-C", str(self.folder)]), \
                 mock.patch.object(modules, "INPUTS", ("*.c",)), \
                 mock.patch.object(checks, "TOP", self.folder):
             return checks._kbuild(  # pylint: disable=protected-access
                 mock.Mock(**{"kernel.ident": "k", "tools.name.return_value": "t"}),
-                self.folder / "out", sparse=sparse)
+                self.folder / "out")
 
     @unittest.skipUnless(shutil.which("make"), "no make on this host")
-    def test_sparse(self) -> None:
-        """What sparse says is no warning of the build, and the other way round."""
-        bin_ = self.folder / "bin"
-        bin_.mkdir()
-        tool = bin_ / "sparse"
-        run = "PATH={}:$$PATH out/sparse ring.c".format(bin_)
-        with self.subTest("nothing"):
-            tool.write_text("#!/bin/sh\ntrue\n")
-            tool.chmod(0o755)
-            self.assertEqual(self.verdicts(f"@{run}", sparse=True), [None, None])
-        with self.subTest("a warning of sparse"):
-            tool.write_text("#!/bin/sh\necho $1:1: warning: context >&2\n")
-            self.assertEqual(self.verdicts(f"@{run}", sparse=True),
-                             [None, "ring.c:1: warning: context"])
-        with self.subTest("sparse fails"):
-            tool.write_text("#!/bin/sh\nexit 7\n")
-            self.assertEqual(self.verdicts(f"@{run}", sparse=True),
-                             [None, "sparse: exit status 7"])
-        with self.subTest("a warning of the compiler"):
-            tool.write_text("#!/bin/sh\ntrue\n")
-            line = "ring.c:7:2: warning: unused"
-            self.assertEqual(self.verdicts(f"@{run}; echo '{line}'", sparse=True), [line, None])
-        with self.subTest("the build fails"):
-            why, of_sparse = self.verdicts("@exit 3", sparse=True)
-            self.assertTrue(why)
-            self.assertIn("exit status 2", str(of_sparse))
+    def test_whose(self) -> None:
+        """What a tool in the build says is no warning of the build, and the other way round."""
+        tools = self.folder / "bin"
+        tools.mkdir()
+        warning, unused = "ring.c:1:1: warning: context", "ring.c:7:2: warning: unused"
+        ended = "the build ended with exit status 2"
+        for what, sparse, clippy, recipe, wanted in (
+                ("nothing", "true", "true", "", [None, None, None]),
+                ("sparse", f"echo {warning} >&2", "true", "", [None, warning, None]),
+                ("sparse fails", "exit 7", "true", "", [None, "sparse: exit status 7", None]),
+                ("clippy", "true", f"echo {warning} >&2", "", [None, None, warning]),
+                ("clippy fails", "true", f"echo {warning} >&2; exit 1", "",
+                 [ended, ended, warning]),
+                ("the compiler", "true", "true", f"; echo '{unused}'", [unused, None, None]),
+                ("all", f"echo {warning} >&2", f"echo {warning} >&2", f"; echo '{unused}'",
+                 [unused, warning, warning]),
+                ("make", "true", "true", "; exit 3", [ended, ended, ended])):
+            with self.subTest(what):
+                for name, does in (("sparse", sparse), ("clippy-driver", clippy)):
+                    (tools / name).write_text(f"#!/bin/sh\n{does}\n")
+                    (tools / name).chmod(0o755)
+                found = self.verdicts(f"@PATH={tools}:$$PATH; out/sparse ring.c && "
+                                      f"out/clippy ring.rs{recipe}")
+                self.assertEqual([why and why.splitlines()[-1] for why in found], wanted)
 
     @unittest.skipUnless(shutil.which("make"), "no make on this host")
     def test_warnings(self) -> None:

@@ -32,9 +32,10 @@ def stack_table(kernel: Kernel) -> str:
     boots, as KASAN wants it. A KDIR's files may be of another build than what boots.
     """
     config = kernel.config
-    if (kernel.entry not in kernel.build.parents or config.get("CONFIG_RANDOMIZE_BASE") == "y"
+    if (config.get("CONFIG_DEBUG_KMEMLEAK") != "y"
             or config.get("CONFIG_STACKDEPOT_ALWAYS_INIT") != "y"
-            or config.get("CONFIG_DEBUG_KMEMLEAK") != "y"):
+            or config.get("CONFIG_RANDOMIZE_BASE") == "y"
+            or kernel.entry not in kernel.build.parents):
         return ""
     try:
         found = _TABLE.findall((kernel.build / "System.map").read_bytes())

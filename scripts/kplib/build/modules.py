@@ -7,7 +7,6 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
 
 from kplib.build import nolibc, objects, saved, told
 from kplib.build.setup import Setup
@@ -57,13 +56,12 @@ def in_guest(module: Path) -> Path:
     return module.parent / "guest" / module.name
 
 
-def command(setup: Setup, out: Path, *words: str,
-            targets: Sequence[str] = ("modules",)) -> list[str]:
-    """The kbuild command line for the modules, or for some of their objects."""
+def command(setup: Setup, out: Path, *words: str) -> list[str]:
+    """The kbuild command line for the modules."""
     kernel = setup.kernel
     return setup.tools.argv("make", "-C", kernel.build, f"ARCH={kernel.arch.kernel_arch}",
                             "LLVM=1", f"-j{os.cpu_count() or 1}", f"M={TOP}", f"MO={out}", *words,
-                            *targets)
+                            "modules")
 
 
 class _Build:

@@ -16,7 +16,8 @@ _HEAD = """\
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Made by scripts/contract-glue from {contract}; changes here are lost. */
 """
-_KINDS = {"KP_NUMBER": "KP_NUMBER", "KP_CHOICE": "KP_NUMBER", "KP_FLAGS": "KP_NUMBER"}
+_KINDS = {"KP_NUMBER": "KP_NUMBER", "KP_CHOICE": "KP_NUMBER", "KP_FLAGS": "KP_NUMBER",
+          "KP_CALLBACK": "KP_NUMBER"}
 _RETURNS = {"KP_VOID": "KP_RET_VOID", "KP_BOOL": "KP_RET_BOOL", "KP_SIGNED": "KP_RET_SIGNED",
             "KP_UNSIGNED": "KP_RET_UNSIGNED", "KP_RESULT": "KP_RET_RESULT",
             "KP_ERRNO": "KP_RET_RESULT", "KP_OFFSET": "KP_RET_OFFSET",
@@ -43,11 +44,14 @@ def declaration(parameter: Parameter) -> str:
         return f"{p.type} *{p.name}"
     if p.kind == "KP_STRUCT":
         return f"const {p.type} *{p.name}"
+    if p.kind == "KP_CALLBACK":
+        return f"{p.type} {p.name}, {p.type} {p.name}_release, void *{p.name}_data"
     return f"{p.type} {p.name}"
 
 
-def _parameters(function: Function, obj: str = "") -> str:
-    first = [f"{obj} *object"] if function.method else []
+def _parameters(function: Function, obj: str = "", pair: str = "") -> str:
+    first = [f"{obj} *object"] if function.method else \
+        [f"const struct {pair}_ops *ops"] if function.adapter else []
     return ", ".join([*first, *map(declaration, function.parameters)]) or "void"
 
 
@@ -91,7 +95,8 @@ def callable_functions(contract: Contract) -> tuple[Function, ...]:
     """All functions that each side has: those of rows, and what makes, ends and shows objects."""
     if not (contract.object and contract.create and contract.destroy):
         return contract.functions
-    return (contract.create, contract.destroy, *contract.functions, *handle_functions(contract),
+    return (contract.create, contract.destroy, *contract.consumers, *contract.sided,
+            *handle_functions(contract),
             _view(contract))
 
 
@@ -106,6 +111,10 @@ def header(contract: Contract, path: str) -> str:
         lines.append(f"# {function.line} \"{path}\"\n"
                      f"{_returned(function)}{rust_name(pair, function)}"
                      f"({_parameters(function, kind)});\n")
+    if contract.adapters:
+        lines.append(f"\n/* The functions of one side, for adapters. */\nstruct {pair}_ops {{\n"
+                     + "".join(f"\t{_returned(f)}(*{f.operation(pair)})({_parameters(f, kind)});\n"
+                               for f in callable_functions(contract)) + "};\n")
     if contract.object:
         names = ", ".join(f"{pair}_{name}".upper() for name in (
             "noop", *(f.operation(pair) for f in contract.functions)))
@@ -158,9 +167,9 @@ def _structure(parameter: Parameter, at: int) -> str:
     return ", ".join(f".{m.name} = {_argument(m, at + i)}" for i, m in enumerate(parameter.members))
 
 
-def _caller(function: Function, name: str, called: str, text: _Text) -> None:
+def _caller(function: Function, name: str, called: str, text: _Text, ops: str = "") -> None:
     """A function that the engine calls with arguments that are laid out."""
-    first = ["obj"] if function.method else []
+    first = ["obj"] if function.method else [f"&{ops}"] if function.adapter else []
     arguments = ", ".join([*first, *(_argument(p, i) for i, p in function.placed)])
     call = f"{called}({arguments})"
     if function.returns.kind == "KP_VOID":
@@ -212,6 +221,9 @@ def _places(contract: Contract) -> str:
 
 def _row(parameter: Parameter) -> str:
     """A parameter's struct kp_arg."""
+    if parameter.kind == "KP_CALLBACK":  # Programs choose its number.
+        parameter = Parameter("KP_NUMBER", parameter.name, "u32", "", (),
+                              (("hi", "0"), *parameter.options), parameter.line)
     given = dict(parameter.options)
     kind = _KINDS.get(parameter.kind, parameter.kind)
     members = [f'.name = "{parameter.name}"', f".kind = {kind}"]
@@ -261,8 +273,8 @@ def _asserts(function: Function, parameter: Parameter) -> list[str]:
             if parameter.kind == "KP_TEXT":
                 holds += [(f"__builtin_strlen({given['of']}) == sizeof({given['of']}) - 1",
                            "a NUL in .of would end the text")]
-    elif parameter.kind in ("KP_NUMBER", "KP_INOUT"):
-        kind = parameter.type
+    elif parameter.kind in ("KP_NUMBER", "KP_INOUT", "KP_CALLBACK"):
+        kind = "u32" if parameter.kind == "KP_CALLBACK" else parameter.type
         holds += [(f"({kind})({value}) == ({value})", f".{name} is of type {kind}")
                   for name, value in parameter.options if name in ("lo", "hi")]
         if {"lo", "hi"} <= set(given):
@@ -398,7 +410,9 @@ def _lifetime(contract: Contract, side: str, text: _Text) -> None:
         text.add(f"static void {side}_{name}(void *handle{last and ', void *view'})\n{{\n")
         text.row(function.line, f"\t{called}(handle{last});")
         text.add("}\n\n")
-    arguments = ", ".join(f"({p.type})param[{i}]" for i, p in enumerate(create.parameters))
+    arguments = ", ".join(
+        f"{', '.join(p.names)}, (void *)(uintptr_t)param[{i}]" if p.kind == "KP_CALLBACK"
+        else f"({p.type})param[{i}]" for i, p in enumerate(create.parameters))
     text.add(f"static void *{side}_create(const u64 *param)\n{{\n")
     text.row(create.line, f"\treturn {made}({arguments});")
     text.add(f"}}\n\nstatic void {side}_destroy(void *obj)\n{{\n")
@@ -413,7 +427,7 @@ def _checks(contract: Contract, function: Function, text: _Text) -> None:
     kind = contract.object.type if contract.object else ""
     text.row(function.line,
              f"static {_returned(function)}(*const is_{function.name})"
-             f"({_parameters(function, kind)}) __maybe_unused = {function.name};")
+             f"({_parameters(function, kind, contract.pair)}) __maybe_unused = {function.name};")
     for parameter in (*(p for p in function.parameters if p.members), *function.arguments):
         for check in _asserts(function, parameter):
             text.row(parameter.line, check)
@@ -424,6 +438,15 @@ def _checks(contract: Contract, function: Function, text: _Text) -> None:
                  f"_Static_assert({unsigned}is_signed_type({function.returns.c_type}), "
                  f"\"{function.name}: {function.returns.kind} is of another sign\");")
     text.add("\n")
+
+
+def _sides(contract: Contract, text: _Text) -> None:
+    """The functions of each side, for adapters."""
+    pair = contract.pair
+    for side in ("c", "rust"):
+        text.add(f"static const struct {pair}_ops {side}_ops = {{\n" + "".join(
+            f"\t.{f.operation(pair)} = {f.name if side == 'c' else rust_name(pair, f)},\n"
+            for f in callable_functions(contract)) + "};\n\n")
 
 
 def glue(contract: Contract, path: str, own: str, suite: bool = False) -> str:
@@ -437,12 +460,15 @@ def glue(contract: Contract, path: str, own: str, suite: bool = False) -> str:
              f"#include \"{pair}_glue.h\"\n\n"
              "static void glue_noop(void *obj, const struct kp_slot *slot,\n"
              "\t\tstruct kp_result *res)\n{\n\tres->ret = 0;\n}\n\n")
-    for function in callable_functions(contract):
+    if contract.adapters:
+        _sides(contract, text)
+    for function in (*callable_functions(contract), *contract.adapters):
         if function in contract.functions:
             _checks(contract, function, text)
             name = function.operation(pair)
-            _caller(function, f"c_call_{name}", function.name, text)
-            _caller(function, f"rust_call_{name}", rust_name(pair, function), text)
+            _caller(function, f"c_call_{name}", function.name, text, "c_ops")
+            _caller(function, f"rust_call_{name}", function.name if function.adapter
+                    else rust_name(pair, function), text, "rust_ops")
         elif contract.object and function.name != contract.object.viewer:
             _checks(contract, function, text)
         if function not in handle_functions(contract) and \
@@ -558,6 +584,9 @@ def _tables(contract: Contract, text: _Text) -> None:
         text.add("\t.handles_outlive = true,\n" if contract.handle.outlives else "")
     if any(p.kind in USER for f in functions for p in f.parameters):
         text.add("\t.user = true,\n")
+    if contract.after:
+        text.row(contract.after.line, f"\t.after = {contract.after.function},")
+        text.add(f"\t.after_judges = INV_{contract.after.id},\n")
     for rows, name in ((contract.invariants, "invariant"), (contract.diverges, "diverges")):
         if rows:
             table = f"{pair}_{name}{'s' if name == 'invariant' else ''}"

@@ -105,6 +105,9 @@ def _raw(p: Parameter) -> str:
         return f"{name}: *mut {_type(p.type)}"
     if p.kind == "KP_STRUCT":
         return f"{name}: *const {_type(p.type)}"
+    if p.kind == "KP_CALLBACK":
+        return (f"{name}: {_type(p.type)}, {p.name}_release: {_type(p.type)}, "
+                f"{p.name}_data: *mut c_void")
     return f"{name}: {_type(p.type)}"
 
 
@@ -113,8 +116,8 @@ def _safe(p: Parameter) -> str:
     kind = {"KP_TEXT": "&CStr", "KP_BYTES": "&[u8]", "KP_BUFFER": "&mut [u8]",
             "KP_INOUT": f"&mut {_type(p.type)}", "KP_STRUCT": f"&{_type(p.type)}",
             "KP_USER_BYTES": "glue::UserMemory", "KP_USER_BUFFER": "glue::UserMemory",
-            "KP_BORROWED": "glue::Lent<'_, Self::Handle>",
-            "KP_GIVEN": "Self::Handle"}.get(p.kind, _type(p.type))
+            "KP_BORROWED": "glue::Lent<'_, Self::Handle>", "KP_GIVEN": "Self::Handle",
+            "KP_CALLBACK": "impl glue::Task"}.get(p.kind, _type(p.type))
     return f"{_name(p.name)}: {kind}"
 
 
@@ -129,7 +132,9 @@ def _into(p: Parameter) -> str:
             "KP_USER_BYTES": f"glue::user({name}.cast_mut(), {p.name}_size as usize)",
             "KP_USER_BUFFER": f"glue::user({name}, {p.name}_size as usize)",
             "KP_INOUT": f"&mut *{name}",
-            "KP_STRUCT": f"glue::structure(&__call, {name})"}.get(p.kind, name)
+            "KP_STRUCT": f"glue::structure(&__call, {name})",
+            "KP_CALLBACK": f"glue::Callback::new({name}, {p.name}_release, {p.name}_data)"
+            }.get(p.kind, name)
 
 
 def _from(p: Parameter) -> str:
@@ -141,7 +146,8 @@ def _from(p: Parameter) -> str:
             "KP_BORROWED": f"{name}.0.get()", "KP_GIVEN": f"glue::given({name})",
             "KP_USER_BYTES": f"{name}.as_const_ptr(), {p.name}_size as {_type(p.size_type)}",
             "KP_USER_BUFFER": f"{name}.as_mut_ptr(), {p.name}_size as {_type(p.size_type)}",
-            "KP_INOUT": f"{name}", "KP_OUTPUT": f"&mut {name}"}.get(p.kind, name)
+            "KP_INOUT": f"{name}", "KP_OUTPUT": f"&mut {name}",
+            "KP_CALLBACK": f"{name}.0, {name}.1, {name}.2"}.get(p.kind, name)
 
 
 def _slot(p: Parameter, at: int) -> str:
@@ -331,8 +337,9 @@ def _extern(contract: Contract, function: Function, returned: str, body: str) ->
     first = [f"object: *mut {_type(contract.object.type)}"] \
         if contract.object and function.method else []
     parameters = ", ".join([*first, *map(_raw, function.parameters)])
+    but = " but for a callback's data" * any(p.kind == "KP_CALLBACK" for p in function.parameters)
     return _checked(f"    /// # Safety\n    ///\n    /// As for `{function.name}()` in C, and no "
-                    "pointer is null.\n", name, parameters, returned, body)
+                    f"pointer is null{but}.\n", name, parameters, returned, body)
 
 
 def _checked(docs: str, name: str, parameters: str, returned: str, body: str) -> str:
@@ -381,10 +388,17 @@ def _invoker(pair: str, function: Function, called: str, generic: str = "",
             f"        {'slot' if slots else '_'}: *const bindings::kp_slot,\n"
             "        res: *mut bindings::kp_result,\n    ) {\n"
             "        // SAFETY: The engine lays out the arguments as the contract's row says, and\n"
-            f"        // `res` is its own.{before and _ROLES}\n"
+            f"        // `res` is its own.{before and _ROLES}{_handles_held(function)}\n"
             f"        unsafe {{\n{slots}{before}\n"
             f"            (*res).ret = {body};\n        }}\n"
             "    }\n")
+
+
+def _handles_held(function: Function) -> str:
+    """What the engine sees to where an operation has to do with handles."""
+    return """ Handles
+        // are those that it holds on this path, and it gives them back when the contract asks for
+        // it.""" if function.returns.new or any(p.handle for p in function.parameters) else ""
 
 
 _ROLES = """ It has made the object, and
@@ -459,7 +473,17 @@ def _docs(contract: Contract, function: Function) -> str:
 
 def _of_interface(contract: Contract) -> list[Function]:
     """The functions of the interface; a handle is given back when it is dropped."""
-    return [f for f in (*contract.functions, *handle_functions(contract)) if not f.puts]
+    return [f for f in (*contract.sided, *handle_functions(contract)) if not f.puts]
+
+
+_MADE_IN_PLACE = """\
+    ///
+    /// What can fail comes first, before there is memory for the object.
+"""
+_MADE_BY_VALUE = """\
+    ///
+    /// It is handed on by value, so nothing of it may be pinned.
+"""
 
 
 def _interface(contract: Contract) -> str:
@@ -470,14 +494,17 @@ def _interface(contract: Contract) -> str:
     methods = "".join(
         f"{_docs(contract, f)}    {'unsafe ' * contract.guarded(f)}{_signature(pair, f)};\n"
         for f in _of_interface(contract))
+    methods += "".join(f"    /// As `{f.name}()` in C.\n    fn {_name(f.operation(pair))}(self);\n"
+                       for f in contract.consumers)
     handle = ("    /// What operations hand out, to be held until it is dropped.\n"
               "    type Handle: glue::Handle;\n\n" if contract.handle else "")
     return ("\n/// What both sides of the contract do. Any thread may use an object, and several "
             "at once.\n"
             "pub(crate) trait Interface: Sized + Send + Sync + 'static {\n"
             f"{handle}    /// As `{contract.create.name}()` in C.\n"
-            "    ///\n    /// What can fail comes first, before there is memory for the object.\n"
-            f"    fn create({create}) -> Result<impl PinInit<Self>>;\n{methods}"
+            f"{_MADE_BY_VALUE if contract.consumers else _MADE_IN_PLACE}"
+            f"    fn create({create}) -> Result<"
+            f"{'Self' if contract.consumers else 'impl PinInit<Self>'}>;\n{methods}"
             f"    /// The state, for comparison.\n    fn view(&self) -> "
             f"{_type(contract.object.view)};\n}}\n")
 
@@ -488,6 +515,16 @@ def _object_over_c(contract: Contract) -> str:
     pair, kind = contract.pair, _type(contract.object.type)
     create = ", ".join(_safe(p) for p in contract.create.parameters)
     args = ", ".join(map(_from, contract.create.parameters))
+    lets = "".join(f"            let {_name(p.name)} = glue::callback({_name(p.name)})?;\n"
+                   for p in contract.create.parameters if p.kind == "KP_CALLBACK")
+    ends = "".join(f"""
+        fn {_name(f.operation(pair))}(self) {{
+            let object = core::mem::ManuallyDrop::new(self);
+
+            // SAFETY: By the type invariant, and it is not used afterwards, nor dropped.
+            unsafe {{ bindings::{_name(f.name)}(object.0.as_ptr()) }};
+        }}
+""" for f in contract.consumers)
     methods = "".join(
         f"\n        #[inline]\n        {'unsafe ' * contract.guarded(f)}"
         f"{_signature(pair, f)} {{\n{_body_over_c(f)}        }}\n" for f in _of_interface(contract))
@@ -515,13 +552,13 @@ def _object_over_c(contract: Contract) -> str:
 
     impl Interface for Object {{
 {handle}        fn create({create}) -> Result<Self> {{
-            // SAFETY: The contract lets anyone make one.
+{lets}            // SAFETY: The contract lets anyone make one{lets and ", of such callbacks"}.
             let made = unsafe {{ bindings::{contract.create.name}({args}) }};
 
             // INVARIANT: Checked for an error, so it is an object, and this is its owner.
             core::ptr::NonNull::new(kernel::error::from_err_ptr(made)?).map(Self).ok_or(EFAULT)
         }}
-{methods}
+{methods}{ends}
         fn view(&self) -> {_type(contract.object.view)} {{
             let mut view = Default::default();
 
@@ -635,15 +672,23 @@ def _entries(contract: Contract) -> list[str]:
     """C's ways into the port of an object."""
     assert contract.object and contract.create and contract.destroy
     kind = _type(contract.object.type)
-    create = ", ".join(_name(p.name) for p in contract.create.parameters)
+    create = f"port::Object::create({', '.join(map(_into, contract.create.parameters))})"
     safety = "        // SAFETY: By the safety requirements of this function.\n"
+    if any(p.kind == "KP_CALLBACK" for p in contract.create.parameters):
+        create = f"unsafe {{ {create} }}"
+        made = (f"{safety}        let __made = {create};\n\n"
+                "        glue::owned::<port::Object, _, _>(__made)\n")
+    else:
+        made = f"        glue::owned::<port::Object, _, _>({create})\n"
     view = next(f for f in callable_functions(contract) if f.name == contract.object.viewer)
     return [
-        _extern(contract, contract.create, f"*mut {kind}",
-                f"        glue::owned::<port::Object, _, _>(port::Object::create({create}))\n"),
+        _extern(contract, contract.create, f"*mut {kind}", made),
         _extern(contract, contract.destroy, "",
                 f"{safety}        unsafe {{ glue::released::<port::Object, _>(object) }};\n"),
-        *(_entry(contract, f) for f in (*contract.functions, *handle_functions(contract))),
+        *(_extern(contract, f, "",
+                  f"{safety}        unsafe {{ glue::reclaimed::<port::Object, _>(object) }}"
+                  f".{_name(f.operation(contract.pair))}();\n") for f in contract.consumers),
+        *(_entry(contract, f) for f in (*contract.sided, *handle_functions(contract))),
         _extern(contract, view, "",
                 f"{safety}        unsafe {{ view.write({_borrowed(view)}.view()) }};\n")]
 
@@ -677,8 +722,9 @@ def _invokers(contract: Contract) -> list[str]:
     """What the engine calls, over either side."""
     assert contract.object and contract.create
     generic, caller = "<I: Interface>", "obj.cast::<Caller<I>>()"
-    create = ", ".join(f"glue::Number::of(param[{i}])"
-                       for i in range(len(contract.create.parameters)))
+    create = ", ".join(f"callbacks::{_name(p.name)}(param[{i}])" if p.kind == "KP_CALLBACK"
+                       else f"glue::Number::of(param[{i}])"
+                       for i, p in enumerate(contract.create.parameters))
     parts = [f"""\
     /// # Safety
     ///
@@ -709,6 +755,11 @@ def _invokers(contract: Contract) -> list[str]:
 """]
     for function in contract.functions:
         role = function.option("role")
+        if function.adapter:
+            name = _name(function.operation(contract.pair))
+            parts.append(_invoker(contract.pair, function, "port::", generic).replace(
+                f"port::{name}(", f"port::{name}::<I>("))
+            continue
         if not function.method:
             parts.append(_invoker(contract.pair, function, "I::", generic))
             continue
@@ -728,6 +779,22 @@ fn is_not_pinned<I: Interface>(caller: Caller<I>) -> impl Unpin {
 }
 """
 
+def _callbacks(contract: Contract) -> str:
+    """The callbacks of the suite, as a Rust caller hands them over."""
+    assert contract.create
+    parts = [f"""\
+    /// What programs hand over as `{p.name}`: the suite's functions, and a number for them.
+    pub(crate) fn {_name(p.name)}(number: u64) -> impl glue::Task {{
+        let data = core::ptr::without_provenance_mut(number as usize);
+
+        // SAFETY: The suite's functions take any number, on any task.
+        unsafe {{
+            glue::Callback::new(Some(bindings::{p.names[0]}), Some(bindings::{p.names[1]}), data)
+        }}
+    }}
+""" for p in contract.create.parameters if p.kind == "KP_CALLBACK"]
+    return _module("callbacks", "Callbacks of the suite.", parts) if parts else ""
+
 
 def _object(contract: Contract) -> str:
     """The parts of the root of a pair with an object."""
@@ -740,6 +807,7 @@ def _object(contract: Contract) -> str:
             + _module("entry", "C's way into the port.", _entries(contract) + _loading(contract),
                       f"\n    type {_HANDLE} = <port::Object as Interface>::Handle;\n"
                       if contract.handle else "")
+            + _callbacks(contract)
             + _module("engine", "What the engine calls, over either side.", _invokers(contract))
             + _layout(contract)
             + _driver(contract, "c", "engine", "::<c::Object>")

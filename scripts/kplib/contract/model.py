@@ -14,8 +14,9 @@ SRCTREE = "$(srctree)/"
 @dataclass(frozen=True)
 class Parameter:
     """One parameter of an operation. `type` is the C type of the number or of the bytes,
-    `size_type` that of their number; `names` are the values of a choice or of flags; `members`
-    are those of a structure, of which each is an argument of its own for the engine."""
+    `size_type` that of their number; `names` are the values of a choice or of flags, or the
+    functions that programs hand over as a callback; `members` are those of a structure, of which
+    each is an argument of its own for the engine."""
 
     kind: str
     name: str
@@ -70,7 +71,8 @@ class Returns:
 class Function:
     """A C function, as its row describes it. `options` are the row's own, as C has them.
 
-    `method`: its first argument is the object. `maker`: it makes the object. `puts`: it does
+    `method`: its first argument is the object. `maker`: it makes the object. `adapter`: it is
+    of no side, and is handed the functions of the side that it is to use. `puts`: it does
     nothing but give a handle back.
     """
 
@@ -82,6 +84,7 @@ class Function:
     method: bool = False
     options: tuple[tuple[str, str], ...] = ()
     maker: bool = False
+    adapter: bool = False
     puts: bool = False
 
     @property
@@ -110,7 +113,7 @@ class Function:
 
         It is that in C; what an object or a handle does is not called by the pair's name as well.
         """
-        if self.method or self.maker or any(p.handle for p in self.parameters):
+        if self.method or self.maker or self.adapter or any(p.handle for p in self.parameters):
             return self.name.removeprefix(f"{pair}_")
         return self.name
 
@@ -175,6 +178,15 @@ class Invariant:
 
 
 @dataclass(frozen=True)
+class After:
+    """A promise that a function of the suite judges after each program."""
+
+    id: str
+    function: str
+    line: int
+
+
+@dataclass(frozen=True)
 class Diverges:
     """A difference that the contract accepts. `when` is C; see emit_c."""
 
@@ -201,7 +213,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Contract:
-    """All that the rows of one pair say. A pair of functions has no object."""
+    """All that the rows of one pair say. A pair of functions has no object.
+
+    `consumers` are functions beside `destroy` that take the object from its owner.
+    """
 
     pair: str
     functions: tuple[Function, ...]
@@ -213,6 +228,18 @@ class Contract:
     invariants: tuple[Invariant, ...] = ()
     module: Module | None = None
     handle: Handle | None = None
+    consumers: tuple[Function, ...] = ()
+    after: After | None = None
+
+    @property
+    def adapters(self) -> tuple[Function, ...]:
+        """The functions of no side, which each caller language has its own of."""
+        return tuple(f for f in self.functions if f.adapter)
+
+    @property
+    def sided(self) -> tuple[Function, ...]:
+        """The functions that are operations and that each side has."""
+        return tuple(f for f in self.functions if not f.adapter)
 
     @property
     def roles(self) -> tuple[str, ...]:

@@ -39,6 +39,19 @@ Operations can return handles, such as counted references, which later ones use:
     KP_METHOD(registry_get, ATOMIC, KP_NEW(struct registry_object *, -ENOENT),
               KP_NUMBER(u32, name))
     KP_FUNCTION(registry_put, ATOMIC, KP_VOID, KP_GIVEN(struct registry_object, obj))
+An object may end in other ways than in KP_DESTROY's, which programs do not take by themselves,
+and what is handed over when it is made may be a callback: programs hand over functions of the
+pair's suite, and a number for them to know it by. What no row can say is an adapter, which each
+caller language has its own of: it is an operation of programs, written over either side.
+
+    KP_CREATE(deferred_create, SLEEPS, KP_RESULT(struct deferred *, -ENOMEM),
+              KP_CALLBACK(deferred_fn, task, deferred_saw_run, deferred_saw_release, .hi = 3))
+    KP_CONSUME(deferred_detach, SLEEPS)
+    KP_ADAPTER(deferred_detach_armed, SLEEPS, KP_RESULT(int, -ENOMEM), KP_NUMBER(u32, repeats))
+    KP_AFTER(destroy_final, deferred_released_once)
+
+KP_AFTER's promise is judged after each program by a function of the suite,
+bool deferred_released_once(const u64 *param), by what was seen outside of the object.
 
 One more row names the C files of the pair beside the one that is called as the pair:
 
@@ -51,13 +64,13 @@ import difflib
 import re
 from dataclasses import replace
 
-from kplib.contract.model import (SRCTREE, Contract, Diverges, Function, Handle, Invariant, Object,
-                                  Module, Parameter, Returns, Shared, Source)
+from kplib.contract.model import (SRCTREE, After, Contract, Diverges, Function, Handle, Invariant,
+                                  Module, Object, Parameter, Returns, Shared, Source)
 
-CONTEXTS = ("ANY", "ATOMIC", "SLEEPS")
+CONTEXTS = ("ANY", "ATOMIC", "PROCESS", "SLEEPS")
 #: Each kind of parameter: how many words stand before its options.
 PARAMETERS = {"KP_NUMBER": 2, "KP_CHOICE": 2, "KP_FLAGS": 2, "KP_TEXT": 1, "KP_BYTES": 3,
-              "KP_OUTPUT": 2, "KP_INOUT": 2, "KP_BUFFER": 3, "KP_STRUCT": 2,
+              "KP_OUTPUT": 2, "KP_INOUT": 2, "KP_BUFFER": 3, "KP_STRUCT": 2, "KP_CALLBACK": 2,
               "KP_BORROWED": 2, "KP_GIVEN": 2, "KP_USER_BYTES": 2, "KP_USER_BUFFER": 2}
 #: Options of each kind of parameter, members of struct kp_arg.
 _BYTES = ("min", "max", "of", "parts")
@@ -65,16 +78,16 @@ OPTIONS = {"KP_NUMBER": ("lo", "hi", "log2", "beyond"), "KP_CHOICE": ("beyond",)
            "KP_FLAGS": ("beyond",), "KP_TEXT": (*_BYTES, "numeric"), "KP_BYTES": _BYTES,
            "KP_BUFFER": ("min", "max"), "KP_USER_BYTES": (*_BYTES, "beyond", "once"),
            "KP_USER_BUFFER": ("min", "max", "beyond"),
-           "KP_OUTPUT": (), "KP_INOUT": ("lo", "hi", "beyond"),
-           "KP_STRUCT": (), "KP_BORROWED": (), "KP_GIVEN": ()}
+           "KP_OUTPUT": (), "KP_INOUT": ("lo", "hi", "beyond"), "KP_STRUCT": (),
+           "KP_CALLBACK": ("hi",), "KP_BORROWED": (), "KP_GIVEN": ()}
 #: Those that are user memory.
 USER = ("KP_USER_BYTES", "KP_USER_BUFFER")
 RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_ERRNO", "KP_OFFSET",
            "KP_NEW")
 #: Every row. What begins a line and is called alike is taken for a mistake.
 ROWS = ("KP_FUNCTION", "KP_METHOD", "KP_DIVERGES", "KP_SOURCES", "KP_OBJECT", "KP_CREATE",
-        "KP_DESTROY", "KP_TYPE", "KP_INVARIANT", "KP_PROMISE", "KP_MODULE",
-        "KP_HANDLE")
+        "KP_DESTROY", "KP_TYPE", "KP_INVARIANT", "KP_PROMISE", "KP_MODULE", "KP_HANDLE",
+        "KP_CONSUME", "KP_ADAPTER", "KP_AFTER")
 #: Options of a row of an operation, behind its parameters; those of _WORDS are text.
 ROW_OPTIONS = ("weight", "role", "locks", "owns", "on_error")
 _WORDS = ("locks", "owns", "on_error")
@@ -221,7 +234,11 @@ def _parameter(word: str, line: int) -> Parameter:
     names = tuple(_value(w, line) for w in words[count:] if not w.startswith("."))
     if named and not names:
         raise BadRow(line, f"{kind} wants the names of its values")
-    if names and not named:
+    if kind == "KP_CALLBACK":
+        if len(names) != 2:
+            raise BadRow(line, "KP_CALLBACK wants a type, a name, and two functions of the suite: "
+                               "what is called, and what is called at the end")
+    elif names and not named:
         raise BadRow(line, f"'{names[0]}' is no option of {kind}")
     if kind not in ("KP_TEXT", "KP_BYTES", "KP_BUFFER", *USER) and "*" in words[0]:
         raise BadRow(line, f"{kind}({words[0]}, ...): no pointer; KP_TEXT, KP_BYTES, KP_BUFFER, "
@@ -304,7 +321,13 @@ def _function(row: str, words: list[tuple[str, int]], line: int) -> Function:
                                          f"brought in: the context of {name} is SLEEPS")
     function = Function(_name(name, line, "a function"), context,
                         _returns(returns, returns_at, parameters), parameters, line,
-                        row == "KP_METHOD", options, row == "KP_CREATE")
+                        row == "KP_METHOD", options, row == "KP_CREATE", row == "KP_ADAPTER")
+    for parameter in parameters:
+        if parameter.kind == "KP_CALLBACK" and row != "KP_CREATE":
+            raise BadRow(parameter.line, "a KP_CALLBACK is handed over when an object is made, in "
+                                         "KP_CREATE alone")
+        if function.adapter and parameter.kind not in ("KP_NUMBER", "KP_CHOICE", "KP_FLAGS"):
+            raise BadRow(parameter.line, f"an adapter takes numbers alone, not {parameter.kind}")
     if function.outputs and function.returns.kind not in ("KP_VOID", "KP_BOOL", "KP_RESULT",
                                                           "KP_ERRNO"):
         raise BadRow(line, f"{name} returns a number and has a KP_OUTPUT: which of them Rust "
@@ -329,7 +352,7 @@ def _known(plain: str) -> None:
                             f"; there are {', '.join(ROWS)}"))
         if not row.group().startswith(f"{row.group(1)}("):
             raise BadRow(line, f"{row.group(1)} and its bracket stand together")
-    if not re.search(r"^KP_(FUNCTION|METHOD)\(", plain, re.M):
+    if not re.search(r"^KP_(FUNCTION|METHOD|ADAPTER)\(", plain, re.M):
         raise BadRow(1, "no row of a function; write KP_FUNCTION(name, context, what it returns, "
                         "its parameters) at the beginning of a line")
 
@@ -413,6 +436,18 @@ def _invariants(plain: str) -> tuple[Invariant, ...]:
     return tuple(found)
 
 
+def _after(plain: str, invariants: tuple[Invariant, ...]) -> After | None:
+    row = _once(plain, "KP_AFTER")
+    if row is None:
+        return None
+    words, line = [word for word, _ in row[0]], row[1]
+    if len(words) != 2:
+        raise BadRow(line, "KP_AFTER wants the id of a promise, and the function that judges it")
+    if words[0] not in [i.id for i in invariants if not i.then]:
+        raise BadRow(line, f"there is no KP_PROMISE({words[0]}, ...)")
+    return After(words[0], _name(words[1], line, "a function"), line)
+
+
 def _types(plain: str) -> tuple[Shared, ...]:
     found: list[Shared] = []
     for _, row, line in _rows(plain, "KP_TYPE"):
@@ -431,7 +466,8 @@ def _object(plain: str) -> tuple[Object | None, Function | None, Function | None
         for name, found in (("KP_CREATE", made), ("KP_DESTROY", ends)):
             if found:
                 raise BadRow(found[1], f"{name} without KP_OBJECT, which names what is made")
-        for _, _, line in _rows(plain, "KP_METHOD", "KP_INVARIANT"):
+        for _, _, line in _rows(plain, "KP_METHOD", "KP_INVARIANT", "KP_CONSUME", "KP_ADAPTER",
+                                "KP_AFTER"):
             raise BadRow(line, "there is no KP_OBJECT(struct x, struct x_view, function that takes "
                                "the view)")
         return None, None, None
@@ -445,15 +481,20 @@ def _object(plain: str) -> tuple[Object | None, Function | None, Function | None
     if create.returns.kind != "KP_RESULT" or create.returns.type != f"{words[0]} *":
         raise BadRow(create.line, f"{create.name} returns KP_RESULT({words[0]} *, its errnos)")
     for parameter in create.parameters:
-        if parameter.kind not in ("KP_NUMBER", "KP_CHOICE", "KP_FLAGS"):
-            raise BadRow(parameter.line, f"{create.name} takes numbers alone, not "
+        if parameter.kind not in ("KP_NUMBER", "KP_CHOICE", "KP_FLAGS", "KP_CALLBACK"):
+            raise BadRow(parameter.line, f"{create.name} takes numbers and callbacks alone, not "
                                          f"{parameter.kind}; write a function around it")
-    destroy, options = _split(ends[0])
-    if len(destroy) != 2 or destroy[1][0] not in CONTEXTS:
-        raise BadRow(ends[1], "KP_DESTROY wants a function and a context")
     return (Object(words[0], words[1], _name(words[2], line, "a function"), line), create,
-            Function(_name(destroy[0][0], ends[1], "a function"), destroy[1][0],
-                     Returns("KP_VOID", "void", ()), (), ends[1], True, options))
+            _end("KP_DESTROY", *ends))
+
+
+def _end(row: str, words: list[tuple[str, int]], line: int) -> Function:
+    """A function that takes the object from its owner."""
+    plain, options = _split(words)
+    if len(plain) != 2 or plain[1][0] not in CONTEXTS:
+        raise BadRow(line, f"{row} wants a function and a context")
+    return Function(_name(plain[0][0], line, "a function"), plain[1][0],
+                    Returns("KP_VOID", "void", ()), (), line, True, options)
 
 
 def _handle(plain: str, functions: tuple[Function, ...], known: Object | None) -> Handle | None:
@@ -515,10 +556,11 @@ def read(text: str, pair: str = "") -> Contract:
     plain = _uncommented(text)
     _known(plain)
     sources(text)
+    consumers = tuple(_end(*row) for row in _rows(plain, "KP_CONSUME"))
     found: list[Function] = []
-    for name, words, line in _rows(plain, "KP_FUNCTION", "KP_METHOD"):
+    for name, words, line in _rows(plain, "KP_FUNCTION", "KP_METHOD", "KP_ADAPTER"):
         function = _function(name, words, line)
-        if function.operation(pair) in [f.operation(pair) for f in found] or \
+        if function.operation(pair) in [f.operation(pair) for f in (*consumers, *found)] or \
                 function.operation(pair) in ("noop", "view", "create", "destroy", "show",
                                              "give_back"):
             raise BadRow(line, f"the name {function.name} is taken")
@@ -530,11 +572,12 @@ def read(text: str, pair: str = "") -> Contract:
         functions = tuple(handle.puts if f.name == handle.puts.name else f for f in functions)
         if handle.shows.operation(pair) in [f.operation(pair) for f in functions]:
             raise BadRow(handle.line, f"the name {handle.shows.name} is taken")
-    types = _types(plain)
+    types, invariants = _types(plain), _invariants(plain)
     for view, line in ([(known.view, known.line)] if known else []) + \
             ([(handle.view, handle.line)] if handle else []):
         if view not in [shared.type for shared in types]:
             raise BadRow(line, f"there is no KP_TYPE({view}, its members), by which both "
                                "languages are known to have the view alike")
     return Contract(pair, functions, _diverges(plain, functions), known, create, destroy, types,
-                    _invariants(plain), _module(plain, functions), handle)
+                    invariants, _module(plain, functions), handle, consumers,
+                    _after(plain, invariants))

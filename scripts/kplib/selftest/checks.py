@@ -22,7 +22,6 @@ from kplib.build import kernel, modules, objects
 from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
 from kplib.common import cache
-from kplib.configure import pairs
 from kplib.configure.archs import Arch
 from kplib.configure.request import TOP, Request
 from kplib.configure.variants import Variant
@@ -86,31 +85,35 @@ def _tool(argv: list[str], silent: bool = False) -> str | None:
     return said or f"{argv[0]}: exit status {done.returncode}"
 
 
-#: Sparse in a build, with what it says in a file of its own: beside the compiler's words nobody
-#: could tell whose they are. That it fails is said there too, and ends no build.
+#: Tools in a build that compiles with W=1, by the names of their checks: what stands for each in
+#: that build, and the words that have kbuild start it. What a tool says goes to a file of its
+#: own, as beside the compiler's words nobody could tell whose they are.
 #:
 #: Sparse up to 0.6.4 does not know __typeof_unqual__(), and kbuild leaves such a sparse out with
 #: a remark that no one reads. Nor does it reckon with __builtin_strlen(), which MODULE_LICENSE()
 #: asserts something of, and behind such an error it looks at nothing more in that file. Clang
-#: judges all assertions.
-SPARSE = """\
-#!/bin/sh
+#: judges all assertions. That sparse fails is said in its file, and ends no build.
+BESIDE = {
+    "sparse": ("""\
 sparse "$@" '-D__typeof_unqual__(x)=__typeof__(x)' '-D_Static_assert(...)=' 2>>{said} ||
     echo "sparse: exit status $?" >>{said}
-"""
+""", ("C=1", "CHECK={tool}")),
+    # In place of rustc, to which W=1 means nothing; it has rustc's own warnings as well.
+    "clippy": ("""\
+exec clippy-driver "$@" 2>>{said}
+""", ("CLIPPY=1", "CLIPPY_DRIVER={tool}")),
+}
 
 
-def _kbuild(setup: Setup, out: Path, *words: str, targets: Sequence[str] = ("modules",),
-            sparse: bool = False) -> list[str | None]:
-    """A build of all modules in a folder of its own; a warning fails it.
+def _kbuild(setup: Setup, out: Path) -> list[str | None]:
+    """A build of all modules in a folder of its own: what is wrong with it, and by each tool in it.
 
-    With `sparse` that tool looks at each C file as well, and has a verdict of its own behind
-    the build's. Objects are kept only while all of them were built without a warning, with the
-    same kernel and tools: kbuild then makes those alone whose sources changed, by their times.
+    A warning is wrong. Objects are kept only while all of them were built without a warning, with
+    the same kernel and tools: kbuild then makes those alone whose sources changed, by their times.
     """
-    passed, said_by_sparse = out / ".kparity-passed", out / "sparse.said"
-    command = _command(setup, out, *words, targets=targets, sparse=sparse)
-    made_with = cache.digest(setup.kernel.ident, setup.tools.name(), *command, SPARSE)
+    passed = out / ".kparity-passed"
+    command = _command(setup, out)
+    made_with = cache.digest(setup.kernel.ident, setup.tools.name(), *command, str(BESIDE))
     now = objects.Digests(TOP)
     inputs = {name: now.of(name) for name in
               (str(path.relative_to(TOP)) for path in _files(*modules.INPUTS))}
@@ -118,30 +121,30 @@ def _kbuild(setup: Setup, out: Path, *words: str, targets: Sequence[str] = ("mod
         shutil.rmtree(out, ignore_errors=True)
     passed.unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    if sparse:
-        said_by_sparse.write_text("")
-        (out / "sparse").write_text(SPARSE.format(said=shlex.quote(str(said_by_sparse))))
-        (out / "sparse").chmod(0o755)
+    for name, (script, _) in BESIDE.items():
+        (out / f"{name}.said").write_text("")
+        (out / name).write_text(
+            "#!/bin/sh\n" + script.format(said=shlex.quote(str(out / f"{name}.said"))))
+        (out / name).chmod(0o755)
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           stdin=subprocess.DEVNULL, check=False, cwd=TOP)
+    # Where the build ended early not all files were seen, by none of them.
+    ended = f"the build ended with exit status {done.returncode}" if done.returncode else None
     said = "\n".join(line for line in done.stdout.decode(errors="replace").splitlines()
                      if not line.startswith(("make", "  ")))
-    verdicts: list[str | None] = [None]
-    if done.returncode or any(word in said.lower() for word in ("warning", "error")):
-        verdicts = [said or f"make: exit status {done.returncode}"]
-    if sparse:
-        # Where the build ended early it has not seen all files.
-        verdicts.append(said_by_sparse.read_text(errors="replace").strip() or (
-            f"the build ended with exit status {done.returncode}" if done.returncode else None))
+    warned = any(word in said.lower() for word in ("warning", "error"))
+    verdicts = [said if warned else ended,
+                *((out / f"{name}.said").read_text(errors="replace").strip() or ended
+                  for name in BESIDE)]
     if not any(verdicts):
         cache.write(passed, json.dumps({"with": made_with, "inputs": inputs}))
     return verdicts
 
 
-def _command(setup: Setup, out: Path, *words: str, targets: Sequence[str],
-             sparse: bool) -> list[str]:
-    checker = ("C=1", f"CHECK={out / 'sparse'}") if sparse else ()
-    return modules.command(setup, out, *checker, *words, targets=targets)
+def _command(setup: Setup, out: Path) -> list[str]:
+    words = [word.format(tool=out / name) for name, (_, start) in BESIDE.items()
+             for word in start]
+    return modules.command(setup, out, "W=1", *words)
 
 
 def _timely(passed: Path, made_with: str, inputs: objects.Contents) -> bool:
@@ -157,12 +160,6 @@ def _timely(passed: Path, made_with: str, inputs: objects.Contents) -> bool:
             for name, content in before["inputs"].items() if inputs.get(name) != content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
-
-
-def _rust_objects() -> list[str]:
-    """The object of each pair's Rust, as targets of kbuild."""
-    return [f"rust-stub/{name}_root.o" if pairs.files(name).glued else f"rust-stub/{name}.o"
-            for name in pairs.shipped()]
 
 
 def _listed() -> list[Path]:
@@ -191,20 +188,14 @@ def checks(req: Request, tools: Toolchain, tree: Path, arch: Arch, base: Variant
     out = req.out / arch.name
     checkpatch = tree / "scripts/checkpatch.pl"
 
-    def kbuild(rows: tuple[str, ...], folder: str, *words: str,
-               targets: Sequence[str] = ("modules",), sparse: bool = False) -> Check:
-        # Each job asks for the kernel itself: it is there by then.
-        def built() -> Setup:
-            return Setup(req, tools, kernel.get(req, tools, arch, base))
+    # Each job asks for the kernel itself: it is there by then.
+    def built() -> Setup:
+        return Setup(req, tools, kernel.get(req, tools, arch, base))
 
-        def reads() -> Iterator[str | bytes]:
-            yield built().kernel.ident
-            yield from _command(built(), out / folder, *words, targets=targets, sparse=sparse)
-            yield from _content(_files(*modules.INPUTS))
-        return Check(f"{' and '.join(rows)}, {arch.name}", reads,
-                     lambda: _kbuild(built(), out / folder, *words, targets=targets, sparse=sparse),
-                     rows=tuple(f"{row}, {arch.name}" for row in rows), kernel=True, cores=1.5,
-                     seconds=36)
+    def built_from() -> Iterator[str | bytes]:
+        yield built().kernel.ident
+        yield from _command(built(), out / "w1")
+        yield from _content(_files(*modules.INPUTS))
 
     return [
         Check("checkpatch --strict",
@@ -217,10 +208,10 @@ def checks(req: Request, tools: Toolchain, tree: Path, arch: Arch, base: Variant
         Check("rustfmt", lambda: _content([tree / ".rustfmt.toml", *rust]),
               lambda: _tool(tools.argv("rustfmt", "--check", "--edition=2021", "--config-path",
                                        tree / ".rustfmt.toml", *rust))),
-        # Objects of Rust alone: C has nothing for clippy.
-        kbuild(("clippy",), "clippy", "CLIPPY=1", targets=_rust_objects()),
         # An object that need not be built again was checked when it was.
-        kbuild(("W=1 build", "sparse"), "w1", "W=1", sparse=True),
+        Check(f"W=1 build, {', '.join(BESIDE)}, {arch.name}", built_from,
+              lambda: _kbuild(built(), out / "w1"), kernel=True, cores=1.5, seconds=30,
+              rows=tuple(f"{name}, {arch.name}" for name in ("W=1 build", *BESIDE))),
         Check("shellcheck", lambda: _content(shell + _files(".shellcheckrc", ".ci/.shellcheckrc",
                                                             "scripts/.shellcheckrc")),
               lambda: _tool(tools.argv("shellcheck", *shell))),

@@ -4,16 +4,10 @@
 //!
 //! What has been destroyed cannot be armed again.
 
-#[path = "../../../rust-stub/deferred.rs"]
-mod deferred;
-
-use deferred::{
-    Handle,
-    Task, //
-};
+use super::Interface;
 use kernel::prelude::*;
 
-fn destroy<T: Task, D: Handle<T>>(handle: D) -> Result {
+fn destroy(handle: impl Interface) -> Result {
     #[cfg(not(misuse))]
     handle.arm(0, 0)?;
     drop(handle);

@@ -4,16 +4,10 @@
 //!
 //! An object is not destroyed while someone else holds it, who could arm it again.
 
-#[path = "../../../rust-stub/deferred.rs"]
-mod deferred;
-
-use deferred::{
-    Handle,
-    Task, //
-};
+use super::Interface;
 use kernel::prelude::*;
 
-fn destroy<T: Task, D: Handle<T>>(handle: D) -> Result {
+fn destroy(handle: impl Interface) -> Result {
     let other = &handle;
 
     #[cfg(misuse)]

@@ -4,14 +4,10 @@
 //!
 //! A task cannot borrow from the stack of whoever arms it: it may run after that has returned.
 
-#[path = "../../../rust-stub/deferred.rs"]
-mod deferred;
-
-use deferred::{
-    Deferred,
-    Delayed,
-    Handle,
-    Task, //
+use super::{
+    glue::Task,
+    port::Object,
+    Interface, //
 };
 use kernel::prelude::*;
 
@@ -34,7 +30,7 @@ fn arm_and_return() -> Result {
     #[cfg(not(misuse))]
     let task = Borrows(&VALUE);
 
-    let handle = Deferred::new(task)?;
+    let handle = Object::create(task)?;
 
     handle.arm(0, 1000)?;
     handle.detach();

@@ -4,14 +4,10 @@
 //!
 //! Who made a task cannot drop it while it is queued: it has moved into the object.
 
-#[path = "../../../rust-stub/deferred.rs"]
-mod deferred;
-
-use deferred::{
-    Deferred,
-    Delayed,
-    Handle,
-    Task, //
+use super::{
+    glue::Task,
+    port::Object,
+    Interface, //
 };
 use kernel::prelude::*;
 
@@ -24,7 +20,7 @@ impl Task for Data {
 }
 
 fn arm_and_drop(task: Data) -> Result {
-    let handle = Deferred::new(task)?;
+    let handle = Object::create(task)?;
 
     handle.arm(0, 1000)?;
     #[cfg(misuse)]

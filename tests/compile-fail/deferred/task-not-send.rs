@@ -4,9 +4,7 @@
 //!
 //! What belongs to one thread cannot be a task: a worker runs and releases it.
 
-#[path = "../../../rust-stub/deferred.rs"]
-mod deferred;
-
+use super::glue;
 use core::marker::PhantomData;
 
 struct Local {
@@ -16,6 +14,6 @@ struct Local {
     _one_thread: PhantomData<u32>,
 }
 
-impl deferred::Task for Local {
+impl glue::Task for Local {
     fn run(&self) {}
 }

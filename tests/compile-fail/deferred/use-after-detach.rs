@@ -4,15 +4,9 @@
 //!
 //! Who has detached an object cannot cancel it: the queue may have released it.
 
-#[path = "../../../rust-stub/deferred.rs"]
-mod deferred;
+use super::Interface;
 
-use deferred::{
-    Handle,
-    Task, //
-};
-
-fn detach<T: Task, D: Handle<T>>(handle: D) {
+fn detach(handle: impl Interface) {
     #[cfg(not(misuse))]
     handle.cancel();
     handle.detach();
