@@ -376,7 +376,9 @@ static s32 errno_of(const struct kp_trace *trace, u32 step)
 	const struct kp_op *op = &trace->pair->op[trace->prog->step[step].op];
 	s64 ret = trace->step[step].res.ret;
 
-	return op->returns == KP_RET_RESULT && ret < 0 && !trace->step[step].skipped ? max(ret, -MAX_ERRNO - 1) : 0;
+	if (op->returns != KP_RET_RESULT || ret >= 0 || trace->step[step].skipped)
+		return 0;
+	return max(ret, -MAX_ERRNO - 1);
 }
 
 /* What differs in one operation, or what of its contract broke; -1 if nothing did. */
