@@ -4,10 +4,8 @@
  * pair share with the engine. Both languages read this file: C includes it,
  * bindgen turns it into Rust.
  *
- * A driver is one caller language over one implementation. The engine hands it
- * a program, a list of operations with arguments; the driver carries them out
- * on an object and reports each result with kp_trace_step(). Nothing here knows
- * a pair.
+ * A driver is one caller language over one implementation: a table of calls, which
+ * the engine makes. Nothing here knows a pair.
  */
 #ifndef _KPARITY_H
 #define _KPARITY_H
@@ -18,7 +16,7 @@
 #define KP_NR_ARGS	6
 
 /*
- * Rows of a contract whose glue is generated. C and bindgen see nothing of them:
+ * Rows of a contract, from which its glue is made. C and bindgen see nothing of them:
  * scripts/contract-glue reads them as text. Documentation/contract.md says what
  * each word means.
  */
@@ -57,21 +55,7 @@
 #define KP_HANDLES_MAX	16
 
 /** define KP_VIEW_MAX - the largest view a pair may have, in bytes */
-#define KP_VIEW_MAX	128
-
-/**
- * struct kp_step - one operation of a program
- * @op: index into the pair's table of operations
- * @arg: its arguments; those that the operation does not take are 0. Of text and
- *       bytes this is where they are in the program's @pool, see kp_span(); of a
- *       handle, its number among those that the program can hold.
- * @shift: where its text and bytes lie, in bytes behind a multiple of 8
- */
-struct kp_step {
-	u32 op;
-	u64 arg[KP_NR_ARGS];
-	u32 shift;
-};
+#define KP_VIEW_MAX	4096
 
 /**
  * struct kp_result - what one operation gave
@@ -82,31 +66,6 @@ struct kp_result {
 	s64 ret;
 	u64 out;
 };
-
-/**
- * struct kp_program - a sequence of operations for one object
- * @seed: what it was made from, together with @index
- * @index: which program of that seed
- * @nr_steps: number of elements in @step
- * @observe: take the object's view around each operation. Without it the
- *           driver only counts what each operation costs.
- * @param: how to create the object
- * @step: the operations
- * @pool: the bytes of text and bytes that are arguments
- * @pool_used: bytes of @pool in use
- */
-struct kp_program {
-	u64 seed;
-	u32 index;
-	u32 nr_steps;
-	bool observe;
-	u64 param[KP_NR_ARGS];
-	struct kp_step *step;
-	u8 *pool;
-	u32 pool_used;
-};
-
-struct kp_trace;
 
 /**
  * struct kp_slot - one argument, laid out for a call
@@ -156,8 +115,6 @@ struct kp_layout {
  *          and then nothing is left behind. May sleep. NULL where there are no
  *          objects.
  * @destroy: release the object. May sleep.
- * @run: of a hand-written driver, carry out a program on the object; else NULL.
- *       Does not take ownership. Sleeps only where the pair's operations do.
  * @layout: the caller language's idea of the shared types
  * @view: take the object's view, while no one uses it; the view is zeroed. NULL
  *        where there are no objects.
@@ -168,8 +125,6 @@ struct kp_layout {
  */
 struct kp_driver {
 	void *(*create)(const u64 *param);
-	void (*run)(void *obj, const struct kp_program *prog,
-		    struct kp_trace *trace);
 	void (*destroy)(void *obj);
 	struct kp_layout layout;
 	void (*view)(void *obj, void *view);
@@ -177,51 +132,5 @@ struct kp_driver {
 	void (*show)(void *handle, void *view);
 	void (*put)(void *handle);
 };
-
-/**
- * kp_trace_begin() - report the object's view before the first operation
- * @trace: where to
- * @view: the pair's view, every byte of it set. Borrowed for the call.
- *
- * Context: any. Called only when the program asks to be observed.
- */
-void kp_trace_begin(struct kp_trace *trace, const void *view);
-
-/**
- * kp_trace_step() - report one operation's result
- * @trace: where to
- * @step: index of the operation in the program
- * @res: what it gave. Borrowed for the call.
- * @cost: kp_clock() after it minus kp_clock() before it
- * @view: the object's view after it, or NULL when the program does not observe
- *
- * Checks the errno against the contract and, given a view, every invariant.
- *
- * Context: any.
- */
-void kp_trace_step(struct kp_trace *trace, u32 step,
-		   const struct kp_result *res, u64 cost, const void *view);
-
-/**
- * kp_trace_judge() - report that a promise was put to the test
- * @trace: where to
- * @invariant: the promise's number in the contract
- * @holds: whether it held
- *
- * For what no view shows: a KP_AFTER() row has the engine call it.
- *
- * Context: any.
- */
-void kp_trace_judge(struct kp_trace *trace, u32 invariant, bool holds);
-
-/**
- * kp_clock() - the counter that costs are measured with
- *
- * Out of line on purpose: both languages pay the same call.
- *
- * Context: any.
- * Return: the CPU's counter; executed instructions under QEMU -icount shift=0
- */
-u64 kp_clock(void);
 
 #endif

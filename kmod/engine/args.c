@@ -175,25 +175,6 @@ static u32 die(struct rnd_state *rnd, u32 sides)
 	return prandom_u32_state(rnd) % sides;
 }
 
-/*
- * For hand-written drivers. One value in eight is an end of the range: limits are
- * where implementations part ways, and a uniform draw over 64 bits would never
- * meet them.
- */
-static u64 draw_evenly(struct rnd_state *rnd, const struct kp_arg *arg)
-{
-	u64 span = arg->hi - arg->lo;
-	u32 side = die(rnd, 16);
-
-	if (arg->log2)
-		return (1ULL << (arg->lo + draw64(rnd) % (span + 1))) - !side;
-	if (side == 0)
-		return arg->lo;
-	if (side == 1)
-		return arg->hi;
-	return arg->lo + below(rnd, span + 1);
-}
-
 /* A power of two, less one, as it is, or more one; mostly one where a type ends. */
 static u64 near_power(struct rnd_state *rnd)
 {
@@ -268,8 +249,8 @@ static u64 draw_named(struct rnd_state *rnd, const struct kp_arg *arg)
 static u64 draw_earlier(struct rnd_state *rnd, const struct kp_pair *pair,
 			const struct kp_program *prog, const u64 *value, u32 a, u32 step)
 {
-	if (pair->param[0].size && value != prog->param && !die(rnd, 4))
-		return prog->param[pair->param[1].name ? die(rnd, 2) : 0];
+	if (pair->creation.arg[0].size && value != prog->param && !die(rnd, 4))
+		return prog->param[pair->creation.arg[1].name ? die(rnd, 2) : 0];
 	if (a && die(rnd, 2))
 		return value[die(rnd, a)];
 	return step ? prog->step[die(rnd, step)].arg[die(rnd, KP_NR_ARGS)] : 0;
@@ -328,8 +309,6 @@ static u64 draw_number(struct rnd_state *rnd, const struct kp_arg *arg,
 	struct kp_arg whole;
 	u64 value;
 
-	if (!arg->size)
-		return draw_evenly(rnd, arg);
 	if (nr_names(arg))
 		return draw_named(rnd, arg);
 	if (arg->beyond && !die(rnd, 8)) {
@@ -585,7 +564,7 @@ static u64 earlier_span(struct rnd_state *rnd, const struct kp_pair *pair,
 		return 0;
 	s = &prog->step[die(rnd, step)];
 	a = die(rnd, KP_NR_ARGS);
-	return kp_in_pool(&pair->op[s->op].arg[a]) ? s->arg[a] : 0;
+	return kp_in_pool(&pair->operation[s->op].arg[a]) ? s->arg[a] : 0;
 }
 
 /* The bytes that an operation of the same kind was given for the same argument. */
@@ -664,12 +643,8 @@ void kp_draw_args(struct rnd_state *rnd, const struct kp_pair *pair,
 
 	for (a = 0; a < KP_NR_ARGS; a++) {
 		value[a] = 0;
-		if (!arg[a].name) {
-			/* A seed of a hand-written driver gives the programs it always gave. */
-			if (a < 3)
-				die(rnd, 16);
+		if (!arg[a].name)
 			continue;
-		}
 		near = arg[a].size || kp_in_pool(&arg[a]) ?
 			earlier_span(rnd, pair, prog, spans, nr, step) : 0;
 		switch (arg[a].kind) {

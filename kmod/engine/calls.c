@@ -104,7 +104,7 @@ static void fill(const struct kp_arg *arg, const struct kp_program *prog,
 static bool move_to_user(const struct kp_trace *trace, const struct kp_step *step, u32 a,
 			 u8 guard, struct laid *laid, struct kp_slot *slot)
 {
-	const struct kp_arg *arg = &trace->pair->op[step->op].arg[a];
+	const struct kp_arg *arg = &trace->pair->operation[step->op].arg[a];
 	u64 value = step->arg[a];
 	unsigned long at;
 
@@ -123,7 +123,7 @@ static bool lay_out(const struct kp_trace *trace, u32 i, u8 guard,
 		    struct laid *laid, struct kp_slot *slot)
 {
 	const struct kp_step *step = &trace->prog->step[i];
-	const struct kp_arg *arg = trace->pair->op[step->op].arg;
+	const struct kp_arg *arg = trace->pair->operation[step->op].arg;
 	u8 *arena = trace->arena;
 	u32 a, shift;
 
@@ -204,7 +204,7 @@ static const char *collect(struct kp_trace *trace, u32 i, u8 guard,
 			   struct kp_result *res, const struct laid *laid)
 {
 	const struct kp_step *step = &trace->prog->step[i];
-	const struct kp_op *op = &trace->pair->op[step->op];
+	const struct kp_operation *op = &trace->pair->operation[step->op];
 	struct kp_step_trace *t = &trace->step[i];
 	const struct kp_arg *arg = op->arg;
 	const char *broken = NULL;
@@ -249,7 +249,7 @@ static void release(const struct laid *laid)
 }
 
 /* Rust hands out outputs beside success alone; C leaves them where they are. */
-static bool hides(enum kp_path_id path, const struct kp_op *op, s64 ret)
+static bool hides(enum kp_path_id path, const struct kp_operation *op, s64 ret)
 {
 	if (path != KP_RUST_C && path != KP_RUST_RUST)
 		return false;
@@ -279,14 +279,14 @@ void kp_view(const struct kp_pair *pair, enum kp_path_id path, void *obj, void *
 EXPORT_SYMBOL_GPL(kp_view);
 
 /* The object's state, where the program asks for it; NULL where it does not. */
-static const void *take_view(const struct kp_trace *trace, void *obj, u64 *view)
+static const void *take_view(const struct kp_trace *trace, void *obj)
 {
 	const struct kp_pair *pair = trace->pair;
 
 	if (!trace->prog->observe || !pair->view_size)
 		return NULL;
-	kp_view(pair, trace->path, obj, view);
-	return view;
+	kp_view(pair, trace->path, obj, trace->taken);
+	return trace->taken;
 }
 
 /*
@@ -367,11 +367,11 @@ static bool returns_handle(const struct kp_arg *arg)
 	return false;
 }
 
-static void call_one(struct kp_trace *trace, void *obj, u32 i, u64 *view)
+static void call_one(struct kp_trace *trace, void *obj, u32 i)
 {
 	const struct kp_pair *pair = trace->pair;
 	const struct kp_step *step = &trace->prog->step[i];
-	const struct kp_op *op = &pair->op[step->op];
+	const struct kp_operation *op = &pair->operation[step->op];
 	kp_invoke call = pair->path[trace->path]->call[step->op];
 	struct kp_step_trace *t = &trace->step[i];
 	u8 guard = guard_of(trace, i);
@@ -407,7 +407,7 @@ static void call_one(struct kp_trace *trace, void *obj, u32 i, u64 *view)
 	t->hides = hides(trace->path, op, res.ret);
 	if (!t->skipped)
 		kp_outcome(pair, trace->path, step->op, res.ret);
-	kp_trace_step(trace, i, &res, cost, take_view(trace, obj, view));
+	kp_trace_step(trace, i, &res, cost, take_view(trace, obj));
 	/* Outputs are compared by hash, which knows what a caller can see of them. */
 	t->res.out = KP_POISON;
 	if (broken)
@@ -415,7 +415,7 @@ static void call_one(struct kp_trace *trace, void *obj, u32 i, u64 *view)
 }
 
 /**
- * kp_calls_run() - carry out a program where the glue is generated
+ * kp_run() - carry out a program on an object
  * @pair: the pair
  * @path: the path
  * @obj: the object; NULL for a function
@@ -424,18 +424,19 @@ static void call_one(struct kp_trace *trace, void *obj, u32 i, u64 *view)
  *
  * Context: that of the operations.
  */
-void kp_calls_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
-		  const struct kp_program *prog, struct kp_trace *trace)
+void kp_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
+	    const struct kp_program *prog, struct kp_trace *trace)
 {
-	u64 view[KP_VIEW_MAX / sizeof(u64)];
+	const void *view;
 	u32 i;
 
 	if (pair->user && kp_user_attach())
 		kp_trace_broken(trace, 0, "no memory for user memory");
-	if (take_view(trace, obj, view))
+	view = take_view(trace, obj);
+	if (view)
 		kp_trace_begin(trace, view);
 	for (i = 0; i < prog->nr_steps; i++)
-		call_one(trace, obj, i, view);
+		call_one(trace, obj, i);
 }
 
 /**
@@ -452,7 +453,7 @@ void kp_calls_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
 struct kp_result kp_call_once(const struct kp_pair *pair, enum kp_path_id path,
 			      void *obj, u32 op, const u64 *arg)
 {
-	const struct kp_arg *args = pair->op[op].arg;
+	const struct kp_arg *args = pair->operation[op].arg;
 	struct kp_result res = { .out = KP_POISON };
 	struct kp_slot slot[KP_NR_ARGS] = {};
 	void **held = pair->nr_handles ? kp_handles(pair, obj) : NULL;

@@ -17,13 +17,13 @@ static void print_step(struct seq_buf *s, const struct kp_program *prog, u32 i,
 	kp_print_step(s, got->pair, prog, i);
 	seq_buf_puts(s, here ? "\n          c->c: " : "\n          both: ");
 	if (i < ref->nr)
-		kp_print_result(s, ref, i);
+		kp_print_result(s, ref, i, got);
 	else
 		seq_buf_puts(s, "not run");
 	if (here) {
 		seq_buf_puts(s, "\n          this path: ");
 		if (i < got->nr)
-			kp_print_result(s, got, i);
+			kp_print_result(s, got, i, ref);
 		else
 			seq_buf_puts(s, "not run");
 	}
@@ -271,7 +271,7 @@ static void judge_id(struct kunit *test, const char *id)
 
 	for (i = 0; i < p->pair->nr_invariants; i++)
 		if (!strcmp(p->pair->invariant[i].id, id))
-			kp_judge(test, i);
+			kp_count_judged(test, i);
 }
 
 /**

@@ -36,14 +36,15 @@ static void put_text(struct seq_buf *s, const char *name, const char *text)
 }
 
 static void put_results(struct seq_buf *s, const char *name,
-			const struct kp_trace *trace, struct seq_buf *line)
+			const struct kp_trace *trace, const struct kp_trace *other,
+			struct seq_buf *line)
 {
 	u32 i;
 
 	seq_buf_printf(s, ", \"%s\": [", name);
 	for (i = 0; i < min(trace->nr, trace->prog->nr_steps); i++) {
 		seq_buf_clear(line);
-		kp_print_result(line, trace, i);
+		kp_print_result(line, trace, i, other);
 		seq_buf_puts(s, i ? ", " : "");
 		put_string(s, seq_buf_str(line));
 	}
@@ -91,8 +92,8 @@ void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
 	}
 	seq_buf_printf(s, "], \"created\": {\"expected\": %d, \"got\": %d}", ref->err,
 		       got->err);
-	put_results(s, "expected", ref, &line);
-	put_results(s, "got", got, &line);
+	put_results(s, "expected", ref, got, &line);
+	put_results(s, "got", got, ref, &line);
 	put_text(s, "broken", diff->broken);
 	put_text(s, "reference_broken", ref->broken);
 	kfree(text);

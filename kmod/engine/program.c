@@ -59,7 +59,7 @@ static void fill(const struct kp_pair *pair, struct kp_program *prog,
 		for (op = 0; pick >= weight[op]; op++)
 			pick -= weight[op];
 		step->op = op;
-		kp_draw_args(rnd, pair, pair->op[op].arg, prog, step->arg, i);
+		kp_draw_args(rnd, pair, pair->operation[op].arg, prog, step->arg, i);
 		step->shift = pair->stateless ? prandom_u32_state(rnd) % 8 : 0;
 	}
 }
@@ -73,7 +73,7 @@ static void begin(const struct kp_pair *pair, struct kp_program *prog,
 	prog->index = index;
 	prog->nr_steps = steps;
 	prog->pool_used = 0;
-	kp_draw_args(rnd, pair, pair->param, prog, prog->param, 0);
+	kp_draw_args(rnd, pair, pair->creation.arg, prog, prog->param, 0);
 }
 
 static void weights(const struct kp_pair *pair, u32 *weight)
@@ -81,7 +81,7 @@ static void weights(const struct kp_pair *pair, u32 *weight)
 	u32 op;
 
 	for (op = 0; op < pair->nr_ops; op++)
-		weight[op] = pair->op[op].weight;
+		weight[op] = pair->operation[op].weight;
 }
 
 /**
@@ -124,7 +124,7 @@ static u32 draw_op(const struct kp_pair *pair, struct rnd_state *rnd)
 {
 	u32 op = 0, tries = 64;
 
-	while (tries-- && (!op || !pair->op[op].weight))
+	while (tries-- && (!op || !pair->operation[op].weight))
 		op = prandom_u32_state(rnd) % pair->nr_ops;
 	return op;
 }
@@ -171,9 +171,9 @@ static void fill_up(const struct kp_pair *pair, struct kp_program *prog,
 {
 	u32 steps = prog->nr_steps, weight[KP_MAX_OPS], a;
 
-	for (a = 0; a < KP_NR_ARGS && pair->param[a].name; a++)
-		if (pair->param[a].size && !pair->param[a].names)
-			prog->param[a] = pair->param[a].hi;
+	for (a = 0; a < KP_NR_ARGS && pair->creation.arg[a].name; a++)
+		if (pair->creation.arg[a].size && !pair->creation.arg[a].names)
+			prog->param[a] = pair->creation.arg[a].hi;
 	weights(pair, weight);
 	weight[op] *= 16;
 	fill(pair, prog, rnd, weight, 0, steps * 4 / 5);

@@ -104,8 +104,6 @@ static bool shrink_number(struct shrink *s, const struct kp_arg *arg, u64 *value
 	u64 half;
 	u32 bit;
 
-	if (arg->log2 && !arg->size)
-		return false;
 	if (arg->names && !arg->flags)
 		return shrink_choice(s, arg, value);
 	done |= try_number(s, arg, value, 0);
@@ -390,7 +388,7 @@ static u32 replace_number(const struct shrink *s, u64 from, u64 to)
 
 	for (i = 0; i < s->prog->nr_steps; i++) {
 		struct kp_step *step = &s->prog->step[i];
-		const struct kp_arg *arg = s->pair->op[step->op].arg;
+		const struct kp_arg *arg = s->pair->operation[step->op].arg;
 
 		for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
 			if (arg[a].kind != KP_NUMBER || arg[a].names || !arg[a].size ||
@@ -451,7 +449,7 @@ static void rename_handle(const struct shrink *s, u64 from, u64 to)
 
 	for (i = 0; i < s->prog->nr_steps; i++) {
 		struct kp_step *step = &s->prog->step[i];
-		const struct kp_arg *arg = s->pair->op[step->op].arg;
+		const struct kp_arg *arg = s->pair->operation[step->op].arg;
 
 		for (a = 0; a < KP_NR_ARGS && arg[a].name; a++)
 			if (kp_is_handle(&arg[a]) && step->arg[a] == from)
@@ -466,7 +464,7 @@ static bool names_handle(const struct shrink *s, u64 place)
 
 	for (i = 0; i < s->prog->nr_steps; i++) {
 		const struct kp_step *step = &s->prog->step[i];
-		const struct kp_arg *arg = s->pair->op[step->op].arg;
+		const struct kp_arg *arg = s->pair->operation[step->op].arg;
 
 		for (a = 0; a < KP_NR_ARGS && arg[a].name; a++)
 			if (kp_is_handle(&arg[a]) && step->arg[a] == place)
@@ -505,7 +503,7 @@ static bool shrink_args(struct shrink *s, u8 *keep)
 	done |= shrink_handles(s);
 	for (i = 0; i < s->prog->nr_steps; i++) {
 		struct kp_step *step = &s->prog->step[i];
-		const struct kp_arg *arg = s->pair->op[step->op].arg;
+		const struct kp_arg *arg = s->pair->operation[step->op].arg;
 
 		done |= shrink_shift(s, &step->shift);
 		done |= shrink_pairs(s, arg, step->arg, keep);
@@ -528,34 +526,15 @@ static bool shrink_args(struct shrink *s, u8 *keep)
 	return done;
 }
 
-/* Bring a power of two down, one at a time. */
-static bool shrink_power(struct shrink *s, const struct kp_arg *arg, u64 *value)
-{
-	bool done = false;
-
-	while (*value / 2 >= 1ULL << arg->lo) {
-		u64 was = *value;
-
-		*value /= 2;
-		if (!still_fails(s)) {
-			*value = was;
-			break;
-		}
-		done = true;
-	}
-	return done;
-}
-
 /* Make the object smaller; whether it is. */
 static bool shrink_params(struct shrink *s)
 {
-	const struct kp_arg *arg = s->pair->param;
+	const struct kp_arg *arg = s->pair->creation.arg;
 	bool done = false;
 	u32 a;
 
 	for (a = 0; a < KP_NR_ARGS && arg[a].name && !s->late; a++)
-		done |= arg[a].log2 && !arg[a].size ? shrink_power(s, &arg[a], &s->prog->param[a]) :
-			shrink_number(s, &arg[a], &s->prog->param[a]);
+		done |= shrink_number(s, &arg[a], &s->prog->param[a]);
 	return done;
 }
 

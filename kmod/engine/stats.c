@@ -65,7 +65,7 @@ void kp_outcome(const struct kp_pair *pair, enum kp_path_id path, u32 op, s64 re
 	u32 *seen, i;
 
 	seen = &pair->stats->outcome[op][path];
-	switch (pair->op[op].returns) {
+	switch (pair->operation[op].returns) {
 	case KP_RET_BOOL:
 		*seen |= ret ? OUTCOME_GOOD : OUTCOME_NONE;
 		return;
@@ -111,7 +111,7 @@ void kp_case_outcomes(struct kunit *test)
 	u32 op, i, seen;
 
 	for (op = 1; op < p->pair->nr_ops; op++) {
-		enum kp_returns returns = p->pair->op[op].returns;
+		enum kp_returns returns = p->pair->operation[op].returns;
 		const int *e = p->pair->operation[op].errnos;
 
 		if (returns != KP_RET_RESULT && returns != KP_RET_BOOL &&
@@ -134,17 +134,17 @@ void kp_case_outcomes(struct kunit *test)
 EXPORT_SYMBOL_GPL(kp_case_outcomes);
 
 /**
- * kp_judge() - an invariant was put to the test by a case
+ * kp_count_judged() - an invariant was put to the test by a case
  * @test: the case; its parameter is the path
  * @invariant: its number
  */
-void kp_judge(struct kunit *test, u32 invariant)
+void kp_count_judged(struct kunit *test, u32 invariant)
 {
 	const struct kp_path_param *p = test->param_value;
 
 	kp_stats_count(p->pair, p->id, invariant);
 }
-EXPORT_SYMBOL_GPL(kp_judge);
+EXPORT_SYMBOL_GPL(kp_count_judged);
 
 /**
  * kp_stats_cost() - add a line to the cost table

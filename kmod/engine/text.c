@@ -168,9 +168,9 @@ void kp_print_create(struct seq_buf *s, const struct kp_pair *pair,
 	u32 a;
 
 	seq_buf_puts(s, pair->name);
-	for (a = 0; a < KP_NR_ARGS && pair->param[a].name; a++) {
-		seq_buf_printf(s, " %s=", pair->param[a].name);
-		print_number(s, &pair->param[a], param[a]);
+	for (a = 0; a < KP_NR_ARGS && pair->creation.arg[a].name; a++) {
+		seq_buf_printf(s, " %s=", pair->creation.arg[a].name);
+		print_number(s, &pair->creation.arg[a], param[a]);
 	}
 }
 
@@ -185,7 +185,7 @@ void kp_print_step(struct seq_buf *s, const struct kp_pair *pair,
 		   const struct kp_program *prog, u32 step)
 {
 	const struct kp_step *at = &prog->step[step];
-	const struct kp_arg *arg = pair->op[at->op].arg;
+	const struct kp_arg *arg = pair->operation[at->op].arg;
 	u32 a;
 
 	seq_buf_puts(s, pair->operation[at->op].name);
@@ -199,7 +199,7 @@ void kp_print_step(struct seq_buf *s, const struct kp_pair *pair,
 		seq_buf_printf(s, " @%u", at->shift);
 }
 
-static void print_returned(struct seq_buf *s, const struct kp_op *op, s64 ret)
+static void print_returned(struct seq_buf *s, const struct kp_operation *op, s64 ret)
 {
 	switch (op->returns) {
 	case KP_RET_VOID:
@@ -243,7 +243,7 @@ static void print_outs(struct seq_buf *s, const struct kp_trace *trace, u32 step
 {
 	const struct kp_step_trace *t = &trace->step[step];
 	const struct kp_step *at = &trace->prog->step[step];
-	const struct kp_arg *arg = trace->pair->op[at->op].arg;
+	const struct kp_arg *arg = trace->pair->operation[at->op].arg;
 	const u8 *kept = trace->kept + t->outs_at, *at_now;
 	u32 a, size;
 	bool buffer;
@@ -277,7 +277,7 @@ static void print_outs(struct seq_buf *s, const struct kp_trace *trace, u32 step
 static void print_new(struct seq_buf *s, const struct kp_trace *trace, u32 step)
 {
 	const struct kp_step *at = &trace->prog->step[step];
-	const struct kp_arg *arg = trace->pair->op[at->op].arg;
+	const struct kp_arg *arg = trace->pair->operation[at->op].arg;
 	u32 a;
 
 	if (trace->step[step].res.ret)
@@ -293,16 +293,63 @@ static void print_new(struct seq_buf *s, const struct kp_trace *trace, u32 step)
 	}
 }
 
+/* A member of a view, as numbers of at most 64 bits; one of another size in 32-bit words. */
+static void print_member(struct seq_buf *s, const u8 *at, u32 size)
+{
+	u32 i, word = size == 1 || size == 2 || size == 8 ? size : 4;
+	bool several = size > word;
+	u64 value;
+
+	seq_buf_puts(s, several ? " [" : " ");
+	for (i = 0; i < size; i += word) {
+		value = 0;
+		memcpy(&value, at + i, min(word, size - i));
+		seq_buf_printf(s, "%s%llu", i ? " " : "", value);
+	}
+	seq_buf_puts(s, several ? "]" : "");
+}
+
+/* The members of the last view; a star stands before those that differ on another path. */
+static void print_view(struct seq_buf *s, const struct kp_trace *trace,
+		       const struct kp_trace *other)
+{
+	const struct kp_layout *layout = &trace->pair->path[KP_C_C]->layout;
+	const char *type = trace->pair->view;
+	size_t len = strlen(type);
+	u32 i, at, end, total = 0;
+
+	for (i = 0; i < layout->nr; i++)
+		if (!strcmp(layout->field[i].name, type))
+			total = layout->field[i].at;
+	for (i = 0; i < layout->nr; i++) {
+		const struct kp_field *f = &layout->field[i];
+
+		if (strncmp(f->name, type, len) || f->name[len] != '.')
+			continue;
+		at = f->at;
+		end = i + 1 < layout->nr && !strncmp(f[1].name, type, len) &&
+		      f[1].name[len] == '.' ? f[1].at : total;
+		seq_buf_printf(s, ", %s%s",
+			       memcmp(trace->view + at, other->view + at, end - at) ? "*" : "",
+			       f->name + len + 1);
+		print_member(s, trace->view + at, end - at);
+	}
+}
+
 /**
  * kp_print_result() - print what an operation gave
  * @s: where to
  * @trace: the trace
  * @step: the operation's number
+ * @other: the trace that it is printed beside
+ *
+ * Behind the last operation of a program the object's state is printed.
  */
-void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step)
+void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step,
+		     const struct kp_trace *other)
 {
 	const struct kp_step_trace *t = &trace->step[step];
-	const struct kp_op *op = &trace->pair->op[trace->prog->step[step].op];
+	const struct kp_operation *op = &trace->pair->operation[trace->prog->step[step].op];
 
 	if (t->skipped)
 		seq_buf_puts(s, "not called, as it has no handle");
@@ -312,8 +359,12 @@ void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step)
 	if (t->res.out != KP_POISON)
 		seq_buf_printf(s, ", out %llu", t->res.out);
 	print_outs(s, trace, step);
-	/* Eight digits tell two states apart; the full hash tells no more. */
-	if (trace->pair->view_size)
+	if (!trace->pair->view_size || !trace->prog->observe)
+		return;
+	/* Elsewhere eight digits tell two states apart; the full hash tells no more. */
+	if (step + 1 == trace->prog->nr_steps && other->nr > step)
+		print_view(s, trace, other);
+	else
 		seq_buf_printf(s, ", state %08x", (u32)t->view);
 }
 
@@ -612,15 +663,15 @@ static void get_params(struct reader *r, const struct kp_pair *pair,
 	if (get_word(r, " \t\r\n#", word) && strcmp(word, pair->name))
 		refuse(r, "'%s' where the pair's name, %s, begins a program", word,
 		       pair->name);
-	for (a = 0; !r->failed && a < KP_NR_ARGS && pair->param[a].name; a++) {
+	for (a = 0; !r->failed && a < KP_NR_ARGS && pair->creation.arg[a].name; a++) {
 		if (!get_word(r, "= \t\r\n#", word))
 			return;
-		if (strcmp(word, pair->param[a].name) || *r->at != '=') {
-			refuse(r, "'%s' where %s= is expected", word, pair->param[a].name);
+		if (strcmp(word, pair->creation.arg[a].name) || *r->at != '=') {
+			refuse(r, "'%s' where %s= is expected", word, pair->creation.arg[a].name);
 			return;
 		}
 		r->at++;
-		prog->param[a] = get_number(r, &pair->param[a]);
+		prog->param[a] = get_number(r, &pair->creation.arg[a]);
 	}
 }
 
@@ -640,7 +691,7 @@ static void get_step(struct reader *r, const struct kp_pair *pair,
 		refuse(r, "%s has no operation '%s'", pair->name, word);
 		return;
 	}
-	arg = pair->op[step->op].arg;
+	arg = pair->operation[step->op].arg;
 	for (a = 0; !r->failed && a < KP_NR_ARGS && arg[a].name; a++) {
 		if (!given(&arg[a]))
 			continue;

@@ -323,7 +323,7 @@ struct kp_user kp_user(const struct kp_observed *o, u32 argument)
 	enum kp_place place = kp_place(span);
 	struct kp_user user = {
 		.bytes = o->prog->pool + kp_span_at(span),
-		.size = kp_user_size(&o->pair->op[o->step->op].arg[argument], span),
+		.size = kp_user_size(&o->pair->operation[o->step->op].arg[argument], span),
 		.there = kp_span_len(span),
 	};
 

@@ -14,7 +14,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include "deferred_glue.h"
-#include "engine/engine.h"
+#include "engine/suite.h"
 
 /* What the callbacks of one object have seen. */
 struct probe {
@@ -177,11 +177,7 @@ static void *suite_object(const struct kp_path_param *path)
 static s64 suite_arm(const struct kp_path_param *path, void *obj, u32 repeats,
 		     u32 delay_ms)
 {
-	struct kp_slot slot[KP_NR_ARGS] = { { .n = repeats }, { .n = delay_ms } };
-	struct kp_result res;
-
-	path->pair->path[path->id]->call[DEFERRED_ARM](obj, slot, &res);
-	return res.ret;
+	return kp_once(path, obj, DEFERRED_ARM, repeats, delay_ms).ret;
 }
 
 /* An object that a thread destroys. */

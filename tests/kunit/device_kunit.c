@@ -14,7 +14,7 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include "device_glue.h"
-#include "engine/engine.h"
+#include "engine/suite.h"
 
 #define FEEDS		2000
 #define CAPACITY	8
@@ -42,32 +42,19 @@ static struct kp_result once(struct shared *s, u32 op, u64 arg)
 static struct shared *share(struct kunit *test)
 {
 	const struct kp_path_param *path = test->param_value;
-	struct kp_step step[] = {
-		{ DEVICE_CONFIGURE, { CAPACITY, 0, BIAS } },
-		{ DEVICE_COMMAND, { DEVICE_IOC_START } },
-	};
-	struct kp_program prog = {
-		.nr_steps = ARRAY_SIZE(step), .param = { CAPACITY }, .step = step,
-	};
-	struct kp_trace *trace = kp_trace_alloc(ARRAY_SIZE(step), false);
+	const u64 param[KP_NR_ARGS] = { CAPACITY };
 	struct shared *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
 
-	if (!trace || !s) {
-		kp_trace_free(trace);
-		KUNIT_FAIL_AND_ABORT(test, "no memory for a unit");
-	}
+	KUNIT_ASSERT_NOT_NULL(test, s);
 	s->path = path;
 	init_completion(&s->begun);
 	init_completion(&s->done);
-	s->obj = kp_create(path->pair, path->id, prog.param);
-	if (!IS_ERR(s->obj)) {
-		kp_trace_start(trace, path->pair, path->id, &prog);
-		kp_run(path->pair, path->id, s->obj, &prog, trace);
-		KUNIT_EXPECT_EQ(test, trace->step[0].res.ret, 0LL);
-		KUNIT_EXPECT_EQ(test, trace->step[1].res.ret, 0LL);
-	}
-	kp_trace_free(trace);
+	s->obj = kp_create(path->pair, path->id, param);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, s->obj);
+	KUNIT_EXPECT_EQ(test, 0LL,
+			kp_once(path, s->obj, DEVICE_CONFIGURE, CAPACITY, 0, BIAS).ret);
+	KUNIT_EXPECT_EQ(test, 0LL,
+			kp_once(path, s->obj, DEVICE_COMMAND, DEVICE_IOC_START).ret);
 	return s;
 }
 
@@ -76,7 +63,7 @@ static void unshare(struct kunit *test, struct shared *s)
 {
 	struct device_view view = {};
 
-	s->path->pair->path[s->path->id]->view(s->obj, &view);
+	kp_view(s->path->pair, s->path->id, s->obj, &view);
 	KP_EXPECT(test, guard_thread, !view.misowned);
 	KP_EXPECT(test, lock_order, !view.misordered);
 	kp_destroy(s->path->pair, s->path->id, s->obj);

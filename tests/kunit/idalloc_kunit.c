@@ -8,7 +8,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include "idalloc_glue.h"
-#include "engine/engine.h"
+#include "engine/suite.h"
 
 #define UNIQUE_THREADS	3
 #define UNIQUE_ROUNDS	2000

@@ -10,7 +10,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include "registry_glue.h"
-#include "engine/engine.h"
+#include "engine/suite.h"
 
 /* The implementation of a path. */
 static bool in_rust(const struct kp_path_param *path)

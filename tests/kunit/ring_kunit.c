@@ -11,7 +11,7 @@
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include "ring_glue.h"
-#include "engine/engine.h"
+#include "engine/suite.h"
 
 #define SPSC_VALUES	5000
 #define SPSC_TRIES	100	/* of an end of the ring, before it sleeps */

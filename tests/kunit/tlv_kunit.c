@@ -16,7 +16,7 @@
 #include <linux/smp.h>
 #include <linux/uaccess.h>
 #include "tlv_glue.h"
-#include "engine/engine.h"
+#include "engine/suite.h"
 
 bool tlv_same(const struct tlv_view *a, const struct tlv_view *b)
 {

@@ -25,7 +25,7 @@ SUITE = """\
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/module.h>
 #include "fault_glue.h"
-#include "engine/engine.h"
+#include "engine/suite.h"
 #include "misbehave.h"
 
 KP_SUITES(fault, KP_CASE(fault, misbehave));

@@ -126,8 +126,8 @@ class TestCompileFail(unittest.TestCase):
             ring = replace(pairs.files("ring"), misuse=Path(folder))
             path.write_text("//! invariant: full empty\n//! error: E0599\n")
             test = compile_fail.find(ring)[0]
-            self.assertEqual((test.invariants, test.error, test.glued),
-                             (("full", "empty"), "E0599", True))
+            self.assertEqual((test.invariants, test.error),
+                             (("full", "empty"), "E0599"))
             for text in ("//! error: E0599\n", "//! invariant: x\n//! error: any\n"):
                 path.write_text(text)
                 with self.assertRaises(EnvironmentFailed):
@@ -140,7 +140,7 @@ class TestCompileFail(unittest.TestCase):
             glob = replace(pairs.files("glob"), misuse=Path(folder))
             path.write_text("//! error: E0599\n")
             test = compile_fail.find(glob)[0]
-            self.assertEqual((test.invariants, test.error, test.glued), ((), "E0599", True))
+            self.assertEqual((test.invariants, test.error), ((), "E0599"))
             path.write_text("//! error: any\n")
             with self.assertRaisesRegex(EnvironmentFailed, "needs the line '//! error"):
                 compile_fail.find(glob)

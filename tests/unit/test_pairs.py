@@ -51,7 +51,6 @@ class TestPairs(unittest.TestCase):
         request.check_pairs(req)
         self.assertEqual(req.pairs, (*pairs.shipped(), "bits"))
         found = pairs.files("bits", self.folder)
-        self.assertTrue(found.glued)
         self.assertEqual({path.relative_to(self.folder / "bits").as_posix() for path in (
             found.contract, found.port, found.c, found.user, found.regress, found.misuse)},
             {"contract.h", "bits.rs", "bits.c", "user.c", "regress", "compile-fail"})
@@ -59,9 +58,8 @@ class TestPairs(unittest.TestCase):
             found.c, self.folder / "bits/help.c", Path("/linux/lib/glob.c"),
             Path("/other/tree/a.c")))
         self.assertEqual(pairs.files("ring", self.folder), pairs.files("ring"))
-        self.assertFalse(pairs.files("nothing").glued)
-        self.assertEqual([(pairs.files(name).glued, pairs.files(name).has_object)
-                          for name in ("ring", "glob")], [(True, True), (True, False)])
+        self.assertEqual([pairs.files(name).has_object for name in ("ring", "glob")],
+                         [True, False])
 
     def test_shown(self) -> None:
         """What they are built from is shown in a root, if it is there."""

@@ -97,7 +97,7 @@ class _Build:
 
     def _shapes(self) -> dict[str, str]:
         """Of each module where the pair's files are, and which C files it has."""
-        return {module: json.dumps([pair.glued, str(pair.contract), [
+        return {module: json.dumps([str(pair.contract), [
             [str(path), path.exists()]
             for path in (*pair.sources(self.kernel.tree), pair.suite)]])
             for module, pair in self.files.items()}
@@ -247,7 +247,7 @@ def build(setup: Setup) -> Modules:
             ui.note(line)
         if status:
             log = (out / "build.log").read_text(errors="replace")
-            for line in told.own_lines(out, [pair for pair in work.files.values() if pair.glued],
+            for line in told.own_lines(out, list(work.files.values()),
                                        log):
                 ui.note(line)
             raise Failed(f"the modules do not build for {kernel.name}; the compiler's lines "

@@ -40,15 +40,9 @@ class Pair:
             return ""
 
     @property
-    def glued(self) -> bool:
-        """Whether its glue is made from its contract; Kbuild goes by the same."""
-        return self.contract.name == "contract.h" or \
-            bool(re.search("^KP_(F|OB)", self.read(), re.M))
-
-    @property
     def has_object(self) -> bool:
         """Whether it has an object, of which something must be promised."""
-        return not self.glued or bool(re.search(r"^KP_OBJECT\(", self.read(), re.M))
+        return bool(re.search(r"^KP_OBJECT\(", self.read(), re.M))
 
     def sources(self, tree: Path) -> tuple[Path, ...]:
         """The C files that it is built from, but for the suite; `tree` is the kernel's source.
@@ -56,7 +50,7 @@ class Pair:
         None of a contract that cannot be read: who makes the glue from it tells of it.
         """
         try:
-            listed = rows.sources(self.read()) if self.glued else ()
+            listed = rows.sources(self.read())
         except rows.BadRow:
             return ()
         return (self.c, *(Path(source.name.replace(model.SRCTREE, f"{tree}/")) if not source.own

@@ -456,7 +456,7 @@ def glue(contract: Contract, path: str, own: str, suite: bool = False) -> str:
     text.add(_HEAD.format(contract=path).replace("/* SPDX", "// SPDX").replace(
         "GPL-2.0 */", "GPL-2.0", 1))
     text.add("#include <linux/err.h>\n#include <linux/module.h>\n#include <linux/overflow.h>\n"
-             "#include \"engine/engine.h\"\n"
+             "#include \"engine/suite.h\"\n"
              f"#include \"{pair}_glue.h\"\n\n"
              "static void glue_noop(void *obj, const struct kp_slot *slot,\n"
              "\t\tstruct kp_result *res)\n{\n\tres->ret = 0;\n}\n\n")
@@ -528,8 +528,20 @@ def _module(contract: Contract, module: Module, text: _Text) -> None:
     text.add("}\n\n")
 
 
-def _operation(pair: str, function: Function) -> str:
-    return (f"{{ \"{function.operation(pair)}\", KP_{function.context}, {_errnos(function)} }}")
+def _operation(contract: Contract, function: Function, text: _Text) -> None:
+    """What the contract says of an operation, but for its name in braces."""
+    returns = function.returns
+    text.row(function.line, f"\t\"{function.operation(contract.pair)}\", KP_{function.context}, "
+                            f"{_errnos(function)},")
+    only = returns.kind == "KP_ERRNO" or returns.new or bool(function.outputs) and returns.fails
+    text.add(f"\t{_RETURNS[returns.kind]}, {str(only).lower()},\n")
+    text.row(function.line, f"\t{function.option('weight', str(_WEIGHT))}, {{")
+    for parameter in function.arguments:
+        text.row(parameter.line, _slot_row(contract, parameter.name, parameter.kind)
+                 if parameter.handle else _row(parameter))
+    if returns.new:
+        text.row(function.line, _slot_row(contract, "to", "KP_NEW"))
+    text.add("\t}\n")
 
 
 def _tables(contract: Contract, text: _Text) -> None:
@@ -540,39 +552,23 @@ def _tables(contract: Contract, text: _Text) -> None:
                  f"_Static_assert(__same_type({member}[0], {contract.handle.view}) && "
                  f"ARRAY_SIZE({member}) <= KP_HANDLES_MAX, \"{contract.handle.member} is an array "
                  f"of {contract.handle.view}, at most 16\");")
-    text.add(f"static const struct kp_operation {pair}_operations[] = {{\n"
-             "\t{ \"noop\", KP_ANY, KP_NO_ERRNOS },\n")
-    for function in functions:
-        text.row(function.line, f"\t{_operation(pair, function)},")
     noop = _NOOP_WEIGHT_OF_OBJECT if contract.object else _NOOP_WEIGHT
-    text.add(f"}};\n\nstatic const struct kp_op {pair}_op[] = {{\n"
-             f"\t{{ .weight = {noop} }},\n")
+    text.add(f"static const struct kp_operation {pair}_operations[] = {{\n"
+             f"\t{{ \"noop\", KP_ANY, KP_NO_ERRNOS, KP_RET_VOID, false, {noop} }},\n")
     for function in functions:
-        only = ".only_errno = true, " if function.returns.kind == "KP_ERRNO" or \
-            function.returns.new or function.outputs and function.returns.fails else ""
         text.add("\t{\n")
-        text.row(function.line, f"\t.weight = {function.option('weight', str(_WEIGHT))},")
-        text.add(f"\t.returns = {_RETURNS[function.returns.kind]}, {only}.arg = {{\n")
-        for parameter in function.arguments:
-            text.row(parameter.line, _slot_row(contract, parameter.name, parameter.kind)
-                     if parameter.handle else _row(parameter))
-        if function.returns.new:
-            text.row(function.line, _slot_row(contract, "to", "KP_NEW"))
-        text.add("\t} },\n")
+        _operation(contract, function, text)
+        text.add("\t},\n")
     text.add(f"}};\n\nstatic struct kp_stats {pair}_stats;\n\n")
     if contract.module:
         _module(contract, contract.module, text)
-    if contract.create:
-        text.add(f"static const struct kp_operation {pair}_creation =\n")
-        text.row(contract.create.line, f"\t{_operation(pair, contract.create)};")
     text.add(f"const struct kp_pair {pair}_pair = {{\n\t.name = \"{pair}\",\n"
-             f"\t.operation = {pair}_operations,\n\t.op = {pair}_op,\n"
-             f"\t.nr_ops = ARRAY_SIZE({pair}_op),\n")
+             f"\t.operation = {pair}_operations,\n"
+             f"\t.nr_ops = ARRAY_SIZE({pair}_operations),\n")
     if contract.create and contract.object:
-        text.add(f"\t.creation = &{pair}_creation,\n"
-                 f"\t.view_size = sizeof({contract.object.view}),\n\t.param = {{\n")
-        for parameter in contract.create.parameters:
-            text.row(parameter.line, _row(parameter))
+        text.add(f"\t.view = \"{contract.object.view}\",\n"
+                 f"\t.view_size = sizeof({contract.object.view}),\n\t.creation = {{\n")
+        _operation(contract, contract.create, text)
         text.add("\t},\n")
     else:
         text.add("\t.stateless = true,\n")

@@ -427,7 +427,7 @@ def _driver(contract: Contract, side: str, invokers: str, generic: str = "") -> 
             f"    Some(glue::nothing),\n{rows}];\n\n"
             f"/// Rust callers of the {side} side; declared in the glue's header.\n#[no_mangle]\n"
             f"pub static {name}: bindings::kp_driver = bindings::kp_driver {{\n{life}"
-            f"    run: None,\n    layout: kparity::layout_of(&LAYOUT),\n"
+            "    layout: kparity::layout_of(&LAYOUT),\n"
             f"    call: {table}.as_ptr(),\n}};\n"
             f"declared!({name}: bindings::kp_driver);\n")
 
@@ -778,6 +778,7 @@ fn is_not_pinned<I: Interface>(caller: Caller<I>) -> impl Unpin {
     caller
 }
 """
+
 
 def _callbacks(contract: Contract) -> str:
     """The callbacks of the suite, as a Rust caller hands them over."""

@@ -4,9 +4,8 @@
 Each file is compiled twice with the flags and crates that kbuild compiled the
 pair with: with --cfg misuse it must be rejected with the error code that its
 head names, and without it, it must compile. So the twin differs from the
-misuse in nothing but the misuse. Where the pair's glue is generated, the file is
-a module of the pair's crate, beside the port, which is `super::port`; else it is
-a crate that names the pair's file as a module.
+misuse in nothing but the misuse. The file is a module of the pair's crate, beside
+the port, which is `super::port`.
 """
 
 from __future__ import annotations
@@ -29,14 +28,13 @@ from kplib.configure.pairs import Pair
 
 @dataclass(frozen=True)
 class Misuse:
-    """One test. `glued` tells that it is a module of the pair's generated crate."""
+    """One test."""
 
     pair: str
     name: str
     path: Path
     invariants: tuple[str, ...]
     error: str
-    glued: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,8 +58,7 @@ def find(pair: Pair) -> list[Misuse]:
             raise EnvironmentFailed(f"{path}: needs the line{'s' if wanted else ''} {wanted}"
                                     "'//! error: E....'")
         found.append(Misuse(pair.name, path.stem, path,
-                            tuple(head.get("invariant", "").split()), head["error"],
-                            pair.glued))
+                            tuple(head.get("invariant", "").split()), head["error"]))
     return found
 
 
@@ -101,13 +98,11 @@ def _codes(stderr: str) -> tuple[list[str], str]:
 def run_one(tools: Toolchain, build: Path, test: Misuse) -> Outcome:
     """Compile both halves of a test."""
     root = build / "rust-stub" / f"{test.pair}_root.rs"
-    command = _command(build, root.stem if test.glued else test.pair)
+    command = _command(build, root.stem)
     with tempfile.TemporaryDirectory(dir=build) as scratch:
-        source = test.path
-        if test.glued:
-            source = Path(scratch) / "crate.rs"
-            source.write_text(f"{root.read_text()}\n#[allow(dead_code)]\n"
-                              f"#[path = {json.dumps(str(test.path))}]\nmod misuse;\n")
+        source = Path(scratch) / "crate.rs"
+        source.write_text(f"{root.read_text()}\n#[allow(dead_code)]\n"
+                          f"#[path = {json.dumps(str(test.path))}]\nmod misuse;\n")
 
         def rustc(*extra: str) -> tuple[int, list[str], str]:
             done = subprocess.run(

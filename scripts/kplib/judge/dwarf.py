@@ -43,14 +43,10 @@ def layout(tools: Toolchain, obj: Path, name: str) -> Layout | None:
 
 def differ(tools: Toolchain, build: Path, pair: str, name: str) -> str | None:
     """Why C's object and Rust's object disagree on a type, or None if they agree."""
-    # A type that only the suite touches is in the suite's object.
-    c = layout(tools, build / "kmod" / f"{pair}.o", name) or \
-        layout(tools, build / "tests/kunit" / f"{pair}_kunit.o", name) or \
-        layout(tools, build / "rust-stub" / f"{pair}_glue.o", name) or \
+    c = layout(tools, build / "rust-stub" / f"{pair}_glue.o", name) or \
         next(filter(None, (layout(tools, obj, name)
                            for obj in sorted((build / "pairs" / pair).glob("*.o")))), None)
-    rust = layout(tools, build / "rust-stub" / f"{pair}.o", name) or \
-        layout(tools, build / "rust-stub" / f"{pair}_root.o", name)
+    rust = layout(tools, build / "rust-stub" / f"{pair}_root.o", name)
     for language, found in (("C", c), ("Rust", rust)):
         if found is None or not found.members:
             return f"struct {name} is not in the DWARF of the {language} object"

@@ -14,6 +14,9 @@ from kplib.configure import pairs as known
 
 _UNSAFE = re.compile(r"\bunsafe\b\s*(\{|impl\b|extern\b|fn\b|trait\b)")
 
+#: What the crates of all pairs are made with.
+SHARED = ("kparity", "glue")
+
 
 @dataclass(frozen=True)
 class Unsafe:
@@ -78,6 +81,5 @@ def scan(path: Path) -> list[Unsafe]:
 def review(pairs: tuple[str, ...], folder: Path | None = None) -> list[Unsafe]:
     """The review list of some pairs and of what they share. `folder` is PAIRS_DIR."""
     chosen = [known.files(name, folder) for name in pairs]
-    shared = ["kparity", *(["glue"] if any(pair.glued for pair in chosen) else [])]
-    return [use for path in (*(known.TOP / "rust-stub" / f"{name}.rs" for name in shared),
+    return [use for path in (*(known.TOP / "rust-stub" / f"{name}.rs" for name in SHARED),
                              *(pair.port for pair in chosen)) for use in scan(path)]

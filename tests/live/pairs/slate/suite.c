@@ -5,7 +5,7 @@
 #include <linux/err.h>
 #include <linux/module.h>
 #include "slate_glue.h"
-#include "engine/engine.h"
+#include "engine/suite.h"
 
 /* The second one makes letters large; the first one, which is older, must not. */
 static void apart(struct kunit *test)

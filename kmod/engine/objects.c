@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The four paths of a pair, as the engine uses them: hand-written drivers carry out
- * a program themselves, others are a table of calls. And the handles that a program
- * holds: they belong to the object that they came from.
+ * The objects of a path, and the handles that a program holds: they belong to the
+ * object that they came from.
  */
 #include <linux/err.h>
 #include <linux/module.h>
@@ -112,25 +111,3 @@ void kp_destroy(const struct kp_pair *pair, enum kp_path_id path, void *obj)
 	kfree(obj);
 }
 EXPORT_SYMBOL_GPL(kp_destroy);
-
-/**
- * kp_run() - carry out a program on an object
- * @pair: the pair
- * @path: the path
- * @obj: the object
- * @prog: the program
- * @trace: where results go; started for this program
- *
- * Context: that of the operations.
- */
-void kp_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
-	    const struct kp_program *prog, struct kp_trace *trace)
-{
-	const struct kp_driver *driver = pair->path[path];
-
-	if (driver->run)
-		driver->run(obj, prog, trace);
-	else
-		kp_calls_run(pair, path, obj, prog, trace);
-}
-EXPORT_SYMBOL_GPL(kp_run);

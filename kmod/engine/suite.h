@@ -1,0 +1,625 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a pair's suite and its glue are written with: how the engine is told of a
+ * pair, the KUnit cases that every pair gets, and what cases of its own may use.
+ */
+#ifndef _KPARITY_SUITE_H
+#define _KPARITY_SUITE_H
+
+#include <kunit/test.h>
+#include "contract/kparity.h"
+
+/**
+ * enum kp_kind - how an argument is passed
+ * @KP_NUMBER: an integer, by value
+ * @KP_BORROWED: a handle, which the caller goes on to hold
+ * @KP_GIVEN: a handle, which the caller no longer holds
+ * @KP_NEW: a handle that the operation returns; the argument is where it goes
+ * @KP_TEXT: a string that ends with a NUL
+ * @KP_BYTES: bytes, and their number
+ * @KP_USER_BYTES: the same, in user memory
+ * @KP_OUTPUT: an integer that the operation stores where it is pointed to
+ * @KP_INOUT: the same, and the operation reads it first
+ * @KP_BUFFER: room for a number of bytes, and that number
+ * @KP_USER_BUFFER: the same, in user memory
+ */
+enum kp_kind {
+	KP_NUMBER, KP_BORROWED, KP_GIVEN, KP_NEW, KP_TEXT, KP_BYTES, KP_USER_BYTES,
+	KP_OUTPUT, KP_INOUT, KP_BUFFER, KP_USER_BUFFER,
+};
+
+/** define KP_BYTES_MAX - the most bytes that an argument can have */
+#define KP_BYTES_MAX	4096
+
+/**
+ * struct kp_name - a value that has a name in C
+ * @name: as in C; NULL ends the list
+ * @value: its value
+ */
+struct kp_name {
+	const char *name;
+	u64 value;
+};
+
+/**
+ * struct kp_part - a piece that text or bytes are made of
+ * @at: where it is; NULL ends a list
+ * @len: its length
+ */
+struct kp_part {
+	const char *at;
+	u32 len;
+};
+
+/**
+ * struct kp_arg - an argument: how it is passed, and what it is drawn from
+ * @name: what to call it in a printed program; NULL ends the list
+ * @lo: least value
+ * @hi: greatest value
+ * @log2: the value is a power of two
+ * @kind: how it is passed
+ * @size: bytes of the integer's type; of user memory, those of the type of its size
+ * @is_signed: the integer's type is signed, and so are @lo and @hi
+ * @min: least number of bytes
+ * @max: greatest number of bytes, but for the NUL
+ * @of: characters that text is made of; NULL for any but NUL
+ * @nr_of: how many these are
+ * @parts: pieces that text is made of, beside @of; no list if NULL
+ * @numeric: text is mostly a number as a person writes it
+ * @names: values that have a name; no list if NULL
+ * @flags: @names are bits of which any number can be set; else the value is one
+ *         of them
+ * @beyond: one draw in eight is not within the limits, or has a bit that it should
+ *          not have. Of user memory: %KP_HUGE is one of the places.
+ * @once: the operation reads each byte once, in order: %KP_CHANGES is one of the places
+ */
+struct kp_arg {
+	const char *name;
+	u64 lo;
+	u64 hi;
+	bool log2;
+	enum kp_kind kind;
+	u8 size;
+	bool is_signed;
+	u32 min;
+	u32 max;
+	const char *of;
+	u32 nr_of;
+	const struct kp_part *parts;
+	bool numeric;
+	const struct kp_name *names;
+	bool flags;
+	bool beyond;
+	bool once;
+};
+
+/**
+ * enum kp_returns - what a return value means
+ * @KP_RET_RESULT: negative is an errno
+ * @KP_RET_VOID: nothing
+ * @KP_RET_BOOL: true or false
+ * @KP_RET_SIGNED: a signed number, never an errno
+ * @KP_RET_UNSIGNED: an unsigned number, never an errno
+ * @KP_RET_OFFSET: a place in an argument, as an offset; -1 for none
+ */
+enum kp_returns {
+	KP_RET_RESULT,
+	KP_RET_VOID,
+	KP_RET_BOOL,
+	KP_RET_SIGNED,
+	KP_RET_UNSIGNED,
+	KP_RET_OFFSET,
+};
+
+/** define KP_ERRNOS - what an operation of a contract may fail with */
+#define KP_ERRNOS(...)	((const int[]){ __VA_ARGS__, 0 })
+
+/** define KP_NO_ERRNOS - the operation cannot fail */
+#define KP_NO_ERRNOS	((const int[]){ 0 })
+
+/**
+ * enum kp_context - where an operation may be called
+ * @KP_ANY: anywhere; it does not sleep
+ * @KP_ATOMIC: anywhere but in a hard interrupt; it does not sleep
+ * @KP_PROCESS: in process context; it does not sleep
+ * @KP_SLEEPS: in process context; it may sleep
+ */
+enum kp_context { KP_ANY, KP_ATOMIC, KP_PROCESS, KP_SLEEPS };
+
+/**
+ * struct kp_operation - what the contract says of one operation
+ * @name: name in programs and reports
+ * @context: where it may be called
+ * @errnos: what it may fail with, negative, ended by 0
+ * @returns: what its return value means
+ * @only_errno: of %KP_RET_RESULT, it is 0 or an errno: a Rust caller is given an
+ *              output in place of a number
+ * @weight: how often programs have it, relative to the others
+ * @arg: its arguments
+ */
+struct kp_operation {
+	const char *name;
+	enum kp_context context;
+	const int *errnos;
+	enum kp_returns returns;
+	bool only_errno;
+	u32 weight;
+	struct kp_arg arg[KP_NR_ARGS];
+};
+
+/**
+ * struct kp_diverges - a difference that the contract accepts
+ * @id: name, unique in the pair, and that of the program that witnesses it
+ * @op: the operation
+ * @when: whether results differ so: @slot has the arguments, @c and @rust are
+ *        what the two sides returned
+ */
+struct kp_diverges {
+	const char *id;
+	u32 op;
+	bool (*when)(const struct kp_slot *slot, s64 c, s64 rust);
+};
+
+/** define KP_MAX_DIVERGES - the most differences that a contract can accept */
+#define KP_MAX_DIVERGES		16
+
+/**
+ * enum kp_verdict - what an invariant says of one operation
+ * @KP_SILENT: its condition was not met, so nothing was shown
+ * @KP_HOLDS: it applied and holds
+ * @KP_BROKEN: it applied and does not hold
+ */
+enum kp_verdict { KP_SILENT, KP_HOLDS, KP_BROKEN };
+
+/**
+ * struct kp_step - one operation of a program
+ * @op: index into the pair's table of operations
+ * @arg: its arguments; those that the operation does not take are 0. Of text and
+ *       bytes this is where they are in the program's @pool, see kp_span(); of a
+ *       handle, its number among those that the program can hold.
+ * @shift: where its text and bytes lie, in bytes behind a multiple of 8
+ */
+struct kp_step {
+	u32 op;
+	u64 arg[KP_NR_ARGS];
+	u32 shift;
+};
+
+/**
+ * struct kp_program - a sequence of operations for one object
+ * @seed: what it was made from, together with @index
+ * @index: which program of that seed
+ * @nr_steps: number of elements in @step
+ * @observe: take the object's view around each operation. Without it the
+ *           driver only counts what each operation costs.
+ * @param: how to create the object
+ * @step: the operations
+ * @pool: the bytes of text and bytes that are arguments
+ * @pool_used: bytes of @pool in use
+ */
+struct kp_program {
+	u64 seed;
+	u32 index;
+	u32 nr_steps;
+	bool observe;
+	u64 param[KP_NR_ARGS];
+	struct kp_step *step;
+	u8 *pool;
+	u32 pool_used;
+};
+
+/**
+ * struct kp_observed - one operation, seen from outside
+ * @pair: the pair
+ * @prog: the program that it is one of
+ * @step: what was asked
+ * @res: what it gave
+ * @before: the pair's view before it
+ * @after: the pair's view after it
+ * @called: it was called; else a handle that it takes is not held
+ */
+struct kp_observed {
+	const struct kp_pair *pair;
+	const struct kp_program *prog;
+	const struct kp_step *step;
+	const struct kp_result *res;
+	const void *before;
+	const void *after;
+	bool called;
+};
+
+/**
+ * struct kp_invariant - one promise of a contract, executable
+ * @id: name, unique in the pair
+ * @category: ownership, lifetime, concurrency, errors, context, layout,
+ *            compatibility or performance
+ * @judge: the promise in C, over one operation; NULL if no operation shows it
+ */
+struct kp_invariant {
+	const char *id;
+	const char *category;
+	enum kp_verdict (*judge)(const struct kp_observed *o);
+};
+
+/**
+ * enum kp_path_id - caller -> implementation
+ *
+ * C over C comes first: it is what every other path is compared with.
+ */
+enum kp_path_id { KP_C_C, KP_C_RUST, KP_RUST_C, KP_RUST_RUST, KP_NR_PATHS };
+
+extern const char *const kp_path_name[KP_NR_PATHS];
+
+struct kp_pair;
+
+/**
+ * struct kp_path_param - a KUnit parameter: one path of one pair
+ * @pair: the pair
+ * @id: the path
+ */
+struct kp_path_param {
+	const struct kp_pair *pair;
+	enum kp_path_id id;
+};
+
+/** define KP_MAX_OPS - the most operations of a pair, the no-op among them */
+#define KP_MAX_OPS		64
+
+/** define KP_MAX_INVARIANTS - the most invariants a pair can have */
+#define KP_MAX_INVARIANTS	32
+
+/** define KP_MAX_CASES - the most cases that can judge a pair's invariants */
+#define KP_MAX_CASES		32
+
+/**
+ * struct kp_cost - how often an operation cost so much on a path
+ * @value: what it cost, in units of kp_clock()
+ * @times: how often
+ * @op: number of the operation
+ * @path: the path
+ */
+struct kp_cost {
+	u64 value;
+	u32 times;
+	u16 op;
+	u16 path;
+};
+
+/**
+ * struct kp_failures - failures of a pair, a line of JSON each
+ * @text: the lines; NULL for none
+ * @len: their length
+ */
+struct kp_failures {
+	char *text;
+	size_t len;
+};
+
+/**
+ * struct kp_given - programs as text
+ * @text: the text; NULL for none
+ * @len: its length
+ */
+struct kp_given {
+	char *text;
+	size_t len;
+};
+
+/**
+ * struct kp_stats - what running a pair has gathered since the module loaded
+ * @dir: debugfs directory of the pair
+ * @given: programs that the host has handed over, to run in case regress
+ * @failures: what has failed, for a program to read
+ * @suites: the pair's suites, NULL at the end
+ * @wanted: the paths of the case that runs, but for those in parameter skip
+ * @judged: how often each invariant was put to the test, by path
+ * @judged_in: the cases that did so, as bits
+ * @case_name: name of each case's bit
+ * @now: bit of the case that runs
+ * @diverged: how often a difference that the contract accepts was met
+ * @outcome: what calls of each operation have come to on each path, as bits: see
+ *           kp_outcome()
+ * @cost: the cost table, NULL until the insn suite ran
+ * @nr_costs: elements of @cost in use
+ * @max_costs: room in @cost
+ */
+struct kp_stats {
+	struct dentry *dir;
+	struct kp_given given;
+	struct kp_failures failures;
+	struct kunit_suite *const *suites;
+	struct kp_path_param wanted[KP_NR_PATHS];
+	u64 judged[KP_MAX_INVARIANTS][KP_NR_PATHS];
+	u32 judged_in[KP_MAX_INVARIANTS];
+	const char *case_name[KP_MAX_CASES];
+	u32 now;
+	u32 diverged[KP_MAX_DIVERGES][KP_NR_PATHS];
+	u32 outcome[KP_MAX_OPS][KP_NR_PATHS];
+	struct kp_cost *cost;
+	u32 nr_costs;
+	u32 max_costs;
+};
+
+/**
+ * struct kp_pair - all that the engine knows of a pair
+ * @name: the pair's name
+ * @creation: how objects are created; empty where there are none
+ * @operation: the contract's operations; the first one does nothing and
+ *             calibrates the driver
+ * @nr_ops: number of elements in @operation
+ * @invariant: the contract's invariants
+ * @nr_invariants: number of elements in @invariant
+ * @diverges: differences that the contract accepts
+ * @nr_diverges: number of elements in @diverges
+ * @view: the type of the pair's view
+ * @view_size: bytes in it
+ * @path: the four drivers
+ * @stats: filled by the engine
+ * @stateless: no operation changes what another one gives
+ * @nr_handles: how many handles a program can hold, at most %KP_HANDLES_MAX; 0 if
+ *              no operation returns one
+ * @handles_at: offset in the view of what each of them shows
+ * @handle_size: bytes that each shows
+ * @handles_outlive: they are given back when the object is destroyed; else before
+ * @user: an operation is given user memory
+ * @after: judges the promise @after_judges when a program's object has ended, by what
+ *         was seen outside of it. Called with the program's parameters; before the
+ *         program as well, to begin anew. May be NULL.
+ * @after_judges: number of the promise in the contract
+ * @init: called when the pair's module is loaded, before any case runs; may be
+ *        NULL. Returns 0 or an errno, and then the module is not loaded.
+ * @exit: undoes @init; may be NULL
+ */
+struct kp_pair {
+	const char *name;
+	struct kp_operation creation;
+	const struct kp_operation *operation;
+	u32 nr_ops;
+	const struct kp_invariant *invariant;
+	u32 nr_invariants;
+	const struct kp_diverges *diverges;
+	u32 nr_diverges;
+	const char *view;
+	size_t view_size;
+	const struct kp_driver *path[KP_NR_PATHS];
+	struct kp_stats *stats;
+	bool stateless;
+	u32 nr_handles;
+	size_t handles_at;
+	size_t handle_size;
+	bool handles_outlive;
+	bool user;
+	bool (*after)(const u64 *param);
+	u32 after_judges;
+	int (*init)(void);
+	void (*exit)(void);
+};
+
+/**
+ * kp_offset() - a place in an argument, as the engine compares it
+ * @at: the place, or NULL for none
+ * @base: where the argument begins
+ *
+ * Return: the offset, -1 for none
+ */
+static inline s64 kp_offset(const void *at, const void *base)
+{
+	return at ? (const u8 *)at - (const u8 *)base : -1;
+}
+
+/**
+ * kp_new() - a handle that an operation returned, as the engine has it
+ * @handle: the handle, or an ERR_PTR()
+ * @to: receives it
+ *
+ * Return: 0, or the errno
+ */
+static inline s64 kp_new(void *handle, void *to)
+{
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	*(void **)to = handle;
+	return 0;
+}
+
+/**
+ * kp_user_ptr() - an argument in user memory, as C takes it
+ * @slot: the argument
+ *
+ * Return: its address
+ */
+static inline void __user *kp_user_ptr(const struct kp_slot *slot)
+{
+	return (void __user *)(unsigned long)slot->p;
+}
+
+/**
+ * struct kp_user - user memory that an operation was given
+ * @bytes: what was there; of a buffer nothing
+ * @size: the number of bytes that the operation was told
+ * @there: how many of them, from the first one on, are mapped
+ */
+struct kp_user {
+	const u8 *bytes;
+	u64 size;
+	u32 there;
+};
+
+/**
+ * struct kp_watched - two pages of user memory that are not there until touched
+ * @page: the pages
+ * @touched: called when a page is touched the first time, before that goes on. May
+ *           sleep, and may change both pages.
+ * @spoil: for the engine's own @touched
+ * @faults: pages touched so far
+ * @file: keeps the mapping
+ * @at: where they are mapped
+ */
+struct kp_watched {
+	struct page *page[2];
+	void (*touched)(struct kp_watched *w, u32 page);
+	u8 spoil;
+	u32 faults;
+	struct file *file;
+	unsigned long at;
+};
+
+/* Objects of a path, for cases that use one themselves. */
+void *kp_create(const struct kp_pair *pair, enum kp_path_id path, const u64 *param);
+void kp_destroy(const struct kp_pair *pair, enum kp_path_id path, void *obj);
+void kp_view(const struct kp_pair *pair, enum kp_path_id path, void *obj,
+	     void *view);
+void **kp_handles(const struct kp_pair *pair, void *obj);
+struct kp_result kp_once_with(const struct kp_path_param *p, void *obj, u32 op,
+			      const u64 *arg);
+s64 kp_once_slots(const struct kp_path_param *p, void *obj, u32 op,
+		  const struct kp_slot *slot);
+
+/**
+ * kp_once() - carry out one operation on an object that threads may share
+ * @p: the path
+ * @obj: an object that kp_create() has made
+ * @op: the operation
+ * @...: its first arguments; the others are 0
+ *
+ * See kp_once_with().
+ */
+#define kp_once(p, obj, op, ...) \
+	kp_once_with(p, obj, op, (const u64[KP_NR_ARGS]) { __VA_ARGS__ })
+
+/* User memory. */
+int kp_user_attach(void);
+unsigned long kp_user_at(u32 argument);
+struct kp_user kp_user(const struct kp_observed *o, u32 argument);
+int kp_watched_map(struct kp_watched *w);
+void kp_watched_unmap(struct kp_watched *w);
+unsigned long kp_watched_put(struct kp_watched *w, const u8 *bytes, u32 len, u32 first);
+
+/* Threads, and what the host is told. */
+struct completion;
+struct task_struct;
+unsigned long kp_asleep(struct task_struct *task, unsigned int state);
+bool kp_done_or_asleep(struct completion *done, struct task_struct *task,
+		       unsigned int state);
+void kp_alive(void);
+
+/* Promises that a case judges; programs that it draws. */
+void kp_count_judged(struct kunit *test, u32 invariant);
+extern unsigned long kp_seed;
+
+/* What KP_SUITES() is made of. */
+void kp_case_enter(const struct kp_pair *pair, struct kunit *test);
+void kp_case_exit(struct kunit *test);
+void kp_case_lockstep(struct kunit *test);
+void kp_case_regress(struct kunit *test);
+void kp_case_atomic(struct kunit *test);
+void kp_case_outcomes(struct kunit *test);
+void kp_case_layout(struct kunit *test);
+void kp_case_invariants(struct kunit *test);
+void kp_case_insn(struct kunit *test);
+int kp_pair_register(const struct kp_pair *pair,
+		     struct kunit_suite *const *suites);
+void kp_pair_unregister(const struct kp_pair *pair);
+
+/**
+ * KP_EXPECT() - judge a promise in a case of the suite
+ * @test: the case; its parameter is the path
+ * @id: the promise's id
+ * @holds: the condition
+ *
+ * Fails the case if @holds is false, and counts that it was looked at.
+ */
+#define KP_EXPECT(test, id, holds)					\
+do {									\
+	bool __holds = (holds);						\
+									\
+	kp_count_judged(test, INV_##id);					\
+	KUNIT_EXPECT_TRUE_MSG(test, __holds, "broken: " #id ": " #holds); \
+} while (0)
+
+#define __KP_CASE(func, label, pair)					\
+	{ .run_case = func, .name = label,				\
+	  .generate_params = kunit_array_gen_params,			\
+	  .param_init = pair##_param_init,				\
+	  .param_exit = kp_case_exit,					\
+	  .module_name = KBUILD_MODNAME }
+
+/**
+ * KP_CASE() - a case of the pair's own, run once for each path
+ * @pair: the pair's name
+ * @func: the case; its parameter is a &struct kp_path_param
+ */
+#define KP_CASE(pair, func)	__KP_CASE(func, #func, pair),
+
+/**
+ * KP_ENGINE_CASE() - a case of the engine's, kp_case_<name>()
+ * @pair: the pair's name
+ * @name: the case's name
+ */
+#define KP_ENGINE_CASE(pair, name)	__KP_CASE(kp_case_##name, #name, pair),
+
+/**
+ * KP_SUITES() - the KUnit suites and the module boilerplate of a pair
+ * @pair: the pair's name; <pair>_pair must be a struct kp_pair
+ * @...: further cases of the pair's own: KP_CASE() rows, without commas
+ *
+ * Makes the suite <pair> (lane check) and the suite <pair>_insn (lane insn).
+ * Every case of the engine runs once for each path, which KTAP names.
+ */
+#define KP_SUITES(pair, ...)						\
+	__KP_SUITES(pair,						\
+		    KP_ENGINE_CASE(pair, layout)			\
+		    __VA_ARGS__						\
+		    KP_ENGINE_CASE(pair, invariants))
+
+/**
+ * KP_FUNCTION_SUITES() - the same for a function pair
+ * @pair: the pair's name
+ * @...: further cases of the pair's own: KP_CASE() rows, without commas
+ */
+#define KP_FUNCTION_SUITES(pair, ...)					\
+	__KP_SUITES(pair, KP_ENGINE_CASE(pair, outcomes) __VA_ARGS__)
+
+#define __KP_SUITES(pair, ...)						\
+static int pair##_param_init(struct kunit *test)			\
+{									\
+	kp_case_enter(&pair##_pair, test);				\
+	return 0;							\
+}									\
+static struct kunit_case pair##_cases[] = {				\
+	__KP_CASE(kp_case_lockstep, "lockstep", pair),			\
+	__KP_CASE(kp_case_regress, "regress", pair),			\
+	__KP_CASE(kp_case_atomic, "atomic", pair),			\
+	__VA_ARGS__							\
+	{}								\
+};									\
+static struct kunit_case pair##_insn_cases[] = {			\
+	__KP_CASE(kp_case_insn, "insn", pair),				\
+	{}								\
+};									\
+static struct kunit_suite pair##_suite = {				\
+	.name = #pair,							\
+	.test_cases = pair##_cases,					\
+};									\
+static struct kunit_suite pair##_insn_suite = {				\
+	.name = #pair "_insn",						\
+	.test_cases = pair##_insn_cases,				\
+};									\
+kunit_test_suites(&pair##_suite, &pair##_insn_suite);			\
+static struct kunit_suite *const pair##_all_suites[] = {		\
+	&pair##_suite, &pair##_insn_suite, NULL				\
+};									\
+static int __init pair##_module_init(void)				\
+{									\
+	return kp_pair_register(&pair##_pair, pair##_all_suites);	\
+}									\
+static void __exit pair##_module_exit(void)				\
+{									\
+	kp_pair_unregister(&pair##_pair);				\
+}									\
+module_init(pair##_module_init);					\
+module_exit(pair##_module_exit);					\
+MODULE_DESCRIPTION("kparity pair: " #pair);				\
+MODULE_LICENSE("GPL")
+
+#endif
