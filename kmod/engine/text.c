@@ -361,10 +361,10 @@ void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step,
 	print_outs(s, trace, step);
 	if (!trace->pair->view_size || !trace->prog->observe)
 		return;
-	/* Elsewhere eight digits tell two states apart; the full hash tells no more. */
 	if (step + 1 == trace->prog->nr_steps && other->nr > step)
 		print_view(s, trace, other);
-	else
+	/* Elsewhere eight digits tell two states apart; the full hash tells no more. */
+	else if (other->nr > step && other->step[step].view != t->view)
 		seq_buf_printf(s, ", state %08x", (u32)t->view);
 }
 
