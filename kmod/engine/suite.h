@@ -464,63 +464,6 @@ struct kp_watched {
 	unsigned long at;
 };
 
-/* Objects of a path, for cases that use one themselves. */
-void *kp_create(const struct kp_pair *pair, enum kp_path_id path, const u64 *param);
-void kp_destroy(const struct kp_pair *pair, enum kp_path_id path, void *obj);
-void kp_view(const struct kp_pair *pair, enum kp_path_id path, void *obj,
-	     void *view);
-void **kp_handles(const struct kp_pair *pair, void *obj);
-struct kp_result kp_once_with(const struct kp_path_param *p, void *obj, u32 op,
-			      const u64 *arg);
-s64 kp_once_slots(const struct kp_path_param *p, void *obj, u32 op,
-		  const struct kp_slot *slot);
-
-/**
- * kp_once() - carry out one operation on an object that threads may share
- * @p: the path
- * @obj: an object that kp_create() has made
- * @op: the operation
- * @...: its first arguments; the others are 0
- *
- * See kp_once_with().
- */
-#define kp_once(p, obj, op, ...) \
-	kp_once_with(p, obj, op, (const u64[KP_NR_ARGS]) { __VA_ARGS__ })
-
-/* User memory. */
-int kp_user_attach(void);
-unsigned long kp_user_at(u32 argument);
-struct kp_user kp_user(const struct kp_observed *o, u32 argument);
-int kp_watched_map(struct kp_watched *w);
-void kp_watched_unmap(struct kp_watched *w);
-unsigned long kp_watched_put(struct kp_watched *w, const u8 *bytes, u32 len, u32 first);
-
-/* Threads, and what the host is told. */
-struct completion;
-struct task_struct;
-unsigned long kp_asleep(struct task_struct *task, unsigned int state);
-bool kp_done_or_asleep(struct completion *done, struct task_struct *task,
-		       unsigned int state);
-void kp_alive(void);
-
-/* Promises that a case judges; programs that it draws. */
-void kp_count_judged(struct kunit *test, u32 invariant);
-extern unsigned long kp_seed;
-
-/* What KP_SUITES() is made of. */
-void kp_case_enter(const struct kp_pair *pair, struct kunit *test);
-void kp_case_exit(struct kunit *test);
-void kp_case_lockstep(struct kunit *test);
-void kp_case_regress(struct kunit *test);
-void kp_case_atomic(struct kunit *test);
-void kp_case_outcomes(struct kunit *test);
-void kp_case_layout(struct kunit *test);
-void kp_case_invariants(struct kunit *test);
-void kp_case_insn(struct kunit *test);
-int kp_pair_register(const struct kp_pair *pair,
-		     struct kunit_suite *const *suites);
-void kp_pair_unregister(const struct kp_pair *pair);
-
 /**
  * KP_EXPECT() - judge a promise in a case of the suite
  * @test: the case; its parameter is the path
@@ -621,5 +564,62 @@ module_init(pair##_module_init);					\
 module_exit(pair##_module_exit);					\
 MODULE_DESCRIPTION("kparity pair: " #pair);				\
 MODULE_LICENSE("GPL")
+
+/* Objects of a path, for cases that use one themselves. */
+void *kp_create(const struct kp_pair *pair, enum kp_path_id path, const u64 *param);
+void kp_destroy(const struct kp_pair *pair, enum kp_path_id path, void *obj);
+void kp_view(const struct kp_pair *pair, enum kp_path_id path, void *obj,
+	     void *view);
+void **kp_handles(const struct kp_pair *pair, void *obj);
+struct kp_result kp_once_with(const struct kp_path_param *p, void *obj, u32 op,
+			      const u64 *arg);
+s64 kp_once_slots(const struct kp_path_param *p, void *obj, u32 op,
+		  const struct kp_slot *slot);
+
+/**
+ * kp_once() - carry out one operation on an object that threads may share
+ * @p: the path
+ * @obj: an object that kp_create() has made
+ * @op: the operation
+ * @...: its first arguments; the others are 0
+ *
+ * See kp_once_with().
+ */
+#define kp_once(p, obj, op, ...) \
+	kp_once_with(p, obj, op, (const u64[KP_NR_ARGS]) { __VA_ARGS__ })
+
+/* User memory. */
+int kp_user_attach(void);
+unsigned long kp_user_at(u32 argument);
+struct kp_user kp_user(const struct kp_observed *o, u32 argument);
+int kp_watched_map(struct kp_watched *w);
+void kp_watched_unmap(struct kp_watched *w);
+unsigned long kp_watched_put(struct kp_watched *w, const u8 *bytes, u32 len, u32 first);
+
+/* Threads, and what the host is told. */
+struct completion;
+struct task_struct;
+unsigned long kp_asleep(struct task_struct *task, unsigned int state);
+bool kp_done_or_asleep(struct completion *done, struct task_struct *task,
+		       unsigned int state);
+void kp_alive(void);
+
+/* Promises that a case judges; programs that it draws. */
+void kp_count_judged(struct kunit *test, u32 invariant);
+extern unsigned long kp_seed;
+
+/* What KP_SUITES() is made of. */
+void kp_case_enter(const struct kp_pair *pair, struct kunit *test);
+void kp_case_exit(struct kunit *test);
+void kp_case_lockstep(struct kunit *test);
+void kp_case_regress(struct kunit *test);
+void kp_case_atomic(struct kunit *test);
+void kp_case_outcomes(struct kunit *test);
+void kp_case_layout(struct kunit *test);
+void kp_case_invariants(struct kunit *test);
+void kp_case_insn(struct kunit *test);
+int kp_pair_register(const struct kp_pair *pair,
+		     struct kunit_suite *const *suites);
+void kp_pair_unregister(const struct kp_pair *pair);
 
 #endif
