@@ -153,6 +153,20 @@ static struct group *sure_of(struct kp_groups *groups, const struct kp_diff *dif
 	return NULL;
 }
 
+/*
+ * A group of the same kind, for a difference that is late in a long program: to make
+ * that small takes seconds, and would show what is known in a longer form.
+ */
+static struct group *known_before(struct kp_groups *groups, const struct kp_diff *diff)
+{
+	u32 i;
+
+	for (i = 0; diff->at > kp_steps && i < groups->nr; i++)
+		if (kp_same_kind(&groups->group[i].diff, diff))
+			return &groups->group[i];
+	return NULL;
+}
+
 static struct group *find(struct kp_groups *groups, const char *text)
 {
 	u32 i;
@@ -308,7 +322,7 @@ bool kp_groups_collect(struct kp_groups *groups, const struct kp_program *prog,
 	groups->calls += prog->nr_steps;
 	count_accepted(groups, ref, got);
 	while (kp_trace_diff(ref, got, from, &diff)) {
-		group = sure_of(groups, &diff);
+		group = sure_of(groups, &diff) ?: known_before(groups, &diff);
 		if (group)
 			group->times++;
 		else if (groups->end && time_after(jiffies, groups->end))
