@@ -307,7 +307,7 @@ impl Interface for Deferred {
         self.inner.runs.load(Relaxed)
     }
 
-    fn view(&self) -> bindings::deferred_view {
+    unsafe fn view(&self) -> bindings::deferred_view {
         let state = self.inner.state.lock();
         let armed = self.armed();
 

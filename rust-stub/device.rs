@@ -402,7 +402,14 @@ impl Interface for Unit {
         self.queue.lock().queued != 0
     }
 
-    fn view(&self) -> bindings::device_view {
+    unsafe fn view(&self) -> bindings::device_view {
+        self.snapshot()
+    }
+}
+
+impl Unit {
+    /// The state at one moment: both locks are taken for it.
+    fn snapshot(&self) -> bindings::device_view {
         let state = self.state();
         let queue = self.queue(&state);
         let (number, config) = match *state {
@@ -490,7 +497,7 @@ impl MiscDevice for Unit {
             CONFIGURE => unit.configure(&read_user(user)?)?,
             FEED => unit.feed(&read_user(user)?)?,
             STATUS => {
-                let view = unit.view();
+                let view = unit.snapshot();
                 let status = bindings::device_status {
                     state: view.state,
                     capacity: view.capacity,

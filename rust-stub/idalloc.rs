@@ -203,7 +203,7 @@ impl Interface for RustIds {
         Ok(self.map.lock().used(id))
     }
 
-    fn view(&self) -> bindings::idalloc_view {
+    unsafe fn view(&self) -> bindings::idalloc_view {
         let map = self.map.lock();
 
         bindings::idalloc_view {

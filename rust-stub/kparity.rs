@@ -51,7 +51,7 @@ macro_rules! contract {
 }
 
 /// Defines what a crate with `module!` has: the prefix of `pr_info!` and its like, and `THIS_MODULE`.
-#[allow(unused_macros)] // Roots that are generated use it.
+#[allow(unused_macros)] // Not every root uses it.
 macro_rules! module_names {
     ($pair:literal) => {
         /// Comes before each line that the pair prints.
@@ -74,7 +74,7 @@ macro_rules! module_names {
 
 /// Ties the type of what a port keeps while its module is loaded to that module, as `module!`
 /// does.
-#[allow(unused_macros)] // Roots that are generated use it.
+#[allow(unused_macros)] // Not every root uses it.
 macro_rules! module_type {
     ($pair:literal, $type:ty) => {
         impl ::kernel::ModuleMetadata for $type {

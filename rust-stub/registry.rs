@@ -322,7 +322,7 @@ impl Interface for Registry {
         }
     }
 
-    fn view(&self) -> bindings::registry_view {
+    unsafe fn view(&self) -> bindings::registry_view {
         let objects = self.0.objects.lock();
         let names = objects.iter().filter_map(|o| 1u32.checked_shl(o.name));
 

@@ -171,7 +171,7 @@ impl Interface for RustQueue {
         self.tail.load(Acquire).wrapping_sub(head)
     }
 
-    fn view(&self) -> bindings::ring_view {
+    unsafe fn view(&self) -> bindings::ring_view {
         bindings::ring_view {
             capacity: self.mask + 1,
             pushed: self.tail.load(Relaxed),
@@ -253,8 +253,13 @@ impl<I: Interface> Caller<I> {
     }
 
     /// The state, for comparison.
-    pub(super) fn view(&self) -> bindings::ring_view {
-        self.consumer.0.view()
+    ///
+    /// # Safety
+    ///
+    /// No one may use either end meanwhile.
+    pub(super) unsafe fn view(&self) -> bindings::ring_view {
+        // SAFETY: By the safety requirements of this function.
+        unsafe { self.consumer.0.view() }
     }
 }
 

@@ -137,6 +137,8 @@ impl<'f, 'm> Attrs<'f, 'm> {
     ) -> Result<Self> {
         let mut rest = message.0;
 
+        // What an earlier message left here is not of this one.
+        *found = Found::default();
         while !rest.is_empty() {
             let (header, body) = bindings::tlv_attr::from_bytes_copy_prefix(rest).ok_or(EINVAL)?;
             let len = usize::from(header.len);
@@ -328,7 +330,7 @@ impl Interface for RustTable {
         self.slots.lock().count
     }
 
-    fn view(&self) -> bindings::tlv_view {
+    unsafe fn view(&self) -> bindings::tlv_view {
         let slots = self.slots.lock();
         let mut view = bindings::tlv_view {
             limit: self.limit as u32,

@@ -37,9 +37,7 @@
 #define KP_MODULE(...)
 
 /**
- * define KP_POISON - what an operation's output holds before the call
- *
- * A contract that says "untouched on error" is checked against this value.
+ * define KP_POISON - what invariants and kp_once() have for an output that is untouched
  */
 #define KP_POISON	0x5a5a5a5a5a5a5a5aULL
 

@@ -131,7 +131,8 @@ bool kp_is_handle(const struct kp_arg *arg)
 /* Both signs count up from lo, modulo 2^64. */
 static bool in_limits(const struct kp_arg *arg, u64 value)
 {
-	return value - arg->lo <= arg->hi - arg->lo;
+	return value - arg->lo <= arg->hi - arg->lo &&
+	       (!arg->log2 || is_power_of_2(value));
 }
 
 /**

@@ -480,7 +480,9 @@ struct kp_result kp_call_once(const struct kp_pair *pair, enum kp_path_id path,
 		hold(pair->path[path], args, value, held, made);
 	}
 	for (a = 0; a < KP_NR_ARGS && args[a].name; a++)
-		if (args[a].kind == KP_OUTPUT && res.out == KP_POISON)
-			res.out = number[a];
+		if (args[a].kind == KP_OUTPUT && res.out == KP_POISON &&
+		    number[a] != KP_POISON)
+			/* Of a smaller type it has stored the lower bytes alone. */
+			res.out = number[a] << (64 - 8 * args[a].size) >> (64 - 8 * args[a].size);
 	return res;
 }

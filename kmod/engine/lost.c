@@ -10,8 +10,10 @@
 #include <linux/seq_buf.h>
 #include "engine.h"
 
-/* printk() cuts longer lines off; a call with so many bytes is left out. */
-#define LINE_SIZE	800
+/* An argument of 4096 bytes, each with its escape, and some more. */
+#define CALL_SIZE	(20 * 1024)
+/* printk() cuts longer lines off. */
+#define LINE_SIZE	700
 
 static const struct kp_trace *watched;
 static bool has_object;
@@ -29,17 +31,22 @@ void kp_watch(const struct kp_trace *trace, bool created)
 	WRITE_ONCE(has_object, created);
 }
 
+/* Print a line of the program, in pieces of which all but the first begin with a plus. */
 static void tell(struct seq_buf *line)
 {
-	if (seq_buf_has_overflowed(line))
-		pr_emerg("kparity[%s]: | too long\n", kp_mark());
-	else
-		pr_emerg("kparity[%s]: | %s\n", kp_mark(), seq_buf_str(line));
+	const char *at = seq_buf_str(line);
+	size_t len = strlen(at);
+
+	pr_emerg("kparity[%s]: | %.*s\n", kp_mark(), LINE_SIZE, at);
+	for (; len > LINE_SIZE; len -= LINE_SIZE) {
+		at += LINE_SIZE;
+		pr_emerg("kparity[%s]: |+%.*s\n", kp_mark(), LINE_SIZE, at);
+	}
 }
 
 static int panicked(struct notifier_block *nb, unsigned long event, void *unused)
 {
-	static char text[LINE_SIZE];
+	static char text[CALL_SIZE];
 	const struct kp_trace *trace = READ_ONCE(watched);
 	struct seq_buf line;
 	u32 i, nr;

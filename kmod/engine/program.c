@@ -44,6 +44,18 @@ void kp_program_free(struct kp_program *prog)
 	kfree(prog);
 }
 
+/* Whether an operation is given text, bytes or room for them. */
+static bool in_memory(const struct kp_arg *arg)
+{
+	u32 a;
+
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++)
+		if (kp_in_pool(&arg[a]) || arg[a].kind == KP_BUFFER ||
+		    arg[a].kind == KP_USER_BUFFER)
+			return true;
+	return false;
+}
+
 /* Draw the operations from @from to @to; @weight says how often each is drawn. */
 static void fill(const struct kp_pair *pair, struct kp_program *prog,
 		 struct rnd_state *rnd, const u32 *weight, u32 from, u32 to)
@@ -60,7 +72,8 @@ static void fill(const struct kp_pair *pair, struct kp_program *prog,
 			pick -= weight[op];
 		step->op = op;
 		kp_draw_args(rnd, pair, pair->operation[op].arg, prog, step->arg, i);
-		step->shift = pair->stateless ? prandom_u32_state(rnd) % 8 : 0;
+		step->shift = pair->stateless || in_memory(pair->operation[op].arg) ?
+			prandom_u32_state(rnd) % 8 : 0;
 	}
 }
 

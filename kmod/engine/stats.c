@@ -53,7 +53,7 @@ void kp_stats_count(const struct kp_pair *pair, enum kp_path_id path,
 #define OUTCOME_ERRNO	2
 
 /**
- * kp_outcome() - an operation of a pair with generated glue was called
+ * kp_outcome() - an operation was called
  * @pair: the pair
  * @path: on this path
  * @op: the operation's number

@@ -190,8 +190,8 @@ struct kp_step {
  * @seed: what it was made from, together with @index
  * @index: which program of that seed
  * @nr_steps: number of elements in @step
- * @observe: take the object's view around each operation. Without it the
- *           driver only counts what each operation costs.
+ * @observe: take the object's view around each operation; without it only what
+ *           each operation costs counts
  * @param: how to create the object
  * @step: the operations
  * @pool: the bytes of text and bytes that are arguments
@@ -510,6 +510,7 @@ do {									\
  * Every case of the engine runs once for each path, which KTAP names.
  */
 #define KP_SUITES(pair, ...)						\
+	static_assert(!pair##_has_an_object);				\
 	__KP_SUITES(pair,						\
 		    KP_ENGINE_CASE(pair, layout)			\
 		    __VA_ARGS__						\
@@ -521,6 +522,7 @@ do {									\
  * @...: further cases of the pair's own: KP_CASE() rows, without commas
  */
 #define KP_FUNCTION_SUITES(pair, ...)					\
+	static_assert(!pair##_has_functions);				\
 	__KP_SUITES(pair, KP_ENGINE_CASE(pair, outcomes) __VA_ARGS__)
 
 #define __KP_SUITES(pair, ...)						\

@@ -355,10 +355,10 @@ void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step,
 		seq_buf_puts(s, "not called, as it has no handle");
 	else
 		print_returned(s, op, t->res.ret);
-	print_new(s, trace, step);
-	if (t->res.out != KP_POISON)
-		seq_buf_printf(s, ", out %llu", t->res.out);
-	print_outs(s, trace, step);
+	if (!t->skipped) {
+		print_new(s, trace, step);
+		print_outs(s, trace, step);
+	}
 	if (!trace->pair->view_size || !trace->prog->observe)
 		return;
 	if (step + 1 == trace->prog->nr_steps && other->nr > step)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Traces: what a program gave on one path. The drivers of both languages
- * report here; every report is held against the contract at once.
+ * Traces: what a program gave on one path. Every result is held against the
+ * contract at once.
  */
 #include <linux/err.h>
 #include <linux/minmax.h>
@@ -338,7 +338,7 @@ EXPORT_SYMBOL_GPL(kp_once_with);
 /**
  * kp_once_slots() - carry out one operation with arguments that the caller lays out
  * @p: the path
- * @obj: an object that the path's driver has made
+ * @obj: an object that kp_create() has made
  * @op: the operation
  * @slot: its arguments, in the order of the contract
  *
@@ -395,21 +395,23 @@ static int differs(const struct kp_trace *a, const struct kp_trace *b, u32 i)
 static bool get_slots(const struct kp_program *prog, const struct kp_step *step,
 		      const struct kp_arg *arg, struct kp_slot *slot)
 {
-	u32 a;
+	u32 a, len;
 
 	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
 		u64 value = step->arg[a];
 		u8 *at;
 
-		slot[a].n = kp_in_user(&arg[a]) ? kp_span_len(value) : value;
+		slot[a].n = kp_in_user(&arg[a]) ? kp_user_size(&arg[a], value) : value;
 		if (!kp_in_pool(&arg[a]))
 			continue;
-		slot[a].n = kp_span_len(value);
-		at = kmalloc(slot[a].n + 1, GFP_KERNEL);
+		len = kp_span_len(value);
+		if (!kp_in_user(&arg[a]))
+			slot[a].n = len;
+		at = kmalloc(len + 1, GFP_KERNEL);
 		if (!at)
 			return false;
-		memcpy(at, prog->pool + kp_span_at(value), slot[a].n);
-		at[slot[a].n] = '\0';
+		memcpy(at, prog->pool + kp_span_at(value), len);
+		at[len] = '\0';
 		slot[a].p = at;
 	}
 	return true;

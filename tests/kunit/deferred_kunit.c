@@ -344,7 +344,7 @@ static struct deferred_view race_view(struct race *r)
 	struct deferred_view view = {};
 
 	kp_once(r->path, r->obj, DEFERRED_CANCEL_SYNC, 0);
-	r->path->pair->path[r->path->id]->view(r->obj, &view);
+	kp_view(r->path->pair, r->path->id, r->obj, &view);
 	return view;
 }
 
@@ -368,6 +368,7 @@ static void race_end(struct kunit *test, struct race *r, u32 taken)
 {
 	struct deferred_view now = race_view(r);
 
+	KP_EXPECT(test, one_end, now.arms == now.runs + now.cancelled + now.armed);
 	KUNIT_EXPECT_EQ(test, now.armed, 0);
 	KUNIT_EXPECT_EQ(test, now.bad_context, 0);
 	KUNIT_EXPECT_TRUE_MSG(test, r->seen,

@@ -167,7 +167,7 @@ class TestScaffold(Outside):
                  r"contract.h:32:\d+: error: static assertion failed.*leaves a member out"),
                 ("contract.h", "amount, .hi = 30, .beyond = true)",
                  "amount, .hi = 30, .beyond = true), .role = taker",
-                 r"pot.rs:1: error: no type Caller; the role in {own}/contract.h:26 wants "),
+                 r"contract.h:28: error: pot_left has no .role, and other methods have"),
                 ("pot.rs", "struct Object", "struct Pot",
                  r"pot.rs:1: error: no type Object; the object in {own}/contract.h:22 wants "),
                 ("pot.rs", "fn take(&self, amount: u32)", "fn take(&self, amount: u64)",

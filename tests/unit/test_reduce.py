@@ -55,8 +55,8 @@ class TestTold(unittest.TestCase):
         found = Console("abcd")
         found.feed(b"[    1.0] Kernel panic - not syncing: Fatal exception\n"
                    b"kparity[abcd]: | ring capacity=4\n[    1.1] kparity[other]: | no\n"
-                   b"[    1.2] kparity[abcd]: | push 1\n")
+                   b"[    1.2] kparity[abcd]: | push 1\n[    1.2] kparity[abcd]: |+2\n")
         self.assertEqual(found.program, ())
         found.freeze()
         found.feed(b"[    1.3] kparity[abcd]: |.\n")
-        self.assertEqual(found.program, ("ring capacity=4", "push 1"))
+        self.assertEqual(found.program, ("ring capacity=4", "push 12"))

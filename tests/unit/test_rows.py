@@ -26,7 +26,7 @@ KP_METHOD(pot_put, ANY, KP_ERRNO(-ENOSPC), KP_NUMBER(u64, value),
 	  .role = writer, .weight = 12, .locks = "none, or \\"less\\"",
 	  .owns = "the value is "
 		  "copied", .on_error = "nothing has changed")
-KP_METHOD(pot_full, ATOMIC, KP_RESULT(bool, -EIO))
+KP_METHOD(pot_full, ATOMIC, KP_RESULT(bool, -EIO), .role = reader)
 KP_FUNCTION(pot_largest, ANY, KP_UNSIGNED(u32))
 KP_TYPE(struct pot_view, size, used)
 KP_INVARIANT(bounded, lifetime,
@@ -122,7 +122,7 @@ class TestObjects(unittest.TestCase):
         self.assertEqual((put.option("weight"), put.option("locks"), put.option("owns"),
                           full.option("weight", "16")),
                          ("12", r'"none, or \"less\""', '"the value is " "copied"', "16"))
-        self.assertEqual(found.roles, ("writer",))
+        self.assertEqual(found.roles, ("writer", "reader"))
         self.assertEqual(found.types,
                          (model.Shared("struct pot_view", ("size", "used"), 11),))
         bounded, apart = found.invariants
@@ -142,6 +142,11 @@ class TestObjects(unittest.TestCase):
             return "\n".join(line for line in OBJECT.split("\n") if not line.startswith(word))
 
         for text, line, word in (
+                (OBJECT.replace(", .role = reader", ""), 9, "pot_full has no .role, and other"),
+                (OBJECT + "KP_METHOD(pot_a, ANY, KP_VOID, KP_INOUT(bool, b, .beyond = true), "
+                 ".role = reader)", 17, "b is a bool"),
+                ('KP_PROMISE(a, layout, "a", "b")\nKP_FUNCTION(g, ANY, KP_VOID)', 1,
+                 "there is no KP_OBJECT"),
                 (without("KP_OBJECT"), 1, "KP_CREATE without KP_OBJECT"),
                 ("KP_DESTROY(f, ANY)\nKP_FUNCTION(g, ANY, KP_VOID)", 1,
                  "KP_DESTROY without KP_OBJECT"),
@@ -328,15 +333,16 @@ class TestEmit(unittest.TestCase):
         text = emit_rust.root(rows.read(OBJECT, "pot"), TOP, TOP / "pot.rs")
         for line in ("    fn create(size: u32) -> Result<impl PinInit<Self>>;",
                      "    unsafe fn put(&self, value: u64) -> Result;",
-                     "    fn full(&self) -> Result<bool>;",
+                     "    unsafe fn full(&self) -> Result<bool>;",
                      "    fn pot_largest() -> u32;",
-                     "    fn view(&self) -> bindings::pot_view;",
+                     "    unsafe fn view(&self) -> bindings::pot_view;",
                      "use port::Caller;",
                      '    pub(super) unsafe extern "C" fn pot_rust_full('
                      "object: *mut bindings::pot) -> c_int {"):
             self.assertIn(f"\n{line}\n", text)
         self.assertIn("\ntype Caller<I> = I;\n", emit_rust.root(
-            rows.read(OBJECT.replace(".role = writer, ", ""), "pot"), TOP, TOP / "pot.rs"))
+            rows.read(OBJECT.replace(".role = writer, ", "").replace(
+                ", .role = reader", ""), "pot"), TOP, TOP / "pot.rs"))
 
     def test_object_in_c(self) -> None:
         """Operations and invariants have names for the pair's own suite; an int may hide a bool."""

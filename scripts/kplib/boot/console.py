@@ -186,7 +186,7 @@ class Console:
     def __init__(self, token: str, file: BinaryIO | None = None) -> None:
         self._marker = re.compile(
             rf"kparity\[{re.escape(token)}\]: (?:at (\S+) (\S+) (\S+)(?: (\d+))?|alive)$")
-        self._of_program = re.compile(rf"kparity\[{re.escape(token)}\]: \|(?: (.*)|(\.))$")
+        self._of_program = re.compile(rf"kparity\[{re.escape(token)}\]: \|(?: (.*)|(\.)|\+(.*))$")
         self._file = file
         self._rest = b""
         self._open: Report[Position] | None = None
@@ -273,8 +273,10 @@ class Console:
         if found := self._of_program.match(line):
             if found.group(2):
                 self.program = tuple(self._program)
+            elif found.group(3) and self._program:
+                self._program[-1] += found.group(3)
             else:
-                self._program.append(found.group(1))
+                self._program.append(found.group(1) or "")
             return
         if self._frozen:
             return

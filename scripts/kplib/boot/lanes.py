@@ -9,6 +9,7 @@ under test does, and however often it does it.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import secrets
 import tempfile
@@ -26,7 +27,7 @@ from kplib.boot.laneresult import CaseId, LaneResult
 from kplib.boot.session import Session
 from kplib.build.modules import Modules
 from kplib.build.setup import Setup
-from kplib.common.errors import GuestLost
+from kplib.common.errors import EnvironmentFailed, GuestLost
 from kplib.configure.lanes import Lane
 
 
@@ -75,9 +76,11 @@ class _Run:
         """Make the programs small that took guests with them, the first few."""
         found = [loss for loss in self.result.losses
                  if loss.program and loss.at.case in REPLAYED and not loss.suspects]
-        for loss in found[:REDUCED_MAX]:
-            loss.reduced = reduce.reduce(
-                loss.program, functools.partial(self._loses, loss.at))
+        # What was found out is told, whatever becomes of this.
+        with contextlib.suppress(EnvironmentFailed):
+            for loss in found[:REDUCED_MAX]:
+                loss.reduced = reduce.reduce(
+                    loss.program, functools.partial(self._loses, loss.at))
 
     def _loses(self, at: CaseId, program: tuple[str, ...]) -> bool:
         """Whether a guest that runs a program on a case's path, and nothing else, is lost."""
@@ -88,13 +91,16 @@ class _Run:
             path.write_text("\n".join(program) + "\n", encoding="utf-8")
             request = replace(self._setup.request, pairs=(pair,), program=path)
             setup = replace(self._setup, request=request)
+            vm: guest.Guest | None = None
             try:
                 with qemu.boot(setup, self.result.lane, self._path, self._token,
                                cancelled=self._cancelled) as vm:
                     Session(vm, setup, LaneResult(self.result.lane), self._built.result(),
                             self._token, [agenda.Work(pair, others)]).run()
             except GuestLost as err:
-                return not err.external
+                # Lost anywhere else, it says nothing of the program.
+                return not err.external and vm is not None and \
+                    vm.console.position == Position(pair, "regress", at.path)
         return False
 
     def _one(self, works: list[agenda.Work]) -> None:

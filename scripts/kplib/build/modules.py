@@ -16,7 +16,8 @@ from kplib.configure import pairs
 from kplib.configure.request import TOP
 
 #: Everything of the checkout that is built from.
-INPUTS = ("Kbuild", "kmod/**/*.[ch]", "rust-stub/*.rs", "tests/kunit/*.[ch]", "tests/user/*.[ch]")
+INPUTS = ("Kbuild", "kmod/**/*.[ch]", "rust-stub/*.rs", "tests/kunit/*.[ch]", "tests/user/*.[ch]",
+          "scripts/contract-glue", "scripts/kplib/contract/*.py")
 
 #: The file in the build folder that says what the folder has, an objects.State.
 STATE = ".kparity-state"

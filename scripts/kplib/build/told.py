@@ -82,12 +82,13 @@ def _of_object(pair: Pair, log: str) -> Iterator[str]:
         contract = rows.read(pair.read(), pair.name)
     except rows.BadRow:
         return
-    if contract.object and re.search("cannot find type `Object` in module `port`", log):
+    here = rf"[^\n]*\n *--> \S*rust-stub/{pair.name}_root\.rs:"
+    if contract.object and re.search("cannot find type `Object` in module `port`" + here, log):
         yield (f"{short(pair.port)}:1: error: no type Object; the object in "
                f"{short(pair.contract)}:{contract.object.line} wants "
                "pub(crate) type Object = <the struct that implements Interface>;")
     with_role = next((f for f in contract.functions if f.option("role")), None)
-    if with_role and re.search("unresolved import `port::Caller`", log):
+    if with_role and re.search("unresolved import `port::Caller`" + here, log):
         yield (f"{short(pair.port)}:1: error: no type Caller; the role in "
                f"{short(pair.contract)}:{with_role.line} wants pub(crate) struct "
                f"Caller<I: Interface>, with a field {with_role.option('role')}")

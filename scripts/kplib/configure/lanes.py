@@ -11,7 +11,7 @@ class Lane:
     """What a boot is for, and what executes its instructions.
 
     `counts`: the guest's clock counts executed instructions. `suffix` ends the names of
-    the lane's suites (KP_SUITES() in engine.h), `figures` is the file in debugfs, in the
+    the lane's suites (KP_SUITES() in engine/suite.h), `figures` is the file in debugfs, in the
     pair's folder, that is read after its suite. `programs`: pairs' user programs run in it.
     `accel` is "tcg" or "kvm", `why` the reason for it.
     """

@@ -126,6 +126,9 @@ def header(contract: Contract, path: str) -> str:
         load, unload = rust_module(contract)
         lines.append(f"\n# {contract.module.line} \"{path}\"\nvoid *{load}(void);\n"
                      f"# {contract.module.line} \"{path}\"\nvoid {unload}(void *module);\n")
+    kind = "an_object" if contract.object else "functions"
+    lines.append(f"\n/* For KP_SUITES(), or KP_FUNCTION_SUITES(), to be the right one. */\n"
+                 f"enum {{ {pair}_has_{kind} }};\n")
     lines.append(f"\nextern const struct kp_driver {pair}_rust_over_c;\n"
                  f"extern const struct kp_driver {pair}_rust_over_rust;\n"
                  f"\nstruct kp_pair;\nextern const struct kp_pair {pair}_pair;\n\n#endif\n")
@@ -264,6 +267,10 @@ def _asserts(function: Function, parameter: Parameter) -> list[str]:
         least, most = given.get("min", "0"), given.get("max", str(_MAX[parameter.kind]))
         holds += [(f"({least}) >= 0 && ({most}) >= ({least}) && ({most}) <= KP_BYTES_MAX",
                    ".min is from 0 to .max, and that is at most 4096")]
+        if parameter.kind == "KP_TEXT" and "parts" in given:
+            holds += [(f"__builtin_strlen({piece}) == sizeof({piece}) - 1",
+                       "a NUL in .parts would end the text")
+                      for piece in pieces(given["parts"], parameter.line)]
         if parameter.size_type:
             holds += [(f"sizeof({parameter.type}) == 1", "bytes, not larger elements"),
                       (f"({most}) <= type_max({parameter.size_type})",
@@ -277,6 +284,10 @@ def _asserts(function: Function, parameter: Parameter) -> list[str]:
         kind = "u32" if parameter.kind == "KP_CALLBACK" else parameter.type
         holds += [(f"({kind})({value}) == ({value})", f".{name} is of type {kind}")
                   for name, value in parameter.options if name in ("lo", "hi")]
+        if "log2" in given:
+            holds += [(f"({given.get(end, 0)}) > 0 && !(({given.get(end, 0)}) & "
+                       f"(({given.get(end, 0)}) - 1))", f".{end} is a power of two, as .log2 says")
+                      for end in ("lo", "hi")]
         if {"lo", "hi"} <= set(given):
             holds += [(f"({given['lo']}) <= ({given['hi']})", ".lo is at most .hi")]
     return [f"_Static_assert({test}, \"{function.name}, {parameter.name}: {what}\");"

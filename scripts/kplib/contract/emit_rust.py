@@ -76,11 +76,19 @@ def _bytes(name: str) -> str:
     return "c_void" if name == "void" else _type(name)
 
 
+def named_functions(contract: Contract) -> list[str]:
+    """The C functions that bindgen is to translate, wherever they are declared."""
+    return sorted({f.name for f in callable_functions(contract)})
+
+
 def named_types(contract: Contract) -> list[str]:
     """The types that bindgen is to translate: all that Rust has no word for."""
     functions = (*contract.functions, *([contract.create] if contract.create else []))
     words = {word for f in functions for p in f.parameters for word in (p.type, p.size_type)
              if word} | {re.sub(r"\bconst\b|\*", "", f.returns.type).strip() for f in functions}
+    words |= {shared.type for shared in contract.types}
+    words |= {contract.object.type, contract.object.view} if contract.object else set()
+    words |= {contract.handle.type, contract.handle.view} if contract.handle else set()
     return sorted(_type(word).removeprefix("bindings::") for word in words
                   if _type(word).startswith("bindings::"))
 
@@ -505,8 +513,9 @@ def _interface(contract: Contract) -> str:
             f"{_MADE_BY_VALUE if contract.consumers else _MADE_IN_PLACE}"
             f"    fn create({create}) -> Result<"
             f"{'Self' if contract.consumers else 'impl PinInit<Self>'}>;\n{methods}"
-            f"    /// The state, for comparison.\n    fn view(&self) -> "
-            f"{_type(contract.object.view)};\n}}\n")
+            "    /// The state, for comparison.\n    ///\n    /// # Safety\n    ///\n"
+            "    /// No operation may run meanwhile.\n"
+            f"    unsafe fn view(&self) -> {_type(contract.object.view)};\n}}\n")
 
 
 def _object_over_c(contract: Contract) -> str:
@@ -559,10 +568,11 @@ def _object_over_c(contract: Contract) -> str:
             core::ptr::NonNull::new(kernel::error::from_err_ptr(made)?).map(Self).ok_or(EFAULT)
         }}
 {methods}{ends}
-        fn view(&self) -> {_type(contract.object.view)} {{
+        unsafe fn view(&self) -> {_type(contract.object.view)} {{
             let mut view = Default::default();
 
-            // SAFETY: By the type invariant, and `view` may be written.
+            // SAFETY: By the type invariant and the safety requirements of this function; `view`
+            // may be written.
             unsafe {{ bindings::{contract.object.viewer}(self.0.as_ptr(), &mut view) }};
             view
         }}

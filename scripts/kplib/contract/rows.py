@@ -323,6 +323,13 @@ def _function(row: str, words: list[tuple[str, int]], line: int) -> Function:
                         _returns(returns, returns_at, parameters), parameters, line,
                         row == "KP_METHOD", options, row == "KP_CREATE", row == "KP_ADAPTER")
     for parameter in parameters:
+        if parameter.kind == "KP_INOUT" and parameter.type == "bool" and \
+                "beyond" in dict(parameter.options):
+            raise BadRow(parameter.line, f"{parameter.name} is a bool, of which there are two; "
+                                         "leave .beyond out")
+        if parameter.kind == "KP_CALLBACK" and parameter is not next(
+                p for p in parameters if p.kind == "KP_CALLBACK"):
+            raise BadRow(parameter.line, "a second KP_CALLBACK; an object is made with one")
         if parameter.kind == "KP_CALLBACK" and row != "KP_CREATE":
             raise BadRow(parameter.line, "a KP_CALLBACK is handed over when an object is made, in "
                                          "KP_CREATE alone")
@@ -466,8 +473,10 @@ def _object(plain: str) -> tuple[Object | None, Function | None, Function | None
         for name, found in (("KP_CREATE", made), ("KP_DESTROY", ends)):
             if found:
                 raise BadRow(found[1], f"{name} without KP_OBJECT, which names what is made")
+        # What hands out handles is told that it wants an object where it says so.
+        promises = () if _once(plain, "KP_HANDLE") else ("KP_PROMISE", "KP_TYPE")
         for _, _, line in _rows(plain, "KP_METHOD", "KP_INVARIANT", "KP_CONSUME", "KP_ADAPTER",
-                                "KP_AFTER"):
+                                "KP_AFTER", *promises):
             raise BadRow(line, "there is no KP_OBJECT(struct x, struct x_view, function that takes "
                                "the view)")
         return None, None, None
@@ -533,7 +542,7 @@ def _handle(plain: str, functions: tuple[Function, ...], known: Object | None) -
     for word in words[2:]:
         _name(word, line, "a function" if word != words[4] else "a member")
     return Handle(kind, words[1], Function(words[2], "ANY", puts.returns, (held, view), line),
-                  replace(puts, puts=True), words[4], options[-1:] == [".outlives = true"], line)
+                  replace(puts, puts=True), words[4], any(option.endswith("true") for option in options), line)
 
 
 def _module(plain: str, functions: tuple[Function, ...]) -> Module | None:
@@ -551,6 +560,16 @@ def _module(plain: str, functions: tuple[Function, ...]) -> Module | None:
     return Module(words[0], words[1], line)
 
 
+def _roles(functions: tuple[Function, ...]) -> None:
+    """Refuse a method without a role beside those that have one: it would use the whole caller
+    while another thread uses a part of it."""
+    methods = [function for function in functions if function.method]
+    bare = [function for function in methods if not function.option("role")]
+    if bare and len(bare) < len(methods):
+        raise BadRow(bare[0].line, f"{bare[0].name} has no .role, and other methods have; give each "
+                                   "one the role of who calls it")
+
+
 def read(text: str, pair: str = "") -> Contract:
     """All that the rows of a contract say; every row is looked at."""
     plain = _uncommented(text)
@@ -566,6 +585,7 @@ def read(text: str, pair: str = "") -> Contract:
             raise BadRow(line, f"the name {function.name} is taken")
         found.append(function)
     functions = tuple(found)
+    _roles(functions)
     known, create, destroy = _object(plain)
     handle = _handle(plain, functions, known)
     if handle:

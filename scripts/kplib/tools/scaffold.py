@@ -29,7 +29,7 @@ TAKEN = frozenset("""
     where yield str u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64
     alloc bindings core ffi kernel macros std test uapi
 
-    current linux unix i386 s8 s16 s32 s64 kparity engine noop
+    current linux unix i386 s8 s16 s32 s64 kparity engine noop amount err left stock
 """.split())
 
 
@@ -221,7 +221,7 @@ impl Interface for Object {{
         *self.left.lock()
     }}
 
-    fn view(&self) -> bindings::{name}_view {{
+    unsafe fn view(&self) -> bindings::{name}_view {{
         bindings::{name}_view {{ left: self.left() }}
     }}
 }}

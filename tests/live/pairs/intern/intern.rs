@@ -69,7 +69,7 @@ impl Interface for Intern {
         interned.key
     }
 
-    fn view(&self) -> bindings::intern_view {
+    unsafe fn view(&self) -> bindings::intern_view {
         bindings::intern_view {
             gets: self.gets.load(Relaxed) as u32,
             ..Default::default()

@@ -122,7 +122,7 @@ impl Interface for Slate {
         c.to_ascii_uppercase()
     }
 
-    fn view(&self) -> bindings::slate_view {
+    unsafe fn view(&self) -> bindings::slate_view {
         let text = self.text.lock();
 
         bindings::slate_view {
