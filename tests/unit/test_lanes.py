@@ -225,6 +225,18 @@ class TestLanes(unittest.TestCase):
         self.assertEqual((lane.losses[0].suspects, lane.boots), (("ring",), 3))
         self.assertEqual(self.found.verdict, "error")
 
+    def test_neighbour_on_another_cpu(self) -> None:
+        """Between an oops and its panic another CPU may have begun the next case."""
+        lane = self.run_lane("ring", "tlv", words={"oops": [
+            "BUG: kernel NULL pointer dereference, address: 0000000000000008",
+            "RIP: 0010:late+0x1/0x2 [kparity_ring]", "---[ end trace 0000000000000000 ]---"]},
+            deeds=[{"at": "tlv lockstep c->c", "behind": "ring", "do": "say oops"},
+                   {"at": "tlv spsc c->c", "behind": "ring", "do": "panic"}])
+        rows = self.judge(lane)
+        self.assertEqual({key: v.status for key, v in rows.items()}, {("ring", "", ""): ktap.ERROR})
+        self.assertIn("the first module in the stack is that of ring, the suspect",
+                      "\n".join(rows["ring", "", ""].log))
+
     def test_neighbours(self) -> None:
         """Of several that had run none is accused alone; all are told."""
         lane = self.run_lane("ring", "tlv", "idalloc", deeds=[

@@ -144,7 +144,11 @@ class _Run:
 
     def _lose(self, vm: guest.Guest, session: Session | None, lost: GuestLost) -> None:
         at = vm.console.position
-        died = [r for r in vm.console.reports if r.checker in FATAL and r.at == at]
+        # Between an oops on one CPU and the panic that it leads to, the other may have begun
+        # the next case: what is fatal is what the guest died of, wherever it was said.
+        panicked = "panic" in vm.console.last_words
+        died = [r for r in vm.console.reports
+                if r.checker in FATAL and (r.at == at or panicked)]
         said = [vm.console.blamed(r) for r in vm.console.reports
                 if not any(r is d for d in died)]
         # Damage that a neighbour did shows in complaints before the guest dies of it. A

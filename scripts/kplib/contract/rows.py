@@ -541,8 +541,9 @@ def _handle(plain: str, functions: tuple[Function, ...], known: Object | None) -
                                 f"KP_GIVEN({kind}, name) alone")
     for word in words[2:]:
         _name(word, line, "a function" if word != words[4] else "a member")
+    outlives = any(option.endswith("true") for option in options)
     return Handle(kind, words[1], Function(words[2], "ANY", puts.returns, (held, view), line),
-                  replace(puts, puts=True), words[4], any(option.endswith("true") for option in options), line)
+                  replace(puts, puts=True), words[4], outlives, line)
 
 
 def _module(plain: str, functions: tuple[Function, ...]) -> Module | None:
@@ -566,8 +567,8 @@ def _roles(functions: tuple[Function, ...]) -> None:
     methods = [function for function in functions if function.method]
     bare = [function for function in methods if not function.option("role")]
     if bare and len(bare) < len(methods):
-        raise BadRow(bare[0].line, f"{bare[0].name} has no .role, and other methods have; give each "
-                                   "one the role of who calls it")
+        raise BadRow(bare[0].line, f"{bare[0].name} has no .role, and other methods have; give "
+                                   "each one the role of who calls it")
 
 
 def read(text: str, pair: str = "") -> Contract:
