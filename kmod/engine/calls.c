@@ -118,6 +118,21 @@ static bool move_to_user(const struct kp_trace *trace, const struct kp_step *ste
 	return at;
 }
 
+/*
+ * Nothing is laid out yet. Member by member: to clear all of the structures would cost
+ * more than most operations do.
+ */
+static void begin(struct laid *laid)
+{
+	u32 a;
+
+	for (a = 0; a < KP_NR_ARGS; a++) {
+		laid[a].at = NULL;
+		laid[a].own = false;
+		laid[a].user = false;
+	}
+}
+
 /* Lay out the arguments of one operation; false if there is no memory. */
 static bool lay_out(const struct kp_trace *trace, u32 i, u8 guard,
 		    struct laid *laid, struct kp_slot *slot)
@@ -131,9 +146,9 @@ static bool lay_out(const struct kp_trace *trace, u32 i, u8 guard,
 		u32 size = size_of(&arg[a], step->arg[a]);
 
 		slot[a].n = step->arg[a];
-		laid[a] = (struct laid){ .size = size };
 		if (arg[a].kind == KP_NUMBER || kp_is_handle(&arg[a]))
 			continue;
+		laid[a].size = size;
 		laid[a].may = !kp_in_pool(&arg[a]);
 		shift = kp_in_pool(&arg[a]) || arg[a].kind == KP_BUFFER ? step->shift : 0;
 		if (IS_ENABLED(CONFIG_KASAN) && !(i % OWN_EVERY) && !kp_in_user(&arg[a])) {
@@ -377,12 +392,13 @@ static void call_one(struct kp_trace *trace, void *obj, u32 i)
 	u8 guard = guard_of(trace, i);
 	struct kp_result res = { .out = KP_POISON };
 	struct kp_slot slot[KP_NR_ARGS] = {};
-	struct laid laid[KP_NR_ARGS] = {};
+	struct laid laid[KP_NR_ARGS];
 	void **held = pair->nr_handles ? kp_handles(pair, obj) : NULL;
 	const char *broken = "no memory for its arguments";
 	u64 start, cost = 0;
 	void *made = NULL;
 
+	begin(laid);
 	t->outs = KP_HASH_START;
 	t->stored = KP_HASH_START;
 	t->outs_at = KP_NOT_KEPT;
