@@ -25,28 +25,6 @@ u64 kp_span(u32 at, u32 len)
 }
 
 /**
- * kp_span_at() - where the bytes of an argument begin
- * @span: what kp_span() returned
- *
- * Return: their offset in the program's pool
- */
-u32 kp_span_at(u64 span)
-{
-	return span >> 32;
-}
-
-/**
- * kp_span_len() - how many bytes an argument has
- * @span: what kp_span() returned
- *
- * Return: their number
- */
-u32 kp_span_len(u64 span)
-{
-	return (u16)span;
-}
-
-/**
  * kp_span_resized() - the same argument, of another length
  * @span: the argument
  * @len: how many bytes it is to have
@@ -103,29 +81,6 @@ enum kp_place kp_place(u64 span)
 u32 kp_place_bytes(u64 span)
 {
 	return span >> 16 & 0x1fff;
-}
-
-/**
- * kp_in_pool() - whether an argument is bytes of the program's pool
- * @arg: the argument
- *
- * Return: true for text and bytes, those in user memory included
- */
-bool kp_in_pool(const struct kp_arg *arg)
-{
-	return arg->kind == KP_TEXT || arg->kind == KP_BYTES ||
-	       arg->kind == KP_USER_BYTES;
-}
-
-/**
- * kp_is_handle() - whether an argument is a handle, or where one goes
- * @arg: the argument
- *
- * Return: true if its value is a place among the handles that a program holds
- */
-bool kp_is_handle(const struct kp_arg *arg)
-{
-	return arg->kind == KP_BORROWED || arg->kind == KP_GIVEN || arg->kind == KP_NEW;
 }
 
 /* Both signs count up from lo, modulo 2^64. */

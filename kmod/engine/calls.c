@@ -37,6 +37,23 @@ struct laid {
 	struct kp_user_piece piece;
 };
 
+/*
+ * The arguments of one call. Of @laid those in @bytes are set, bits by their number: all
+ * in memory but numbers, which have a form of their own, see lay_word().
+ */
+struct call {
+	struct kp_trace *trace;
+	const struct kp_step *step;
+	const struct kp_arg *arg;
+	u32 nr;
+	u8 guard;
+	bool own;
+	bool called;
+	u32 bytes;
+	struct kp_slot slot[KP_NR_ARGS];
+	struct laid laid[KP_NR_ARGS];
+};
+
 /**
  * kp_arena_alloc() - make room for the arguments of one operation
  *
@@ -101,75 +118,132 @@ static void fill(const struct kp_arg *arg, const struct kp_program *prog,
 }
 
 /* Have an argument that is laid out be in user memory; false if there is none. */
-static bool move_to_user(const struct kp_trace *trace, const struct kp_step *step, u32 a,
-			 u8 guard, struct laid *laid, struct kp_slot *slot)
+static bool move_to_user(struct call *c, u32 a)
 {
-	const struct kp_arg *arg = &trace->pair->operation[step->op].arg[a];
-	u64 value = step->arg[a];
+	struct laid *laid = &c->laid[a];
+	u64 value = c->step->arg[a];
 	unsigned long at;
 
 	/* Where costs are counted, pages are there: a fault costs fifty times the rest. */
-	if (kp_place(value) == KP_CHANGES && !trace->prog->observe)
+	if (kp_place(value) == KP_CHANGES && !c->trace->prog->observe)
 		value = kp_placed(value, KP_SPLIT, kp_place_bytes(value));
-	at = kp_user_put(&laid->piece, a, value, step->shift, laid->room, ROOM(laid->size),
-			 laid->at - laid->room, guard);
+	at = kp_user_put(&laid->piece, a, value, c->step->shift, laid->room, ROOM(laid->size),
+			 laid->at - laid->room, c->guard);
 	laid->user = true;
-	*slot = (struct kp_slot){ kp_user_size(arg, value), (void *)at };
+	c->slot[a] = (struct kp_slot){ kp_user_size(&c->arg[a], value), (void *)at };
 	return at;
 }
 
-/*
- * Nothing is laid out yet. Member by member: to clear all of the structures would cost
- * more than most operations do.
- */
-static void begin(struct laid *laid)
+static void release(const struct call *c)
 {
 	u32 a;
 
-	for (a = 0; a < KP_NR_ARGS; a++) {
-		laid[a].at = NULL;
-		laid[a].own = false;
-		laid[a].user = false;
+	for (a = 0; a < c->nr; a++) {
+		if (!(c->bytes & BIT(a)))
+			continue;
+		if (c->laid[a].own)
+			kfree(c->laid[a].room);
+		if (c->laid[a].user)
+			kp_user_drop(&c->laid[a].piece);
 	}
 }
 
-/* Lay out the arguments of one operation; false if there is no memory. */
-static bool lay_out(const struct kp_trace *trace, u32 i, u8 guard,
-		    struct laid *laid, struct kp_slot *slot)
+/* Lay out an argument that is bytes; false without memory. */
+static noinline bool lay_bytes(struct call *c, u32 a, u8 *room)
 {
-	const struct kp_step *step = &trace->prog->step[i];
-	const struct kp_arg *arg = trace->pair->operation[step->op].arg;
-	u8 *arena = trace->arena;
-	u32 a, shift;
+	const struct kp_arg *arg = &c->arg[a];
+	struct laid *laid = &c->laid[a];
+	u32 size = size_of(arg, c->step->arg[a]);
+	u32 shift = kp_in_pool(arg) || arg->kind == KP_BUFFER ? c->step->shift : 0;
 
-	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
-		u32 size = size_of(&arg[a], step->arg[a]);
-
-		slot[a].n = step->arg[a];
-		if (arg[a].kind == KP_NUMBER || kp_is_handle(&arg[a]))
-			continue;
-		laid[a].size = size;
-		laid[a].may = !kp_in_pool(&arg[a]);
-		shift = kp_in_pool(&arg[a]) || arg[a].kind == KP_BUFFER ? step->shift : 0;
-		if (IS_ENABLED(CONFIG_KASAN) && !(i % OWN_EVERY) && !kp_in_user(&arg[a])) {
-			laid[a].own = true;
-			laid[a].room = kmalloc(8 + shift + size, GFP_ATOMIC);
-			if (!laid[a].room)
-				return false;
-			laid[a].at = laid[a].room + 8 + shift;
-		} else {
-			laid[a].room = arena;
-			laid[a].at = arena + KP_GUARD + shift;
-			arena += ROOM(size);
-			memset(laid[a].room, guard, ROOM(size));
-		}
-		fill(&arg[a], trace->prog, step->arg[a], &laid[a]);
-		slot[a].p = laid[a].at;
-		if (kp_in_pool(&arg[a]))
-			slot[a].n = kp_span_len(step->arg[a]);
-		if (kp_in_user(&arg[a]) &&
-		    !move_to_user(trace, step, a, guard, &laid[a], &slot[a]))
+	laid->own = c->own && !kp_in_user(arg);
+	laid->user = false;
+	laid->size = size;
+	laid->may = !kp_in_pool(arg);
+	if (laid->own) {
+		laid->room = kmalloc(8 + shift + size, GFP_ATOMIC);
+		if (!laid->room)
 			return false;
+		laid->at = laid->room + 8 + shift;
+	} else {
+		laid->room = room;
+		laid->at = room + KP_GUARD + shift;
+		memset(room, c->guard, ROOM(size));
+	}
+	c->bytes |= BIT(a);
+	fill(arg, c->trace->prog, c->step->arg[a], laid);
+	c->slot[a].p = laid->at;
+	if (kp_in_pool(arg))
+		c->slot[a].n = kp_span_len(c->step->arg[a]);
+	return !kp_in_user(arg) || move_to_user(c, a);
+}
+
+/* Whether an argument is a number that is stored, in the form of lay_word(). */
+static bool is_word(const struct call *c, const struct kp_arg *arg)
+{
+	return (arg->kind == KP_OUTPUT || arg->kind == KP_INOUT) && !c->own;
+}
+
+/*
+ * A number that is stored has six words: the third one is its own, the others and what
+ * is behind it there are guards. Whole words cost a small part of what bytes do, and
+ * most operations store numbers alone.
+ */
+#define WORDS	6
+static_assert(ROOM(sizeof(u64)) == WORDS * sizeof(u64) && KP_GUARD == 2 * sizeof(u64));
+
+static u64 word_of(u8 byte)
+{
+	return byte * 0x0101010101010101ULL;
+}
+
+/* Bits of a word that a number has. */
+static u64 bits_of(const struct kp_arg *arg)
+{
+	return U64_MAX >> (64 - 8 * arg->size);
+}
+
+static void lay_word(struct call *c, u32 a, u64 *word)
+{
+	u64 value, bits = bits_of(&c->arg[a]), guard = word_of(c->guard);
+
+	/* Both arches are little-endian. */
+	value = c->arg[a].kind == KP_INOUT ? c->step->arg[a] : word_of(KP_UNWRITTEN);
+	word[0] = guard;
+	word[1] = guard;
+	word[2] = (guard & ~bits) | (value & bits);
+	word[3] = guard;
+	word[4] = guard;
+	word[5] = guard;
+	c->slot[a].p = &word[2];
+}
+
+static bool word_guarded(const u64 *word, u64 bits, u64 guard)
+{
+	return !((word[0] ^ guard) | (word[1] ^ guard) | ((word[2] ^ guard) & ~bits) |
+		 (word[3] ^ guard) | (word[4] ^ guard) | (word[5] ^ guard));
+}
+
+/* Lay out the arguments of one operation; false if there is no memory. */
+static bool lay_out(struct call *c)
+{
+	u8 *arena = c->trace->arena;
+	u32 a;
+
+	for (a = 0; a < c->nr; a++) {
+		const struct kp_arg *arg = &c->arg[a];
+
+		c->slot[a].n = c->step->arg[a];
+		if (arg->kind == KP_NUMBER || kp_is_handle(arg))
+			continue;
+		if (is_word(c, arg)) {
+			lay_word(c, a, (u64 *)arena);
+			arena += WORDS * sizeof(u64);
+			continue;
+		}
+		if (!lay_bytes(c, a, arena))
+			return false;
+		arena += ROOM(c->laid[a].size);
 	}
 	return true;
 }
@@ -191,85 +265,101 @@ static bool unchanged(const struct kp_arg *arg, const struct kp_program *prog,
 	       (arg->kind != KP_TEXT || !laid->at[kp_span_len(value)]);
 }
 
-static void keep(struct kp_trace *trace, struct kp_step_trace *t,
-		 const struct laid *laid)
+/* Room for what a call stored, to be printed; NULL if there is none. */
+static u8 *keep(struct kp_trace *trace, struct kp_step_trace *t, u32 size)
 {
+	u8 *at = trace->kept + trace->kept_used;
+
+	/* A word more: numbers are kept as words. */
 	if (t->outs_at == KP_NOT_KEPT ||
-	    KP_KEPT_SIZE - trace->kept_used < laid->size) {
+	    KP_KEPT_SIZE - trace->kept_used < size + sizeof(u64)) {
 		t->outs_at = KP_NOT_KEPT;
-		return;
+		return NULL;
 	}
-	memcpy(trace->kept + trace->kept_used, laid->at, laid->size);
-	trace->kept_used += laid->size;
+	trace->kept_used += size;
+	return at;
 }
 
-/* A number that was stored, for invariants; %KP_POISON if it was left alone. */
-static u64 output(const struct laid *laid)
+/* Record a number that a call may have stored. */
+static void collect_number(struct call *c, u32 a, u64 number, struct kp_step_trace *t,
+			   struct kp_result *res)
 {
-	u64 value = 0;
+	const struct kp_arg *arg = &c->arg[a];
+	u8 *kept;
 
-	if (!memchr_inv(laid->at, KP_UNWRITTEN, laid->size))
-		return KP_POISON;
-	memcpy(&value, laid->at, laid->size);
-	return value;
+	if (arg->kind == KP_INOUT) {
+		t->outs = kp_hash_word(t->outs, number);
+	} else {
+		t->stored = kp_hash_word(t->stored, number);
+		/* For invariants, which see the first one; poison if it was left alone. */
+		if (res->out == KP_POISON && number != (word_of(KP_UNWRITTEN) & bits_of(arg)))
+			res->out = number;
+	}
+	kept = keep(c->trace, t, arg->size);
+	if (kept)
+		memcpy(kept, &number, sizeof(number));
+}
+
+/* Judge what a call did to an argument that is bytes, and record what it stored. */
+static noinline const char *collect_bytes(struct call *c, u32 a, struct kp_step_trace *t,
+					  struct kp_result *res)
+{
+	const struct kp_arg *arg = &c->arg[a];
+	struct laid *laid = &c->laid[a];
+	u64 number = 0;
+	u8 *kept;
+
+	if (laid->user)
+		kp_user_get(&laid->piece);
+	if (arg->kind == KP_OUTPUT || arg->kind == KP_INOUT) {
+		memcpy(&number, laid->at, laid->size);
+		collect_number(c, a, number, t, res);
+	} else if (laid->may) {
+		t->outs = kp_hash(t->outs, laid->at, laid->size);
+		kept = keep(c->trace, t, laid->size);
+		if (kept)
+			memcpy(kept, laid->at, laid->size);
+	}
+	if (!guarded(laid, c->guard))
+		return "wrote outside of its arguments";
+	if (!laid->may && !unchanged(arg, c->trace->prog, c->step->arg[a], laid))
+		return "wrote to an argument that it may only read";
+	return NULL;
 }
 
 /* Judge what a call did to its arguments, and record what it stored. */
-static const char *collect(struct kp_trace *trace, u32 i, u8 guard,
-			   struct kp_result *res, const struct laid *laid)
+static const char *collect(struct call *c, const struct kp_operation *op,
+			   struct kp_step_trace *t, struct kp_result *res)
 {
-	const struct kp_step *step = &trace->prog->step[i];
-	const struct kp_operation *op = &trace->pair->operation[step->op];
-	struct kp_step_trace *t = &trace->step[i];
-	const struct kp_arg *arg = op->arg;
-	const char *broken = NULL;
+	const char *broken = NULL, *now;
+	const u64 *word;
+	u64 bits;
 	u32 a;
 
 	if (op->only_errno && res->ret > 0)
 		broken = "returned a number that is neither 0 nor an errno";
-	t->outs_at = trace->kept_used;
-	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
-		if (!laid[a].at)
-			continue;
-		if (laid[a].user)
-			kp_user_get(&laid[a].piece);
-		if (!guarded(&laid[a], guard))
-			broken = "wrote outside of its arguments";
-		else if (!laid[a].may &&
-			 !unchanged(&arg[a], trace->prog, step->arg[a], &laid[a]))
-			broken = "wrote to an argument that it may only read";
-		if (!laid[a].may)
-			continue;
-		if (arg[a].kind == KP_OUTPUT && res->out == KP_POISON)
-			res->out = output(&laid[a]);
-		if (arg[a].kind == KP_OUTPUT)
-			t->stored = kp_hash(t->stored, laid[a].at, laid[a].size);
-		else
-			t->outs = kp_hash(t->outs, laid[a].at, laid[a].size);
-		keep(trace, t, &laid[a]);
+	t->outs_at = c->trace->kept_used;
+	for (a = 0; a < c->nr; a++) {
+		const struct kp_arg *arg = &c->arg[a];
+
+		if (c->bytes & BIT(a)) {
+			now = collect_bytes(c, a, t, res);
+			broken = now ?: broken;
+		} else if (is_word(c, arg)) {
+			word = c->slot[a].p - KP_GUARD;
+			bits = bits_of(arg);
+			if (!word_guarded(word, bits, word_of(c->guard)))
+				broken = "wrote outside of its arguments";
+			collect_number(c, a, word[2] & bits, t, res);
+		}
 	}
 	return broken;
 }
 
-static void release(const struct laid *laid)
-{
-	u32 a;
-
-	for (a = 0; a < KP_NR_ARGS; a++) {
-		if (laid[a].own)
-			kfree(laid[a].room);
-		if (laid[a].user)
-			kp_user_drop(&laid[a].piece);
-	}
-}
-
-/* Rust hands out outputs beside success alone; C leaves them where they are. */
+/* Whether the caller cannot see what an operation has stored. */
 static bool hides(enum kp_path_id path, const struct kp_operation *op, s64 ret)
 {
-	if (path != KP_RUST_C && path != KP_RUST_RUST)
-		return false;
-	return op->returns == KP_RET_RESULT ? ret < 0 :
-	       op->returns == KP_RET_BOOL && !ret;
+	return (path == KP_RUST_C || path == KP_RUST_RUST) && kp_unseen_by_rust(op, ret);
 }
 
 /**
@@ -283,9 +373,14 @@ void kp_view(const struct kp_pair *pair, enum kp_path_id path, void *obj, void *
 {
 	const struct kp_driver *driver = pair->path[path];
 	u8 *shown = (u8 *)view + pair->handles_at;
-	u32 i;
+	u64 *word = view;
+	u32 i, words = pair->view_size / sizeof(*word);
 
-	memset(view, 0, pair->view_size);
+	/* As words: under an emulator memset() costs several times as much. */
+	for (i = 0; i < words; i++)
+		WRITE_ONCE(word[i], 0);
+	if (pair->view_size % sizeof(*word))
+		memset(word + words, 0, pair->view_size % sizeof(*word));
 	driver->view(kp_object(pair, obj), view);
 	for (i = 0; i < pair->nr_handles; i++)
 		if (kp_handles(pair, obj)[i])
@@ -293,15 +388,15 @@ void kp_view(const struct kp_pair *pair, enum kp_path_id path, void *obj, void *
 }
 EXPORT_SYMBOL_GPL(kp_view);
 
-/* The object's state, where the program asks for it; NULL where it does not. */
-static const void *take_view(const struct kp_trace *trace, void *obj)
+/* Take the object's state, where the program asks for it; whether it was taken. */
+static bool take_view(const struct kp_trace *trace, void *obj)
 {
 	const struct kp_pair *pair = trace->pair;
 
 	if (!trace->prog->observe || !pair->view_size)
-		return NULL;
+		return false;
 	kp_view(pair, trace->path, obj, trace->taken);
-	return trace->taken;
+	return true;
 }
 
 /*
@@ -382,50 +477,94 @@ static bool returns_handle(const struct kp_arg *arg)
 	return false;
 }
 
-static void call_one(struct kp_trace *trace, void *obj, u32 i)
+/* Call an operation whose arguments are laid out; what it costs where that is counted. */
+static u64 timed(const struct kp_trace *trace, kp_invoke call, void *obj,
+		 const struct kp_slot *slot, struct kp_result *res)
 {
-	const struct kp_pair *pair = trace->pair;
-	const struct kp_step *step = &trace->prog->step[i];
-	const struct kp_operation *op = &pair->operation[step->op];
-	kp_invoke call = pair->path[trace->path]->call[step->op];
-	struct kp_step_trace *t = &trace->step[i];
-	u8 guard = guard_of(trace, i);
-	struct kp_result res = { .out = KP_POISON };
-	struct kp_slot slot[KP_NR_ARGS] = {};
-	struct laid laid[KP_NR_ARGS];
-	void **held = pair->nr_handles ? kp_handles(pair, obj) : NULL;
+	u64 start;
+
+	if (trace->prog->observe) {
+		call(obj, slot, res);
+		return 0;
+	}
+	start = kp_clock();
+	call(obj, slot, res);
+	return kp_clock() - start;
+}
+
+/* Lay arguments out, call, and look at what became of them; NULL or what was wrong. */
+static const char *carry_out(struct call *c, const struct kp_operation *op, void *obj,
+			     struct kp_step_trace *t, struct kp_result *res, u64 *cost)
+{
+	const struct kp_trace *trace = c->trace;
 	const char *broken = "no memory for its arguments";
-	u64 start, cost = 0;
+
+	if (lay_out(c)) {
+		*cost = timed(trace, trace->pair->path[trace->path]->call[c->step->op],
+			      kp_object(trace->pair, obj), c->slot, res);
+		c->called = true;
+		broken = collect(c, op, t, res);
+		kp_outcome(trace->pair, trace->path, c->step->op, res->ret);
+	}
+	if (c->bytes)
+		release(c);
+	return broken;
+}
+
+/* The same for an operation that takes or returns handles. */
+static const char *carry_out_with_handles(struct call *c, const struct kp_operation *op,
+					  void *obj, struct kp_step_trace *t,
+					  struct kp_result *res, u64 *cost)
+{
+	const struct kp_trace *trace = c->trace;
+	const struct kp_pair *pair = trace->pair;
+	void **held = kp_handles(pair, obj);
+	const char *broken;
 	void *made = NULL;
 
-	begin(laid);
+	if (!take_handles(c->arg, c->step->arg, held, c->slot, &made)) {
+		res->ret = KP_NOT_CALLED;
+		t->skipped = true;
+		return NULL;
+	}
+	broken = carry_out(c, op, obj, t, res, cost);
+	if (!c->called)
+		return broken;
+	if (returns_handle(c->arg) && !res->ret && !made)
+		broken = "returned neither a handle nor an errno";
+	drop_given(c->arg, c->step->arg, held);
+	t->same = held_at(pair, held, made);
+	hold(pair->path[trace->path], c->arg, c->step->arg, held, made);
+	return broken;
+}
+
+static void call_one(struct kp_trace *trace, void *obj, u32 i)
+{
+	const struct kp_step *step = &trace->prog->step[i];
+	const struct kp_operation *op = &trace->pair->operation[step->op];
+	struct kp_step_trace *t = &trace->step[i];
+	struct kp_result res = { .out = KP_POISON };
+	/* Where stacks are cleared, this would cost more than most operations do. */
+	struct call c __uninitialized;
+	const char *broken;
+	u64 cost = 0;
+
+	c.trace = trace;
+	c.step = step;
+	c.arg = op->arg;
+	c.nr = op->nr_args;
+	c.guard = guard_of(trace, i);
+	c.own = IS_ENABLED(CONFIG_KASAN) && !(i % OWN_EVERY);
+	c.bytes = 0;
 	t->outs = KP_HASH_START;
 	t->stored = KP_HASH_START;
 	t->outs_at = KP_NOT_KEPT;
-	if (held && !take_handles(op->arg, step->arg, held, slot, &made)) {
-		res.ret = KP_NOT_CALLED;
-		t->skipped = true;
-		broken = NULL;
-	} else if (trace->arena && lay_out(trace, i, guard, laid, slot)) {
-		start = kp_clock();
-		call(kp_object(pair, obj), slot, &res);
-		cost = kp_clock() - start;
-		broken = collect(trace, i, guard, &res, laid);
-		if (returns_handle(op->arg) && !res.ret && !made)
-			broken = "returned neither a handle nor an errno";
-		if (held) {
-			drop_given(op->arg, step->arg, held);
-			t->same = held_at(pair, held, made);
-			hold(pair->path[trace->path], op->arg, step->arg, held, made);
-		}
-	}
-	release(laid);
+	c.called = false;
+	broken = trace->pair->nr_handles ?
+		carry_out_with_handles(&c, op, obj, t, &res, &cost) :
+		carry_out(&c, op, obj, t, &res, &cost);
 	t->hides = hides(trace->path, op, res.ret);
-	if (!t->skipped)
-		kp_outcome(pair, trace->path, step->op, res.ret);
 	kp_trace_step(trace, i, &res, cost, take_view(trace, obj));
-	/* Outputs are compared by hash, which knows what a caller can see of them. */
-	t->res.out = KP_POISON;
 	if (broken)
 		kp_trace_broken(trace, i, broken);
 }
@@ -443,14 +582,12 @@ static void call_one(struct kp_trace *trace, void *obj, u32 i)
 void kp_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
 	    const struct kp_program *prog, struct kp_trace *trace)
 {
-	const void *view;
 	u32 i;
 
 	if (pair->user && kp_user_attach())
 		kp_trace_broken(trace, 0, "no memory for user memory");
-	view = take_view(trace, obj);
-	if (view)
-		kp_trace_begin(trace, view);
+	if (take_view(trace, obj))
+		kp_trace_begin(trace);
 	for (i = 0; i < prog->nr_steps; i++)
 		call_one(trace, obj, i);
 }

@@ -114,13 +114,16 @@ static void lockstep(struct kunit *test, const struct kp_path_param *p,
 		     struct kp_program *prog, struct kp_trace *ref,
 		     struct kp_trace *got, struct kp_groups *groups)
 {
+	const struct kp_trace *expected;
+	bool unsteady;
 	u32 i;
 
 	for (i = 0; i < kp_programs && !kp_groups_late(groups); i++) {
 		kp_alive();
 		kp_program_vary(p->pair, prog, i);
 		kp_trace_run(got, p->pair, p->id, prog);
-		kp_groups_collect(groups, prog, kp_reference(p->pair, prog, i, ref), got);
+		expected = kp_reference(got, i, ref, &unsteady);
+		kp_groups_collect(groups, prog, expected, got, unsteady);
 	}
 	kp_groups_report(groups, test);
 	if (i < kp_programs)

@@ -5,6 +5,7 @@
 #ifndef _KPARITY_ENGINE_H
 #define _KPARITY_ENGINE_H
 
+#include <linux/bits.h>
 #include "suite.h"
 
 /**
@@ -25,9 +26,9 @@ enum kp_place {
 
 /**
  * struct kp_step_trace - the trace of one operation
- * @res: what it gave
+ * @ret: what it returned
  * @view: hash of the view after it
- * @cost: what it cost, in units of kp_clock()
+ * @cost: what it cost, in units of kp_clock(); 0 where programs are observed
  * @outs: hash of buffers and of numbers that it may change
  * @stored: hash of numbers that it only stores
  * @hides: its caller cannot see @stored: Rust has no outputs beside an error
@@ -38,7 +39,7 @@ enum kp_place {
  * @broken: what of the contract it broke, or NULL
  */
 struct kp_step_trace {
-	struct kp_result res;
+	s64 ret;
 	u64 view;
 	u64 cost;
 	u64 outs;
@@ -48,6 +49,16 @@ struct kp_step_trace {
 	bool skipped;
 	s32 same;
 	const char *broken;
+};
+
+/**
+ * struct kp_digest - all that a path made of a program, as far as paths are compared
+ * @seen: what callers in both languages see
+ * @unseen: what a caller in Rust cannot see, see @hides of &struct kp_step_trace
+ */
+struct kp_digest {
+	u64 seen;
+	u64 unseen;
 };
 
 /** define KP_GUARD - bytes on both sides of an argument that may not be touched */
@@ -80,7 +91,7 @@ struct kp_step_trace {
  * @broken_at: operation at which a promise broke first, if @broken
  * @broken: what broke, or NULL
  * @view: the last view, to judge the next operation by; %KP_VIEW_MAX bytes
- * @taken: room for the next one
+ * @taken: room for the next one; the two change places after each operation
  * @step_max: room in @step
  * @alive: tell the host of each operation: a program can take longer than the
  *         host waits for a case that says nothing
@@ -88,6 +99,7 @@ struct kp_step_trace {
  * @kept: outputs, to be printed
  * @kept_used: bytes of @kept in use
  * @reference: this is what another trace is compared with
+ * @digest: of what it has recorded so far
  */
 struct kp_trace {
 	const struct kp_pair *pair;
@@ -107,6 +119,7 @@ struct kp_trace {
 	u8 *kept;
 	u32 kept_used;
 	bool reference;
+	struct kp_digest digest;
 };
 
 /**
@@ -164,6 +177,116 @@ struct kp_user_piece {
 	struct kp_watched *watched;
 };
 
+/**
+ * struct kp_holder - an object of a pair with handles, and those that its caller holds
+ * @obj: what the driver returned
+ * @handle: the handles; NULL in each place that holds none
+ */
+struct kp_holder {
+	void *obj;
+	void *handle[KP_HANDLES_MAX];
+};
+
+/**
+ * kp_object() - an object as its driver knows it
+ * @pair: the pair
+ * @obj: what kp_create() returned
+ *
+ * Return: what the driver returned
+ */
+static inline void *kp_object(const struct kp_pair *pair, void *obj)
+{
+	return pair->nr_handles ? ((struct kp_holder *)obj)->obj : obj;
+}
+
+/**
+ * kp_span_at() - where the bytes of an argument begin
+ * @span: what kp_span() returned
+ *
+ * Return: their offset in the program's pool
+ */
+static inline u32 kp_span_at(u64 span)
+{
+	return span >> 32;
+}
+
+/**
+ * kp_span_len() - how many bytes an argument has
+ * @span: what kp_span() returned
+ *
+ * Return: their number
+ */
+static inline u32 kp_span_len(u64 span)
+{
+	return (u16)span;
+}
+
+/**
+ * kp_in_user() - whether an argument is user memory
+ * @arg: the argument
+ *
+ * Return: true if it is
+ */
+static inline bool kp_in_user(const struct kp_arg *arg)
+{
+	return arg->kind == KP_USER_BYTES || arg->kind == KP_USER_BUFFER;
+}
+
+/**
+ * kp_in_pool() - whether an argument is bytes of the program's pool
+ * @arg: the argument
+ *
+ * Return: true for text and bytes, those in user memory included
+ */
+static inline bool kp_in_pool(const struct kp_arg *arg)
+{
+	return arg->kind == KP_TEXT || arg->kind == KP_BYTES ||
+	       arg->kind == KP_USER_BYTES;
+}
+
+/**
+ * kp_is_handle() - whether an argument is a handle, or where one goes
+ * @arg: the argument
+ *
+ * Return: true if its value is a place among the handles that a program holds
+ */
+static inline bool kp_is_handle(const struct kp_arg *arg)
+{
+	return arg->kind == KP_BORROWED || arg->kind == KP_GIVEN || arg->kind == KP_NEW;
+}
+
+/**
+ * kp_hash_word() - go on with a hash over a word
+ * @hash: that of the words so far; %KP_HASH_START for none
+ * @word: the word
+ *
+ * Each step is one-to-one, so that two sequences which differ in one word never have
+ * one hash; its shift brings the upper half down, of which alone the product mixes all
+ * bits.
+ *
+ * Return: the hash
+ */
+static inline u64 kp_hash_word(u64 hash, u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ hash >> 32;
+}
+
+/**
+ * kp_unseen_by_rust() - whether outputs of a call that ended so are hidden in Rust
+ * @op: the operation
+ * @ret: what it returned
+ *
+ * Rust hands out outputs beside success alone; C leaves them where they are.
+ *
+ * Return: true if a caller in Rust is given none
+ */
+static inline bool kp_unseen_by_rust(const struct kp_operation *op, s64 ret)
+{
+	return op->returns == KP_RET_RESULT ? ret < 0 :
+	       op->returns == KP_RET_BOOL && !ret;
+}
+
 /* program.c */
 struct kp_program *kp_program_alloc(u32 steps);
 void kp_program_free(struct kp_program *prog);
@@ -177,14 +300,10 @@ void kp_program_valid(const struct kp_pair *pair, struct kp_program *prog,
 /* args.c */
 struct rnd_state;
 u64 kp_span(u32 at, u32 len);
-u32 kp_span_at(u64 span);
-u32 kp_span_len(u64 span);
 u64 kp_span_resized(u64 span, u32 len);
 u64 kp_placed(u64 span, enum kp_place place, u32 bytes);
 enum kp_place kp_place(u64 span);
 u32 kp_place_bytes(u64 span);
-bool kp_in_pool(const struct kp_arg *arg);
-bool kp_is_handle(const struct kp_arg *arg);
 bool kp_in_range(const struct kp_arg *arg, u64 value);
 u64 kp_of_type(const struct kp_arg *arg, u64 value);
 void kp_draw_args(struct rnd_state *rnd, const struct kp_pair *pair,
@@ -192,7 +311,6 @@ void kp_draw_args(struct rnd_state *rnd, const struct kp_pair *pair,
 		  u64 *value, u32 step);
 
 /* user.c */
-bool kp_in_user(const struct kp_arg *arg);
 unsigned long kp_user_put(struct kp_user_piece *p, u32 argument, u64 span, u32 shift,
 			  u8 *image, u32 size, u32 before, u8 other);
 void kp_user_get(const struct kp_user_piece *p);
@@ -212,14 +330,13 @@ struct kp_program *kp_program_parse(const struct kp_pair *pair,
 
 /* trace.c */
 u64 kp_clock(void);
-void kp_trace_begin(struct kp_trace *trace, const void *view);
+void kp_trace_begin(struct kp_trace *trace);
 void kp_trace_step(struct kp_trace *trace, u32 step,
-		   const struct kp_result *res, u64 cost, const void *view);
+		   const struct kp_result *res, u64 cost, bool observed);
 void kp_trace_judge(struct kp_trace *trace, u32 invariant, bool holds);
 u64 kp_hash(u64 hash, const void *at, size_t size);
 struct kp_trace *kp_trace_alloc(u32 steps, bool reference);
 void kp_trace_free(struct kp_trace *trace);
-void kp_trace_trim(struct kp_trace *trace);
 void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
 		    enum kp_path_id path, const struct kp_program *prog);
 void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
@@ -233,9 +350,8 @@ u32 kp_trace_accepted(const struct kp_trace *a, const struct kp_trace *b,
 bool kp_same_kind(const struct kp_diff *a, const struct kp_diff *b);
 
 /* reference.c */
-const struct kp_trace *kp_reference(const struct kp_pair *pair,
-				    const struct kp_program *prog, u32 index,
-				    struct kp_trace *room);
+const struct kp_trace *kp_reference(const struct kp_trace *got, u32 index,
+				    struct kp_trace *room, bool *unsteady);
 void kp_reference_forget(void);
 
 /* calls.c */
@@ -244,9 +360,6 @@ void kp_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
 	    const struct kp_program *prog, struct kp_trace *trace);
 struct kp_result kp_call_once(const struct kp_pair *pair, enum kp_path_id path,
 			      void *obj, u32 op, const u64 *arg);
-
-/* objects.c */
-void *kp_object(const struct kp_pair *pair, void *obj);
 
 /* cases.c */
 void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
@@ -271,14 +384,28 @@ void kp_failure_add(struct kunit *test, const char *whence, u32 times,
 struct kp_groups *kp_groups_alloc(const struct kp_path_param *p, u32 steps);
 void kp_groups_free(struct kp_groups *groups);
 bool kp_groups_collect(struct kp_groups *groups, const struct kp_program *prog,
-		       const struct kp_trace *ref, const struct kp_trace *got);
+		       const struct kp_trace *ref, const struct kp_trace *got,
+		       bool unsteady);
 bool kp_groups_late(const struct kp_groups *groups);
 void kp_groups_report(struct kp_groups *groups, struct kunit *test);
 
 /* stats.c */
 void kp_stats_enter(const struct kp_pair *pair, const char *name);
-void kp_stats_count(const struct kp_pair *pair, enum kp_path_id path,
-		    u32 invariant);
+/**
+ * kp_stats_count() - an invariant was put to the test
+ * @stats: where the pair's are
+ * @path: on this path
+ * @invariant: its number
+ *
+ * Lockstep counts some for each operation, in one thread; KCSAN need not look.
+ */
+static __always_inline __no_kcsan void
+kp_stats_count(struct kp_stats *stats, enum kp_path_id path, u32 invariant)
+{
+	stats->judged[invariant][path]++;
+	stats->judged_in[invariant] |= BIT(stats->now);
+}
+
 void kp_outcome(const struct kp_pair *pair, enum kp_path_id path, u32 op, s64 ret);
 int kp_stats_cost(const struct kp_pair *pair, const struct kp_cost *cost);
 

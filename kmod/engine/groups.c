@@ -55,6 +55,7 @@ struct group {
  * @nr: how many there are
  * @calls: operations that were compared
  * @others: differences that are in no group
+ * @unsteady: programs of which C over C has made one thing and then another
  * @end: when to give up making programs small, in jiffies
  * @sure: when others of a known kind need no look, in jiffies
  * @prog: a program that is made small
@@ -69,6 +70,7 @@ struct kp_groups {
 	u32 nr;
 	u64 calls;
 	u32 others;
+	u32 unsteady;
 	unsigned long end;
 	unsigned long sure;
 	struct kp_program *prog;
@@ -302,8 +304,9 @@ static void count_accepted(struct kp_groups *groups, const struct kp_trace *ref,
  * kp_groups_collect() - put the differences of one program in their groups
  * @groups: the groups
  * @prog: the program
- * @ref: its trace on C over C
+ * @ref: its trace on C over C; NULL if that is the same
  * @got: its trace on the path
+ * @unsteady: C over C has made something else of it before
  *
  * Of a pair with an object the first difference counts: what follows is of other
  * objects.
@@ -312,7 +315,8 @@ static void count_accepted(struct kp_groups *groups, const struct kp_trace *ref,
  * Return: whether there was a difference
  */
 bool kp_groups_collect(struct kp_groups *groups, const struct kp_program *prog,
-		       const struct kp_trace *ref, const struct kp_trace *got)
+		       const struct kp_trace *ref, const struct kp_trace *got,
+		       bool unsteady)
 {
 	const struct kp_pair *pair = groups->p->pair;
 	struct kp_diff diff;
@@ -320,6 +324,9 @@ bool kp_groups_collect(struct kp_groups *groups, const struct kp_program *prog,
 	u32 from = 0;
 
 	groups->calls += prog->nr_steps;
+	groups->unsteady += unsteady;
+	if (!ref)
+		return false;
 	count_accepted(groups, ref, got);
 	while (kp_trace_diff(ref, got, from, &diff)) {
 		group = sure_of(groups, &diff) ?: known_before(groups, &diff);
@@ -381,6 +388,9 @@ void kp_groups_report(struct kp_groups *groups, struct kunit *test)
 	u32 i, j, n = 0, kinds = nr_kinds(groups);
 	char mark[16];
 
+	if (groups->unsteady)
+		KUNIT_FAIL(test, "%s: C over C made something else of %u programs before",
+			   pair->name, groups->unsteady);
 	if (!groups->nr && !groups->others)
 		return;
 	kunit_err(test, "%s: %s%u %s of difference in %llu calls, seed %lu", pair->name,

@@ -8,24 +8,6 @@
 #include <linux/slab.h>
 #include "engine.h"
 
-/* An object of a pair with handles, and those that its caller holds. */
-struct holder {
-	void *obj;
-	void *handle[KP_HANDLES_MAX];
-};
-
-/**
- * kp_object() - an object as its driver knows it
- * @pair: the pair
- * @obj: what kp_create() returned
- *
- * Return: what the driver returned
- */
-void *kp_object(const struct kp_pair *pair, void *obj)
-{
-	return pair->nr_handles ? ((struct holder *)obj)->obj : obj;
-}
-
 /**
  * kp_handles() - the handles that an object's caller holds
  * @pair: the pair; its operations return handles
@@ -38,12 +20,12 @@ void *kp_object(const struct kp_pair *pair, void *obj)
  */
 void **kp_handles(const struct kp_pair *pair, void *obj)
 {
-	return ((struct holder *)obj)->handle;
+	return ((struct kp_holder *)obj)->handle;
 }
 EXPORT_SYMBOL_GPL(kp_handles);
 
 static void put_all(const struct kp_pair *pair, const struct kp_driver *driver,
-		    struct holder *holder)
+		    struct kp_holder *holder)
 {
 	u32 i;
 
@@ -65,7 +47,7 @@ static void put_all(const struct kp_pair *pair, const struct kp_driver *driver,
 void *kp_create(const struct kp_pair *pair, enum kp_path_id path, const u64 *param)
 {
 	const struct kp_driver *driver = pair->path[path];
-	struct holder *holder;
+	struct kp_holder *holder;
 	void *obj;
 
 	if (!pair->nr_handles)

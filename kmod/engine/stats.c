@@ -31,22 +31,6 @@ void kp_stats_enter(const struct kp_pair *pair, const char *name)
 	stats->now = i;
 }
 
-/**
- * kp_stats_count() - an invariant was put to the test
- * @pair: the pair
- * @path: on this path
- * @invariant: its number
- *
- * Lockstep counts some ten for each operation, in one thread; KCSAN need not look.
- */
-__no_kcsan
-void kp_stats_count(const struct kp_pair *pair, enum kp_path_id path,
-		    u32 invariant)
-{
-	pair->stats->judged[invariant][path]++;
-	pair->stats->judged_in[invariant] |= BIT(pair->stats->now);
-}
-
 /* Bits of an outcome: not negative, negative or none, then a bit for each errno. */
 #define OUTCOME_GOOD	BIT(0)
 #define OUTCOME_NONE	BIT(1)
@@ -61,10 +45,9 @@ void kp_stats_count(const struct kp_pair *pair, enum kp_path_id path,
  */
 void kp_outcome(const struct kp_pair *pair, enum kp_path_id path, u32 op, s64 ret)
 {
+	u32 i, *seen = &pair->stats->outcome[op][path];
 	const int *e = pair->operation[op].errnos;
-	u32 *seen, i;
 
-	seen = &pair->stats->outcome[op][path];
 	switch (pair->operation[op].returns) {
 	case KP_RET_BOOL:
 		*seen |= ret ? OUTCOME_GOOD : OUTCOME_NONE;
@@ -73,11 +56,15 @@ void kp_outcome(const struct kp_pair *pair, enum kp_path_id path, u32 op, s64 re
 		*seen |= ret >= 0 ? OUTCOME_GOOD : OUTCOME_NONE;
 		return;
 	case KP_RET_RESULT:
-		if (ret >= 0)
+		if (ret >= 0) {
 			*seen |= OUTCOME_GOOD;
+			return;
+		}
 		for (i = 0; e[i] && i < 32 - OUTCOME_ERRNO; i++)
 			if (e[i] == ret)
-				*seen |= BIT(OUTCOME_ERRNO + i);
+				break;
+		if (e[i] && i < 32 - OUTCOME_ERRNO)
+			*seen |= BIT(OUTCOME_ERRNO + i);
 		return;
 	default:
 		return;
@@ -142,7 +129,7 @@ void kp_count_judged(struct kunit *test, u32 invariant)
 {
 	const struct kp_path_param *p = test->param_value;
 
-	kp_stats_count(p->pair, p->id, invariant);
+	kp_stats_count(p->pair->stats, p->id, invariant);
 }
 EXPORT_SYMBOL_GPL(kp_count_judged);
 

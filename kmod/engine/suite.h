@@ -136,6 +136,7 @@ enum kp_context { KP_ANY, KP_ATOMIC, KP_PROCESS, KP_SLEEPS };
  *              output in place of a number
  * @weight: how often programs have it, relative to the others
  * @arg: its arguments
+ * @nr_args: how many these are
  */
 struct kp_operation {
 	const char *name;
@@ -145,6 +146,7 @@ struct kp_operation {
 	bool only_errno;
 	u32 weight;
 	struct kp_arg arg[KP_NR_ARGS];
+	u32 nr_args;
 };
 
 /**
@@ -162,14 +164,6 @@ struct kp_diverges {
 
 /** define KP_MAX_DIVERGES - the most differences that a contract can accept */
 #define KP_MAX_DIVERGES		16
-
-/**
- * enum kp_verdict - what an invariant says of one operation
- * @KP_SILENT: its condition was not met, so nothing was shown
- * @KP_HOLDS: it applied and holds
- * @KP_BROKEN: it applied and does not hold
- */
-enum kp_verdict { KP_SILENT, KP_HOLDS, KP_BROKEN };
 
 /**
  * struct kp_step - one operation of a program
@@ -229,17 +223,37 @@ struct kp_observed {
 };
 
 /**
- * struct kp_invariant - one promise of a contract, executable
+ * struct kp_invariant - one promise of a contract
  * @id: name, unique in the pair
  * @category: ownership, lifetime, concurrency, errors, context, layout,
  *            compatibility or performance
- * @judge: the promise in C, over one operation; NULL if no operation shows it
  */
 struct kp_invariant {
 	const char *id;
 	const char *category;
-	enum kp_verdict (*judge)(const struct kp_observed *o);
 };
+
+/**
+ * struct kp_judged - what the invariants of a pair say of one operation
+ * @tested: those that applied to it, a bit for each by its number
+ * @broken: those of them that did not hold
+ */
+struct kp_judged {
+	u32 tested;
+	u32 broken;
+};
+
+/**
+ * kp_judge() - record what one invariant says of an operation that it applies to
+ * @judged: where to
+ * @invariant: its number
+ * @holds: whether it holds
+ */
+static inline void kp_judge(struct kp_judged *judged, u32 invariant, bool holds)
+{
+	judged->tested |= 1U << invariant;
+	judged->broken |= (u32)!holds << invariant;
+}
 
 /**
  * enum kp_path_id - caller -> implementation
@@ -349,6 +363,7 @@ struct kp_stats {
  * @nr_ops: number of elements in @operation
  * @invariant: the contract's invariants
  * @nr_invariants: number of elements in @invariant
+ * @judge: judges an operation by those that operations show; NULL if there are none
  * @diverges: differences that the contract accepts
  * @nr_diverges: number of elements in @diverges
  * @view: the type of the pair's view
@@ -377,6 +392,7 @@ struct kp_pair {
 	u32 nr_ops;
 	const struct kp_invariant *invariant;
 	u32 nr_invariants;
+	struct kp_judged (*judge)(const struct kp_observed *o);
 	const struct kp_diverges *diverges;
 	u32 nr_diverges;
 	const char *view;

@@ -280,7 +280,7 @@ static void print_new(struct seq_buf *s, const struct kp_trace *trace, u32 step)
 	const struct kp_arg *arg = trace->pair->operation[at->op].arg;
 	u32 a;
 
-	if (trace->step[step].res.ret)
+	if (trace->step[step].ret)
 		return;
 	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
 		if (arg[a].kind != KP_NEW)
@@ -354,7 +354,7 @@ void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step,
 	if (t->skipped)
 		seq_buf_puts(s, "not called, as it has no handle");
 	else
-		print_returned(s, op, t->res.ret);
+		print_returned(s, op, t->ret);
 	if (!t->skipped) {
 		print_new(s, trace, step);
 		print_outs(s, trace, step);

@@ -3,6 +3,7 @@
  * Traces: what a program gave on one path. Every result is held against the
  * contract at once.
  */
+#include <linux/bitops.h>
 #include <linux/err.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
@@ -78,36 +79,12 @@ void kp_trace_free(struct kp_trace *trace)
 }
 
 /**
- * kp_trace_trim() - release what only a run needs
- * @trace: the trace, which is not run again
- *
- * Outputs and states can no longer be printed.
- */
-void kp_trace_trim(struct kp_trace *trace)
-{
-	u32 i;
-
-	kvfree(trace->taken);
-	kvfree(trace->view);
-	kvfree(trace->arena);
-	kvfree(trace->kept);
-	trace->taken = NULL;
-	trace->view = NULL;
-	trace->arena = NULL;
-	trace->kept = NULL;
-	for (i = 0; i < trace->step_max; i++)
-		trace->step[i].outs_at = KP_NOT_KEPT;
-}
-
-/**
  * kp_hash() - go on with a hash over further bytes
  * @hash: that of the bytes so far; %KP_HASH_START for none
  * @at: the bytes
  * @size: how many they are
  *
- * A word at a time, as every view is hashed after every operation. Each step is
- * one-to-one, so that two views which differ in one word never have one hash; its
- * shift brings the upper half down, of which alone the product mixes all bits.
+ * A word at a time, as every view is hashed after every operation.
  *
  * Return: the hash
  */
@@ -115,18 +92,15 @@ u64 kp_hash(u64 hash, const void *at, size_t size)
 {
 	u64 word;
 
-	while (size) {
-		size_t n = min(size, sizeof(word));
-
+	for (; size >= sizeof(word); size -= sizeof(word)) {
+		memcpy(&word, at, sizeof(word)); /* one load */
+		hash = kp_hash_word(hash, word);
+		at += sizeof(word);
+	}
+	if (size) {
 		word = 0;
-		if (n == sizeof(word))
-			memcpy(&word, at, sizeof(word)); /* one load */
-		else
-			memcpy(&word, at, n);
-		hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
-		hash ^= hash >> 32;
-		at += n;
-		size -= n;
+		memcpy(&word, at, size);
+		hash = kp_hash_word(hash, word);
 	}
 	return hash;
 }
@@ -165,65 +139,84 @@ static bool breaks_its_row(const struct kp_operation *op, s64 ret)
 
 /**
  * kp_trace_begin() - report the object's view before the first operation
- * @trace: where to
- * @view: the pair's view, every byte of it set. Borrowed for the call.
+ * @trace: where to; the view has been taken, every byte of it set
  *
  * Context: any. Called only when the program asks to be observed.
  */
-void kp_trace_begin(struct kp_trace *trace, const void *view)
+void kp_trace_begin(struct kp_trace *trace)
 {
-	memcpy(trace->view, view, trace->pair->view_size);
-	trace->start = kp_hash(KP_HASH_START, view, trace->pair->view_size);
+	swap(trace->view, trace->taken);
+	trace->start = kp_hash(KP_HASH_START, trace->view, trace->pair->view_size);
+	trace->digest.seen = kp_hash_word(trace->digest.seen, trace->start);
+}
+
+/* Judge an operation by the pair's invariants. */
+static void judge(struct kp_trace *trace, u32 step, const struct kp_result *res)
+{
+	const struct kp_pair *pair = trace->pair;
+	struct kp_stats *stats = pair->stats;
+	struct kp_observed o = {
+		.pair = pair, .prog = trace->prog, .step = &trace->prog->step[step],
+		.res = res, .before = trace->view, .after = trace->taken,
+		.called = !trace->step[step].skipped,
+	};
+	struct kp_judged judged = pair->judge(&o);
+
+	for (; judged.tested; judged.tested &= judged.tested - 1)
+		kp_stats_count(stats, trace->path, __ffs(judged.tested));
+	if (judged.broken)
+		kp_trace_broken(trace, step, pair->invariant[__ffs(judged.broken)].id);
+}
+
+/* Add an operation to what paths are compared by. */
+static void digest(struct kp_trace *trace, const struct kp_operation *op,
+		   const struct kp_step_trace *t)
+{
+	u64 seen = t->view + t->outs * 3 + (t->ret ^ (u64)t->same << 40 ^ (u64)t->skipped << 39);
+
+	if (kp_unseen_by_rust(op, t->ret))
+		trace->digest.unseen = kp_hash_word(trace->digest.unseen, t->stored);
+	else
+		seen += t->stored;
+	trace->digest.seen = kp_hash_word(trace->digest.seen, seen);
 }
 
 /**
  * kp_trace_step() - report one operation's result
- * @trace: where to
+ * @trace: where to; where programs are observed, the view after it has been taken
  * @step: index of the operation in the program
  * @res: what it gave. Borrowed for the call.
  * @cost: kp_clock() after it minus kp_clock() before it
- * @view: the object's view after it, or NULL when the program does not observe
+ * @observed: a view has been taken
  *
  * Checks the errno against the contract and, given a view, every invariant.
  *
  * Context: any.
  */
 void kp_trace_step(struct kp_trace *trace, u32 step,
-		   const struct kp_result *res, u64 cost, const void *view)
+		   const struct kp_result *res, u64 cost, bool observed)
 {
 	const struct kp_pair *pair = trace->pair;
-	const struct kp_step *s = &trace->prog->step[step];
+	const struct kp_operation *op = &pair->operation[trace->prog->step[step].op];
 	struct kp_step_trace *t = &trace->step[step];
-	struct kp_observed o;
-	u32 i;
 
 	if (WARN_ON_ONCE(step != trace->nr || step >= trace->step_max))
 		return;
 	trace->nr = step + 1;
 	if (trace->alive)
 		kp_alive();
-	t->res = *res;
+	t->ret = res->ret;
 	t->cost = cost;
 	t->view = 0;
-	if (!t->skipped && breaks_its_row(&pair->operation[s->op], res->ret))
+	if (!t->skipped && breaks_its_row(op, res->ret))
 		kp_trace_broken(trace, step, "an errno that its row does not list");
-	if (!view)
-		return;
-
-	o = (struct kp_observed){ pair, trace->prog, s, res, trace->view, view,
-				  !t->skipped };
-	t->view = kp_hash(KP_HASH_START, view, pair->view_size);
-	for (i = 0; i < pair->nr_invariants; i++) {
-		const struct kp_invariant *inv = &pair->invariant[i];
-		enum kp_verdict v = inv->judge ? inv->judge(&o) : KP_SILENT;
-
-		if (v == KP_SILENT)
-			continue;
-		kp_stats_count(pair, trace->path, i);
-		if (v == KP_BROKEN)
-			kp_trace_broken(trace, step, inv->id);
+	if (observed) {
+		t->view = kp_hash(KP_HASH_START, trace->taken, pair->view_size);
+		if (pair->judge)
+			judge(trace, step, res);
+		swap(trace->view, trace->taken);
 	}
-	memcpy(trace->view, view, pair->view_size);
+	digest(trace, op, t);
 }
 
 /**
@@ -238,7 +231,7 @@ void kp_trace_step(struct kp_trace *trace, u32 step,
  */
 void kp_trace_judge(struct kp_trace *trace, u32 invariant, bool holds)
 {
-	kp_stats_count(trace->pair, trace->path, invariant);
+	kp_stats_count(trace->pair->stats, trace->path, invariant);
 	if (!holds)
 		kp_trace_broken(trace, trace->nr,
 				trace->pair->invariant[invariant].id);
@@ -265,6 +258,7 @@ void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
 	trace->broken = NULL;
 	trace->alive = false;
 	trace->kept_used = 0;
+	trace->digest = (struct kp_digest){ KP_HASH_START, KP_HASH_START };
 	for (i = 0; i < prog->nr_steps && i < trace->step_max; i++) {
 		trace->step[i].broken = NULL;
 		trace->step[i].skipped = false;
@@ -297,6 +291,7 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 	if (IS_ERR(obj)) {
 		kp_watch(NULL, false);
 		trace->err = PTR_ERR(obj);
+		trace->digest.seen = kp_hash_word(trace->digest.seen, trace->err);
 		if (!errno_allowed(&pair->creation, trace->err))
 			kp_trace_broken(trace, 0,
 					"an errno of its creation that its row does not list");
@@ -363,7 +358,7 @@ EXPORT_SYMBOL_GPL(kp_once_slots);
 static s32 errno_of(const struct kp_trace *trace, u32 step)
 {
 	const struct kp_operation *op = &trace->pair->operation[trace->prog->step[step].op];
-	s64 ret = trace->step[step].res.ret;
+	s64 ret = trace->step[step].ret;
 
 	if (op->returns != KP_RET_RESULT || ret >= 0 || trace->step[step].skipped)
 		return 0;
@@ -377,10 +372,9 @@ static int differs(const struct kp_trace *a, const struct kp_trace *b, u32 i)
 
 	if (i >= a->nr || i >= b->nr)
 		return KP_DIFFERS_END;
-	if (s->res.ret != t->res.ret || s->skipped != t->skipped)
+	if (s->ret != t->ret || s->skipped != t->skipped)
 		return KP_DIFFERS_RETURN;
-	if (s->res.out != t->res.out ||
-	    s->outs != t->outs ||
+	if (s->outs != t->outs ||
 	    s->same != t->same ||
 	    (s->stored != t->stored && !s->hides && !t->hides))
 		return KP_DIFFERS_OUTPUT;
@@ -438,7 +432,7 @@ static int accepted(const struct kp_trace *a, const struct kp_trace *b, u32 i)
 	able = get_slots(b->prog, step, pair->operation[step->op].arg, slot);
 	for (d = 0; able && found < 0 && d < pair->nr_diverges; d++)
 		if (pair->diverges[d].op == step->op &&
-		    pair->diverges[d].when(slot, a->step[i].res.ret, b->step[i].res.ret))
+		    pair->diverges[d].when(slot, a->step[i].ret, b->step[i].ret))
 			found = d;
 	for (d = 0; d < KP_NR_ARGS; d++)
 		kfree(slot[d].p);

@@ -180,17 +180,6 @@ unsigned long kp_user_at(u32 argument)
 }
 EXPORT_SYMBOL_GPL(kp_user_at);
 
-/**
- * kp_in_user() - whether an argument is user memory
- * @arg: the argument
- *
- * Return: true if it is
- */
-bool kp_in_user(const struct kp_arg *arg)
-{
-	return arg->kind == KP_USER_BYTES || arg->kind == KP_USER_BUFFER;
-}
-
 /* Of what lies across two pages: bytes on the first one. */
 static u32 on_first(u64 span)
 {

@@ -9,7 +9,7 @@ row's own file and line, so that the compiler points there.
 
 from __future__ import annotations
 
-from kplib.contract.model import Contract, Function, Invariant, Module, Parameter, Returns
+from kplib.contract.model import Contract, Function, Module, Parameter, Returns
 from kplib.contract.rows import USER, pieces
 
 _HEAD = """\
@@ -360,32 +360,33 @@ def _diverges(contract: Contract, text: _Text) -> None:
             for row in contract.diverges) + "};\n\n")
 
 
-def _judge(contract: Contract, invariant: Invariant, text: _Text) -> None:
-    """A function that judges one operation by an invariant."""
+def _judge(contract: Contract, text: _Text) -> None:
+    """A function that judges one operation by all invariants that operations show."""
     assert contract.object
     view = f"const {contract.object.view} *"
-    text.add("static __no_kcsan enum kp_verdict\n"
-             f"judge_{invariant.id}(const struct kp_observed *o)\n{{\n"
+    text.add("static __no_kcsan struct kp_judged\n"
+             f"{contract.pair}_judge(const struct kp_observed *o)\n{{\n"
              f"\t{view}was __maybe_unused = o->before;\n"
              f"\t{view}now __maybe_unused = o->after;\n"
              "\tconst u64 *arg __maybe_unused = o->step->arg;\n"
              "\tconst u64 out __maybe_unused = o->res->out;\n"
              "\tconst s64 ret __maybe_unused = o->res->ret;\n"
              "\tconst u32 op __maybe_unused = o->step->op;\n"
-             "\tconst bool called __maybe_unused = o->called;\n\n")
-    text.row(invariant.line, f"\tif (!({invariant.when})) return KP_SILENT;")
-    text.row(invariant.line, f"\treturn ({invariant.then}) ? KP_HOLDS : KP_BROKEN;")
-    text.add("}\n\n")
+             "\tconst bool called __maybe_unused = o->called;\n"
+             "\tstruct kp_judged judged = {};\n\n")
+    for i in contract.invariants:
+        if i.then:
+            text.row(i.line, f"\tif ({i.when}) kp_judge(&judged, INV_{i.id}, {i.then});")
+    text.add("\treturn judged;\n}\n\n")
 
 
 def _promises(contract: Contract, text: _Text) -> None:
     """The invariants, as the engine and the tools have them."""
+    if any(i.then for i in contract.invariants):
+        _judge(contract, text)
     rows = []
     for i in contract.invariants:
-        if i.then:
-            _judge(contract, i, text)
-        rows.append(f"\t{{ \"{i.id}\", \"{i.category}\", {f'judge_{i.id}' if i.then else 'NULL'} "
-                    "},\n")
+        rows.append(f"\t{{ \"{i.id}\", \"{i.category}\" }},\n")
         text.add(_text_record(f"invariant_{i.id}", (
             _quoted(f"invariant={i.id}"), _quoted(i.category), i.text, i.keeps, _quoted(i.when),
             _quoted(i.then), _quoted(contract.pair))))
@@ -552,7 +553,7 @@ def _operation(contract: Contract, function: Function, text: _Text) -> None:
                  if parameter.handle else _row(parameter))
     if returns.new:
         text.row(function.line, _slot_row(contract, "to", "KP_NEW"))
-    text.add("\t}\n")
+    text.add(f"\t}}, {len(function.arguments) + bool(returns.new)}\n")
 
 
 def _tables(contract: Contract, text: _Text) -> None:
@@ -599,6 +600,8 @@ def _tables(contract: Contract, text: _Text) -> None:
             table = f"{pair}_{name}{'s' if name == 'invariant' else ''}"
             count = f"nr_{name}{'s' if name == 'invariant' else ''}"
             text.add(f"\t.{name} = {table},\n\t.{count} = {len(rows)},\n")
+    if any(i.then for i in contract.invariants):
+        text.add(f"\t.judge = {pair}_judge,\n")
     if contract.module:
         text.add("\t.init = module_load,\n\t.exit = module_unload,\n")
     drivers = "".join(f"\t\t[KP_{caller.upper()}_{side.upper()}] = &{pair}_{caller}_over_{side},\n"
