@@ -244,12 +244,12 @@ struct kp_judged {
 };
 
 /**
- * kp_judge() - record what one invariant says of an operation that it applies to
+ * kp_judged_set() - record what one invariant says of an operation that it applies to
  * @judged: where to
  * @invariant: its number
  * @holds: whether it holds
  */
-static inline void kp_judge(struct kp_judged *judged, u32 invariant, bool holds)
+static inline void kp_judged_set(struct kp_judged *judged, u32 invariant, bool holds)
 {
 	judged->tested |= 1U << invariant;
 	judged->broken |= (u32)!holds << invariant;

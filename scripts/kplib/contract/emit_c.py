@@ -376,7 +376,7 @@ def _judge(contract: Contract, text: _Text) -> None:
              "\tstruct kp_judged judged = {};\n\n")
     for i in contract.invariants:
         if i.then:
-            text.row(i.line, f"\tif ({i.when}) kp_judge(&judged, INV_{i.id}, {i.then});")
+            text.row(i.line, f"\tif ({i.when}) kp_judged_set(&judged, INV_{i.id}, {i.then});")
     text.add("\treturn judged;\n}\n\n")
 
 
