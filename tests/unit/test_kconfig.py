@@ -7,6 +7,22 @@ from pathlib import Path
 
 from kplib.build import kconfig
 
+LIBRARY = """\
+config SELECTED
+	tristate
+	help
+	  bool "is not its type"
+# depends on NOTHING
+
+config SELECTED_IF
+	bool
+
+	depends on PLAIN
+
+config ASKED
+	tristate\t"asked"
+	depends on PLAIN
+"""
 TREE = """\
 config PLAIN
 	bool "plain"
@@ -20,7 +36,21 @@ config NEEDS
 if OUTER
 config INNER
 	bool "inner"
+	help
+	  Where it depends on nothing, say N.
+
+	  depends on ADVICE
+
+source "lib/Kconfig"
 endif
+
+menu "of a kind"
+	depends on KIND
+
+config OF_KIND
+	bool
+	prompt "of a kind"
+endmenu
 
 config FREE
 	bool "free"
@@ -36,11 +66,18 @@ class TestKconfig(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.tree = Path(folder.name)
         (self.tree / "Kconfig").write_text(TREE)
+        (self.tree / "lib").mkdir()
+        (self.tree / "lib/Kconfig").write_text(LIBRARY)
 
     def explain(self, name: str, **config: str) -> str:
         """Why an option that was asked for is not there."""
-        return kconfig.explain(self.tree, f"CONFIG_{name}", "y",
-                               {f"CONFIG_{k}": v for k, v in config.items()})
+        return kconfig.Definitions(self.tree).explain(
+            f"CONFIG_{name}", "y", {f"CONFIG_{k}": v for k, v in config.items()})
+
+    def selectable(self, name: str, **config: str) -> bool:
+        """Whether an option is had by being selected."""
+        return kconfig.Definitions(self.tree).selectable(
+            f"CONFIG_{name}", {f"CONFIG_{k}": v for k, v in config.items()})
 
     def test_parse_and_dropped(self) -> None:
         """Set, unset and absent options."""
@@ -61,6 +98,37 @@ class TestKconfig(unittest.TestCase):
     def test_enclosing_if(self) -> None:
         """A dependency of the block around it."""
         self.assertIn("depends on OUTER", self.explain("INNER"))
+        self.assertTrue(self.explain("OF_KIND").endswith("depends on KIND"))
+        # Also around the line that has the file read, and not what a help text says.
+        self.assertTrue(self.explain("ASKED").endswith("lib/Kconfig:12 depends on PLAIN && OUTER"))
+        self.assertIn("another option", self.explain("INNER", OUTER="y"))
+
+    def test_selected(self) -> None:
+        """Nobody is asked about it, and what it depends on is there."""
+        self.assertTrue(self.selectable("SELECTED", OUTER="y"))
+        self.assertFalse(self.selectable("SELECTED"))
+        self.assertFalse(self.selectable("SELECTED_IF", OUTER="y"))
+        self.assertTrue(self.selectable("SELECTED_IF", OUTER="y", PLAIN="y"))
+        for asked in ("ASKED", "OF_KIND", "GONE"):
+            self.assertFalse(self.selectable(asked, OUTER="y", PLAIN="y", KIND="y"))
+        self.assertEqual(kconfig.unmet_selected(
+            "\nWARNING: unmet direct dependencies detected for SELECTED\n"), ["CONFIG_SELECTED"])
+
+    def test_module(self) -> None:
+        """One that can be a module at most names what is one."""
+        said = self.explain("ASKED", OUTER="y", PLAIN="m", ASKED="m")
+        self.assertIn("became m: lib/Kconfig:12 depends on CONFIG_PLAIN=m, which is", said)
+
+    def test_files(self) -> None:
+        """Of a folder that was configured only those files count that were read."""
+        build = self.tree / "build"
+        (build / "include/config").mkdir(parents=True)
+        (build / "include/config/auto.conf.cmd").write_text(
+            "autoconfig := x\n\ndeps_config := \\\n\tKconfig \\\n\t/other/Kconfig \\\n\tgone\n\n"
+            "x: y\n")
+        found = kconfig.Definitions(self.tree, build)
+        self.assertIn("no such option", found.explain("CONFIG_ASKED", "y", {}))
+        self.assertIn("OUTER", found.explain("CONFIG_INNER", "y", {}))
 
     def test_no_such_option(self) -> None:
         """An option that this kernel does not have."""

@@ -224,9 +224,10 @@ def _configure(request: Request, tools: Toolchain, src: Source, build: Path, arc
         raise _not_configured(tail, log)
     have = kconfig.parse((build / ".config").read_text())
     want = kconfig.parse(asked)
-    for name in (lost := kconfig.dropped(want, have)):
-        ui.note("  " + kconfig.explain(src.tree, name, want[name], have))
-    if lost:
+    if lost := kconfig.dropped(want, have):
+        known = kconfig.Definitions(src.tree, build)
+        for name in lost:
+            ui.note(f"  {known.explain(name, want[name], have)}")
         raise EnvironmentFailed(f"this kernel dropped {len(lost)} of the options that were asked "
                                 f"for: {', '.join(lost)}; see the lines above")
 
