@@ -30,6 +30,7 @@ def check_folders(req: Request) -> None:
     """Refuse folders that nothing can be built in."""
     request.check_paths(req)
     request.check_pairs(req)
+    kernel.check_options(req)
     programs.check(req)
     cache.writable_folder("OUT", req.out)
     cache.writable_folder("KPARITY_CACHE", req.cache)

@@ -17,7 +17,7 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 
 @needs_kernel
-@needs("base", seconds=25)
+@needs("base", seconds=35)
 class TestPairsDir(LiveTest):
     """PAIRS_DIR=, and make new DIR=; all runs build in one folder, as a user's do"""
 
@@ -124,6 +124,18 @@ class TestPairsDir(LiveTest):
         ended = self.start(out=out).end()
         self.assertEqual(ended.status, 0, ended.show())
         self.assertIn("CC [M]  pairs/bits/glob.o", self.log(out))
+
+    def test_config(self) -> None:
+        """A kernel that has what a pair wants is the variant's own; a wrong line is told."""
+        (self.pair / "config").write_text("CONFIG_GLOB=y\nCONFIG_KUNIT=y\n")
+        ended = self.start(out=self.built).end()
+        self.assertEqual(ended.status, 0, ended.show())
+        self.assertEqual(ended.results()["kernel"]["added"], {})
+        (self.pair / "config").write_text("\n# CONFIG_KUNIT is not set\n")
+        ended = self.start(out=self.built).end()
+        self.assertEqual(ended.status, 2, ended.show())
+        self.assertIn(f"{self.pair}/config:2: CONFIG_KUNIT=n: CONFIG_KUNIT is y in every ",
+                      ended.noted)
 
     def test_misuse(self) -> None:
         """Rust that must not compile, beside the pair."""

@@ -41,7 +41,8 @@ class TestMatrix(unittest.TestCase):
         self.misuse: dict[str, Exception] = {}
 
     def _kernel(self, _req: Any, _tools: Any, arch: Any, variant: Any) -> mock.Mock:
-        found = mock.Mock(arch=arch, variant=variant, release="7.3.4", config={}, tree=Path("x"))
+        found = mock.Mock(arch=arch, variant=variant, release="7.3.4", config={}, added=(),
+                          tree=Path("x"))
         found.name = f"{arch.name} {variant.name}"
         return found
 

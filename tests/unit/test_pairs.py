@@ -8,7 +8,7 @@ from unittest import mock
 
 from kplib.build import kernel, toolchain
 from kplib.common.errors import Refused
-from kplib.configure import archs, pairs, request, variants
+from kplib.configure import archs, options, pairs, request, variants
 
 CONTRACT = """\
 #include "contract/kparity.h"
@@ -107,6 +107,48 @@ class TestPairs(unittest.TestCase):
         """Words of make new are refused with other verbs, not ignored."""
         self.assertIn(f"found with PAIRS_DIR={self.folder}", self.refused(f"DIR={self.folder}"))
         self.assertIn("for make new", self.refused("KIND=function"))
+
+    def config(self, **texts: str) -> dict[str, options.Option]:
+        """What some pairs with files `config` want together."""
+        for name, text in texts.items():
+            self.put(f"{name}/contract.h", CONTRACT)
+            self.put(f"{name}/config", text)
+        return options.union([pairs.in_folder(name, self.folder) for name in texts])
+
+    def test_config(self) -> None:
+        """Lines of a .config, each with the pairs that want it; most pairs have none."""
+        found = self.config(
+            one='# Why.\n\n CONFIG_A=y \nCONFIG_S="a b"\nCONFIG_N=0x1f\n# CONFIG_B is not set\n',
+            two="CONFIG_C=n\nCONFIG_A=y\n", none="")
+        self.assertEqual(
+            {one.name: (one.value, one.pairs, Path(one.where).name) for one in found.values()}, {
+                "CONFIG_A": ("y", ("one", "two"), "config:3"),
+                "CONFIG_S": ('"a b"', ("one",), "config:4"),
+                "CONFIG_N": ("0x1f", ("one",), "config:5"),
+                "CONFIG_B": ("n", ("one",), "config:6"),
+                "CONFIG_C": ("n", ("two",), "config:1")})
+        self.assertEqual([options.line(name, value) for name, value in (
+            ("CONFIG_A", "y"), ("CONFIG_B", "n"))], ["CONFIG_A=y", "# CONFIG_B is not set"])
+        self.assertEqual(options.union([pairs.files(name) for name in pairs.shipped()]), {})
+
+    def test_config_refused(self) -> None:
+        """One line, which says where and what to write."""
+        for text, said in (("\nA=y\n", "config:2: 'A=y' is no line"),
+                           ("CONFIG_A=m", "write CONFIG_A=y"),
+                           ("CONFIG_A = y", "no line"), ("CONFIG_A=y # why", "no line"),
+                           ("CONFIG_A=y\n# CONFIG_A is not set", "leave one out")):
+            with self.assertRaises(Refused) as caught:
+                self.config(one=text)
+            self.assertIn(said, str(caught.exception))
+            self.assertIn(f"{self.folder}/one/config:", str(caught.exception))
+
+    def test_config_conflict(self) -> None:
+        """Pairs that exclude each other are both named, and what each wants."""
+        with self.assertRaises(Refused) as caught:
+            self.config(one="CONFIG_A=y\n", two="CONFIG_A=y\n", six="\n# CONFIG_A is not set\n")
+        for said in ("pairs one and six ", "one/config:1 wants CONFIG_A=y",
+                     "six/config:2 CONFIG_A=n", "PAIR=six"):
+            self.assertIn(said, str(caught.exception))
 
 
 if __name__ == "__main__":

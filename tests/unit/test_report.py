@@ -53,7 +53,7 @@ def document(**pairs: dict[str, Any]) -> dict[str, Any]:
     return {"schema": results.SCHEMA, "arch": "x86_64", "variant": "base", "seed": 1,
             "verdict": "fail" if failed else "pass", "why": None, "failures": [],
             "replay": "ARCH=x86_64 SEED=1 PROGRAMS=3",
-            "kernel": {"release": "7.3.4", "config": {"SMP": "y"}},
+            "kernel": {"release": "7.3.4", "config": {"SMP": "y"}, "added": {}},
             "tools": {"clang": "19", "rustc": "1.85"},
             "lanes": {"check": lane(), "insn": lane()}, "pairs": pairs}
 
@@ -84,6 +84,17 @@ class TestTerminal(unittest.TestCase):
         self.assertIn("    push                 10.0 (1.00)     12.0 (1.20)     15.0 (1.50)"
                       "     11.0 (1.10)", lines)
         self.assertTrue([line for line in lines if "a reason" in line])
+
+    def test_built_with(self) -> None:
+        """Options that pairs want are told with those that change costs, and without any."""
+        found = document(a=pair())
+        found["kernel"]["added"] = {"CRC7": {"value": "y", "pairs": ["a", "b"]},
+                                    "OFF": {"value": "n", "pairs": ["b"]}}
+        self.assertIn("  built with smp=y; for a, b: crc7=y; for b: off=n", shown(found))
+        found["pairs"]["a"]["instructions"] = {}
+        self.assertIn("  built with for a, b: crc7=y; for b: off=n", shown(found))
+        found["kernel"]["added"] = {}
+        self.assertFalse([line for line in shown(found) if "built with" in line])
 
     def test_failed(self) -> None:
         """What failed is told in full, and listed right before the verdict."""
@@ -261,7 +272,7 @@ class TestFiles(unittest.TestCase):
     @unittest.skipUnless(TREE, "KPARITY_TREE names no kernel tree; 'make test' sets it")
     def test_saved(self) -> None:
         """What is saved is what is shown: logs in full, times, and the same text."""
-        kernel = mock.Mock(tree=Path(TREE or ""), release="7.3.4", config={},
+        kernel = mock.Mock(tree=Path(TREE or ""), release="7.3.4", config={}, added=(),
                            variant=variants.load_all(request.TOP / "qemu/variant")["base"])
         kernel.arch = self.req.archs[0]
         data = Path(__file__).parent / "data/ktap"

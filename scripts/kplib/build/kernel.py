@@ -15,8 +15,9 @@ from kplib.build import apt, jobserver, kconfig, nolibc, toolchain
 from kplib.build.toolchain import Toolchain
 from kplib.common import cache, proc, ui
 from kplib.common.errors import EnvironmentFailed, Refused
-from kplib.configure import archs, pairs
+from kplib.configure import archs, options, pairs
 from kplib.configure.archs import Arch
+from kplib.configure.options import Option
 from kplib.configure.request import TOP, Request
 from kplib.configure.variants import Variant
 
@@ -27,6 +28,14 @@ OLDEST = (7, 3)
 RECIPE = "1"
 #: What the tools said in a kernel's build; it is there once one has begun.
 BUILD_LOG = "kparity-build.log"
+#: What a kernel takes, measured.
+HOW_LONG = "4 to 8 minutes on 2 CPUs"
+#: The same for one that begins as a copy of its variant's: it is as the options are.
+HOW_LONG_MORE = "half a minute on 2 CPUs, 4 to 8 where much depends on these"
+#: Options that pairs want beyond a variant's.
+Added = tuple[Option, ...]
+#: Kconfig's first file of a kernel that has options which must be selected.
+SELECTS = "kparity.Kconfig"
 #: Modules cannot be compared in a kernel without these; a KDIR is held to them.
 NEEDED = ("MODULES", "MODULE_UNLOAD", "RUST", "KUNIT", "KUNIT_DEBUGFS", "DEBUG_FS", "DEVTMPFS",
           "BLK_DEV_INITRD", "VIRTIO_MMIO", "VIRTIO_CONSOLE", "BINFMT_ELF", "PROC_FS", "SYSFS")
@@ -67,6 +76,8 @@ class Kernel:
     initrd: Path
     ident: str
     config: dict[str, str]
+    #: Options that this kernel has beyond its variant's, as pairs want them.
+    added: tuple[Option, ...] = ()
 
     @property
     def name(self) -> str:
@@ -152,8 +163,9 @@ def _unpack(request: Request, tools: Toolchain, entry: Path, package: str, versi
 
 def _make(tools: Toolchain, tree: Path, build: Path, arch: Arch, *words: str) -> list[str]:
     """The kernel's own make; it takes its jobs from the pool, whose pipe it must inherit."""
+    first = [f"KBUILD_KCONFIG={build / SELECTS}"] if (build / SELECTS).exists() else []
     return tools.argv("env", jobserver.environment(), "make", "-C", tree, f"O={build}",
-                      f"ARCH={arch.kernel_arch}", "LLVM=1", *words)
+                      f"ARCH={arch.kernel_arch}", "LLVM=1", *first, *words)
 
 
 def _tiny(request: Request, tools: Toolchain, src: Source, arch: Arch, build: Path,
@@ -203,40 +215,141 @@ def fragments(arch: Arch, variant: Variant) -> str:
     return (TOP / "qemu" / "base.config").read_text() + arch.kconfig + variant.kconfig
 
 
-def _options(arch: Arch, variant: Variant) -> str:
+def _asked(arch: Arch, variant: Variant, added: Added = ()) -> dict[str, str]:
+    """The same by name, with what pairs want beyond it."""
+    return kconfig.parse(fragments(arch, variant)) | {one.name: one.value for one in added}
+
+
+def _options(arch: Arch, variant: Variant, added: Added = ()) -> str:
     """The same without comments: a comment that changes costs nobody a kernel."""
     return "\n".join(f"{name}={value}" for name, value in
-                     sorted(kconfig.parse(fragments(arch, variant)).items()))
+                     sorted(_asked(arch, variant, added).items()))
+
+
+def check_options(request: Request) -> dict[str, Option]:
+    """What the request's pairs want of the kernel, by name; refused where it cannot be."""
+    wanted = options.union([pairs.files(name, request.pairs_dir) for name in request.pairs])
+    for arch in request.archs if wanted and request.kdir is None else ():
+        for variant in request.variants:
+            ours = kconfig.parse(fragments(arch, variant))
+            for one in wanted.values():
+                if ours.get(one.name, "n") not in ("n", one.value):
+                    raise Refused(f"{one.where}: {one.words}: {one.name} is "
+                                  f"{ours[one.name]} in every {arch.name} {variant.name} kernel "
+                                  "(qemu/ says why); leave the line out")
+    return wanted
 
 
 def _configure(request: Request, tools: Toolchain, src: Source, build: Path, arch: Arch,
-               variant: Variant, step: ui.Step) -> None:
-    asked = fragments(arch, variant)
+               variant: Variant, step: ui.Step, added: Added = ()) -> None:
     log = build / "kparity-config.log"
-    cache.write(build / ".config", _tiny(request, tools, src, arch, build, log, step) + asked)
-    if not (build / BUILD_LOG).exists():
-        # tinyconfig's. Kconfig writes the file if it is not there, and the build need not run
-        # Kconfig once more. Of a build that goes on it tells which options have changed.
-        (build / "include/config/auto.conf").unlink(missing_ok=True)
-    status, tail = proc.logged(_make(tools, src.tree, build, arch, "olddefconfig"), log, step,
-                               pass_fds=jobserver.pipe())
-    if status:
-        raise _not_configured(tail, log)
-    have = kconfig.parse((build / ".config").read_text())
-    want = kconfig.parse(asked)
-    if lost := kconfig.dropped(want, have):
+    text = (_tiny(request, tools, src, arch, build, log, step) + fragments(arch, variant)
+            + "".join(f"{options.line(one.name, one.value)}\n" for one in added))
+    want = _asked(arch, variant, added)
+    # A folder that was configured before tells at once which nobody is asked about.
+    selected = _selectable(src.tree, build, added, list(want), [])
+    while True:
+        if selected:
+            cache.write(build / SELECTS, _selecting(src.tree, selected))
+        cache.write(build / ".config", text)
+        if not (build / BUILD_LOG).exists():
+            # tinyconfig's. Kconfig writes the file if it is not there, and the build need not
+            # run Kconfig once more. Of a build that goes on it tells which options have changed.
+            (build / "include/config/auto.conf").unlink(missing_ok=True)
+        status, tail = proc.logged(_make(tools, src.tree, build, arch, "olddefconfig"), log, step,
+                                   pass_fds=jobserver.pipe())
+        if status:
+            raise _not_configured(tail, log)
+        have = kconfig.parse((build / ".config").read_text())
+        lost = kconfig.dropped(want, have)
+        more = _selectable(src.tree, build, added, lost, selected)
+        if not more:
+            break
+        selected += more
+    where = {one.name: f"{one.where}: " for one in added}
+    if lost:
         known = kconfig.Definitions(src.tree, build)
         for name in lost:
-            ui.note(f"  {known.explain(name, want[name], have)}")
+            ui.note(f"  {where.get(name, '')}{known.explain(name, want[name], have)}")
+    if selected:
+        for name in kconfig.unmet_selected(log.read_text(errors="replace")):
+            ui.note(f"  {where.get(name, '')}{name} lacks what it depends on (log: {log})")
+            lost.append(name)
+    if lost:
         raise EnvironmentFailed(f"this kernel dropped {len(lost)} of the options that were asked "
                                 f"for: {', '.join(lost)}; see the lines above")
 
 
+def _selectable(tree: Path, build: Path, added: Added, lost: list[str],
+                selected: list[str]) -> list[str]:
+    """Options that pairs want and that are yet to be selected, as nothing else sets them."""
+    try:
+        have = kconfig.parse((build / ".config").read_text())
+    except OSError:
+        return []
+    asked = [one.name for one in added if one.name in lost and one.value == "y"
+             and one.name not in selected]
+    if not asked:
+        return []
+    known = kconfig.Definitions(tree, build)
+    return [name for name in asked if known.selectable(name, have)]
+
+
+def _selecting(tree: Path, names: list[str]) -> str:
+    """The kernel's first Kconfig file, and an entry that selects options.
+
+    Nobody is asked about many libraries: a driver's Kconfig selects them, as this does
+    for a pair. The file cannot be sourced, since a title comes first or not at all.
+    """
+    return ((tree / "Kconfig").read_text() + "\nconfig KPARITY_PAIRS\n\tdef_bool y\n"
+            + "".join(f"\tselect {name.removeprefix('CONFIG_')}\n" for name in names))
+
+
+def _plain(request: Request, tools: Toolchain, src: Source, arch: Arch,
+           variant: Variant) -> dict[str, str]:
+    """The .config of a variant, without anything that pairs want.
+
+    Without the kernel it is made for itself, once; in a tree of the user's own each time.
+    """
+    entry = _entry(request, tools, src, arch, variant)
+    own = request.kernel_src is not None
+    if cache.marker(entry) is not None and not own:
+        return kconfig.parse((entry / "build/.config").read_text())
+    kept = entry.with_name(f"{entry.name}.config")
+    with cache.locked(kept):
+        if own or not kept.exists():
+            with tempfile.TemporaryDirectory(dir=entry.parent) as scratch, \
+                    ui.step(f"looking what the {arch.name} {variant.name} kernel has") as step:
+                _configure(request, tools, src, Path(scratch), arch, variant, step)
+                cache.write(kept, (Path(scratch) / ".config").read_text())
+        return kconfig.parse(kept.read_text())
+
+
+def _lacking(request: Request, tools: Toolchain, src: Source, arch: Arch,
+             variant: Variant) -> Added:
+    """What pairs want and the variant does not have; another kernel is built for that alone."""
+    wanted = check_options(request)
+    if not wanted:
+        return ()
+    lost = kconfig.dropped({name: one.value for name, one in wanted.items()},
+                           _plain(request, tools, src, arch, variant))
+    return tuple(wanted[name] for name in sorted(lost))
+
+
+def _needing(added: Added) -> str:
+    """Which pairs want which options, for a person."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for one in added:
+        found.setdefault(one.pairs, []).append(one.words)
+    return "; ".join(f"{', '.join(words)} for {', '.join(names)}"
+                     for names, words in found.items())
+
+
 def _compile(request: Request, tools: Toolchain, src: Source, build: Path, what: str,
-             arch: Arch) -> None:
+             arch: Arch, how_long: str) -> None:
     log = build / BUILD_LOG
     image = Path(arch.image).name
-    with ui.step(f"building {what} (4 to 8 minutes on 2 CPUs)") as step:
+    with ui.step(f"building {what} ({how_long})") as step:
         status, tail = proc.logged(
             _make(tools, src.tree, build, arch, image, "modules", "headers"), log, step,
             request.verbose, pass_fds=jobserver.pipe())
@@ -246,6 +359,36 @@ def _compile(request: Request, tools: Toolchain, src: Source, build: Path, what:
                                 f"{said[0].strip() if said else '?'} (log: {log})")
 
 
+def _ident(tools: Toolchain, src: Source, arch: Arch, variant: Variant, added: Added = ()) -> str:
+    """The name of what a kernel is built from."""
+    return cache.digest(RECIPE, src.ident, _options(arch, variant, added), tools.name())
+
+
+def _entry(request: Request, tools: Toolchain, src: Source, arch: Arch, variant: Variant,
+           added: Added = ()) -> Path:
+    """A kernel's folder in the cache."""
+    kind = f"{variant.name}.pairs" if added else variant.name
+    return (request.cache / "kernel"
+            / f"{arch.name}-{kind}-{_ident(tools, src, arch, variant, added)}")
+
+
+def _begin(plain: Path, tree: Path) -> None:
+    """Begin a kernel with more options from its variant's, if that is there.
+
+    make then builds what the options change. It goes by times, which are kept, and by
+    commands: where these have the folder's name in them, objtool would be built anew, and all
+    objects because of that.
+    """
+    if cache.marker(plain) is None or tree.exists():
+        return
+    old, new = os.fsencode(plain / "build"), os.fsencode(tree)
+    with cache.locked(plain), cache.fresh(tree) as partial:
+        shutil.copytree(plain / "build", partial, symlinks=True, dirs_exist_ok=True)
+        for path in partial.rglob(".*.cmd"):
+            if old in (text := path.read_bytes()):
+                cache.write(path, text.replace(old, new))
+
+
 def build(request: Request, tools: Toolchain, src: Source, arch: Arch,
           variant: Variant) -> Kernel:
     """The kernel for one arch and variant, from the cache if it is there.
@@ -253,25 +396,33 @@ def build(request: Request, tools: Toolchain, src: Source, arch: Arch,
     An interrupted build goes on where it was. A tree of the user's own may
     have changed in any way, so make is asked each time.
     """
-    ident = cache.digest(RECIPE, src.ident, _options(arch, variant), tools.name())
-    entry = request.cache / "kernel" / f"{arch.name}-{variant.name}-{ident}"
+    added = _lacking(request, tools, src, arch, variant)
+    entry = _entry(request, tools, src, arch, variant, added)
     what = f"the {arch.name} {variant.name} kernel"
+    plain = _entry(request, tools, src, arch, variant)
+    how_long = HOW_LONG if not added or cache.marker(plain) is None else HOW_LONG_MORE
     tree = entry / "build"
     own = request.kernel_src is not None
     if own or cache.marker(entry) is None:
         with cache.locked(entry):
             if own or cache.marker(entry) is None:
                 cache.need_space(request.cache, 1500, what)
-                tree.mkdir(parents=True, exist_ok=True)
+                if added and cache.marker(entry) is None:
+                    ui.note(f"{what} lacks {_needing(added)}: one with that is built now, once, "
+                            f"and kept ({how_long}, 0.7 to 1.2 GB)")
                 try:
                     with ui.step(f"configuring {what}") as step:
-                        _configure(request, tools, src, tree, arch, variant, step)
+                        if added:
+                            _begin(plain, tree)
+                        tree.mkdir(parents=True, exist_ok=True)
+                        _configure(request, tools, src, tree, arch, variant, step, added)
                 except EnvironmentFailed:
                     shutil.rmtree(entry)  # nothing in it is worth going on from
                     raise
-                _compile(request, tools, src, tree, what, arch)
+                _compile(request, tools, src, tree, what, arch, how_long)
                 cache.complete(entry, {"source": src.ident, "tools": tools.versions})
-    return _finish(tools, src.tree, tree, tree, arch, variant, entry, ident)
+    return _finish(tools, src.tree, tree, tree, arch, variant, entry,
+                   _ident(tools, src, arch, variant, added), added)
 
 
 def adopt(request: Request, tools: Toolchain, arch: Arch, variant: Variant) -> Kernel:
@@ -283,6 +434,14 @@ def adopt(request: Request, tools: Toolchain, arch: Arch, variant: Variant) -> K
                if config.get(f"CONFIG_{name}") != "y"]
     if missing:
         raise Refused(f"KDIR={kdir}: its .config lacks CONFIG_{', CONFIG_'.join(missing)}")
+    wanted = check_options(request)
+    lost = kconfig.dropped({name: one.value for name, one in wanted.items()}, config)
+    if lost:
+        said = ", ".join(f"{wanted[name].words} ({wanted[name].where}"
+                         + (", it is a module)" if config.get(name) == "m" else ")")
+                         for name in lost)
+        raise Refused(f"KDIR={kdir}: its .config lacks {said}; build that kernel with it, or "
+                      "leave KDIR out")
     if not (kdir / arch.image).exists() or not (kdir / "usr/gen_init_cpio").exists():
         raise Refused(f"KDIR={kdir}: no {arch.image} there; build that kernel first, "
                       f"or give the ARCH it is for")
@@ -300,13 +459,13 @@ def adopt(request: Request, tools: Toolchain, arch: Arch, variant: Variant) -> K
 
 
 def _finish(tools: Toolchain, tree: Path, kdir: Path, headers: Path, arch: Arch, variant: Variant,
-            entry: Path, ident: str) -> Kernel:
+            entry: Path, ident: str, added: Added = ()) -> Kernel:
     return Kernel(
         arch=arch, variant=variant, entry=entry,
         release=(kdir / "include/config/kernel.release").read_text().strip(),
         tree=tree, build=kdir, image=_image(tools, kdir / arch.image, entry), headers=headers,
         initrd=_initramfs(tools, tree, kdir, headers, arch, entry),
-        ident=ident, config=kconfig.parse((kdir / ".config").read_text()))
+        ident=ident, config=kconfig.parse((kdir / ".config").read_text()), added=added)
 
 
 def _image(tools: Toolchain, built: Path, entry: Path) -> Path:

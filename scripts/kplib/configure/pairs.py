@@ -29,6 +29,8 @@ class Pair:
     user: Path
     regress: Path
     misuse: Path
+    #: Options that it wants of the kernel (kplib.configure.options).
+    config: Path
     #: A folder of its own, with planted bugs; None for a pair of this repository.
     own: Path | None = None
 
@@ -94,7 +96,8 @@ def in_folder(name: str, folder: Path) -> Pair:
     """Where the files of a pair in PAIRS_DIR are."""
     own = folder / name
     return Pair(name, own / "contract.h", own / f"{name}.rs", own / f"{name}.c",
-                own / "suite.c", own / "user.c", own / "regress", own / "compile-fail", own)
+                own / "suite.c", own / "user.c", own / "regress", own / "compile-fail",
+                own / "config", own)
 
 
 def files(name: str, folder: Path | None = None) -> Pair:
@@ -104,7 +107,8 @@ def files(name: str, folder: Path | None = None) -> Pair:
     return Pair(name, TOP / f"kmod/contract/{name}.h", TOP / f"rust-stub/{name}.rs",
                 TOP / f"kmod/{name}.c", TOP / f"tests/kunit/{name}_kunit.c",
                 TOP / f"tests/user/{name}.c",
-                TOP / f"tests/regress/{name}", TOP / f"tests/compile-fail/{name}")
+                TOP / f"tests/regress/{name}", TOP / f"tests/compile-fail/{name}",
+                TOP / f"kmod/contract/{name}.config")
 
 
 def folders(names: tuple[str, ...], folder: Path | None) -> tuple[Path, ...]:

@@ -37,6 +37,14 @@ def _facts(kernel: Kernel) -> dict[str, str]:
     return {name: kernel.config.get(f"CONFIG_{name}", "n") for name in FACTS}
 
 
+def _kernel(kernel: Kernel) -> dict[str, Any]:
+    """What results.json says of a kernel."""
+    return {"release": kernel.release, "config": _facts(kernel),
+            "added": {one.name.removeprefix("CONFIG_"): {"value": one.value,
+                                                         "pairs": list(one.pairs)}
+                      for one in kernel.added}}
+
+
 @dataclass
 class PairResult:
     """All that one run says of a pair."""
@@ -80,7 +88,7 @@ class ArchResult:
         return {
             **empty(self.kernel.arch.name, self.kernel.variant.name, self.seed, self.replay,
                     self.verdict),
-            "kernel": {"release": self.kernel.release, "config": _facts(self.kernel)},
+            "kernel": _kernel(self.kernel),
             "tools": self.tools.versions,
             "lanes": {
                 lane.lane.name: {"accelerator": lane.lane.accel, "why": lane.lane.why,
@@ -113,7 +121,7 @@ def unbuilt(setup: Setup, replay: str, why: str, failure: dict[str, Any]) -> dic
     """The results.json of modules that do not build."""
     kernel = setup.kernel
     return {**empty(kernel.arch.name, kernel.variant.name, setup.request.seed, replay, "fail", why),
-            "kernel": {"release": kernel.release, "config": _facts(kernel)},
+            "kernel": _kernel(kernel),
             "tools": setup.tools.versions, "failures": [failure]}
 
 

@@ -258,6 +258,17 @@ def _accepted(document: dict[str, Any]) -> list[str]:
             for name, pair in document["pairs"].items() for one in pair.get("accepted", ())]
 
 
+def _built_with(kernel: dict[str, Any], costs: bool) -> list[str]:
+    """What the kernel's options were: those that change costs, and those that pairs want."""
+    said = []
+    if costs:
+        said.append(", ".join(f"{option.lower()}={value}"
+                              for option, value in kernel["config"].items()))
+    said += [f"for {', '.join(one['pairs'])}: {option.lower()}={one['value']}"
+             for option, one in kernel.get("added", {}).items()]
+    return [f"  built with {'; '.join(said)}"] if said else []
+
+
 def text(document: dict[str, Any], verbose: bool, tables: bool, where: str) -> str:
     """The report on results.json, which is in the folder `where`.
 
@@ -269,9 +280,7 @@ def text(document: dict[str, Any], verbose: bool, tables: bool, where: str) -> s
     name = f"{document['arch']} {document['variant']}"
     lines = ["", _head(document),
              *(_lane(lane, found) for lane, found in document["lanes"].items())]
-    if any(pair.costs for pair in pairs.values()):
-        lines.append("  built with " + ", ".join(
-            f"{option.lower()}={value}" for option, value in document["kernel"]["config"].items()))
+    lines += _built_with(document["kernel"], any(pair.costs for pair in pairs.values()))
     if tables:
         for pair_name, pair in pairs.items():
             lines += _tables(pair_name, pair, verbose)
