@@ -125,6 +125,33 @@ class TestPairsDir(LiveTest):
         self.assertEqual(ended.status, 0, ended.show())
         self.assertIn("CC [M]  pairs/bits/glob.o", self.log(out))
 
+    def test_exported(self) -> None:
+        """A function that the kernel exports is called there; one that it lacks names an option."""
+        (self.pair / "bits.c").unlink()
+        self.edit("contract.h", "#include <linux/types.h>", "#include <linux/math.h>")
+        self.edit("contract.h", "unsigned int bits(u32 value);", "/* Declared there. */")
+        at = self.edit("contract.h", "KP_FUNCTION(bits, ANY, KP_UNSIGNED(unsigned int),",
+                       "KP_FUNCTION(int_sqrt, ANY, KP_UNSIGNED(unsigned long),")
+        self.edit("contract.h", "KP_NUMBER(u32, value)", "KP_NUMBER(unsigned long, value)")
+        self.edit("bits.rs", "bits(value: u32) -> u32", "int_sqrt(value: usize) -> usize")
+        self.edit("bits.rs", "value.count_ones()", "value.isqrt()")
+        out = self.built
+        ended = self.start(out=out).end()
+        self.assertEqual(ended.status, 0, ended.show())
+        self.assertNotIn("sqrt.o", self.log(out))
+        # Off in every variant; the build stops before anything says what a kernel with it costs.
+        self.edit("contract.h", "<linux/math.h>", "<linux/crc7.h>")
+        self.edit("contract.h", "int_sqrt, ANY, KP_UNSIGNED(unsigned long)",
+                  "crc7_be, ANY, KP_UNSIGNED(u8)")
+        self.edit("contract.h", "KP_NUMBER(unsigned long, value)",
+                  "KP_NUMBER(u8, crc), KP_BYTES(u8, buffer, size_t)")
+        self.edit("bits.rs", "int_sqrt(value: usize) -> usize",
+                  "crc7_be(crc: u8, _buffer: &[u8]) -> u8")
+        self.edit("bits.rs", "value.isqrt()", "crc")
+        self.assert_points(out, f"contract.h:{at}",
+                           "does not export crc7_be: lib/crc/crc7.c, which does, wants "
+                           f"CONFIG_CRC7; write CONFIG_CRC7=y in {self.pair}/config")
+
     def test_config(self) -> None:
         """A kernel that has what a pair wants is the variant's own; a wrong line is told."""
         (self.pair / "config").write_text("CONFIG_GLOB=y\nCONFIG_KUNIT=y\n")

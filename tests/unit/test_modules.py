@@ -235,6 +235,36 @@ class TestTold(unittest.TestCase):
                                    r"it in bits.c, or .*KP_SOURCES")
         self.assertEqual(self.said("ERROR: modpost: kparity_ring.ko: symbol 'bits' undefined!"), [])
 
+    def test_lacking(self) -> None:
+        """A function of a file that an option would have built names the option."""
+        tree = self.folder / "linux"
+        files = {
+            "lib/hash/bits.c": "int bits(void);\nEXPORT_SYMBOL_GPL(bits);\n",
+            "lib/hash/Makefile": "obj-$(CONFIG_HASHES) += all.o\nall-y := a.o \\\n\tbits.o\n",
+            "lib/Makefile": "obj-y += a.o\nobj-$(CONFIG_LIBRARY) += hash/ b/\n",
+            "Kbuild": "obj-y += lib/ kernel/\n",
+            "kernel/Makefile": "obj-y += plain.o\n",
+            "kernel/plain.c": "EXPORT_SYMBOL_NS(plain, \"X\");\n// EXPORT_SYMBOL(bits)\n",
+        }
+        for name, text in files.items():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name).write_text(text)
+
+        def said(name: str, **config: str) -> str:
+            kernel = mock.Mock(tree=tree, config={f"CONFIG_{k}": v for k, v in config.items()})
+            line, = told.own_lines(self.folder, [self.pair], "ERROR: modpost: kparity_bits.ko: "
+                                   f"symbol '{name}' undefined!\n", kernel)
+            return line.replace(f"{self.folder}/bits/", "")
+
+        self.assertEqual(said("bits"), (
+            "contract.h:2: error: this kernel does not export bits: lib/hash/bits.c, which does, "
+            "wants CONFIG_HASHES, CONFIG_LIBRARY; write CONFIG_HASHES=y and CONFIG_LIBRARY=y in "
+            "config"))
+        self.assertIn("; write CONFIG_HASHES=y in config", said("bits", LIBRARY="y", HASHES="m"))
+        for name in ("plain", "gone"):
+            self.assertIn(f"export {name}; write it in bits.c, or have ", said(name))
+        self.assertIn("write it in bits.c", said("bits", LIBRARY="y", HASHES="y"))
+
     def test_make(self) -> None:
         """make's own words are left out, where it is not the one that failed."""
         own = ["make[3]: *** [/x/Kbuild:1: y.o] Error 1", "make[1]: Leaving directory '/x'"]

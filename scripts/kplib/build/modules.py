@@ -248,8 +248,7 @@ def build(setup: Setup) -> Modules:
             ui.note(line)
         if status:
             log = (out / "build.log").read_text(errors="replace")
-            for line in told.own_lines(out, list(work.files.values()),
-                                       log):
+            for line in told.own_lines(out, list(work.files.values()), log, kernel):
                 ui.note(line)
             raise Failed(f"the modules do not build for {kernel.name}; the compiler's lines "
                          f"are above and in {out / 'build.log'}")

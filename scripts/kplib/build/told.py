@@ -12,6 +12,8 @@ import re
 from pathlib import Path
 from typing import Iterator
 
+from kplib.build import exports
+from kplib.build.kernel import Kernel
 from kplib.configure.pairs import Pair, short
 from kplib.contract import model, rows
 
@@ -106,20 +108,28 @@ def _use(pair: Pair, name: str) -> str:
     return f"{short(pair.contract)}:1"
 
 
-def _of_modpost(pairs: list[Pair], log: str) -> Iterator[str]:
+def _of_modpost(pairs: list[Pair], log: str, kernel: Kernel | None) -> Iterator[str]:
     """Lines on functions that the kernel does not export."""
     undefined = [(m[0] or m[3], m[1] or m[2]) for m in re.findall(
         r"modpost: (?:\"(\w+)\" \[(?:\S*/)?kparity_(\w+)\.ko\]|"
         r"(?:\S*/)?kparity_(\w+)\.ko: symbol '(\w+)') undefined", log)]
     for name, module in undefined:
         for pair in pairs:
-            if pair.name == module:
+            if pair.name != module:
+                continue
+            lacks = exports.lacking(kernel.tree, kernel.config, name) if kernel else None
+            if lacks:
+                yield (f"{_use(pair, name)}: error: this kernel does not export {name}: "
+                       f"{lacks[0]}, which does, wants {', '.join(lacks[1])}; write "
+                       f"{' and '.join(f'{one}=y' for one in lacks[1])} in {short(pair.config)}")
+            else:
                 yield (f"{_use(pair, name)}: error: this kernel does not export {name}; write "
                        f"it in {short(pair.c)}, or have the kernel's file compiled for this pair: "
                        f'KP_SOURCES("{model.SRCTREE}<its file>")')
 
 
-def own_lines(build: Path, pairs: list[Pair], log: str) -> list[str]:
+def own_lines(build: Path, pairs: list[Pair], log: str,
+              kernel: Kernel | None = None) -> list[str]:
     """Lines for what failed, in the form of a compiler's; none for what points right by itself."""
     found: list[str] = []
     for pair in pairs:
@@ -129,4 +139,4 @@ def own_lines(build: Path, pairs: list[Pair], log: str) -> list[str]:
             found += _of_object(pair, log)
         except OSError:
             continue
-    return list(dict.fromkeys([*found, *_of_modpost(pairs, log)]))
+    return list(dict.fromkeys([*found, *_of_modpost(pairs, log, kernel)]))

@@ -199,7 +199,7 @@ def of_build(setup: Setup, why: str, again: str) -> dict[str, Any]:
     said = diagnostics.lines(text)
     pairs = [places.files(pair, request.pairs_dir) for pair in request.pairs]
     # What points at the user's own line comes first.
-    own = told.own_lines(setup.modules, pairs, text)
+    own = told.own_lines(setup.modules, pairs, text, setup.kernel)
     return _failure(
         diagnostics.stage(text), "tools", why,
         f"PAIR={shlex.quote(' '.join(request.pairs))} {again}",
