@@ -256,6 +256,17 @@ static inline bool kp_is_handle(const struct kp_arg *arg)
 }
 
 /**
+ * kp_is_given() - whether an argument is one in a program: the caller has a choice
+ * @arg: the argument
+ *
+ * Return: whether it is
+ */
+static inline bool kp_is_given(const struct kp_arg *arg)
+{
+	return arg->kind != KP_OUTPUT;
+}
+
+/**
  * kp_hash_word() - go on with a hash over a word
  * @hash: that of the words so far; %KP_HASH_START for none
  * @word: the word
@@ -317,14 +328,27 @@ void kp_user_get(const struct kp_user_piece *p);
 void kp_user_drop(const struct kp_user_piece *p);
 u64 kp_user_size(const struct kp_arg *arg, u64 span);
 
+/**
+ * struct kp_place_word - a place in user memory, as text
+ * @word: what stands behind the @
+ * @with_bytes: whether the number of bytes behind the end can stand behind that
+ */
+struct kp_place_word {
+	const char *word;
+	bool with_bytes;
+};
+
 /* text.c */
 struct seq_buf;
+extern const struct kp_place_word kp_places[KP_NR_PLACES];
 void kp_print_create(struct seq_buf *s, const struct kp_pair *pair,
 		     const u64 *param);
 void kp_print_step(struct seq_buf *s, const struct kp_pair *pair,
 		   const struct kp_program *prog, u32 step);
 void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step,
 		     const struct kp_trace *other);
+
+/* parse.c */
 struct kp_program *kp_program_parse(const struct kp_pair *pair,
 				    const char **text, struct seq_buf *wrong);
 

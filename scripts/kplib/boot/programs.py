@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Programs as text that case regress is to run: those of a pair's folder, or PROGRAM=.
 
-The engine reads them (kmod/engine/text.c), each behind a line "@ NAME".
+The engine reads them (kmod/engine/parse.c), each behind a line "@ NAME".
 """
 
 from __future__ import annotations
