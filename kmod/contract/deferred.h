@@ -205,8 +205,9 @@ KP_CONSUME(deferred_detach, SLEEPS, .owns = "the queue alone holds what is armed
  * results do not depend on time. One more than the greatest is refused.
  */
 KP_METHOD(deferred_arm, PROCESS, KP_ERRNO(-EINVAL, -EBUSY),
-	  KP_NUMBER(u32, repeats, .hi = DEFERRED_MAX_REPEATS + 1),
-	  KP_NUMBER(u32, delay_ms, .lo = 3600000, .hi = DEFERRED_MAX_DELAY + 1),
+	  KP_NUMBER(u32, repeats, .hi = DEFERRED_MAX_REPEATS + 1, .any = true),
+	  KP_NUMBER(u32, delay_ms, .lo = 3600000, .hi = DEFERRED_MAX_DELAY + 1,
+		    .any = true),
 	  .weight = 8, .locks = "takes the inner spinlock",
 	  .owns = "the queue takes a reference on the object",
 	  .on_error = "the object is as it was")

@@ -171,7 +171,7 @@ KP_METHOD(device_feed, SLEEPS, KP_ERRNO(-EINVAL, -EBUSY, -ENOSPC),
 	  .weight = 20, .locks = "takes the outer, then the inner mutex",
 	  .owns = "the unit owns the value until read", .on_error = "no sample is taken")
 KP_METHOD(device_read, SLEEPS, KP_ERRNO(-EAGAIN, -ERESTARTSYS),
-	  KP_OUTPUT(u64, value), KP_CHOICE(bool, nonblock, true),
+	  KP_OUTPUT(u64, value), KP_CHOICE(bool, nonblock, true, .any = true),
 	  .weight = 12, .owns = "the caller owns the sample",
 	  .locks = "takes the outer, then the inner mutex; sleeps for a sample with neither")
 KP_METHOD(device_poll, SLEEPS, KP_BOOL, .weight = 5, .locks = "takes the inner mutex")

@@ -129,6 +129,23 @@ class TestFunctions(unittest.TestCase):
         row = cases(again.results())["kinds", "regress", "rust->rust"]
         self.assertEqual(row["failures"][0]["program"], failure["program"], again.show())
 
+    def test_limits(self) -> None:
+        """Safe Rust that calls C with what its row does not allow ends there, not in C."""
+        shutil.copytree(PAIRS, self.folder / "pairs")
+        port = self.folder / "pairs/kinds/kinds.rs"
+        text = port.read_text()
+        self.assertEqual(text.count(PORT[0]), 1)
+        port.write_text(text.replace(
+            PORT[0], f"{PORT[0]}    let _ = super::c::kinds_add(1001, what as i8);\n"))
+        ended = Run(self.folder / "out", "PAIR=kinds", f"PAIRS_DIR={self.folder / 'pairs'}",
+                    "ACCEL=tcg", "LANE=check").end()
+        row = cases(ended.results())["kinds", "lockstep", "rust->rust"]
+        self.assertEqual(row["status"], "error", ended.show())
+        self.assertRegex("\n".join(row["log"]), r"panicked at \S*rust-stub/kinds_root.rs:")
+        (console,) = self.folder.glob("out/*/base/check.console")
+        self.assertIn("kinds_add: a is not what its row allows",
+                      console.read_text(errors="replace"))
+
     def test_wrong(self) -> None:
         """All bugs are told by one run, each as its smallest program; and such a program runs."""
         broken(self.folder / "pairs")

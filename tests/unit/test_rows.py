@@ -319,6 +319,38 @@ class TestEmit(unittest.TestCase):
                       text)
         self.assertIn("pub(super) fn kind() {", text)
 
+    def test_limits(self) -> None:
+        """Safe Rust cannot hand to C what a row does not allow; what it allows is not looked at."""
+        contract = rows.read("""\
+KP_FUNCTION(f, ANY, KP_VOID, KP_NUMBER(s32, a, .lo = -1, .hi = TOP), KP_INOUT(u8, b, .hi = 2),
+	    KP_NUMBER(u32, c, .lo = 1, .log2 = true), KP_NUMBER(u32, d, .hi = 9, .beyond = true),
+	    KP_CHOICE(bool, e, true), KP_FLAGS(u16, g, A, B))
+KP_FUNCTION(g, ANY, KP_VOID, KP_BUFFER(u8, room, size_t, .min = 4, .max = 9),
+	    KP_TEXT(text, .min = 1), KP_NUMBER(bool, h, .hi = 1), KP_CHOICE(int, i, A, .any = true),
+	    KP_STRUCT(struct s, s, KP_CHOICE(u16, type, 1, A, A), KP_NUMBER(u8, pad[0], .hi = 0)))
+""", "x")
+        text = emit_rust.root(contract, TOP, TOP / "x.rs")
+        limit = "bindings::KP_LIMIT_"
+        for held in (f"({limit}f_0_lo as i32..={limit}f_0_hi as i32).contains(&a), \"f: a is not ",
+                     f"*b <= {limit}f_1_hi as u8",
+                     f"c.count_ones() == 1 && c >= {limit}f_2_lo as u32",
+                     f"[{limit}f_4_0 as u64].contains(&u64::from(e))",
+                     f"g & !({limit}f_5_0 as u16 | {limit}f_5_1 as u16) == 0",
+                     f"room.len() >= {limit}g_0_min as usize",
+                     f"text.to_bytes().len() >= {limit}g_1_min as usize",
+                     f"[{limit}g_4_0 as u16, {limit}g_4_1 as u16].contains(&s.type_)",
+                     f"s.pad[0] <= {limit}g_5_hi as u8, \"g: s.pad[0] is not what its row allows"):
+            self.assertIn(f"        assert!({held}", text)
+        self.assertEqual(text.count("assert!("), 9)
+        header = emit_c.header(contract, "c.h")
+        self.assertIn('\n# 1 "c.h"\nenum { KP_LIMIT_f_0_hi = TOP };\n', header)
+        self.assertEqual(header.count("enum { KP_LIMIT_"), 12)
+        made = rows.read(OBJECT.replace(", .beyond = true", ""), "pot")
+        limit += "pot_create_0_"
+        self.assertIn(f"            assert!(size.count_ones() == 1 && ({limit}lo as u32..="
+                      f"{limit}hi as u32).contains(&size), ",
+                      emit_rust.root(made, TOP, TOP / "pot.rs"))
+
     def test_words_of_rust(self) -> None:
         """A word of Rust's is a name like any other, but for those that cannot be one."""
         text = emit_rust.root(rows.read("KP_FUNCTION(match, ANY, KP_BOOL, KP_TEXT(type))", "x"),

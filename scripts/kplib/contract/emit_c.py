@@ -83,6 +83,21 @@ def _view(contract: Contract) -> Function:
         contract.object.line, True)
 
 
+def limit(function: Function, at: int, word: str) -> str:
+    """The name by which Rust knows a limit of an argument."""
+    return f"KP_LIMIT_{function.name}_{at}_{word}"
+
+
+def _limits(contract: Contract, path: str) -> str:
+    """The limits of arguments, for Rust to hold: only C can tell what a row's words are worth."""
+    found = "".join(
+        f"# {argument.line} \"{path}\"\nenum {{ {limit(function, at, word)} = {value} }};\n"
+        for function in callable_functions(contract)
+        for at, argument in enumerate(function.arguments)
+        for word, value in argument.limits if word != "log2")
+    return f"\n#ifdef __BINDGEN__\n{found}#endif\n" if found else ""
+
+
 def handle_functions(contract: Contract) -> tuple[Function, ...]:
     """What a handle needs beside the functions that have rows of their own."""
     if not contract.handle:
@@ -111,6 +126,7 @@ def header(contract: Contract, path: str) -> str:
         lines.append(f"# {function.line} \"{path}\"\n"
                      f"{_returned(function)}{rust_name(pair, function)}"
                      f"({_parameters(function, kind)});\n")
+    lines.append(_limits(contract, path))
     if contract.adapters:
         lines.append(f"\n/* The functions of one side, for adapters. */\nstruct {pair}_ops {{\n"
                      + "".join(f"\t{_returned(f)}(*{f.operation(pair)})({_parameters(f, kind)});\n"
@@ -195,7 +211,7 @@ def _caller(function: Function, name: str, called: str, text: _Text, ops: str = 
     text.add("}\n\n")
 
 
-def _limits(parameter: Parameter, given: dict[str, str]) -> list[str]:
+def _range(parameter: Parameter, given: dict[str, str]) -> list[str]:
     kind = parameter.kind
     if kind in _MAX:
         most = given.get("max", str(_MAX[kind]))
@@ -236,13 +252,13 @@ def _row(parameter: Parameter) -> str:
     if parameter.kind not in _MAX:
         members += [f".size = sizeof({parameter.type})",
                     f".is_signed = is_signed_type({parameter.type})"]
-    members += _limits(parameter, given)
+    members += _range(parameter, given)
     if parameter.names:
         listed = ", ".join(f'{{ "{name}", {name} }}' for name in parameter.names)
         members.append(f".names = (const struct kp_name[]){{ {listed}, {{}} }}")
         members += [".flags = true"] if parameter.kind == "KP_FLAGS" else []
     members += [f".{name} = {value}" for name, value in parameter.options
-                if name not in ("lo", "hi", "min", "max", "parts")]
+                if name not in ("lo", "hi", "min", "max", "parts", "any")]
     if "parts" in given:
         listed = ", ".join(f"{{ {piece}, sizeof({piece}) - 1 }}"
                            for piece in pieces(given["parts"], parameter.line))

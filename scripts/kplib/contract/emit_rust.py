@@ -13,7 +13,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from kplib.contract.emit_c import callable_functions, handle_functions, rust_module, rust_name
+from kplib.contract.emit_c import (callable_functions, handle_functions, limit, rust_module,
+                                   rust_name)
 from kplib.contract.model import Contract, Function, Parameter
 from kplib.contract.rows import USER, BadRow
 
@@ -228,6 +229,52 @@ def _signature(pair: str, function: Function) -> str:
     return f"fn {_name(function.operation(pair))}({parameters}){_safe_return(function)}"
 
 
+def _value(p: Parameter, member: Parameter) -> str:
+    """An argument of the engine's, in what the safe caller of C is given."""
+    name = _name(p.name)
+    if p.members:
+        field, bracket, index = member.name.removeprefix(f"{p.name}.").partition("[")
+        return f"{name}.{field}{'_' * (field in _KEYWORDS)}{bracket}{index}"
+    return f"*{name}" if p.kind == "KP_INOUT" else name
+
+
+def _holds(value: str, function: Function, at: int, argument: Parameter) -> str:
+    """A condition: what the row asks of one argument."""
+    kind, words = _type(argument.type), [word for word, _ in argument.limits]
+
+    def worth(word: str, kind: str = kind) -> str:
+        return f"bindings::{limit(function, at, word)} as {kind}"
+
+    if argument.kind == "KP_CHOICE":
+        wide, kind = (f"u64::from({value})", "u64") if kind == "bool" else (value, kind)
+        return f"[{', '.join(worth(word, kind) for word in words)}].contains(&{wide})"
+    if argument.kind == "KP_FLAGS":
+        return f"{value} & !({' | '.join(map(worth, words))}) == 0"
+    if words == ["min"]:
+        length = f"{value}.to_bytes().len()" if argument.kind == "KP_TEXT" else f"{value}.len()"
+        return f"{length} >= {worth('min', 'usize')}"
+    tests = [f"{value}.count_ones() == 1"] if "log2" in words else []
+    if {"lo", "hi"} <= set(words):
+        tests.append(f"({worth('lo')}..={worth('hi')}).contains(&{value})")
+    else:
+        tests += [f"{value} {sign} {worth(word)}" for word, sign in (("lo", ">="), ("hi", "<="))
+                  if word in words]
+    return " && ".join(tests)
+
+
+def _limits_held(function: Function, indent: str) -> str:
+    """Statements that hold what safe code hands over against the row, before C relies on it.
+
+    In every build, as what C then does may be anything; and without an errno, as C has none for
+    it: the two sides would differ in what they make of a mistake of their caller's.
+    """
+    return "".join(
+        f"{indent}assert!({_holds(_value(p, a), function, i, a)}, "
+        f"\"{function.name}: {a.name} is not what its row allows\");\n"
+        for at, p in function.placed
+        for i, a in enumerate(function.arguments[at:at + (len(p.members) or 1)], at) if a.limits)
+
+
 def _body_over_c(function: Function) -> str:
     """Statements that call the C side and hand on what it gives."""
     first = ["self.0.as_ptr()"] if function.method else []
@@ -235,8 +282,9 @@ def _body_over_c(function: Function) -> str:
     call = f"unsafe {{ bindings::{_name(function.name)}({args}) }}"
     safety = ("        // SAFETY: The arguments are what the contract asks for, for the call's "
               "time.\n")
-    lets = "".join(f"        let mut {_name(p.name)} = Default::default();\n"
-                   for _, p in _outputs(function))
+    lets = _limits_held(function, " " * 8)
+    lets += "".join(f"        let mut {_name(p.name)} = Default::default();\n"
+                    for _, p in _outputs(function))
     lets += "".join(f"        let ({_name(p.name)}, {p.name}_size) = "
                     f"{_name(p.name)}.into_parts();\n"
                     for p in function.parameters if p.kind in USER)
@@ -415,7 +463,9 @@ _ROLES = """ It has made the object, and
 
 def _module(name: str, doc: str, parts: list[str], head: str = "") -> str:
     return (f"\n/// {doc}\npub(crate) mod {name} {{\n"
-            "    #![allow(unused_unsafe)] // Numbers alone need none.\n\n"
+            "    #![allow(unused_unsafe)] // Numbers alone need none.\n"
+            + "    #![allow(clippy::unnecessary_cast)] // Constants have the type that bindgen gives "
+            "them.\n" * (name == "c") + "\n"
             f"    #[allow(unused_imports)]\n    use super::*;\n{head}\n"
             + "\n".join(parts) + "}\n")
 
@@ -524,8 +574,9 @@ def _object_over_c(contract: Contract) -> str:
     pair, kind = contract.pair, _type(contract.object.type)
     create = ", ".join(_safe(p) for p in contract.create.parameters)
     args = ", ".join(map(_from, contract.create.parameters))
-    lets = "".join(f"            let {_name(p.name)} = glue::callback({_name(p.name)})?;\n"
-                   for p in contract.create.parameters if p.kind == "KP_CALLBACK")
+    lets = _limits_held(contract.create, " " * 12)
+    tasks = [_name(p.name) for p in contract.create.parameters if p.kind == "KP_CALLBACK"]
+    lets += "".join(f"            let {task} = glue::callback({task})?;\n" for task in tasks)
     ends = "".join(f"""
         fn {_name(f.operation(pair))}(self) {{
             let object = core::mem::ManuallyDrop::new(self);
@@ -561,7 +612,7 @@ def _object_over_c(contract: Contract) -> str:
 
     impl Interface for Object {{
 {handle}        fn create({create}) -> Result<Self> {{
-{lets}            // SAFETY: The contract lets anyone make one{lets and ", of such callbacks"}.
+{lets}            // SAFETY: The contract lets anyone make one{", of such callbacks" * bool(tasks)}.
             let made = unsafe {{ bindings::{contract.create.name}({args}) }};
 
             // INVARIANT: Checked for an error, so it is an object, and this is its owner.

@@ -37,6 +37,24 @@ class Parameter:
         """Whether it is a handle that the caller holds."""
         return self.kind in ("KP_BORROWED", "KP_GIVEN")
 
+    @property
+    def limits(self) -> tuple[tuple[str, str], ...]:
+        """What the row asks of the value, each a word of the row and its C expression.
+
+        `.beyond` and `.any` say that the function takes other values too. How long text is and
+        what it is made of are for programs alone: only the least length is asked for.
+        """
+        given = dict(self.options)
+        if self.kind in ("KP_CHOICE", "KP_FLAGS"):
+            found = tuple((str(i), name) for i, name in enumerate(dict.fromkeys(self.names)))
+        elif self.kind in ("KP_NUMBER", "KP_INOUT"):
+            words = ("lo", "hi", "log2") if self.type != "bool" else ()
+            found = tuple((word, given[word]) for word in words if word in given)
+        else:
+            found = tuple((word, given[word]) for word in ("min",) if word in given)
+        taken = "true" in (given.get("beyond"), given.get("any")) and "min" not in dict(found)
+        return () if taken else found
+
 
 @dataclass(frozen=True)
 class Returns:
