@@ -494,9 +494,12 @@ impl Drop for Callback {
     }
 }
 
+/// A task that C is handed, while it is not known whether C has taken it over.
+pub(crate) struct Handed<T: Task>(Arc<T>);
+
 /// A task as C takes it: what to call, what to call at the end, and the data of both. C must call
 /// the second one once, and neither afterwards.
-pub(crate) fn callback<T: Task>(task: T) -> Result<(Run, Run, *mut c_void)> {
+pub(crate) fn callback<T: Task>(task: T) -> Result<(Run, Run, *mut c_void, Handed<T>)> {
     /// # Safety
     ///
     /// `data` must be of a task of this type that has not been released.
@@ -510,11 +513,30 @@ pub(crate) fn callback<T: Task>(task: T) -> Result<(Run, Run, *mut c_void)> {
     /// As for `run`, which is not called afterwards.
     unsafe extern "C" fn release<T: Task>(data: *mut c_void) {
         // SAFETY: By the safety requirements of this function.
-        drop(unsafe { KBox::from_raw(data.cast::<T>()) });
+        drop(unsafe { Arc::from_raw(data.cast::<T>()) });
     }
 
-    let data = KBox::into_raw(KBox::new(task, GFP_KERNEL)?).cast();
-    Ok((Some(run::<T>), Some(release::<T>), data))
+    let task = Arc::new(task, GFP_KERNEL)?;
+    let data = Arc::into_raw(task.clone()).cast_mut().cast();
+    Ok((Some(run::<T>), Some(release::<T>), data, Handed(task)))
+}
+
+impl<T: Task> Handed<T> {
+    /// Drops the task if C has failed and not released it. There is no one else then to do so: the
+    /// port releases what it is given whether it fails or not.
+    ///
+    /// # Safety
+    ///
+    /// The call that was given the task must have failed, so that C has no use for it.
+    pub(crate) unsafe fn refused(self) {
+        let task = Arc::as_ptr(&self.0);
+
+        if Arc::into_unique_or_drop(self.0).is_none() {
+            // SAFETY: The other reference is C's, which has not given it back, and by the safety
+            // requirements of this function will not.
+            drop(unsafe { Arc::from_raw(task) });
+        }
+    }
 }
 
 /// The arguments of one call, laid out by the engine.

@@ -64,6 +64,8 @@ class TestCallbacks(unittest.TestCase):
         """In Rust a callback is a task, and an end consumes the object."""
         root = emit_rust.root(rows.read(OBJECT + CREATE + REST, "d"), Path("/s"), Path("/p"))
         self.assertIn("fn create(task: impl glue::Task) -> Result<Self>;", root)
+        self.assertIn("bindings::d_create(task.0, task.1, task.2) };", root)
+        self.assertIn("unsafe { task.3.refused() };", root)
         self.assertIn("fn detach(self);", root)
         self.assertIn("port::both::<I>(slot.number(0))", root)
         self.assertNotIn("fn both(&self", root)

@@ -577,6 +577,12 @@ def _object_over_c(contract: Contract) -> str:
     lets = _limits_held(contract.create, " " * 12)
     tasks = [_name(p.name) for p in contract.create.parameters if p.kind == "KP_CALLBACK"]
     lets += "".join(f"            let {task} = glue::callback({task})?;\n" for task in tasks)
+    made = "".join(f"""\
+            let made = kernel::error::from_err_ptr(made).inspect_err(|_| {{
+                // SAFETY: It has failed.
+                unsafe {{ {task}.3.refused() }};
+            }})?;
+""" for task in tasks) or "            let made = kernel::error::from_err_ptr(made)?;\n"
     ends = "".join(f"""
         fn {_name(f.operation(pair))}(self) {{
             let object = core::mem::ManuallyDrop::new(self);
@@ -614,9 +620,9 @@ def _object_over_c(contract: Contract) -> str:
 {handle}        fn create({create}) -> Result<Self> {{
 {lets}            // SAFETY: The contract lets anyone make one{", of such callbacks" * bool(tasks)}.
             let made = unsafe {{ bindings::{contract.create.name}({args}) }};
-
+{made}
             // INVARIANT: Checked for an error, so it is an object, and this is its owner.
-            core::ptr::NonNull::new(kernel::error::from_err_ptr(made)?).map(Self).ok_or(EFAULT)
+            core::ptr::NonNull::new(made).map(Self).ok_or(EFAULT)
         }}
 {methods}{ends}
         unsafe fn view(&self) -> {_type(contract.object.view)} {{
