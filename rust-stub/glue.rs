@@ -162,9 +162,10 @@ impl UserMemory {
         UserSlice::new(self.ptr, self.len)
     }
 
-    /// Makes it what C takes.
+    /// Makes it what C takes. Callers of C alone have the key to that: whoever has the address can
+    /// read there as often as it likes.
     #[inline]
-    pub(super) fn into_parts(self) -> (UserPtr, usize) {
+    pub(crate) fn into_parts(self, _: super::c::Key) -> (UserPtr, usize) {
         (self.ptr, self.len)
     }
 }

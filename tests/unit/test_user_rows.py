@@ -34,7 +34,7 @@ class TestUserRows(unittest.TestCase):
         root = emit_rust.root(contract, TOP / "rust-stub", TOP / "x.rs")
         self.assertIn("fn parcel(from: glue::UserMemory, to: glue::UserMemory) -> Result<c_int>",
                       root)
-        self.assertIn("let (from, from_size) = from.into_parts();", root)
+        self.assertIn("let (from, from_size) = from.into_parts(Key(()));", root)
         self.assertIn("bindings::parcel(from.as_const_ptr(), from_size as u32, "
                       "to.as_mut_ptr(), to_size as usize)", root)
 

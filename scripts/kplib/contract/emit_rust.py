@@ -286,7 +286,7 @@ def _body_over_c(function: Function) -> str:
     lets += "".join(f"        let mut {_name(p.name)} = Default::default();\n"
                     for _, p in _outputs(function))
     lets += "".join(f"        let ({_name(p.name)}, {p.name}_size) = "
-                    f"{_name(p.name)}.into_parts();\n"
+                    f"{_name(p.name)}.into_parts(Key(()));\n"
                     for p in function.parameters if p.kind in USER)
     outs = _tuple([_name(p.name) for _, p in _outputs(function)])
     kind = function.returns.kind
@@ -499,11 +499,19 @@ def _layout(contract: Contract) -> str:
     return f"\nconst LAYOUT: [bindings::kp_field; {count}] = layout!(\n{rows});\n"
 
 
+#: In the module of the C side, of which the port is none.
+_KEY = """
+    /// What opens user memory for a call of C; no one else can make one.
+    #[allow(dead_code)] // Not every pair has user memory.
+    pub(crate) struct Key(());
+"""
+
+
 def _functions(contract: Contract) -> str:
     """The parts of the root of a pair that has no object."""
     pair, functions = contract.pair, contract.functions
     return (_module("c", "The C side, as a Rust caller uses it.",
-                    [_caller_of_c(pair, f) for f in functions])
+                    [_caller_of_c(pair, f) for f in functions], _KEY)
             + _structures(contract)
             + _module("entry", "C's way into the port.",
                       [_entry(contract, f) for f in functions] + _loading(contract))
@@ -870,7 +878,8 @@ def _object(contract: Contract) -> str:
         "\n/// Who uses an object: it has no roles, so this is the object.\ntype Caller<I> = I;\n"
     return (_interface(contract) + caller
             + _module("c", "The C side, as a Rust caller uses it.", [
-                _object_over_c(contract), *([_handle_over_c(contract)] if contract.handle else [])])
+                _object_over_c(contract), *([_handle_over_c(contract)] if contract.handle else [])],
+                _KEY)
             + _structures(contract)
             + _module("entry", "C's way into the port.", _entries(contract) + _loading(contract),
                       f"\n    type {_HANDLE} = <port::Object as Interface>::Handle;\n"
