@@ -90,6 +90,23 @@ class TestRows(unittest.TestCase):
             with self.subTest(text):
                 self.refused(text, line, word)
 
+    def test_conditional(self) -> None:
+        """A row that the preprocessor may leave out is refused; the file's guard is none such."""
+        row = "KP_FUNCTION(f, ANY, KP_VOID)\n"
+        for text, line, word in (
+                (f"#if 0\n{row}#endif\n{row}", 2, "KP_FUNCTION stands within the #if of line 1"),
+                (f"{row}#ifdef A\n#else\nKP_SOURCES(\"a.c\")\n#endif\n", 4, "#ifdef of line 2"),
+                (f"#ifndef A\n#define A\n# if B // \\\n\n{row}# endif\n#endif\n", 5,
+                 "#if of line 3"),
+                (f"#ifndef A\n#define B\n{row}#endif\n", 3, "#ifndef of line 1"),
+                (f"#ifndef A\n#define A\n{row}#endif\n#ifdef B\n#endif\n", 3, "of line 1")):
+            with self.subTest(text):
+                self.refused(text, line, word)
+        guarded = f"#ifndef A_H /* {row} */\n#define A_H\n#ifdef B\n#endif\n{row}#endif\n"
+        self.assertEqual(rows.read(guarded).functions[0].line, 6)
+        with self.assertRaises(rows.BadRow):
+            rows.sources('#if 0\nKP_SOURCES("a.c")\n#endif\n')
+
     def test_options(self) -> None:
         """What a row of an operation says behind its parameters."""
         row = "KP_FUNCTION(f, ANY, KP_VOID,\n KP_TEXT(s), "

@@ -116,6 +116,40 @@ def _uncommented(text: str) -> str:
                   flags=re.S)
 
 
+def _plain(text: str) -> str:
+    """A contract's text without its comments; refused if a row in it may be none for C.
+
+    make reads rows as well, without a compiler, and a contract that changes with the
+    configuration would be several: so none stands within #if. The guard of the file is no such.
+    """
+    plain = _uncommented(text)
+    found = list(re.finditer(r"^[ \t]*#[ \t]*(\w+)[ \t]*(\w*)", plain, re.M))
+    words = [(one.group(1), one.group(2)) for one in found]
+    open_: list[int] = []
+    opened: dict[int, int] = {}
+    for at, (word, _) in enumerate(words):
+        if word in ("if", "ifdef", "ifndef"):
+            open_.append(at)
+        elif word == "endif" and open_:
+            opened[at] = open_.pop()
+    guard = len(words) > 2 and words[0][0] == "ifndef" and words[1] == ("define", words[0][1]) \
+        and opened.get(len(words) - 1) == 0
+    for end, begin in opened.items():
+        row = re.compile(rf"^({'|'.join(ROWS)})\(", re.M).search(
+            plain, found[begin].start(), found[end].start())
+        if row and not (guard and begin == 0):
+            raise BadRow(_line(plain, row.start()),
+                         f"{row.group(1)} stands within the #{words[begin][0]} of line "
+                         f"{_line(plain, found[begin].start())}, and rows hold whatever is "
+                         "configured; move it out, or make a comment of it")
+    return plain
+
+
+def _line(text: str, at: int) -> int:
+    """The number of the line in which a place is."""
+    return text.count("\n", 0, at) + 1
+
+
 def _squeezed(text: str) -> str:
     """Text with one blank where there were several, but for what is in quotes."""
     return re.sub(r'("(?:\\.|[^"\\\n])*")|\s+', lambda found: found.group(1) or " ", text).strip()
@@ -366,7 +400,7 @@ def _known(plain: str) -> None:
 
 def sources(text: str) -> tuple[Source, ...]:
     """The C files that a contract lists. make reads them too, hence one line alone."""
-    plain = _uncommented(text)
+    plain = _plain(text)
     found: list[Source] = []
     for row in re.finditer(r"^KP_SOURCES\(", plain, re.M):
         line = plain.count("\n", 0, row.start()) + 1
@@ -573,7 +607,7 @@ def _roles(functions: tuple[Function, ...]) -> None:
 
 def read(text: str, pair: str = "") -> Contract:
     """All that the rows of a contract say; every row is looked at."""
-    plain = _uncommented(text)
+    plain = _plain(text)
     _known(plain)
     sources(text)
     consumers = tuple(_end(*row) for row in _rows(plain, "KP_CONSUME"))
