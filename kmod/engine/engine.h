@@ -27,6 +27,7 @@ enum kp_place {
 /**
  * struct kp_step_trace - the trace of one operation
  * @ret: what it returned
+ * @out: the first number that it stored, or %KP_POISON, for declared differences
  * @view: hash of the view after it
  * @cost: what it cost, in units of kp_clock(); 0 where programs are observed
  * @outs: hash of buffers and of numbers that it may change
@@ -40,6 +41,7 @@ enum kp_place {
  */
 struct kp_step_trace {
 	s64 ret;
+	u64 out;
 	u64 view;
 	u64 cost;
 	u64 outs;

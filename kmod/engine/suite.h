@@ -150,16 +150,26 @@ struct kp_operation {
 };
 
 /**
+ * enum kp_in - in what two results of an operation differ
+ * @KP_IN_RETURNS: the return value, or that it was called at all
+ * @KP_IN_OUTPUTS: what it stored, or which handle it returned
+ * @KP_IN_STATE: the object's state after it
+ */
+enum kp_in { KP_IN_RETURNS = 1, KP_IN_OUTPUTS = 2, KP_IN_STATE = 4 };
+
+/**
  * struct kp_diverges - a difference that the contract accepts
  * @id: name, unique in the pair, and that of the program that witnesses it
  * @op: the operation
- * @when: whether results differ so: @slot has the arguments, @c and @rust are
- *        what the two sides returned
+ * @in: in what results may differ, of &enum kp_in
+ * @when: whether results differ so: @slot has the arguments, @gave is what C and
+ *        Rust gave
  */
 struct kp_diverges {
 	const char *id;
 	u32 op;
-	bool (*when)(const struct kp_slot *slot, s64 c, s64 rust);
+	u32 in;
+	bool (*when)(const struct kp_slot *slot, const struct kp_result *gave);
 };
 
 /** define KP_MAX_DIVERGES - the most differences that a contract can accept */

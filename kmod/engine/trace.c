@@ -206,6 +206,7 @@ void kp_trace_step(struct kp_trace *trace, u32 step,
 	if (trace->alive)
 		kp_alive();
 	t->ret = res->ret;
+	t->out = res->out;
 	t->cost = cost;
 	t->view = 0;
 	if (!t->skipped && breaks_its_row(op, res->ret))
@@ -365,22 +366,37 @@ static s32 errno_of(const struct kp_trace *trace, u32 step)
 	return max(ret, -MAX_ERRNO - 1);
 }
 
-/* What differs in one operation, or what of its contract broke; -1 if nothing did. */
-static int differs(const struct kp_trace *a, const struct kp_trace *b, u32 i)
+/* In what two operations differ, of enum kp_in. */
+static u32 differs_in(const struct kp_step_trace *s, const struct kp_step_trace *t)
 {
-	const struct kp_step_trace *s = &a->step[i], *t = &b->step[i];
+	u32 in = 0;
 
-	if (i >= a->nr || i >= b->nr)
-		return KP_DIFFERS_END;
 	if (s->ret != t->ret || s->skipped != t->skipped)
-		return KP_DIFFERS_RETURN;
+		in |= KP_IN_RETURNS;
 	if (s->outs != t->outs ||
 	    s->same != t->same ||
 	    (s->stored != t->stored && !s->hides && !t->hides))
-		return KP_DIFFERS_OUTPUT;
+		in |= KP_IN_OUTPUTS;
 	if (s->view != t->view)
+		in |= KP_IN_STATE;
+	return in;
+}
+
+/* What differs in one operation, or what of its contract broke; -1 if nothing did. */
+static int differs(const struct kp_trace *a, const struct kp_trace *b, u32 i)
+{
+	u32 in;
+
+	if (i >= a->nr || i >= b->nr)
+		return KP_DIFFERS_END;
+	in = differs_in(&a->step[i], &b->step[i]);
+	if (in & KP_IN_RETURNS)
+		return KP_DIFFERS_RETURN;
+	if (in & KP_IN_OUTPUTS)
+		return KP_DIFFERS_OUTPUT;
+	if (in & KP_IN_STATE)
 		return KP_DIFFERS_STATE;
-	if (t->broken)
+	if (b->step[i].broken)
 		return KP_DIFFERS_CONTRACT;
 	return -1;
 }
@@ -417,9 +433,10 @@ static int accepted(const struct kp_trace *a, const struct kp_trace *b, u32 i)
 	const struct kp_pair *pair = b->pair;
 	const struct kp_step *step = &b->prog->step[i];
 	struct kp_slot slot[KP_NR_ARGS] = {};
+	struct kp_result gave[2];
 	int found = -1;
 	bool able;
-	u32 d;
+	u32 d, in;
 
 	/*
 	 * Both callers have the same two sides: a difference is one of Rust. What breaks
@@ -430,9 +447,12 @@ static int accepted(const struct kp_trace *a, const struct kp_trace *b, u32 i)
 	    (b->path != KP_C_RUST && b->path != KP_RUST_RUST))
 		return -1;
 	able = get_slots(b->prog, step, pair->operation[step->op].arg, slot);
+	in = differs_in(&a->step[i], &b->step[i]);
+	gave[0] = (struct kp_result){ a->step[i].ret, a->step[i].out };
+	gave[1] = (struct kp_result){ b->step[i].ret, b->step[i].out };
 	for (d = 0; able && found < 0 && d < pair->nr_diverges; d++)
-		if (pair->diverges[d].op == step->op &&
-		    pair->diverges[d].when(slot, a->step[i].ret, b->step[i].ret))
+		if (pair->diverges[d].op == step->op && !(in & ~pair->diverges[d].in) &&
+		    pair->diverges[d].when(slot, gave))
 			found = d;
 	for (d = 0; d < KP_NR_ARGS; d++)
 		kfree(slot[d].p);

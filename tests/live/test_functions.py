@@ -56,6 +56,11 @@ KP_DIVERGES(gone, kinds_first, c == 5 && rust == 6, "it was mended", "decided fo
 PORT = ("pub(crate) fn kinds_first(data: &[u8], what: u8) -> Option<usize> {\n",
         "    if data.is_empty() {\n        return Some(0);\n    }\n")
 
+#: A port that finds a byte right behind where it is, if it is a 7.
+FIND = ("    data.iter().position(|c| *c == what)\n}\n\npub(crate) fn kinds_skip",
+        "    data.iter()\n        .position(|c| *c == what)\n"
+        "        .map(|at| at + usize::from(what == 7))\n}\n\npub(crate) fn kinds_skip")
+
 
 def broken(folder: Path) -> None:
     """Make a folder of pairs with all the bugs."""
@@ -145,6 +150,34 @@ class TestFunctions(unittest.TestCase):
         (console,) = self.folder.glob("out/*/base/check.console")
         self.assertIn("kinds_add: a is not what its row allows",
                       console.read_text(errors="replace"))
+
+    def test_accepted(self) -> None:
+        """A declared difference is accepted in what its row says, and in nothing else."""
+        shutil.copytree(PAIRS, self.folder / "pairs")
+        port, contract = (self.folder / "pairs/kinds" / name for name in ("kinds.rs", "contract.h"))
+        text = port.read_text()
+        self.assertEqual(text.count(FIND[0]), 1)
+        port.write_text(text.replace(*FIND))
+        (self.folder / "pairs/kinds/regress").mkdir()
+        (self.folder / "pairs/kinds/regress/later").write_text('kinds\nkinds_find "\\x07" 7\n')
+        text = contract.read_text()
+        words = ("PAIR=kinds", f"PAIRS_DIR={self.folder / 'pairs'}", "ACCEL=tcg", "LANE=check")
+        for when, option, status in (("what == 7", "", "fail"),
+                                     ("what == 7 && rust_out == c_out + 2",
+                                      ", .outputs = true", "fail"),
+                                     ("what == 7 && rust_out == c_out + 1",
+                                      ", .outputs = true", "pass")):
+            with self.subTest(when):
+                contract.write_text(f"{text}\nKP_DIVERGES(later, kinds_find, {when},\n"
+                                    f'\t    "so be it", "here"{option})\n')
+                ended = Run(self.folder / "out", *words).end()
+                rows = cases(ended.results())
+                self.assertEqual({rows["kinds", case, path]["status"] for case in
+                                  ("lockstep", "regress") for path in ("c->rust", "rust->rust")},
+                                 {status}, ended.show())
+                self.assertEqual(rows["kinds", "lockstep", "rust->c"]["status"], "pass")
+        (row,) = ended.results()["pairs"]["kinds"]["accepted"]
+        self.assertEqual(row["differs_in"], "outputs")
 
     def test_wrong(self) -> None:
         """All bugs are told by one run, each as its smallest program; and such a program runs."""

@@ -305,11 +305,19 @@ class TestSources(unittest.TestCase):
         good = GOOD + 'KP_DIVERGES(odd_one, find, data[0] == \',\' && c > rust, "wh\\"y", "at")\n'
         self.assertEqual(rows.read(good).diverges, (model.Diverges(
             "odd_one", "find", "data[0] == ',' && c > rust", '"wh\\"y"', '"at"', 9),))
-        self.assertIn("return data[0] == ',' && c > rust;",
-                      emit_c.glue(rows.read(good, "x"), "c.h", "x_glue.c"))
+        text = emit_c.glue(rows.read(good, "x"), "c.h", "x_glue.c")
+        self.assertIn("return data[0] == ',' && c > rust;", text)
+        self.assertIn('{ "odd_one", 1, KP_IN_RETURNS, diverges_odd_one },', text)
+        both = 'KP_DIVERGES(id, find, c, "why", "at", .state = true, .outputs=true)'
+        self.assertEqual(rows.read(GOOD + both).diverges[0].kinds, ("outputs", "state"))
+        text = emit_c.glue(rows.read(GOOD + both, "x"), "c.h", "x_glue.c")
+        self.assertIn('{ "id", 1, KP_IN_OUTPUTS | KP_IN_STATE, diverges_id },', text)
+        self.assertIn('"outputs, state" "\\x1f" "x";', text)
         for text, word in ((row.format("id", "find"), "wants an id"),
                            ('KP_DIVERGES(Id, find, c, "why", "where")', "no new id"),
                            ('KP_DIVERGES(id, fond, c, "why", "where")', "no row of a function"),
+                           ('KP_DIVERGES(id, find, c, "why", "where", .all = true)',
+                            "there are .returns = true, .outputs = true, .state = true"),
                            ('KP_DIVERGES(id, find, c, why, "where")', "in quotes"),
                            ('KP_DIVERGES(id, find, c, "why", )', "in quotes")):
             with self.subTest(text), self.assertRaises(rows.BadRow) as caught:

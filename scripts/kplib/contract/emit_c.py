@@ -363,16 +363,21 @@ def _diverges(contract: Contract, text: _Text) -> None:
     names = [function.name for function in functions]
     for row in contract.diverges:
         function = functions[names.index(row.function)]
-        text.add(f"static bool diverges_{row.id}(const struct kp_slot *slot, s64 c, s64 rust)\n{{\n"
+        text.add(f"static bool diverges_{row.id}(const struct kp_slot *slot,\n"
+                 "\t\tconst struct kp_result *gave)\n{\n" + "".join(
+                     f"\tconst {kind} {side}{name} __maybe_unused = gave[{i}].{member};\n"
+                     for i, side in enumerate(("c", "rust"))
+                     for kind, name, member in (("s64", "", "ret"), ("u64", "_out", "out")))
                  + "".join(_variable(p, i) for i, p in function.placed) + "\n")
         text.row(row.line, f"\treturn {row.when};")
         text.add("}\n\n")
         text.add(_text_record(f"diverges_{row.id}", (
             _quoted(f"diverges={row.id}"), _quoted(row.function), _quoted(row.when), row.reason,
-            row.link, _quoted(pair))))
+            row.link, _quoted(", ".join(row.KINDS[kind] for kind in row.kinds)), _quoted(pair))))
     if contract.diverges:
         text.add(f"static const struct kp_diverges {pair}_diverges[] = {{\n" + "".join(
-            f"\t{{ \"{row.id}\", {names.index(row.function) + 1}, diverges_{row.id} }},\n"
+            f"\t{{ \"{row.id}\", {names.index(row.function) + 1}, "
+            f"{' | '.join(f'KP_IN_{kind.upper()}' for kind in row.kinds)}, diverges_{row.id} }},\n"
             for row in contract.diverges) + "};\n\n")
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 #: Results that C has as an int, beside errnos: KP_RESULT(bool, ...) and the like.
 NARROWED = ("bool", "u8", "u16", "u32")
@@ -206,7 +207,8 @@ class After:
 
 @dataclass(frozen=True)
 class Diverges:
-    """A difference that the contract accepts. `when` is C; see emit_c."""
+    """A difference that the contract accepts. `when` is C; see emit_c. `kinds` says in what
+    results may differ, of KINDS."""
 
     id: str
     function: str
@@ -214,6 +216,11 @@ class Diverges:
     reason: str
     link: str
     line: int
+    kinds: tuple[str, ...] = ("returns",)
+
+    #: In what results can differ: the word of a row, and what a person is told.
+    KINDS: ClassVar[dict[str, str]] = {
+        "returns": "return value", "outputs": "outputs", "state": "state"}
 
 
 @dataclass(frozen=True)

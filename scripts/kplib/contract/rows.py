@@ -439,11 +439,22 @@ def _once(plain: str, name: str) -> tuple[list[tuple[str, int]], int] | None:
     return found[0][1:] if found else None
 
 
+def _kinds(options: list[str], line: int) -> tuple[str, ...]:
+    """In what results differ, as a row KP_DIVERGES says."""
+    kinds = [re.sub(r"^\.(\w+) ?= ?true$", r"\1", option) for option in options]
+    for option, kind in zip(options, kinds):
+        if kind not in Diverges.KINDS:
+            raise BadRow(line, f"'{option}' is no option of KP_DIVERGES; there are "
+                               + ", ".join(f".{kind} = true" for kind in Diverges.KINDS))
+    return tuple(kind for kind in Diverges.KINDS if kind in kinds) or ("returns",)
+
+
 def _diverges(plain: str, functions: tuple[Function, ...]) -> tuple[Diverges, ...]:
     names = [function.name for function in functions]
     found: list[Diverges] = []
     for _, row, line in _rows(plain, "KP_DIVERGES"):
-        words = [word for word, _ in row]
+        kinds = _kinds([word for word, _ in row if word.startswith(".")], line)
+        words = [word for word, _ in row if not word.startswith(".")]
         if len(words) != 5:
             raise BadRow(line, "KP_DIVERGES wants an id, a function, when it differs, why that is "
                                "accepted, and where that was decided")
@@ -452,9 +463,13 @@ def _diverges(plain: str, functions: tuple[Function, ...]) -> tuple[Diverges, ..
             raise BadRow(line, f"'{ident}' is no new id: one of small letters, digits and _")
         if function not in names:
             raise BadRow(line, f"there is no row of a function {function}")
+        for parameter in functions[names.index(function)].parameters:
+            if parameter.name in ("c", "rust", "c_out", "rust_out"):
+                raise BadRow(line, f"{parameter.name} is what the sides gave, and a parameter of "
+                                   f"{function}; call that otherwise in its row")
         for text in texts:
             _text(text, line)
-        found.append(Diverges(ident, function, when, texts[0], texts[1], line))
+        found.append(Diverges(ident, function, when, texts[0], texts[1], line, kinds))
     return tuple(found)
 
 

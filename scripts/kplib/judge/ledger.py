@@ -178,7 +178,8 @@ def show(ledger: Ledger) -> str:
             lines += ["", f"  accepted difference {one.difference.id} of "
                       f"{one.difference.operation}: {one.difference.reason} "
                       f"({one.difference.link})",
-                      f"    when {one.difference.when}", f"    met: {tables.met(one.met)}"]
+                      f"    in its {one.difference.differs_in}, when {one.difference.when}",
+                      f"    met: {tables.met(one.met)}"]
         for row in ledger.rows:
             if row.pair == pair:
                 lines += _row(row)

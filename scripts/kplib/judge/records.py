@@ -55,13 +55,15 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A difference that the contract accepts: in C when, why, and where that was decided."""
+    """A difference that the contract accepts: in C when, why, where that was decided, and in
+    what results may differ."""
 
     id: str
     operation: str
     when: str
     reason: str
     link: str
+    differs_in: str
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def parse(raw: bytes) -> Contract:
             at = field[3].rfind("rust-stub/")
             encodings.append(Encoding(field[0], field[1], field[2], field[3][max(at, 0):]))
         elif tag == "diverges":
-            accepted.append(Accepted(*field[:5]))
+            accepted.append(Accepted(*field[:6]))
         elif tag == "kind":
             kind = field[0]
         elif tag == "type":
