@@ -226,6 +226,25 @@ class TestTold(unittest.TestCase):
         self.assertEqual(self.said(log), [
             "contract.h:2: error: the row of bits does not fit its C prototype"])
 
+    def test_names(self) -> None:
+        """A function that the kernel has too, otherwise, is told once for both compilers."""
+        at = f"{self.pair.contract}:1:14"
+        for what, log in (
+                ("function", f"{at}: error: conflicting types for 'bits'\n    7 | unsigned int "
+                 "bits(u32 value);\n      |              ^\n/k/include/linux/a.h:9:24: note: "
+                 "previous declaration is here\n"),
+                ("function", f"{at}: error: conflicting types for \u2018bits\u2019; have \u2018u32"
+                 "\u2019\n/k/include/linux/a.h:9:24: note: previous declaration of "
+                 "\u2018bits\u2019\n"),
+                ("macro", f"{at}: error: expected identifier or '('\n    7 | unsigned int bits\n"
+                 "      |              ^\n/k/include/linux/a.h:9:26: note: expanded from macro "
+                 "'bits'\n  511 | #define bits(a)\n")):
+            self.assertEqual(self.said(log + log), [
+                f"contract.h:2: error: the kernel has a {what} bits that is not this one "
+                "(/k/include/linux/a.h:9); call this one otherwise"])
+            self.assertEqual(self.said(log.replace("bits", "odds")), [])
+            self.assertEqual(self.said(log.replace(str(self.pair.contract), "/k/b.h")), [])
+
     def test_modpost(self) -> None:
         """Both of its forms; other pairs' symbols are not this one's."""
         for log in ("ERROR: modpost: kparity_bits.ko: symbol 'bits' undefined!\n",

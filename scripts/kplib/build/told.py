@@ -96,6 +96,26 @@ def _of_object(pair: Pair, log: str) -> Iterator[str]:
                f"Caller<I: Interface>, with a field {with_role.option('role')}")
 
 
+def _of_names(pair: Pair, log: str) -> Iterator[str]:
+    """Lines on functions that are called as something of the kernel's, which is another one."""
+    try:
+        functions = {f.name: f for f in rows.read(pair.read(), pair.name).functions}
+    except rows.BadRow:
+        return
+    own = "|".join(re.escape(str(path)) for path in (pair.contract, pair.c))
+    for what, found in (
+            ("function", re.findall(
+                rf"^(?:{own}):\d+:\d+: error: conflicting types for ['\u2018](\w+)['\u2019]"
+                r"[^\n]*\n(?:[ \t][^\n]*\n)*(\S+:\d+):\d+: note: previous", log, re.M)),
+            ("macro", ((name, at) for at, name in re.findall(
+                rf"^(?:{own}):\d+:\d+: error: [^\n]*\n(?:[ \t][^\n]*\n)*(\S+:\d+):\d+: note: "
+                r"(?:expanded from|in definition of) macro ['\u2018](\w+)['\u2019]", log, re.M)))):
+        for name, at in found:
+            if name in functions:
+                yield (f"{short(pair.contract)}:{functions[name].line}: error: the kernel has a "
+                       f"{what} {name} that is not this one ({at}); call this one otherwise")
+
+
 def _use(pair: Pair, name: str) -> str:
     """Where a pair uses a function of C's: in its row, or in its C side."""
     for path in (pair.contract, pair.c):
@@ -133,6 +153,7 @@ def own_lines(build: Path, pairs: list[Pair], log: str,
     """Lines for what failed, in the form of a compiler's; none for what points right by itself."""
     found: list[str] = []
     for pair in pairs:
+        found += _of_names(pair, log)
         try:
             root = (build / f"rust-stub/{pair.name}_root.rs").read_text(errors="replace")
             found += _of_rust(pair, log, root, pair.port.read_text(errors="replace"))
