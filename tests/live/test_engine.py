@@ -11,7 +11,8 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from kplib.judge import ktap, tables
+from kplib.configure.lanes import PATHS
+from kplib.judge import ktap
 from kplib.selftest import selftest
 
 from .live import Ended, Run, cases, needs_kernel
@@ -88,11 +89,11 @@ class TestEngine(unittest.TestCase):
 
     def test_costs(self) -> None:
         """Thousands of distinct costs are a table as any other."""
-        for path in tables.PATHS:
+        for path in PATHS:
             self.assertEqual(self.rows["ring_insn", "insn", path]["status"], ktap.PASS,
                              self.ended.show())
         push = self.found["pairs"]["ring"]["instructions"]["push"]
-        self.assertEqual({push[path]["n"] for path in tables.PATHS}, {push["c->c"]["n"]})
+        self.assertEqual({push[path]["n"] for path in PATHS}, {push["c->c"]["n"]})
         self.assertGreater(push["c->c"]["max"] - push["c->c"]["min"], 2000)
 
     def test_status(self) -> None:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kplib.configure.lanes import PATHS
 from kplib.judge import ktap
-from kplib.judge.tables import PATHS
 from kplib.selftest import selftest
 
 from .live import TOP, Ended, LiveTest, Run, cases, needs, needs_kernel

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from kplib.common.errors import EnvironmentFailed
 from kplib.configure import pairs
+from kplib.configure.lanes import PATHS
 from kplib.judge import compile_fail, dwarf, ledger, records, unsafety
-from kplib.judge.tables import PATHS
 
 RAW = ("operation=push\x1fANY\x1fnone\x1fKP_ERRNOS(-ENOSPC, -ENOMEM)\x1fcopied\x1funchanged"
        "\x1fring\0"

@@ -28,7 +28,7 @@ from kplib.common import proc
 from kplib.common.errors import GuestLost
 from kplib.configure import pairs as places
 from kplib.configure import request, variants
-from kplib.configure.lanes import CHECK, INSN, Lane
+from kplib.configure.lanes import CHECK, INSN, PATHS, Lane
 from kplib.judge import ktap, results, tables, verdicts
 
 #: Seconds. An actor says something each few milliseconds.
@@ -560,7 +560,7 @@ class TestLanes(unittest.TestCase):
         self.lane = INSN
         lane = self.run_lane("ring", deeds=[{"at": "ring insn c->rust", "do": "hang"}],
                              tables={"ring/cost": "".join(f"{p} noop 1 5\n{p} push 3 5\n" for p in
-                                                          tables.PATHS if p != "c->rust")})
+                                                          PATHS if p != "c->rust")})
         self.only_lost(lane, ("ring_insn", "insn", "c->rust"))
         self.assertEqual(self.found.pairs["ring"].costs["push"]["rust->c"].mean, 2.0)
 

@@ -14,7 +14,7 @@ from unittest import mock
 
 from kplib.common.errors import EnvironmentFailed, Failed, KparityError, Refused
 from kplib.configure import lanes, request, variants
-from kplib.judge import compile_fail, ktap, ledger, records, results, tables
+from kplib.judge import compile_fail, ktap, ledger, records, results
 from kplib.boot.laneresult import Answers, CaseId, LaneResult
 from kplib.report import files, terminal
 from kplib.selftest import schema
@@ -35,10 +35,10 @@ def pair(failed: dict[tuple[str, str], tuple[str, ...]] | None = None,
          skipped: str = "") -> dict[str, Any]:
     """A pair of results.json with two cases, in which some paths failed."""
     costs = {path: {"n": 1, "min": 1, "p50": 1, "p99": 1, "max": 1, "total": 1, "mean": mean,
-                    "ratio": mean / 10} for path, mean in zip(tables.PATHS, (10, 12, 15, 11))}
+                    "ratio": mean / 10} for path, mean in zip(lanes.PATHS, (10, 12, 15, 11))}
     rows = []
     for case in ("lockstep", "layout"):
-        for path in tables.PATHS:
+        for path in lanes.PATHS:
             log = (failed or {}).get((case, path))
             status = "skip" if skipped == case else "fail" if log else "pass"
             rows.append({"suite": "x", "case": case, "path": path, "status": status,
@@ -278,7 +278,7 @@ class TestFiles(unittest.TestCase):
         data = Path(__file__).parent / "data/ktap"
         given = LaneResult(lanes.CHECK.on("tcg", KVM))
         given.planned["ring"] = [CaseId("ring", case, path) for case in ("lockstep", "invariants")
-                                 for path in tables.PATHS]
+                                 for path in lanes.PATHS]
         invariants = "full\terrors\t1\t1\t1\t1\tlockstep\n"
         given.take("ring", Answers((data / "fail.ktap").read_text(), invariants, {},
                                    json.dumps(LINE) + "\n"))

@@ -83,7 +83,7 @@ class TestJudging(unittest.TestCase):
         self.setup = mock.Mock(kernel=self.kernel, **{"request.pairs_dir": None})
         self.lane = LaneResult(lanes.CHECK)
         self.lane.planned["ring"] = [at(case, path) for case in ("lockstep", "spsc")
-                                     for path in tables.PATHS]
+                                     for path in lanes.PATHS]
         self.lane.take("ring", Answers("given", "", {}))
 
     def judge(self, passed: dict[tuple[str, str], str]) -> dict[tuple[str, str], ktap.Verdict]:

@@ -28,13 +28,11 @@ from kplib.boot.session import Session
 from kplib.build.modules import Modules
 from kplib.build.setup import Setup
 from kplib.common.errors import EnvironmentFailed, GuestLost
-from kplib.configure.lanes import Lane
+from kplib.configure.lanes import PATHS, Lane
 
 
 #: Cases whose programs PROGRAM= runs in the same way, and how many losses are made small.
 REPLAYED, REDUCED_MAX = ("lockstep", "regress"), 3
-#: Caller and side, as the engine names paths (kp_path_name).
-PATHS = ("c->c", "c->rust", "rust->c", "rust->rust")
 
 
 class Keeper(Protocol):

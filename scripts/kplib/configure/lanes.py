@@ -5,6 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+#: Caller and side, as the engine names paths (kp_path_name), and the one that others are held
+#: against.
+PATHS = ("c->c", "c->rust", "rust->c", "rust->rust")
+REFERENCE = PATHS[0]
+
 
 @dataclass(frozen=True)
 class Lane:

@@ -6,6 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+#: What a promise can be about.
+CATEGORIES = ("ownership", "lifetime", "concurrency", "errors", "context", "layout",
+              "compatibility")
 #: Results that C has as an int, beside errnos: KP_RESULT(bool, ...) and the like.
 NARROWED = ("bool", "u8", "u16", "u32")
 #: The source tree of the kernel in use, as KP_SOURCES names it.

@@ -64,8 +64,9 @@ import difflib
 import re
 from dataclasses import replace
 
-from kplib.contract.model import (SRCTREE, After, Contract, Diverges, Function, Handle, Invariant,
-                                  Module, Object, Parameter, Returns, Shared, Source)
+from kplib.contract.model import (CATEGORIES, SRCTREE, After, Contract, Diverges, Function,
+                                  Handle, Invariant, Module, Object, Parameter, Returns, Shared,
+                                  Source)
 
 CONTEXTS = ("ANY", "ATOMIC", "PROCESS", "SLEEPS")
 #: Each kind of parameter: how many words stand before its options.
@@ -91,8 +92,6 @@ ROWS = ("KP_FUNCTION", "KP_METHOD", "KP_DIVERGES", "KP_SOURCES", "KP_OBJECT", "K
 #: Options of a row of an operation, behind its parameters; those of _WORDS are text.
 ROW_OPTIONS = ("weight", "role", "locks", "owns", "on_error")
 _WORDS = ("locks", "owns", "on_error")
-CATEGORIES = ("ownership", "lifetime", "concurrency", "errors", "context", "layout",
-              "compatibility")
 #: As many arguments as the engine takes (KP_NR_ARGS).
 ARGS_MAX = 6
 

@@ -21,11 +21,11 @@ from kplib.build import told
 from kplib.build.setup import Setup
 from kplib.common import cache, ui
 from kplib.configure import pairs as places
-from kplib.configure.lanes import user_suite
+from kplib.configure.lanes import REFERENCE, user_suite
 from kplib.judge import diagnostics, ktap, records, verdicts
 from kplib.judge.ledger import Ledger
 from kplib.judge.results import ArchResult
-from kplib.judge.tables import REFERENCE, Difference
+from kplib.judge.tables import Difference
 
 #: The case that tells of a contract's records; no guest runs it.
 LEDGER = "contract"

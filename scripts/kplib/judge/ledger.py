@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from kplib.build import modules
+from kplib.configure.lanes import PATHS
 from kplib.configure.pairs import Pair, files, short
+from kplib.contract import model
 from kplib.judge import compile_fail, ktap, records, results, tables
 
 
@@ -32,7 +34,7 @@ class Row:
     def gaps(self) -> list[str]:
         """What is missing."""
         found = []
-        if self.promise.category not in records.CATEGORIES:
+        if self.promise.category not in model.CATEGORIES:
             found.append(f"category {self.promise.category} is unknown")
         if not self.promise.text:
             found.append("no statement")
@@ -47,7 +49,7 @@ class Row:
                 found.append(f"{encoding.where}: no text")
         if any(e.how == "type" for e in self.encodings) and not self.misuse:
             found.append("encoded as type, but no compile-fail test proves it")
-        found += [f"never judged on {path}" for path in tables.PATHS if not self.judged.get(path)]
+        found += [f"never judged on {path}" for path in PATHS if not self.judged.get(path)]
         if not self.cases:
             found.append("no case judged it")
         return found
@@ -154,7 +156,7 @@ def build(built: modules.Modules, found: dict[str, results.PairResult],
 
 def _row(row: Row) -> list[str]:
     """An invariant on a terminal."""
-    counts = ", ".join(f"{p} {row.judged.get(p, 0)}" for p in tables.PATHS)
+    counts = ", ".join(f"{p} {row.judged.get(p, 0)}" for p in PATHS)
     lines = ["", f"  {row.promise.id} ({row.promise.category}): {row.promise.text}",
              f"    c     {row.promise.keeps}"]
     if row.promise.then:
@@ -183,7 +185,7 @@ def show(ledger: Ledger) -> str:
         for row in ledger.rows:
             if row.pair == pair:
                 lines += _row(row)
-    totals = {c: sum(r.promise.category == c for r in ledger.rows) for c in records.CATEGORIES}
+    totals = {c: sum(r.promise.category == c for r in ledger.rows) for c in model.CATEGORIES}
     lines += ["", f"{len(ledger.rows)} invariants: "
               + ", ".join(f"{n} {c}" for c, n in totals.items())]
     return "\n".join(lines)

@@ -14,8 +14,6 @@ from pathlib import Path
 from kplib.common.errors import EnvironmentFailed
 
 SECTION = b".kparity"
-CATEGORIES = ("ownership", "lifetime", "concurrency", "errors", "context", "layout",
-              "compatibility")
 HOWS = ("type", "checked", "unsafe")
 
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kplib.common import ui
+from kplib.configure.lanes import PATHS, REFERENCE
 
-PATHS = ("c->c", "c->rust", "rust->c", "rust->rust")
-REFERENCE = PATHS[0]
 NOOP = "noop"
 #: In what a path can differ from c->c (kmod/engine/failures.c).
 DIFFERS = ("create", "return", "output", "state", "contract", "end")

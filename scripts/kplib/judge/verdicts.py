@@ -10,9 +10,8 @@ from kplib.boot import stacks
 from kplib.boot.console import Report
 from kplib.boot.laneresult import CaseId, LaneResult, Loss
 from kplib.build.kernel import Kernel
-from kplib.configure.lanes import user_suite
+from kplib.configure.lanes import PATHS, REFERENCE, user_suite
 from kplib.judge import ktap
-from kplib.judge.tables import PATHS, REFERENCE
 
 #: How many reports of the kernel a case and path shows.
 REPORTS = 4

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from kplib.common.errors import FAILED, KparityError
-from kplib.configure.lanes import user_suite
+from kplib.configure.lanes import PATHS, user_suite
 from kplib.judge import ktap
 from kplib.judge.results import ArchResult, PairResult
-from kplib.judge.tables import NOOP, PATHS, Cost, geometric_mean, met
+from kplib.judge.tables import NOOP, Cost, geometric_mean, met
 from kplib.report import files
 
 _COLOUR = {ktap.PASS: "32", ktap.FAIL: "31", ktap.ERROR: "31", ktap.SKIP: "33"}
