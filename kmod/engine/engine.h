@@ -433,6 +433,7 @@ kp_stats_count(struct kp_stats *stats, enum kp_path_id path, u32 invariant)
 }
 
 void kp_outcome(const struct kp_pair *pair, enum kp_path_id path, u32 op, s64 ret);
+void kp_outcome_created(const struct kp_pair *pair, enum kp_path_id path, int err);
 int kp_stats_cost(const struct kp_pair *pair, const struct kp_cost *cost);
 
 /* cases.c, insn.c: the KUnit cases every pair has */

@@ -50,12 +50,18 @@ void *kp_create(const struct kp_pair *pair, enum kp_path_id path, const u64 *par
 	struct kp_holder *holder;
 	void *obj;
 
-	if (!pair->nr_handles)
-		return driver->create ? driver->create(param) : NULL;
+	if (!driver->create)
+		return NULL;
+	if (!pair->nr_handles) {
+		obj = driver->create(param);
+		kp_outcome_created(pair, path, PTR_ERR_OR_ZERO(obj));
+		return obj;
+	}
 	holder = kzalloc_obj(*holder);
 	if (!holder)
 		return ERR_PTR(-ENOMEM);
 	obj = driver->create(param);
+	kp_outcome_created(pair, path, PTR_ERR_OR_ZERO(obj));
 	if (IS_ERR(obj)) {
 		kfree(holder);
 		return obj;

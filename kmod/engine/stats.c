@@ -3,11 +3,13 @@
  * Which invariant was put to the test where and how often, and what operations
  * have cost.
  */
+#include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/err.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
+#include <linux/seq_buf.h>
 #include <linux/slab.h>
 #include "engine.h"
 
@@ -36,87 +38,114 @@ void kp_stats_enter(const struct kp_pair *pair, const char *name)
 #define OUTCOME_NONE	BIT(1)
 #define OUTCOME_ERRNO	2
 
+/* What a call has come to, as one of these bits; 0 for what its row does not list. */
+static u32 outcome_of(const struct kp_operation *op, s64 ret)
+{
+	u32 i;
+
+	switch (op->returns) {
+	case KP_RET_BOOL:
+		return ret ? OUTCOME_GOOD : OUTCOME_NONE;
+	case KP_RET_OFFSET:
+		return ret >= 0 ? OUTCOME_GOOD : OUTCOME_NONE;
+	case KP_RET_RESULT:
+		if (ret >= 0)
+			return OUTCOME_GOOD;
+		for (i = 0; op->errnos[i] && i < 32 - OUTCOME_ERRNO; i++)
+			if (op->errnos[i] == ret)
+				return BIT(OUTCOME_ERRNO + i);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* Threads of a case come here at the same time: nearly always with what has been seen. */
+static void note(atomic_t *seen, u32 outcome)
+{
+	if (outcome & ~atomic_read(seen))
+		atomic_or(outcome, seen);
+}
+
 /**
  * kp_outcome() - an operation was called
  * @pair: the pair
  * @path: on this path
  * @op: the operation's number
  * @ret: what it returned
+ *
+ * Context: any.
  */
 void kp_outcome(const struct kp_pair *pair, enum kp_path_id path, u32 op, s64 ret)
 {
-	u32 i, *seen = &pair->stats->outcome[op][path];
-	const int *e = pair->operation[op].errnos;
-
-	switch (pair->operation[op].returns) {
-	case KP_RET_BOOL:
-		*seen |= ret ? OUTCOME_GOOD : OUTCOME_NONE;
-		return;
-	case KP_RET_OFFSET:
-		*seen |= ret >= 0 ? OUTCOME_GOOD : OUTCOME_NONE;
-		return;
-	case KP_RET_RESULT:
-		if (ret >= 0) {
-			*seen |= OUTCOME_GOOD;
-			return;
-		}
-		for (i = 0; e[i] && i < 32 - OUTCOME_ERRNO; i++)
-			if (e[i] == ret)
-				break;
-		if (e[i] && i < 32 - OUTCOME_ERRNO)
-			*seen |= BIT(OUTCOME_ERRNO + i);
-		return;
-	default:
-		return;
-	}
-}
-
-/* Fail with an outcome that no call of an operation has come to. */
-static void missing(struct kunit *test, const struct kp_path_param *p, u32 op,
-		    const char *what)
-{
-	KUNIT_FAIL(test, "%s: never %s on %s in %u programs of %u steps; see its row",
-		   p->pair->operation[op].name, what, kp_path_name[p->id],
-		   kp_programs, kp_steps);
+	note(&pair->stats->outcome[op][path], outcome_of(&pair->operation[op], ret));
 }
 
 /**
- * kp_case_outcomes() - each way for an operation to end has been met
- * @test: its parameter is the path
+ * kp_outcome_created() - an object was to be made
+ * @pair: the pair
+ * @path: on this path
+ * @err: errno of its creation, or 0
  *
- * An errno that no call gave was compared with nothing, and nor was what a function
- * does if it only ever fails. Runs behind lockstep.
+ * Context: any.
  */
-void kp_case_outcomes(struct kunit *test)
+void kp_outcome_created(const struct kp_pair *pair, enum kp_path_id path, int err)
+{
+	note(&pair->stats->created[path], outcome_of(&pair->creation, err));
+}
+
+/* Fail with all outcomes that no call of an operation has come to. */
+static void judge_outcomes(struct kunit *test, const struct kp_operation *op, u32 seen)
 {
 	static const char *const good[] = {
 		[KP_RET_RESULT] = "succeeded", [KP_RET_BOOL] = "true",
 		[KP_RET_OFFSET] = "a place",
 	};
 	const struct kp_path_param *p = test->param_value;
-	char name[24];
-	u32 op, i, seen;
+	char never[200];
+	struct seq_buf s;
+	u32 i;
 
-	for (op = 1; op < p->pair->nr_ops; op++) {
-		enum kp_returns returns = p->pair->operation[op].returns;
-		const int *e = p->pair->operation[op].errnos;
+	if (op->returns != KP_RET_RESULT && op->returns != KP_RET_BOOL &&
+	    op->returns != KP_RET_OFFSET)
+		return;
+	seq_buf_init(&s, never, sizeof(never));
+	if (!(seen & OUTCOME_GOOD))
+		seq_buf_printf(&s, ", %s", good[op->returns]);
+	if (op->returns != KP_RET_RESULT && !(seen & OUTCOME_NONE))
+		seq_buf_puts(&s, op->returns == KP_RET_BOOL ? ", false" : ", none");
+	for (i = 0; op->returns == KP_RET_RESULT && op->errnos[i] &&
+	     i < 32 - OUTCOME_ERRNO; i++)
+		if (!(seen & BIT(OUTCOME_ERRNO + i)) && op->errnos[i] != -ENOMEM)
+			seq_buf_printf(&s, ", gave %pe", ERR_PTR(op->errnos[i]));
+	if (seq_buf_used(&s))
+		KUNIT_FAIL(test, "%s: never %s on %s in %u programs of %u steps; see its row",
+			   op->name, seq_buf_str(&s) + 2, kp_path_name[p->id],
+			   kp_programs, kp_steps);
+}
 
-		if (returns != KP_RET_RESULT && returns != KP_RET_BOOL &&
-		    returns != KP_RET_OFFSET)
-			continue;
-		seen = p->pair->stats->outcome[op][p->id];
-		if (!(seen & OUTCOME_GOOD))
-			missing(test, p, op, good[returns]);
-		if (returns != KP_RET_RESULT && !(seen & OUTCOME_NONE))
-			missing(test, p, op, returns == KP_RET_BOOL ? "false" : "none");
-		if (returns != KP_RET_RESULT)
-			continue;
-		for (i = 0; e[i] && i < 32 - OUTCOME_ERRNO; i++) {
-			scnprintf(name, sizeof(name), "gave %pe", ERR_PTR(e[i]));
-			if (!(seen & BIT(OUTCOME_ERRNO + i)))
-				missing(test, p, op, name);
-		}
-	}
+/**
+ * kp_case_outcomes() - each way for an operation to end has been met
+ * @test: its parameter is the path
+ *
+ * An errno that no call gave was compared with nothing, and nor was what an operation
+ * does if it only ever fails. That of memory that is short is left out: no argument
+ * brings it about. Runs behind lockstep and the cases of a pair's own, whose calls
+ * count as well.
+ */
+void kp_case_outcomes(struct kunit *test)
+{
+	const struct kp_path_param *p = test->param_value;
+	const struct kp_pair *pair = p->pair;
+	u32 op;
+
+	if (!pair->stateless)
+		judge_outcomes(test, &pair->creation,
+			       atomic_read(&pair->stats->created[p->id]));
+	for (op = 1; op < pair->nr_ops; op++)
+		if (pair->operation[op].weight)
+			judge_outcomes(test, &pair->operation[op],
+				       atomic_read(&pair->stats->outcome[op][p->id]));
 }
 EXPORT_SYMBOL_GPL(kp_case_outcomes);
 

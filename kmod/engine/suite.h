@@ -343,6 +343,7 @@ struct kp_given {
  * @diverged: how often a difference that the contract accepts was met
  * @outcome: what calls of each operation have come to on each path, as bits: see
  *           kp_outcome()
+ * @created: the same of the creation of objects
  * @cost: the cost table, NULL until the insn suite ran
  * @nr_costs: elements of @cost in use
  * @max_costs: room in @cost
@@ -358,7 +359,8 @@ struct kp_stats {
 	const char *case_name[KP_MAX_CASES];
 	u32 now;
 	u32 diverged[KP_MAX_DIVERGES][KP_NR_PATHS];
-	u32 outcome[KP_MAX_OPS][KP_NR_PATHS];
+	atomic_t outcome[KP_MAX_OPS][KP_NR_PATHS];
+	atomic_t created[KP_NR_PATHS];
 	struct kp_cost *cost;
 	u32 nr_costs;
 	u32 max_costs;
@@ -540,6 +542,7 @@ do {									\
 	__KP_SUITES(pair,						\
 		    KP_ENGINE_CASE(pair, layout)			\
 		    __VA_ARGS__						\
+		    KP_ENGINE_CASE(pair, outcomes)			\
 		    KP_ENGINE_CASE(pair, invariants))
 
 /**
@@ -549,7 +552,7 @@ do {									\
  */
 #define KP_FUNCTION_SUITES(pair, ...)					\
 	static_assert(!pair##_has_functions);				\
-	__KP_SUITES(pair, KP_ENGINE_CASE(pair, outcomes) __VA_ARGS__)
+	__KP_SUITES(pair, __VA_ARGS__ KP_ENGINE_CASE(pair, outcomes))
 
 #define __KP_SUITES(pair, ...)						\
 static int pair##_param_init(struct kunit *test)			\

@@ -325,6 +325,7 @@ struct kp_result kp_once_with(const struct kp_path_param *p, void *obj, u32 op,
 {
 	struct kp_result res = kp_call_once(p->pair, p->id, obj, op, arg);
 
+	kp_outcome(p->pair, p->id, op, res.ret);
 	if (breaks_its_row(&p->pair->operation[op], res.ret))
 		res.ret = -EIO;
 	return res;
@@ -349,6 +350,7 @@ s64 kp_once_slots(const struct kp_path_param *p, void *obj, u32 op,
 	struct kp_result res = { .out = KP_POISON };
 
 	p->pair->path[p->id]->call[op](kp_object(p->pair, obj), slot, &res);
+	kp_outcome(p->pair, p->id, op, res.ret);
 	if (breaks_its_row(&p->pair->operation[op], res.ret))
 		return -EIO;
 	return res.ret;

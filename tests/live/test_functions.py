@@ -146,6 +146,8 @@ class TestFunctions(unittest.TestCase):
                     "ACCEL=tcg", "LANE=check").end()
         row = cases(ended.results())["kinds", "lockstep", "rust->rust"]
         self.assertEqual(row["status"], "error", ended.show())
+        self.assertEqual(cases(ended.results())["kinds", "outcomes", "rust->rust"]["log"],
+                         ["it looks at what the cases before it have met, and lockstep was lost"])
         self.assertRegex("\n".join(row["log"]), r"panicked at \S*rust-stub/kinds_root.rs:")
         (console,) = self.folder.glob("out/*/base/check.console")
         self.assertIn("kinds_add: a is not what its row allows",

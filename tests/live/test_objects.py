@@ -99,6 +99,21 @@ class TestObjects(Outside):
                                 f"{program} is not in {programs}")
             self.assertEqual(rows["slate", "apart", path]["status"], "pass")
 
+    def test_never_met(self) -> None:
+        """An errno that a row lists and nothing gives is told, but for that of memory."""
+        for old, new in (("slate *, -EINVAL, -ENOMEM)", "slate *, -EINVAL, -ENOMEM, -EPERM)"),
+                         ("KP_RESULT(u32, -ENODATA)", "KP_RESULT(u32, -EIO, -ENODATA, -ENOMEM)")):
+            self.edit("slate/contract.h", old, new)
+        ended = self.kparity("slate", "ACCEL=tcg", "LANE=check")
+        self.assertEqual(ended.status, 1, ended.show())
+        rows = cases(ended.results())
+        self.assertEqual({case for (_, case, _), row in rows.items() if row["status"] == "fail"},
+                         {"outcomes"}, ended.show())
+        for path in ("c->c", "c->rust", "rust->c", "rust->rust"):
+            said = [line.partition(" on ")[0].strip() for line in
+                    rows["slate", "outcomes", path]["log"] if "never" in line]
+            self.assertEqual(said, ["create: never gave -EPERM", "read: never gave -EIO"])
+
     def test_own_case(self) -> None:
         """A bug that no program of one object shows fails in the pair's own case alone."""
         subprocess.run(["git", "apply", "-p1", PAIRS / "slate/mutants/rust-one-kind.patch"],

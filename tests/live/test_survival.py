@@ -305,7 +305,7 @@ class TestSurvival(Misbehaving):
         """A module that kills its guest in no case of its own; the other pair has its verdicts."""
         good = self.good
         other = {("idalloc", case, path): ktap.PASS for path in PATHS for case in (
-            "lockstep", "atomic", "layout", "unique", "invariants")}
+            "lockstep", "atomic", "layout", "unique", "outcomes", "invariants")}
         for name, pairs, boots, left in (
                 ("LOADED", "fault,idalloc", 3, other), ("LOADED", "idalloc,fault", 2, other),
                 ("UNLOADED", "fault,idalloc", 1, {**good, **other})):

@@ -13,6 +13,8 @@ from kplib.build.kernel import Kernel
 from kplib.configure.lanes import PATHS, REFERENCE, user_suite
 from kplib.judge import ktap
 
+#: Cases that look at what those before them have met.
+SUMS_UP = ("outcomes", "invariants")
 #: How many reports of the kernel a case and path shows.
 REPORTS = 4
 #: Calls at the end of a program that a person is shown.
@@ -89,12 +91,12 @@ def of_suite(tree: Path, lane: LaneResult, pair: str, suite: str) -> list[ktap.V
         found["", ""] = ktap.Verdict(
             suite, "", "", ktap.ERROR,
             (lane.not_run.get(pair) or lane.lost or "the guest gave no results",))
-    for _, at in losses:
-        after = found.get(("invariants", at.path))
+    for at, case in ((at, case) for _, at in losses for case in SUMS_UP):
+        after = found.get((case, at.path))
         if after and after.status == ktap.FAIL:
-            found["invariants", at.path] = ktap.Verdict(
-                suite, "invariants", at.path, ktap.ERROR,
-                (f"it looks at what the cases before it have judged, and {at.case} was lost",))
+            found[case, at.path] = ktap.Verdict(
+                suite, case, at.path, ktap.ERROR,
+                (f"it looks at what the cases before it have met, and {at.case} was lost",))
     for loss, at in losses:
         found[at.case, at.path] = ktap.Verdict(
             suite, at.case, at.path, ktap.ERROR,
