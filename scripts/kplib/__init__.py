@@ -2,7 +2,8 @@
 """The way of a run, a folder a stage; each uses those above it in this list alone.
 
 common      errors with their exit status, terminal output, child processes, the cache
-contract    rows.read(); emit_c and emit_rust write what follows from rows (scripts/contract-glue)
+contract    rows.read(); emit_c and emit_rust write what follows from rows (scripts/contract-glue),
+            the latter from rust_over_c, rust_entries and rust_drivers
 configure   request.parse() checks NAME=VALUE words; arches and variants are files in qemu/
 build       toolchain.choose(), kernel.get(), modules.build(): from the cache, or built
 boot        accel.choose(); lanes.run() runs guests until all suites of a lane have run:

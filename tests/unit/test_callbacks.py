@@ -4,7 +4,7 @@
 import unittest
 from pathlib import Path
 
-from kplib.contract import emit_c, emit_rust, rows
+from kplib.contract import emit_c, emit_rust, rows, rust_types
 
 OBJECT = """\
 KP_OBJECT(struct d, struct d_view, d_view)
@@ -70,7 +70,7 @@ class TestCallbacks(unittest.TestCase):
         self.assertIn("port::both::<I>(slot.number(0))", root)
         self.assertNotIn("fn both(&self", root)
         self.assertIn("--allowlist-type=d_fn", "".join(
-            f"--allowlist-type={name}" for name in emit_rust.named_types(
+            f"--allowlist-type={name}" for name in rust_types.named_types(
                 rows.read(OBJECT + CREATE + REST, "d"))))
 
     def test_bad(self) -> None:
