@@ -31,7 +31,7 @@ BUILD_LOG = "kparity-build.log"
 #: What a kernel takes, measured.
 HOW_LONG = "4 to 8 minutes on 2 CPUs"
 #: The same for one that begins as a copy of its variant's: it is as the options are.
-HOW_LONG_MORE = "half a minute on 2 CPUs, 4 to 8 where much depends on these"
+HOW_LONG_MORE = "1 to 2 minutes on 2 CPUs, 4 to 8 where much depends on these"
 #: Options that pairs want beyond a variant's.
 Added = tuple[Option, ...]
 #: Kconfig's first file of a kernel that has options which must be selected.
