@@ -155,7 +155,8 @@ KP_CREATE(device_unit_create, SLEEPS, KP_RESULT(struct device_unit *, -EINVAL, -
 KP_DESTROY(device_unit_destroy, SLEEPS)
 KP_METHOD(device_configure, SLEEPS, KP_ERRNO(-EINVAL, -EBUSY),
 	  KP_STRUCT(struct device_config, config,
-		    KP_NUMBER(u32, capacity, .lo = 1, .hi = 24, .beyond = true),
+		    KP_NUMBER(u32, capacity, .lo = 1, .hi = DEVICE_LIMIT_MAX, .to = 24,
+			      .beyond = true),
 		    KP_NUMBER(u32, reserved, .hi = 0, .beyond = true),
 		    KP_NUMBER(u64, bias)),
 	  .weight = 4, .locks = "takes the outer, then the inner mutex")

@@ -3,6 +3,10 @@
  * Arguments: drawn where implementations part ways. Limits and their neighbours,
  * powers of two, values near those drawn before, named values with a bit flipped;
  * text that is empty, as long as it can be, or an earlier text but for a character.
+ *
+ * Programs that are varied have more: what is near the object's size or near what an
+ * earlier operation gave, limits that are beyond where most values are, bytes of a
+ * structure that are broken in one place or two, or are as many as there may be.
  */
 #include <linux/array_size.h>
 #include <linux/log2.h>
@@ -198,6 +202,12 @@ static u64 draw_named(struct rnd_state *rnd, const struct kp_arg *arg)
 	return kp_of_type(arg, value);
 }
 
+/* Whether an argument of an object's creation says something of what it can hold. */
+static bool has_size(const struct kp_arg *arg)
+{
+	return arg->name && arg->size && !arg->wraps;
+}
+
 /*
  * An integer of an earlier argument of the same operation or of an earlier one, or one
  * that the object is made with: its size, mostly.
@@ -206,7 +216,7 @@ static u64 draw_earlier(struct rnd_state *rnd, const struct kp_pair *pair,
 			const struct kp_program *prog, const u64 *value, u32 a, u32 step)
 {
 	if (pair->creation.arg[0].size && value != prog->param && !die(rnd, 4))
-		return prog->param[pair->creation.arg[1].name ? die(rnd, 2) : 0];
+		return prog->param[has_size(&pair->creation.arg[1]) ? die(rnd, 2) : 0];
 	if (a && die(rnd, 2))
 		return value[die(rnd, a)];
 	return step ? prog->step[die(rnd, step)].arg[die(rnd, KP_NR_ARGS)] : 0;
@@ -227,6 +237,20 @@ static u64 near_square(struct rnd_state *rnd)
 	u64 root = prandom_u32_state(rnd) >> die(rnd, 32);
 
 	return root * root + die(rnd, 3) - 1;
+}
+
+/* An argument with the limits that most of its values have; valid ones only, if @valid. */
+static struct kp_arg usual_part(const struct kp_arg *arg, bool valid)
+{
+	struct kp_arg part = *arg;
+
+	if (arg->from)
+		part.lo = arg->from;
+	if (arg->to)
+		part.hi = arg->to;
+	if (valid)
+		part.beyond = false;
+	return part;
 }
 
 /* An argument that may be anything that its type has room for, and is drawn so. */
@@ -317,6 +341,146 @@ static u64 draw_number(struct rnd_state *rnd, const struct kp_arg *arg,
 	}
 	return in_limits(arg, value) ? value :
 		arg->lo + below(rnd, arg->hi - arg->lo + 1);
+}
+
+/*
+ * An index that wraps within a program: it begins a little before its type ends, or
+ * before half or a part of it does. In each second object it begins at 0.
+ */
+static u64 draw_start(struct rnd_state *rnd, const struct kp_arg *arg)
+{
+	u32 bits = 8 * arg->size, ends[] = { bits, bits, bits - 1, 16, 8 };
+	u32 bit = ends[die(rnd, ARRAY_SIZE(ends))], before = 1 + die(rnd, 1 + die(rnd, 64));
+
+	if (die(rnd, 2))
+		return 0;
+	return kp_of_type(arg, (bit < 64 ? 1ULL << bit : 0) - before);
+}
+
+/* A limit, or its neighbour: of all values, or of those that are usual. */
+static u64 draw_limit(struct rnd_state *rnd, const struct kp_arg *arg)
+{
+	u64 limit[] = { arg->lo, arg->hi, arg->from ?: arg->lo, arg->to ?: arg->hi };
+
+	return limit[die(rnd, ARRAY_SIZE(limit))] + die(rnd, 3) - 1;
+}
+
+/* A value near what the object was made for; @value if it was made for nothing. */
+static u64 near_size(struct rnd_state *rnd, const struct kp_pair *pair,
+		     const struct kp_program *prog, u64 value)
+{
+	u32 a = die(rnd, KP_NR_ARGS);
+
+	if (!has_size(&pair->creation.arg[a]))
+		a = 0;
+	return has_size(&pair->creation.arg[a]) ? prog->param[a] + die(rnd, 3) - 1 : value;
+}
+
+/*
+ * A number of an operation where implementations part ways, in place of @value: see
+ * above. What an operation before it gives is known when that has run.
+ */
+static u64 vary_number(struct rnd_state *rnd, const struct kp_pair *pair,
+		       const struct kp_program *prog, u32 step, u32 a, u64 value)
+{
+	const struct kp_arg *arg = &pair->operation[prog->step[step].op].arg[a];
+	u64 other = value;
+
+	switch (die(rnd, 16)) {
+	case 0:
+		other = near_size(rnd, pair, prog, value);
+		break;
+	case 1:
+		other = draw_limit(rnd, arg);
+		break;
+	case 2:
+		if (!step)
+			break;
+		prog->step[step].after = 1 + die(rnd, min(step, 1 + die(rnd, 64)));
+		prog->step[step].decided = a;
+		prog->step[step].more = (int)die(rnd, 3) - 1;
+		break;
+	}
+	other = kp_of_type(arg, other);
+	return kp_in_range(arg, other) ? other : value;
+}
+
+/*
+ * The edge of an argument with this number, from those that must be refused to those
+ * that are the last ones which must not be. What is too large only by bits that a
+ * smaller type does not have is taken where a number is narrowed.
+ */
+static u64 edge(const struct kp_arg *arg, u32 nr)
+{
+	u64 fits = arg->to ?: arg->hi;
+
+	switch (nr) {
+	case 0:
+		return arg->lo - 1;
+	case 1:
+		return arg->hi + 1;
+	case 2:
+		return arg->hi * 2;
+	case 3:
+		return 0;
+	case 4:
+		return U64_MAX;
+	case 5:
+		return arg->is_signed ? U64_MAX >> 1 : 1ULL << (8 * arg->size - 1);
+	case 6:
+		return fits | 1ULL << 8;
+	case 7:
+		return fits | 1ULL << 16;
+	case 8:
+		return fits | 1ULL << 32;
+	case 9:
+		return (1ULL << (8 * arg->size - 1)) | arg->lo;
+	case 10:
+		return arg->log2 ? 3 * arg->lo : arg->lo + 1;
+	case 11:
+		return arg->log2 ? arg->hi / 2 + 1 : arg->hi / 2;
+	case 12:
+		return arg->log2 ? arg->hi / 2 : arg->hi - 1;
+	case 13:
+		return arg->lo;
+	default:
+		return arg->hi;
+	}
+}
+
+#define EDGES	15
+
+/**
+ * kp_edge() - a value at an edge of an argument
+ * @arg: the argument, a number
+ * @nr: which edge
+ * @value: receives it
+ *
+ * Return: whether there is such an edge; there is none behind the first that is not
+ */
+bool kp_edge(const struct kp_arg *arg, u32 nr, u64 *value)
+{
+	u32 i, n = nr_names(arg);
+	u64 seen;
+
+	if (arg->wraps)
+		return false;
+	if (n) {
+		/* Each name, and then each bit that no name should have. */
+		if (nr >= n && (!arg->beyond || nr >= n + 8 * arg->size))
+			return false;
+		*value = kp_of_type(arg, nr < n ? arg->names[nr].value :
+				    arg->names[0].value ^ 1ULL << (nr - n));
+		return true;
+	}
+	for (i = 0; i < EDGES; i++) {
+		seen = kp_of_type(arg, edge(arg, i));
+		if ((arg->beyond || in_limits(arg, seen)) && !nr--) {
+			*value = seen;
+			return true;
+		}
+	}
+	return false;
 }
 
 /* Without a list: any, and those that mean something to many functions more often. */
@@ -418,6 +582,28 @@ static u32 fill_numeric(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
 	return n < arg->min ? fill_anyhow(rnd, arg, to) : n;
 }
 
+/* As many pieces as there is room for: each drawn, or one and the same. */
+static u32 fill_to_the_end(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
+{
+	u32 nr = 0, len = 0, tries = arg->max, one;
+	const struct kp_part *part;
+	bool same = die(rnd, 2);
+
+	while (arg->parts[nr].at)
+		nr++;
+	one = die(rnd, nr);
+	while (tries-- && len < arg->max) {
+		part = &arg->parts[same ? one : die(rnd, nr)];
+		if (len + part->len > arg->max)
+			continue;
+		memcpy(to + len, part->at, part->len);
+		len += part->len;
+	}
+	while (len < arg->min)
+		to[len++] = draw_byte(rnd, arg);
+	return len;
+}
+
 /* Pieces, and a character between them now and then. */
 static u32 fill_from_parts(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
 {
@@ -440,6 +626,36 @@ static u32 fill_from_parts(struct rnd_state *rnd, const struct kp_arg *arg, u8 *
 	while (len < arg->min)
 		to[len++] = draw_byte(rnd, arg);
 	return len;
+}
+
+/*
+ * Break what was put together of pieces, in one place or two: a length, a type, a
+ * payload. What two faults give says in which order they are looked for.
+ */
+static void break_bytes(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to, u32 len)
+{
+	u32 faults = die(rnd, 4) ? 0 : 1 + die(rnd, 2), at;
+	u8 byte;
+
+	while (len && faults--) {
+		at = die(rnd, 2) ? die(rnd, len) : die(rnd, min(len, 8));
+		switch (die(rnd, 4)) {
+		case 0:
+			byte = to[at] ^ 1 << die(rnd, 8);
+			break;
+		case 1:
+			byte = to[at] + 1;
+			break;
+		case 2:
+			byte = to[at] - 1;
+			break;
+		default:
+			byte = draw_byte(rnd, arg);
+			break;
+		}
+		if (may_have(arg, byte))
+			to[at] = byte;
+	}
 }
 
 /*
@@ -551,13 +767,32 @@ static u64 draw_bytes(struct rnd_state *rnd, const struct kp_arg *arg,
 		len = fill_from(rnd, arg, prog->pool + kp_span_at(near),
 				kp_span_len(near), to);
 	else if (arg->parts && side < (arg->kind == KP_TEXT ? 6 : 7))
-		len = fill_from_parts(rnd, arg, to);
+		len = prog->draw == KP_DRAW_VARIED && !die(rnd, 8) ?
+			fill_to_the_end(rnd, arg, to) : fill_from_parts(rnd, arg, to);
 	else if (side == 6)
 		len = fill_evenly(rnd, arg, to);
 	else
 		len = fill_anyhow(rnd, arg, to);
+	if (prog->draw == KP_DRAW_VARIED && arg->parts && arg->kind != KP_TEXT)
+		break_bytes(rnd, arg, to, len);
 	prog->pool_used += len;
 	return kp_span(at, len);
+}
+
+/* A number, as the program wants it. */
+static u64 draw_value(struct rnd_state *rnd, const struct kp_arg *arg,
+		      const struct kp_program *prog, u64 earlier, u64 span)
+{
+	struct kp_arg part;
+
+	if (arg->wraps)
+		return draw_start(rnd, arg);
+	if (prog->draw == KP_DRAW_LARGE && arg->to && !nr_names(arg) && die(rnd, 4))
+		return arg->hi;
+	if (!arg->from && !arg->to && prog->draw < KP_DRAW_LARGE)
+		return draw_number(rnd, arg, prog, earlier, span);
+	part = usual_part(arg, prog->draw >= KP_DRAW_LARGE);
+	return draw_number(rnd, &part, prog, earlier, span);
 }
 
 /* Three times in four it is simply there. */
@@ -599,15 +834,19 @@ void kp_draw_args(struct rnd_state *rnd, const struct kp_pair *pair,
 
 	for (a = 0; a < KP_NR_ARGS; a++) {
 		value[a] = 0;
-		if (!arg[a].name)
+		/* Programs that costs are counted with begin where production does. */
+		if (!arg[a].name || (arg[a].wraps && prog->draw == KP_DRAW_USUAL))
 			continue;
 		near = arg[a].size || kp_in_pool(&arg[a]) ?
 			earlier_span(rnd, pair, prog, spans, nr, step) : 0;
 		switch (arg[a].kind) {
 		case KP_NUMBER:
 		case KP_INOUT:
-			value[a] = draw_number(rnd, &arg[a], prog, arg[a].size ?
+			value[a] = draw_value(rnd, &arg[a], prog, arg[a].size ?
 				draw_earlier(rnd, pair, prog, value, a, step) : 0, near);
+			if (prog->draw == KP_DRAW_VARIED && value != prog->param &&
+			    arg[a].size && !nr_names(&arg[a]))
+				value[a] = vary_number(rnd, pair, prog, step, a, value[a]);
 			break;
 		case KP_TEXT:
 		case KP_BYTES:

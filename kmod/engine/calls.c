@@ -588,8 +588,10 @@ void kp_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
 		kp_trace_broken(trace, 0, "no memory for user memory");
 	if (take_view(trace, obj))
 		kp_trace_begin(trace);
-	for (i = 0; i < prog->nr_steps; i++)
+	for (i = 0; i < prog->nr_steps; i++) {
+		kp_program_settle(trace, i);
 		call_one(trace, obj, i);
+	}
 }
 
 /**

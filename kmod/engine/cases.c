@@ -114,11 +114,11 @@ static void lockstep(struct kunit *test, const struct kp_path_param *p,
 		     struct kp_program *prog, struct kp_trace *ref,
 		     struct kp_trace *got, struct kp_groups *groups)
 {
+	u32 i, nr = kp_program_count(p->pair);
 	const struct kp_trace *expected;
 	bool unsteady;
-	u32 i;
 
-	for (i = 0; i < kp_programs && !kp_groups_late(groups); i++) {
+	for (i = 0; i < nr && !kp_groups_late(groups); i++) {
 		kp_alive();
 		kp_program_vary(p->pair, prog, i);
 		kp_trace_run(got, p->pair, p->id, prog);
@@ -126,9 +126,8 @@ static void lockstep(struct kunit *test, const struct kp_path_param *p,
 		kp_groups_collect(groups, prog, expected, got, unsteady);
 	}
 	kp_groups_report(groups, test);
-	if (i < kp_programs)
-		kunit_err(test, "  ended after %u of %u programs: they take too long", i,
-			  kp_programs);
+	if (i < nr)
+		kunit_err(test, "  ended after %u of %u programs: they take too long", i, nr);
 }
 
 /**
@@ -142,7 +141,7 @@ static void lockstep(struct kunit *test, const struct kp_path_param *p,
 void kp_case_lockstep(struct kunit *test)
 {
 	const struct kp_path_param *p = test->param_value;
-	u32 steps = kp_program_longest();
+	u32 steps = kp_program_longest(p->pair);
 	struct kp_program *prog = kp_program_alloc(steps);
 	struct kp_trace *ref = kp_trace_alloc(steps, true);
 	struct kp_trace *got = kp_trace_alloc(steps, false);

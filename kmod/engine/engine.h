@@ -306,7 +306,9 @@ void kp_program_free(struct kp_program *prog);
 void kp_program_make(const struct kp_pair *pair, struct kp_program *prog,
 		     u64 seed, u32 index, u32 steps);
 void kp_program_vary(const struct kp_pair *pair, struct kp_program *prog, u32 index);
-u32 kp_program_longest(void);
+u32 kp_program_longest(const struct kp_pair *pair);
+u32 kp_program_count(const struct kp_pair *pair);
+void kp_program_settle(const struct kp_trace *trace, u32 at);
 void kp_program_valid(const struct kp_pair *pair, struct kp_program *prog,
 		      u32 steps);
 
@@ -322,6 +324,7 @@ u64 kp_of_type(const struct kp_arg *arg, u64 value);
 void kp_draw_args(struct rnd_state *rnd, const struct kp_pair *pair,
 		  const struct kp_arg *arg, struct kp_program *prog,
 		  u64 *value, u32 step);
+bool kp_edge(const struct kp_arg *arg, u32 nr, u64 *value);
 
 /* user.c */
 unsigned long kp_user_put(struct kp_user_piece *p, u32 argument, u64 span, u32 shift,

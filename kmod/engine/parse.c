@@ -307,6 +307,9 @@ static void get_params(struct reader *r, const struct kp_pair *pair,
 		refuse(r, "'%s' where the pair's name, %s, begins a program", word,
 		       pair->name);
 	for (a = 0; !r->failed && a < KP_NR_ARGS && pair->creation.arg[a].name; a++) {
+		/* As it is printed: an object that begins where production does. */
+		if (pair->creation.arg[a].wraps && ends_line(r))
+			continue;
 		if (!get_word(r, "= \t\r\n#", word))
 			return;
 		if (strcmp(word, pair->creation.arg[a].name) || *r->at != '=') {

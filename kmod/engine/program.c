@@ -4,8 +4,10 @@
  * program on every machine.
  */
 #include <linux/err.h>
+#include <linux/minmax.h>
 #include <linux/prandom.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/vmalloc.h>
 #include "engine.h"
 
@@ -71,6 +73,7 @@ static void fill(const struct kp_pair *pair, struct kp_program *prog,
 		for (op = 0; pick >= weight[op]; op++)
 			pick -= weight[op];
 		step->op = op;
+		step->after = 0;
 		kp_draw_args(rnd, pair, pair->operation[op].arg, prog, step->arg, i);
 		step->shift = pair->stateless || in_memory(pair->operation[op].arg) ?
 			prandom_u32_state(rnd) % 8 : 0;
@@ -78,7 +81,8 @@ static void fill(const struct kp_pair *pair, struct kp_program *prog,
 }
 
 static void begin(const struct kp_pair *pair, struct kp_program *prog,
-		  struct rnd_state *rnd, u64 seed, u32 index, u32 steps)
+		  struct rnd_state *rnd, u64 seed, u32 index, u32 steps,
+		  enum kp_draw draw)
 {
 	/* 64-bit golden ratio: neighbouring indices must not share a state. */
 	prandom_seed_state(rnd, seed + index * 0x9e3779b97f4a7c15ULL);
@@ -86,6 +90,7 @@ static void begin(const struct kp_pair *pair, struct kp_program *prog,
 	prog->index = index;
 	prog->nr_steps = steps;
 	prog->pool_used = 0;
+	prog->draw = draw;
 	kp_draw_args(rnd, pair, pair->creation.arg, prog, prog->param, 0);
 }
 
@@ -111,25 +116,99 @@ void kp_program_make(const struct kp_pair *pair, struct kp_program *prog,
 	u32 weight[KP_MAX_OPS];
 	struct rnd_state rnd;
 
-	begin(pair, prog, &rnd, seed, index, steps);
+	begin(pair, prog, &rnd, seed, index, steps, KP_DRAW_USUAL);
 	weights(pair, weight);
 	fill(pair, prog, &rnd, weight, 0, steps);
 }
 
-/* Programs of case lockstep: one in 16 is long enough to fill the largest objects. */
+/*
+ * Programs of case lockstep: one in 16 fills the largest object that there can be.
+ * They are as long as that takes, and the others shorter, so that all together have
+ * kp_steps operations each.
+ */
 #define LONG_EVERY	16
-#define LONG_TIMES	6
-/* The others are shorter, so that all together have kp_steps operations each. */
-#define SHORT(steps)	(((steps) * (LONG_EVERY - LONG_TIMES) + LONG_EVERY - 2) / (LONG_EVERY - 1))
+/* What is done to an object before it is filled, and again afterwards. */
+#define SETUP		32
+#define AFTERWARDS	64
+/* Operations of a program that makes an object at an edge of its parameters. */
+#define EDGE_STEPS	16
+
+/* The most that an object of the pair holds, as far as a program can fill it. */
+static u32 largest(const struct kp_pair *pair)
+{
+	const struct kp_arg *arg = pair->creation.arg;
+	u64 most = 0;
+	u32 a;
+
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++)
+		if (arg[a].size && !arg[a].names && !arg[a].wraps)
+			most = max(most, arg[a].to ?: arg[a].hi);
+	return min(most, 4 * kp_steps);
+}
+
+/* Operations that fill such an object: some give a name twice, or are refused. */
+static u32 filling(const struct kp_pair *pair)
+{
+	return largest(pair) + largest(pair) / 16 + AFTERWARDS;
+}
+
+/* Operations of the long program with this number. The first one drains the object. */
+static u32 long_steps(const struct kp_pair *pair, u32 nr)
+{
+	return SETUP + filling(pair) + (nr % 4 ? AFTERWARDS : filling(pair)) + AFTERWARDS;
+}
+
+static u32 short_steps(const struct kp_pair *pair)
+{
+	u32 all = 4 * LONG_EVERY * kp_steps, nr, used = 0;
+
+	if (pair->stateless || pair->nr_ops < 2)
+		return kp_steps;
+	for (nr = 0; nr < 4; nr++)
+		used += long_steps(pair, nr);
+	return max(all - min(used, all), 1) / (4 * (LONG_EVERY - 1)) + 1;
+}
 
 /**
  * kp_program_longest() - the most operations of a program of case lockstep
+ * @pair: the pair
  *
  * Return: their number
  */
-u32 kp_program_longest(void)
+u32 kp_program_longest(const struct kp_pair *pair)
 {
-	return kp_steps * LONG_TIMES;
+	return max3(long_steps(pair, 0), short_steps(pair), EDGE_STEPS);
+}
+
+/* Whether the pair's objects are made with an edge of this number; where, and which. */
+static bool find_edge(const struct kp_pair *pair, u32 nr, u32 *a, u64 *value)
+{
+	const struct kp_arg *arg = pair->creation.arg;
+	u32 of;
+
+	for (*a = 0; *a < KP_NR_ARGS && arg[*a].name; ++*a) {
+		for (of = 0; kp_edge(&arg[*a], of, value); of++)
+			if (!nr--)
+				return true;
+	}
+	return false;
+}
+
+/**
+ * kp_program_count() - how many programs case lockstep has
+ * @pair: the pair
+ *
+ * Return: the parameter programs, and one for each edge of each parameter that
+ *         objects are made with
+ */
+u32 kp_program_count(const struct kp_pair *pair)
+{
+	u32 nr = 0, a;
+	u64 value;
+
+	while (find_edge(pair, nr, &a, &value))
+		nr++;
+	return kp_programs + nr;
 }
 
 /* An operation that programs use, other than the no-op. */
@@ -175,57 +254,224 @@ static void mix(const struct kp_pair *pair, struct rnd_state *rnd, u32 *weight)
 	}
 }
 
+/* Whether an operation says that there is no more room: it is one that fills. */
+static bool fills(const struct kp_operation *op)
+{
+	const int *e;
+
+	for (e = op->errnos; op->weight && *e; e++)
+		if (*e == -ENOSPC)
+			return true;
+	return false;
+}
+
+/* The operation that is behind another one by so many, the no-op left out. */
+static u32 behind(const struct kp_pair *pair, u32 op, u32 nr)
+{
+	u32 tries = pair->nr_ops;
+
+	op = 1 + (op + nr % (pair->nr_ops - 1)) % (pair->nr_ops - 1);
+	while (tries-- && !pair->operation[op].weight)
+		op = 1 + op % (pair->nr_ops - 1);
+	return op;
+}
+
+/*
+ * The operation that a long program fills its object with: each that says when there
+ * is no more room, in turn; where none does, each one.
+ */
+static u32 filler(const struct kp_pair *pair, u32 nr)
+{
+	u32 op, n = 0;
+
+	for (op = 1; op < pair->nr_ops; op++)
+		n += fills(&pair->operation[op]);
+	for (op = 1; n; op = op % (pair->nr_ops - 1) + 1)
+		if (fills(&pair->operation[op]) && !(nr-- % n))
+			return op;
+	return behind(pair, nr % (pair->nr_ops - 1), 0);
+}
+
+/* Make the largest object, do something with it, and then one thing over and over. */
+static void set_up(const struct kp_pair *pair, struct kp_program *prog,
+		   struct rnd_state *rnd, u32 op, u32 try, u32 to)
+{
+	u32 weight[KP_MAX_OPS], index = prog->index, a;
+
+	begin(pair, prog, rnd, kp_seed, index + (try << 16), prog->nr_steps,
+	      KP_DRAW_LARGE);
+	prog->index = index;
+	for (a = 0; a < KP_NR_ARGS && pair->creation.arg[a].name; a++) {
+		const struct kp_arg *arg = &pair->creation.arg[a];
+
+		if (arg->wraps)
+			prog->param[a] = kp_of_type(arg, -(u64)largest(pair) / 2);
+		else if (arg->size && !arg->names)
+			prog->param[a] = arg->to ?: arg->hi;
+	}
+	weights(pair, weight);
+	fill(pair, prog, rnd, weight, 0, SETUP);
+	prog->draw = KP_DRAW_VALID;
+	memset(weight, 0, sizeof(weight));
+	weight[op] = 1;
+	fill(pair, prog, rnd, weight, SETUP, to);
+}
+
+/* What is tried of a setup, and how many are. */
+#define TRIED		32
+#define TRIES		16
+
+/* How many of the first operations behind a setup succeed, on C over C. */
+static u32 room_after(const struct kp_pair *pair, struct kp_program *prog,
+		      struct rnd_state *rnd, u32 op, u32 try)
+{
+	struct kp_trace *trace = kp_trace_alloc(SETUP + TRIED, true);
+	u32 i, n = 0, steps = prog->nr_steps;
+	bool observe = prog->observe;
+
+	if (!trace)
+		return 0;
+	set_up(pair, prog, rnd, op, try, SETUP + TRIED);
+	prog->nr_steps = SETUP + TRIED;
+	prog->observe = false;
+	kp_trace_run(trace, pair, KP_C_C, prog);
+	for (i = SETUP; i < trace->nr; i++)
+		n += trace->step[i].ret >= 0;
+	prog->nr_steps = steps;
+	prog->observe = observe;
+	kp_trace_free(trace);
+	return n;
+}
+
+/*
+ * A setup behind which there is room: objects may have to be told their size, or to be
+ * started, before they take anything. Of some setups, the one after which most goes in.
+ */
+static u32 find_setup(const struct kp_pair *pair, struct kp_program *prog,
+		      struct rnd_state *rnd, u32 op, u32 nr)
+{
+	u32 try, n, best = 0, most = 0;
+
+	if (!fills(&pair->operation[op]))
+		return 0;
+	if (nr < KP_MAX_SETUPS && pair->stats->setup[nr])
+		return pair->stats->setup[nr] - 1;
+	for (try = 0; try < TRIES && most < TRIED; try++) {
+		n = room_after(pair, prog, rnd, op, try);
+		if (n <= most)
+			continue;
+		most = n;
+		best = try;
+	}
+	if (nr < KP_MAX_SETUPS)
+		pair->stats->setup[nr] = best + 1;
+	return best;
+}
+
 /*
  * Fill the largest object that there can be with one operation, and then do with it
- * what the others do: what is one off there shows nowhere else.
+ * what the others do, or take all out again: what is one off there shows nowhere else.
  */
 static void fill_up(const struct kp_pair *pair, struct kp_program *prog,
-		    struct rnd_state *rnd, u32 op)
+		    struct rnd_state *rnd, u32 nr)
 {
-	u32 steps = prog->nr_steps, weight[KP_MAX_OPS], a;
+	u32 full = SETUP + filling(pair), then = prog->nr_steps - AFTERWARDS;
+	u32 op = filler(pair, nr), weight[KP_MAX_OPS] = {};
 
-	for (a = 0; a < KP_NR_ARGS && pair->creation.arg[a].name; a++)
-		if (pair->creation.arg[a].size && !pair->creation.arg[a].names)
-			prog->param[a] = pair->creation.arg[a].hi;
+	set_up(pair, prog, rnd, op, find_setup(pair, prog, rnd, op, nr), full);
+	weight[op] = 1;
+	weight[behind(pair, op, nr)] += 31;
+	fill(pair, prog, rnd, weight, full, then);
+	prog->draw = KP_DRAW_VARIED;
 	weights(pair, weight);
-	weight[op] *= 16;
-	fill(pair, prog, rnd, weight, 0, steps * 4 / 5);
-	mix(pair, rnd, weight);
-	fill(pair, prog, rnd, weight, steps * 4 / 5, steps);
+	fill(pair, prog, rnd, weight, then, prog->nr_steps);
+}
+
+/* Up to three parts, each of a mix that is drawn. */
+static void mixed(const struct kp_pair *pair, struct kp_program *prog,
+		  struct rnd_state *rnd)
+{
+	u32 weight[KP_MAX_OPS], steps = prog->nr_steps, part;
+	u32 parts = 1 + prandom_u32_state(rnd) % 3;
+
+	for (part = 0; part < parts; part++) {
+		mix(pair, rnd, weight);
+		fill(pair, prog, rnd, weight, steps * part / parts,
+		     steps * (part + 1) / parts);
+	}
 }
 
 /**
  * kp_program_vary() - fill a program of case lockstep
  * @pair: whose operations to draw
  * @prog: has room for kp_program_longest() operations
- * @index: which program of the seed
+ * @index: which program of the seed, below kp_program_count()
  *
  * Every fourth has the pair's own mix of operations. The others have up to three
  * parts, each of a mix that is drawn: one part can fill an object, and the next
- * drain it. Long ones fill the largest object with each operation in turn.
+ * drain it. Long ones fill the largest object. The last ones make an object with
+ * each edge of its parameters, most of which are to be refused.
+ *
+ * Context: may sleep.
  */
 void kp_program_vary(const struct kp_pair *pair, struct kp_program *prog, u32 index)
 {
-	bool is_long = index % LONG_EVERY == LONG_EVERY - 1;
-	u32 steps = is_long ? kp_steps * LONG_TIMES : SHORT(kp_steps);
-	u32 weight[KP_MAX_OPS], parts, part;
+	u32 nr = index / LONG_EVERY, steps = short_steps(pair), weight[KP_MAX_OPS], a;
+	bool is_long = index % LONG_EVERY == LONG_EVERY - 1 && !pair->stateless &&
+		pair->nr_ops > 1;
 	struct rnd_state rnd;
+	u64 value;
 
-	if (pair->stateless || index % 4 == 0) {
+	if (index < kp_programs && index % 4 == 0) {
 		kp_program_make(pair, prog, kp_seed, index, steps);
 		return;
 	}
-	begin(pair, prog, &rnd, kp_seed, index, steps);
-	if (is_long && pair->nr_ops > 1) {
-		fill_up(pair, prog, &rnd, 1 + index / LONG_EVERY % (pair->nr_ops - 1));
+	begin(pair, prog, &rnd, kp_seed, index, steps, KP_DRAW_VARIED);
+	if (index >= kp_programs && find_edge(pair, index - kp_programs, &a, &value)) {
+		prog->param[a] = value;
+		prog->nr_steps = EDGE_STEPS;
+		weights(pair, weight);
+		fill(pair, prog, &rnd, weight, 0, EDGE_STEPS);
+	} else if (is_long) {
+		prog->nr_steps = long_steps(pair, nr);
+		fill_up(pair, prog, &rnd, nr);
+	} else if (pair->stateless) {
+		weights(pair, weight);
+		fill(pair, prog, &rnd, weight, 0, steps);
+	} else {
+		mixed(pair, prog, &rnd);
+	}
+}
+
+/**
+ * kp_program_settle() - give an operation the argument that another one decides
+ * @trace: what the operations before it have given
+ * @at: the operation
+ *
+ * An operation can be marked to take a number near what an earlier one gives. That is
+ * known once the first path has run so far: from then on the program has the number
+ * itself, and what is run beside it has the same. It keeps the one that it has where
+ * the other gave none, or one that it may not take.
+ *
+ * Context: any.
+ */
+void kp_program_settle(const struct kp_trace *trace, u32 at)
+{
+	const struct kp_program *prog = trace->prog;
+	struct kp_step *step = &prog->step[at];
+	const struct kp_step_trace *t;
+	const struct kp_arg *arg;
+	u64 gave, value;
+
+	if (likely(!step->after))
 		return;
-	}
-	parts = 1 + prandom_u32_state(&rnd) % 3;
-	for (part = 0; part < parts; part++) {
-		mix(pair, &rnd, weight);
-		fill(pair, prog, &rnd, weight, steps * part / parts,
-		     steps * (part + 1) / parts);
-	}
+	t = &trace->step[at - step->after];
+	step->after = 0;
+	arg = &trace->pair->operation[step->op].arg[step->decided];
+	gave = t->out == KP_POISON ? t->ret : t->out;
+	value = kp_of_type(arg, gave + step->more);
+	if (!t->skipped && t->ret >= 0 && kp_in_range(arg, value))
+		step->arg[step->decided] = value;
 }
 
 /**

@@ -25,7 +25,7 @@ static struct kp_digest *place(const struct kp_pair *pair, u32 index)
 	if (kept.pair != pair) {
 		kp_reference_forget();
 		kept.pair = pair;
-		kept.nr = min(kp_programs, KEPT_MAX);
+		kept.nr = min(kp_program_count(pair), KEPT_MAX);
 		kept.digest = kvcalloc(kept.nr, sizeof(*kept.digest), GFP_KERNEL);
 	}
 	return kept.digest && index < kept.nr ? &kept.digest[index] : NULL;
@@ -52,15 +52,18 @@ const struct kp_trace *kp_reference(const struct kp_trace *got, u32 index,
 				    struct kp_trace *room, bool *unsteady)
 {
 	struct kp_digest *known = place(got->pair, index);
+	bool equal;
 
 	*unsteady = false;
 	if (known && known->seen && !got->broken && same(known, &got->digest, got->path))
 		return NULL;
+	/* With the arguments that @got has decided: see kp_program_settle(). */
 	kp_trace_run(room, got->pair, KP_C_C, got->prog);
-	*unsteady = known && known->seen && !same(known, &room->digest, KP_C_C);
-	if (known && !known->seen)
+	equal = same(&room->digest, &got->digest, got->path);
+	*unsteady = equal && known && known->seen && !same(known, &room->digest, got->path);
+	if (equal && known && !known->seen)
 		*known = room->digest;
-	return !got->broken && same(&room->digest, &got->digest, got->path) ? NULL : room;
+	return equal && !got->broken ? NULL : room;
 }
 
 /**

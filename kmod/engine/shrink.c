@@ -538,16 +538,71 @@ static bool shrink_params(struct shrink *s)
 	return done;
 }
 
-/* Leave out operations; whether any was. */
-static bool shrink_steps(struct shrink *s, struct kp_step *keep)
+/* Whether some operations and the one before them are all the same. */
+static bool same_steps(const struct kp_step *step, u32 at, u32 len)
+{
+	const struct kp_step *first = &step[at - 1];
+	u32 i;
+
+	for (i = at; i < at + len; i++)
+		if (step[i].op != first->op || step[i].shift != first->shift ||
+		    memcmp(step[i].arg, first->arg, sizeof(first->arg)))
+			return false;
+	return true;
+}
+
+/* Make numbers of an operation 0 where they may be; whether any was not. */
+static bool clear_numbers(const struct kp_pair *pair, struct kp_step *step)
+{
+	const struct kp_arg *arg = pair->operation[step->op].arg;
+	bool done = false;
+	u32 a;
+
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
+		if (arg[a].kind != KP_NUMBER || arg[a].names || !step->arg[a] ||
+		    !kp_in_range(&arg[a], 0))
+			continue;
+		step->arg[a] = 0;
+		done = true;
+	}
+	return done;
+}
+
+/*
+ * Make the numbers of as many operations in a row 0 at once as there can be. Of those
+ * that are the same then, one stands for all.
+ */
+static void flatten_numbers(struct shrink *s, struct kp_step *keep)
+{
+	u32 nr = s->prog->nr_steps, n, at, i;
+	bool changed;
+
+	for (n = nr; n > 1 && !s->late; n /= 2) {
+		for (at = 0; at + n <= nr && !s->late; at += n) {
+			memcpy(keep, s->prog->step + at, n * sizeof(*keep));
+			for (i = 0, changed = false; i < n; i++)
+				changed |= clear_numbers(s->pair, &s->prog->step[at + i]);
+			if (changed && !still_fails(s))
+				memcpy(s->prog->step + at, keep, n * sizeof(*keep));
+		}
+	}
+}
+
+/* Leave out operations, at least so many at a time; whether any was. */
+static bool shrink_steps(struct shrink *s, struct kp_step *keep, u32 least)
 {
 	struct kp_program *prog = s->prog;
 	u32 nr = prog->nr_steps, len, at;
 	bool done = false;
 
 	memcpy(keep, prog->step, nr * sizeof(*keep));
-	for (len = max(nr / 2, 1); len && !s->late; len /= 2) {
+	for (len = max(nr / 2, 1); len >= least && len && !s->late; len /= 2) {
 		for (at = 0; at + len <= nr && !s->late;) {
+			/* To leave out one of several that are the same is all one. */
+			if (at && same_steps(keep, at, len)) {
+				at += len;
+				continue;
+			}
 			delete_steps(prog, keep, nr, at, len);
 			if (still_fails(s)) {
 				nr -= len;
@@ -592,9 +647,13 @@ bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
 	bool able = steps && bytes;
 
 	if (able) {
-		shrink_steps(&s, steps);
+		/* What stays long would take long one by one. */
+		shrink_steps(&s, steps, prog->nr_steps / 32);
+		if (prog->nr_steps > ALIKE_MAX)
+			flatten_numbers(&s, steps);
+		shrink_steps(&s, steps, 1);
 		while ((shrink_args(&s, bytes) || shrink_params(&s)) && !s.late)
-			shrink_steps(&s, steps);
+			shrink_steps(&s, steps, 1);
 	}
 	kvfree(bytes);
 	kvfree(steps);

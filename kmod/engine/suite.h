@@ -57,6 +57,9 @@ struct kp_part {
  * @lo: least value
  * @hi: greatest value
  * @log2: the value is a power of two
+ * @from: where most values begin; 0 for @lo
+ * @to: where most values end; 0 for @hi
+ * @wraps: of an object's creation: an index that the object begins with, in test builds
  * @kind: how it is passed
  * @size: bytes of the integer's type; of user memory, those of the type of its size
  * @is_signed: the integer's type is signed, and so are @lo and @hi
@@ -77,7 +80,10 @@ struct kp_arg {
 	const char *name;
 	u64 lo;
 	u64 hi;
+	u64 from;
+	u64 to;
 	bool log2;
+	bool wraps;
 	enum kp_kind kind;
 	u8 size;
 	bool is_signed;
@@ -182,12 +188,28 @@ struct kp_diverges {
  *       bytes this is where they are in the program's @pool, see kp_span(); of a
  *       handle, its number among those that the program can hold.
  * @shift: where its text and bytes lie, in bytes behind a multiple of 8
+ * @after: how many operations before it there is one that decides an argument by what
+ *         it gives; 0 if there is none, or it has: see kp_program_settle()
+ * @decided: that argument
+ * @more: what the argument is more than that
  */
 struct kp_step {
 	u32 op;
 	u64 arg[KP_NR_ARGS];
 	u32 shift;
+	u16 after;
+	u8 decided;
+	s8 more;
 };
+
+/**
+ * enum kp_draw - how the arguments of a program are drawn
+ * @KP_DRAW_USUAL: as the contract says
+ * @KP_DRAW_VARIED: the same, and where implementations part ways: see args.c
+ * @KP_DRAW_LARGE: valid ones, for an object that is as large as it can be
+ * @KP_DRAW_VALID: valid ones alone
+ */
+enum kp_draw { KP_DRAW_USUAL, KP_DRAW_VARIED, KP_DRAW_LARGE, KP_DRAW_VALID };
 
 /**
  * struct kp_program - a sequence of operations for one object
@@ -196,6 +218,7 @@ struct kp_step {
  * @nr_steps: number of elements in @step
  * @observe: take the object's view around each operation; without it only what
  *           each operation costs counts
+ * @draw: how its arguments are drawn
  * @param: how to create the object
  * @step: the operations
  * @pool: the bytes of text and bytes that are arguments
@@ -206,6 +229,7 @@ struct kp_program {
 	u32 index;
 	u32 nr_steps;
 	bool observe;
+	enum kp_draw draw;
 	u64 param[KP_NR_ARGS];
 	struct kp_step *step;
 	u8 *pool;
@@ -289,6 +313,9 @@ struct kp_path_param {
 /** define KP_MAX_OPS - the most operations of a pair, the no-op among them */
 #define KP_MAX_OPS		64
 
+/** define KP_MAX_SETUPS - programs that fill an object and have their setup kept */
+#define KP_MAX_SETUPS		16
+
 /** define KP_MAX_INVARIANTS - the most invariants a pair can have */
 #define KP_MAX_INVARIANTS	32
 
@@ -341,6 +368,7 @@ struct kp_given {
  * @case_name: name of each case's bit
  * @now: bit of the case that runs
  * @diverged: how often a difference that the contract accepts was met
+ * @setup: of programs that fill an object, how each is set up; 0 is not known yet
  * @outcome: what calls of each operation have come to on each path, as bits: see
  *           kp_outcome()
  * @created: the same of the creation of objects
@@ -359,6 +387,7 @@ struct kp_stats {
 	const char *case_name[KP_MAX_CASES];
 	u32 now;
 	u32 diverged[KP_MAX_DIVERGES][KP_NR_PATHS];
+	u8 setup[KP_MAX_SETUPS];
 	atomic_t outcome[KP_MAX_OPS][KP_NR_PATHS];
 	atomic_t created[KP_NR_PATHS];
 	struct kp_cost *cost;

@@ -154,6 +154,8 @@ void kp_print_create(struct seq_buf *s, const struct kp_pair *pair,
 
 	seq_buf_puts(s, pair->name);
 	for (a = 0; a < KP_NR_ARGS && pair->creation.arg[a].name; a++) {
+		if (pair->creation.arg[a].wraps && !param[a])
+			continue;
 		seq_buf_printf(s, " %s=", pair->creation.arg[a].name);
 		print_number(s, &pair->creation.arg[a], param[a]);
 	}

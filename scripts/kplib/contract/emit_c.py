@@ -299,13 +299,18 @@ def _asserts(function: Function, parameter: Parameter) -> list[str]:
     elif parameter.kind in ("KP_NUMBER", "KP_INOUT", "KP_CALLBACK"):
         kind = "u32" if parameter.kind == "KP_CALLBACK" else parameter.type
         holds += [(f"({kind})({value}) == ({value})", f".{name} is of type {kind}")
-                  for name, value in parameter.options if name in ("lo", "hi")]
+                  for name, value in parameter.options
+                  if name in ("lo", "hi", "from", "to")]
         if "log2" in given:
             holds += [(f"({given.get(end, 0)}) > 0 && !(({given.get(end, 0)}) & "
                        f"(({given.get(end, 0)}) - 1))", f".{end} is a power of two, as .log2 says")
                       for end in ("lo", "hi")]
         if {"lo", "hi"} <= set(given):
             holds += [(f"({given['lo']}) <= ({given['hi']})", ".lo is at most .hi")]
+            most = given.get("from", given["lo"]), given.get("to", given["hi"])
+            holds += [(f"({given['lo']}) <= ({most[0]}) && ({most[0]}) <= ({most[1]}) && "
+                       f"({most[1]}) <= ({given['hi']})", ".from and .to are within .lo and .hi")
+                      for _ in [0] if "from" in given or "to" in given]
     return [f"_Static_assert({test}, \"{function.name}, {parameter.name}: {what}\");"
             for test, what in holds]
 

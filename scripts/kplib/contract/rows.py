@@ -75,11 +75,12 @@ PARAMETERS = {"KP_NUMBER": 2, "KP_CHOICE": 2, "KP_FLAGS": 2, "KP_TEXT": 1, "KP_B
               "KP_BORROWED": 2, "KP_GIVEN": 2, "KP_USER_BYTES": 2, "KP_USER_BUFFER": 2}
 #: Options of each kind of parameter, members of struct kp_arg.
 _BYTES = ("min", "max", "of", "parts")
-OPTIONS = {"KP_NUMBER": ("lo", "hi", "log2", "beyond", "any"), "KP_CHOICE": ("beyond", "any"),
-           "KP_FLAGS": ("beyond", "any"), "KP_TEXT": (*_BYTES, "numeric"), "KP_BYTES": _BYTES,
-           "KP_BUFFER": ("min", "max"), "KP_USER_BYTES": (*_BYTES, "beyond", "once"),
-           "KP_USER_BUFFER": ("min", "max", "beyond"),
-           "KP_OUTPUT": (), "KP_INOUT": ("lo", "hi", "beyond", "any"), "KP_STRUCT": (),
+OPTIONS = {"KP_NUMBER": ("lo", "hi", "from", "to", "log2", "beyond", "wraps", "any"),
+           "KP_CHOICE": ("beyond", "any"), "KP_FLAGS": ("beyond", "any"),
+           "KP_TEXT": (*_BYTES, "numeric"), "KP_BYTES": _BYTES, "KP_BUFFER": ("min", "max"),
+           "KP_USER_BYTES": (*_BYTES, "beyond", "once"),
+           "KP_USER_BUFFER": ("min", "max", "beyond"), "KP_OUTPUT": (),
+           "KP_INOUT": ("lo", "hi", "beyond", "any"), "KP_STRUCT": (),
            "KP_CALLBACK": ("hi",), "KP_BORROWED": (), "KP_GIVEN": ()}
 #: Those that are user memory.
 USER = ("KP_USER_BYTES", "KP_USER_BUFFER")
