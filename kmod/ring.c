@@ -36,6 +36,19 @@ struct ring *ring_create(u32 capacity)
 	return ring;
 }
 
+#if IS_ENABLED(CONFIG_KUNIT)
+struct ring *ring_create_at(u32 capacity, u32 at)
+{
+	struct ring *ring = ring_create(capacity);
+
+	if (IS_ERR(ring))
+		return ring;
+	ring->head = at;
+	ring->tail = at;
+	return ring;
+}
+#endif
+
 void ring_destroy(struct ring *ring)
 {
 	kfree(ring);

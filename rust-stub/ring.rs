@@ -116,8 +116,9 @@ encodes!(
     checked,
     "atomics alone; no lock, no allocation after new"
 );
-impl Interface for RustQueue {
-    fn create(capacity: u32) -> Result<Self> {
+impl RustQueue {
+    /// Makes an empty ring, as `ring_create()` in C does.
+    fn new(capacity: u32) -> Result<Self> {
         if !capacity.is_power_of_two() || capacity > bindings::RING_MAX_CAPACITY {
             return Err(EINVAL);
         }
@@ -131,6 +132,18 @@ impl Interface for RustQueue {
             mask: capacity - 1,
             slots,
         })
+    }
+}
+
+impl Interface for RustQueue {
+    /// For tests alone, whose rings have indices that are about to wrap.
+    #[cfg(CONFIG_KUNIT)]
+    fn create(capacity: u32, at: u32) -> Result<Self> {
+        let ring = Self::new(capacity)?;
+
+        ring.head.store(at, Relaxed);
+        ring.tail.store(at, Relaxed);
+        Ok(ring)
     }
 
     #[inline]
@@ -183,8 +196,8 @@ impl Interface for RustQueue {
 }
 
 /// Makes an empty ring of `capacity` elements, a power of two, and hands out its two ends.
-pub(crate) fn ring<I: Interface>(capacity: u32) -> Result<(Producer<I>, Consumer<I>)> {
-    let queue = Arc::pin_init(I::create(capacity)?, GFP_KERNEL)?;
+pub(crate) fn ring<I: Interface>(capacity: u32, at: u32) -> Result<(Producer<I>, Consumer<I>)> {
+    let queue = Arc::pin_init(I::create(capacity, at)?, GFP_KERNEL)?;
 
     Ok((Producer(queue.clone()), Consumer(queue)))
 }
@@ -246,8 +259,8 @@ pub(crate) struct Caller<I: Interface> {
 
 impl<I: Interface> Caller<I> {
     /// Makes an empty ring and keeps both of its ends.
-    pub(super) fn create(capacity: u32) -> Result<Self> {
-        let (producer, consumer) = ring(capacity)?;
+    pub(super) fn create(capacity: u32, at: u32) -> Result<Self> {
+        let (producer, consumer) = ring(capacity, at)?;
 
         Ok(Self { producer, consumer })
     }

@@ -21,8 +21,8 @@ struct ring;
 /**
  * struct ring_view - the state of a ring that both languages must agree on
  * @capacity: number of elements it holds when full
- * @pushed: elements pushed since creation, modulo 2^32
- * @popped: elements popped since creation, modulo 2^32
+ * @pushed: elements pushed since creation, and before the first one, modulo 2^32
+ * @popped: elements popped, likewise
  * @reserved: 0
  * @front: the oldest element; 0 when empty
  */
@@ -44,6 +44,18 @@ struct ring_view {
  *         ERR_PTR(-ENOMEM)
  */
 struct ring *ring_create(u32 capacity);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+/**
+ * ring_create_at() - make an empty ring whose indices are about to wrap, for tests
+ * @capacity: as for ring_create()
+ * @at: how many elements count as pushed and popped already
+ *
+ * Context: process, may sleep.
+ * Return: as for ring_create()
+ */
+struct ring *ring_create_at(u32 capacity, u32 at);
+#endif
 
 /**
  * ring_destroy() - release a ring
@@ -97,9 +109,10 @@ u32 ring_len(struct ring *ring);
 void ring_view(struct ring *ring, struct ring_view *view);
 
 KP_OBJECT(struct ring, struct ring_view, ring_view)
-KP_CREATE(ring_create, SLEEPS, KP_RESULT(struct ring *, -EINVAL, -ENOMEM),
+KP_CREATE(ring_create_at, SLEEPS, KP_RESULT(struct ring *, -EINVAL, -ENOMEM),
 	  KP_NUMBER(u32, capacity, .lo = 1, .hi = RING_MAX_CAPACITY, .log2 = true,
-		    .beyond = true))
+		    .beyond = true),
+	  KP_NUMBER(u32, at, .wraps = true))
 KP_DESTROY(ring_destroy, SLEEPS)
 KP_METHOD(ring_push, ANY, KP_ERRNO(-ENOSPC), KP_NUMBER(u64, value),
 	  .role = producer, .weight = 12,
