@@ -123,6 +123,18 @@ class TestStacks(unittest.TestCase):
         self.assertEqual([line.split()[0] for line in got],
                          ["BUG:", "ring_push", "<kparity_ring::RustQueue"])
 
+    def test_inlined(self) -> None:
+        """Of the places that a frame was inlined from, those of a pair in any folder are ours."""
+        for places, ours in (
+                ("include/linux/list.h:3 kmod/ring.c:5", "kmod/ring.c:5"),
+                ("/my/bits/own.h:44 /my/bits/suite.c:7", "/my/bits/own.h:44 /my/bits/suite.c:7"),
+                ("/my/bits/bits.rs:1 /my/bits/contract.h:2 lib/glob.c:9",
+                 "/my/bits/bits.rs:1 /my/bits/contract.h:2"),
+                ("/usr/src/rustc-1.85.1/library/core/src/ptr/mod.rs:5 rust/kernel/x.rs:1",
+                 "rust/kernel/x.rs:1")):
+            self.assertEqual(stacks.summary([f" f ({places}) kparity_bits"], "check.console"),
+                             (f" f ({ours}) kparity_bits",))
+
     def test_summary_is_bounded(self) -> None:
         """A stack without end is cut, and says so."""
         for lines in ([f"f{n} (a.c:{n})" for n in range(1000)], [str(n) for n in range(1000)]):

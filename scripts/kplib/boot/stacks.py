@@ -29,8 +29,9 @@ _TELLS = re.compile(
     r"Last potentially|unreferenced object|which lock already|"
     r"(possible|index|shift|signed|unsigned|load of)|Unable to handle|object|value changed", re.I)
 SUMMARY_LINES = 28
-#: A place in this repository, or in a pair's folder of its own.
-_OURS = re.compile(r"(kmod|rust-stub|tests)/|/.*/(\w+)/(\2\.(c|rs)|contract\.h):")
+#: A place in this repository, or in a pair's folder of its own; a header with a whole path
+#: is not the kernel's.
+_OURS = re.compile(r"(kmod|rust-stub|tests)/|/.*(/(\w+)/(\3\.(c|rs)|suite\.c)|\.h):")
 #: Where a CPU was, in a register or in a stack of arm64's: the offset in a function.
 _EXACT = re.compile(r"((?:RIP: \w+:|\bpc : )\S+?\+0x)([0-9a-f]+)(?=/0x)|"
                     r"(^ *\S+\+0x)([0-9a-f]+)(?=/0x[0-9a-f]+( \[\w+\])? \(P\))")
