@@ -8,6 +8,7 @@ from typing import Any
 from unittest import mock
 
 from kplib.build import modules, nolibc, objects, told
+from kplib.common import proc
 from kplib.configure import pairs as places
 
 MODULES = ("kparity", "kparity_device", "kparity_ring")
@@ -117,6 +118,28 @@ class TestBuild(unittest.TestCase):
             self.assertEqual("kmod/device.o" in missing, own is not None)
             self.assertEqual(self.programs(), ["device"] if own else [])
             (self.out / "kmod/device.o").write_text("")
+
+    def test_failed(self) -> None:
+        """A kbuild that fails takes nothing from what was up to date, and leaves no commands."""
+        self.built("device", "ring")
+        for meanwhile in ("kmod/device.c", "kmod/ring.c"):
+            (self.top / "kmod/ring.c").write_text("wrong")
+            state = (work := self.work("ring")).state
+            state.folder = "another"
+            state.made["kmod/ring.o"] = {"kmod/ring.c": work.now.of("kmod/ring.c")}
+
+            def failing(*_: Any, name: str = meanwhile) -> tuple[int, list[str]]:
+                self.put(name)
+                return 1, []
+
+            with mock.patch.object(proc, "logged", failing):
+                self.assertEqual(work.run(mock.Mock())[0], 1)
+            now = self.work("ring", "device")
+            self.assertEqual((now.state.recipe, now.state.folder), (now.recipe, ""))
+            self.assertFalse(now._replayable())  # pylint: disable=protected-access
+            self.assertNotIn("kmod/device.o", now.stale)
+            # Written while it was compiled: it may be made from either.
+            self.assertEqual("kmod/ring.o" in now.state.made, meanwhile == "kmod/device.c")
 
     def test_other_pair(self) -> None:
         """A build of one pair for another kernel does not vouch for the modules of others."""

@@ -141,6 +141,8 @@ class _Build:
                 proc.output(self.tools.argv("sh", "-ec", STRIP, "strip", *self.built.files()))
             self._programs()
             self._record()
+        elif not replayed:
+            self._vouch()
         return status, tail
 
     def _replayable(self) -> bool:
@@ -205,6 +207,17 @@ class _Build:
             contract = [pairs.short(files.contract)] if files.own else []
             self.state.made[f"user/{pair}"] = {name: self.now.of(name)
                                                for name in (source, *contract, *headers)}
+
+    def _vouch(self) -> None:
+        """After a kbuild that failed: what was up to date before is so, as then none changed it.
+
+        Its commands are good for nothing, as before.
+        """
+        after = objects.Digests(TOP)
+        self.state.made = {target: made_from for target, made_from in self.state.made.items()
+                           if after.match(made_from)}
+        self.state.recipe = self.recipe
+        self.state.write(self.path)
 
     def _record(self) -> None:
         """Note what the folder has now. A file that changed meanwhile is not vouched for."""
