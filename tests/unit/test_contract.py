@@ -6,6 +6,8 @@ import tempfile
 import unittest
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 from kplib.common.errors import EnvironmentFailed
 from kplib.configure import pairs
@@ -117,7 +119,7 @@ class TestUnsafety(unittest.TestCase):
 
 
 class TestCompileFail(unittest.TestCase):
-    """compile_fail.find()"""
+    """kplib.judge.compile_fail"""
 
     def test_head(self) -> None:
         """A test that names no invariant or no code is refused."""
@@ -132,6 +134,36 @@ class TestCompileFail(unittest.TestCase):
                 path.write_text(text)
                 with self.assertRaises(EnvironmentFailed):
                     compile_fail.find(ring)
+
+    def test_compiled(self) -> None:
+        """Twins are one crate, unless it is not good; each misuse is one of its own."""
+        tests = [compile_fail.Misuse("ring", name, Path(f"/{name}.rs"), (), "E0599")
+                 for name in ("good", "bad", "other", "accepted")]
+        crates: list[str] = []
+
+        def compiled(_tools: Any, _build: Path, these: list[compile_fail.Misuse],
+                     *extra: str) -> tuple[int, list[str], str]:
+            crates.append(" ".join([*extra[1:], *(test.name for test in these)]))
+            if extra:
+                (test,) = these
+                codes = ["E0308"] if test.name == "other" else ["E0599"]
+                return (0, [], "") if test.name == "accepted" else (1, codes, "said")
+            return int(broken and any(test.name == "bad" for test in these)), [], "said"
+
+        for broken in (False, True):
+            crates.clear()
+            with mock.patch.object(compile_fail, "find",
+                                   lambda pair: tests if pair.name == "ring" else []), \
+                    mock.patch.object(compile_fail, "_compile", compiled):
+                found = compile_fail.run(mock.Mock(), Path(), ("ring", "glob"))
+            self.assertEqual([outcome.test for outcome in found], tests)
+            self.assertEqual([(outcome.why or "").splitlines()[:1] for outcome in found], [
+                [], ["the corrected twin does not compile:"] if broken else [],
+                ["rejected with E0308, but E0599 is meant:"],
+                ["compiles, but must be rejected with E0599"]])
+            self.assertEqual(sorted(crates), sorted([
+                "good bad other accepted", *(f"misuse {test.name}" for test in tests),
+                *(test.name for test in tests if broken)]))
 
     def test_functions(self) -> None:
         """A pair of functions may have no invariant to name."""

@@ -5,7 +5,7 @@ Each file is compiled twice with the flags and crates that kbuild compiled the
 pair with: with --cfg misuse it must be rejected with the error code that its
 head names, and without it, it must compile. So the twin differs from the
 misuse in nothing but the misuse. The file is a module of the pair's crate, beside
-the port, which is `super::port`.
+the port, which is `super::port`. Twins of a pair are compiled together.
 """
 
 from __future__ import annotations
@@ -95,42 +95,57 @@ def _codes(stderr: str) -> tuple[list[str], str]:
     return codes, first or stderr[-1000:]
 
 
-def run_one(tools: Toolchain, build: Path, test: Misuse) -> Outcome:
-    """Compile both halves of a test."""
-    root = build / "rust-stub" / f"{test.pair}_root.rs"
+def _compile(tools: Toolchain, build: Path, tests: list[Misuse],
+             *extra: str) -> tuple[int, list[str], str]:
+    """Compile a pair's crate with tests as modules of it: status, codes, the first error."""
+    root = build / "rust-stub" / f"{tests[0].pair}_root.rs"
     command = _command(build, root.stem)
     with tempfile.TemporaryDirectory(dir=build) as scratch:
         source = Path(scratch) / "crate.rs"
-        source.write_text(f"{root.read_text()}\n#[allow(dead_code)]\n"
-                          f"#[path = {json.dumps(str(test.path))}]\nmod misuse;\n")
+        source.write_text(root.read_text() + "".join(
+            f"\n#[allow(dead_code)]\n#[path = {json.dumps(str(test.path))}]\nmod misuse_{nr};\n"
+            for nr, test in enumerate(tests)))
+        done = subprocess.run(
+            tools.argv("env", "-C", build, f"KPARITY_BINDINGS={build}/rust-stub",
+                       "RUSTC_BOOTSTRAP=1", *command,
+                       "--emit=metadata", "--out-dir", scratch, "--crate-name", "misuse",
+                       "--check-cfg", "cfg(misuse)", "--error-format=json", "--cap-lints=allow",
+                       *extra, source),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            check=False)
+    return (done.returncode, *_codes(done.stderr.decode(errors="replace")))
 
-        def rustc(*extra: str) -> tuple[int, list[str], str]:
-            done = subprocess.run(
-                tools.argv("env", "-C", build, f"KPARITY_BINDINGS={build}/rust-stub",
-                           "RUSTC_BOOTSTRAP=1", *command,
-                           "--emit=metadata", "--out-dir", scratch, "--crate-name", "misuse",
-                           "--check-cfg", "cfg(misuse)", "--error-format=json", "--cap-lints=allow",
-                           *extra, source),
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                check=False)
-            codes, first = _codes(done.stderr.decode(errors="replace"))
-            return done.returncode, codes, first
 
-        status, _, first = rustc()
-        if status:
-            return Outcome(test, f"the corrected twin does not compile:\n{first}")
-        status, codes, first = rustc("--cfg", "misuse")
+def _rejected(tools: Toolchain, build: Path, test: Misuse) -> str | None:
+    """Why a misuse is not rejected as its head says, or None if it is."""
+    status, codes, first = _compile(tools, build, [test], "--cfg", "misuse")
     if status == 0:
-        return Outcome(test, f"compiles, but must be rejected with {test.error}")
+        return f"compiles, but must be rejected with {test.error}"
     if set(codes) != {test.error}:
         said = ", ".join(codes) or "no code"
-        return Outcome(test, f"rejected with {said}, but {test.error} is meant:\n{first}")
-    return Outcome(test, None)
+        return f"rejected with {said}, but {test.error} is meant:\n{first}"
+    return None
+
+
+def _twins(tools: Toolchain, build: Path, tests: list[Misuse]) -> list[str | None]:
+    """Why the twin of each test of a pair does not compile, or None where it does.
+
+    All of them are one crate; only if that is not good, each is one of its own.
+    """
+    status, _, first = _compile(tools, build, tests)
+    if status and len(tests) > 1:
+        return [why for test in tests for why in _twins(tools, build, [test])]
+    return [f"the corrected twin does not compile:\n{first}" if status else None] * len(tests)
 
 
 def run(tools: Toolchain, build: Path, pairs: tuple[str, ...],
         folder: Path | None = None) -> list[Outcome]:
     """Every test of some pairs; the modules must have been built. `folder` is PAIRS_DIR."""
-    tests = [test for pair in pairs for test in find(known.files(pair, folder))]
+    found = [tests for pair in pairs if (tests := find(known.files(pair, folder)))]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(lambda test: run_one(tools, build, test), tests))
+        twins = [pool.submit(_twins, tools, build, tests) for tests in found]
+        misuses = [[pool.submit(_rejected, tools, build, test) for test in tests]
+                   for tests in found]
+        return [Outcome(test, twin or misuse.result())
+                for tests, twin_of, misuse_of in zip(found, twins, misuses)
+                for test, twin, misuse in zip(tests, twin_of.result(), misuse_of)]
