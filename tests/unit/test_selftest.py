@@ -160,7 +160,11 @@ class TestMutants(unittest.TestCase):
         self.assertEqual({m.pair for m in mutants.load_all(("ring",))}, {"ring"})
         found = self.load(HEAD + "Variant: debug\nVerdict: error\n")
         self.assertEqual((found.variant, found.verdict, found.status), ("debug", "error", 3))
-        for text in (HEAD.replace("Pair", "Pear"), HEAD.replace(" c->rust", "")):
+        self.assertEqual([self.load(HEAD + more).programs for more in ("", "Programs: 8\n")],
+                         [None, 8])
+        for text in (HEAD.replace("Pair", "Pear"), HEAD.replace(" c->rust", ""),
+                     HEAD + "Programs: few\n",
+                     HEAD.replace("lockstep", "invariants") + "Programs: 8\n"):
             with self.assertRaises(EnvironmentFailed):
                 self.load(text)
 

@@ -33,7 +33,10 @@ FOLDER = TOP / "tests/mutants"
 
 @dataclass(frozen=True)
 class Mutant:
-    """A patch and its head: the pair, and the verdict, case, path and kernel that catch it."""
+    """A patch and its head: the pair, and the verdict, case, path and kernel that catch it.
+
+    `programs` are as many of a whole run's, the first ones, as are enough for that; None is all.
+    """
 
     patch: Path
     pair: str
@@ -43,6 +46,7 @@ class Mutant:
     verdict: str
     #: Whether it is for a pair in PAIRS_DIR.
     outside: bool = False
+    programs: int | None = None
 
     @property
     def name(self) -> str:
@@ -57,14 +61,20 @@ class Mutant:
 
 def load(patch: Path) -> Mutant:
     """Read a patch's head."""
-    head = dict(re.findall(r"^(Pair|Caught-by|Variant|Verdict): (.*)$", patch.read_text(), re.M))
+    head = dict(re.findall(r"^(Pair|Caught-by|Variant|Verdict|Programs): (.*)$",
+                           patch.read_text(), re.M))
     try:
         pair, (case, path) = head["Pair"], head["Caught-by"].split()
+        programs = int(head["Programs"]) if "Programs" in head else None
     except (KeyError, ValueError) as err:
         raise EnvironmentFailed(f"{patch}: needs the lines 'Pair: <pair>' and "
-                                "'Caught-by: <case> <path>'") from err
+                                "'Caught-by: <case> <path>'; Programs is a number") from err
+    if programs and case == "invariants":
+        # It would fail without the bug as well, of what so few programs do not come to.
+        raise EnvironmentFailed(f"{patch}: 'Programs:' is not for what invariants catches")
     return Mutant(patch, pair, case, path, head.get("Variant", variants.BASE),
-                  head.get("Verdict", ktap.FAIL))
+                  head.get("Verdict", ktap.FAIL),
+                  programs=programs)
 
 
 def _outside(pairs: tuple[str, ...], pairs_dir: Path | None) -> list[Mutant]:
@@ -143,12 +153,12 @@ def plant(req: Request, arch: Arch, mutant: Mutant, copy: Path, built: Path,
     processes.bind(mine, TOP)
     processes.bind(out, req.out)
     os.chdir(TOP)  # where it was is below the mount
-    where, words = TOP, []
+    where, words = TOP, [f"PROGRAMS={mutant.programs}"] if mutant.programs else []
     if mutant.outside:
         assert req.pairs_dir is not None
         shutil.copytree(req.pairs_dir, folder / "pairs", symlinks=True)
         processes.bind(folder / "pairs", req.pairs_dir)
-        where, words = req.pairs_dir / mutant.pair, [f"PAIRS_DIR={req.pairs_dir}"]
+        where, words = req.pairs_dir / mutant.pair, [*words, f"PAIRS_DIR={req.pairs_dir}"]
     # git must take the copy for what it is, not for a part of a checkout around it.
     applied = subprocess.run(
         ["git", "apply", "-p1", str(mutant.patch)], cwd=where, check=False, stdout=subprocess.PIPE,
