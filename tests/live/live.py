@@ -25,10 +25,13 @@ from kplib.configure.request import VARIABLES
 from kplib.selftest.copies import KEPT, environment
 from kplib.selftest.pytests import needs
 
-__all__ = ["BOUND", "KEPT", "SILENCE", "TOP", "Ended", "LiveTest", "Run", "Stopwatch", "below",
-           "cases", "needs", "needs_kernel", "privately"]
+__all__ = ["BOUND", "KEPT", "PAIRS", "SILENCE", "TOP", "Ended", "LiveTest", "PairsTest", "Run",
+           "Stopwatch", "below", "cases", "in_place", "needs", "needs_kernel", "privately",
+           "take_modules"]
 
 TOP = Path(__file__).resolve().parents[2]
+#: Pairs that tests run beside the project.
+PAIRS = TOP / "tests/live/pairs"
 #: A run takes seconds. A test names its own bound where that is part of what it tests.
 BOUND = 90.0
 #: Seconds that a guest may be silent in a test, unless it chooses otherwise; users have 20.
@@ -230,12 +233,36 @@ def privately(script: str, *arguments: str | Path) -> list[str]:
             *map(str, arguments)]
 
 
+def in_place(copy: Path) -> list[str]:
+    """Words before a command that show a copy of the project to it in place of the checkout.
+
+    What the checkout has built is good for the copy then, but for what is changed there.
+    """
+    return privately('mount --bind "$1" "$2"; cd "$2"', copy, TOP)
+
+
 def cases(found: dict[str, Any]) -> dict[tuple[str, str, str], dict[str, Any]]:
     """The verdicts in results.json by suite, case and path, each of which is there once."""
     rows = [case for pair in found["pairs"].values() for case in pair["cases"]]
     by_name = {(row["suite"], row["case"], row["path"]): row for row in rows}
     assert len(by_name) == len(rows), f"two verdicts of one case on one path: {rows}"
     return by_name
+
+
+def take_modules(out: Path, *words: str) -> Path:
+    """Begin a folder for results with what the checkout has built for a run of these words.
+
+    What is out of date is made anew. The same folder is returned.
+    """
+    given = dict(word.split("=", 1) for word in words)
+    variant = given.get("VARIANT", variants.BASE)
+    kinds = variants.load_all(TOP / "qemu/variant") if variant == "all" else (variant,)
+    for kind in kinds:
+        build = Path(given.get("ARCH") or archs.host_name(os.uname().machine), kind, "build")
+        if (TOP / "out" / build).exists():
+            with cache.locked(TOP / "out" / build):
+                shutil.copytree(TOP / "out" / build, out / build, symlinks=True)
+    return out
 
 
 class LiveTest(unittest.TestCase):
@@ -268,7 +295,7 @@ class LiveTest(unittest.TestCase):
     def prepare(cls) -> dict[tuple[str, str, str], dict[str, Any]]:
         """Make a good run, which leaves modules for those that follow; its verdicts."""
         if cls.top == TOP:
-            cls._take_modules()
+            take_modules(cls.built, *cls.words)
         run = Run(cls.built, *cls.words, top=cls.top)
         try:
             ended = run.end(300)
@@ -277,14 +304,6 @@ class LiveTest(unittest.TestCase):
         if ended.status:
             raise AssertionError(f"cannot build: {ended.show()}")
         return cases(ended.results())
-
-    @classmethod
-    def _take_modules(cls) -> None:
-        """Begin with what the checkout has built: what is out of date is made anew."""
-        build = Path(archs.host_name(os.uname().machine), variants.BASE, "build")
-        if (TOP / "out" / build).exists():
-            with cache.locked(TOP / "out" / build):
-                shutil.copytree(TOP / "out" / build, cls.built / build, symlinks=True)
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory(dir=self.scratch)
@@ -316,3 +335,41 @@ class LiveTest(unittest.TestCase):
         self.assertEqual(len(why), 1, ended.show())
         self.assertRegex(why[0], pattern)
         self.assertNotIn("Traceback", ended.said + ended.noted)
+
+
+class PairsTest(unittest.TestCase):
+    """Tests of pairs beside the project; a class's build in one folder, as a user's runs do."""
+
+    #: A folder for the class; in it pairs, made anew for each test, and results.
+    folder: Path
+    pairs: Path
+    out: Path
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = Path(folder.name)
+        cls.pairs, cls.out = cls.folder / "pairs", take_modules(cls.folder / "out")
+
+    def setUp(self) -> None:
+        self.make_pairs()
+        self.addCleanup(shutil.rmtree, self.pairs)
+
+    def make_pairs(self) -> None:
+        """Make the pairs that a test begins with."""
+        shutil.copytree(PAIRS, self.pairs)
+
+    def kparity(self, pair: str, *words: str, verb: str = "run") -> Ended:
+        """A run of one of the pairs, to its end."""
+        run = Run(self.out, f"PAIR={pair}", f"PAIRS_DIR={self.pairs}", *words, verb=verb)
+        self.addCleanup(run.close)
+        return run.end(180)
+
+    def edit(self, name: str, old: str, new: str) -> int:
+        """Change a file that has something once; the line where it now is."""
+        path = self.pairs / name
+        text = path.read_text()
+        self.assertEqual(text.count(old), 1, f"{path} has not one {old!r}")
+        path.write_text(text.replace(old, new))
+        return text[:text.index(old)].count("\n") + 1

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A case that does what no case should, for tests of the runner: added to the
- * suite of a new pair in a copy of the project, see test_survival.py. Which
+ * A case that does what no case should, for tests of the runner: in the suite
+ * of a new pair beside the project, see test_survival.py. Which
  * misdeed is the seed's choice; it is done on one path, so that what ran
  * before and after it must have a verdict of its own.
  */

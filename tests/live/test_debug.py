@@ -16,7 +16,7 @@ from pathlib import Path
 
 from kplib.selftest import selftest
 
-from .live import TOP, below, needs, needs_kernel
+from .live import TOP, below, in_place, needs, needs_kernel, take_modules
 
 PROMPT = "(gdb) "
 #: On a busy machine everything takes its time; nothing may take for ever.
@@ -34,7 +34,7 @@ RUST_LINE = f"rust-stub/ring.rs:{line_of('rust-stub/ring.rs', 'head = self.head.
 
 
 class Run:
-    """kparity with a terminal of its own, or with a pipe where there is none."""
+    """kparity in a copy of the project, with a terminal, or with a pipe where there is none."""
 
     def __init__(self, top: Path, *words: str, terminal: bool = True) -> None:
         self.said = ""
@@ -47,7 +47,8 @@ class Run:
         else:
             self.keys = self.end
         self.process = subprocess.Popen(
-            [str(top / "scripts/kparity"), *words, "PAIR=ring", f"OUT={top / 'out'}"],
+            [*in_place(top), str(TOP / "scripts/kparity"), *words, "PAIR=ring",
+             f"OUT={top / 'out'}"],
             stdin=stdin, stdout=theirs, stderr=theirs, start_new_session=True,
             env={**os.environ, "TERM": "dumb"},
             preexec_fn=lambda: terminal and fcntl.ioctl(0, termios.TIOCSCTTY, 0))
@@ -129,6 +130,8 @@ class TestDebug(unittest.TestCase):
         cls.addClassCleanup(cls.folder.cleanup)
         cls.copy = selftest.copy_of_project(Path(cls.folder.name))
         subprocess.run(["git", "init", "-q", str(cls.copy)], check=True)
+        for word in "ARCH=x86_64", "ARCH=arm64":
+            take_modules(cls.copy / "out", word)
 
     def start(self, *words: str, terminal: bool = True) -> Run:
         """Start kparity in the copy."""

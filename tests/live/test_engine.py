@@ -15,7 +15,7 @@ from kplib.configure.lanes import PATHS
 from kplib.judge import ktap
 from kplib.selftest import selftest
 
-from .live import Ended, Run, cases, needs_kernel
+from .live import Ended, Run, cases, in_place, needs_kernel, take_modules
 
 #: File, what is there once, and what takes its place.
 BUGS = (
@@ -57,7 +57,8 @@ class TestEngine(unittest.TestCase):
             text = (top / name).read_text()
             assert text.count(where) == 1, f"{name} has not one '{where}'"
             (top / name).write_text(text.replace(where, what))
-        run = Run(Path(folder.name) / "out", "PAIR=ring idalloc", "ACCEL=tcg", top=top)
+        run = Run(take_modules(Path(folder.name) / "out"), "PAIR=ring idalloc", "ACCEL=tcg",
+                  before=in_place(top))
         try:
             cls.ended = run.end(300)
             cls.found = cls.ended.results()

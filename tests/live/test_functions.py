@@ -5,17 +5,13 @@ One run has all the bugs: it must tell each of them, made small, and how often i
 """
 
 import re
-import shutil
-import tempfile
 import unittest
 from pathlib import Path
 from typing import Any
 
 from kplib.selftest import schema
 
-from .live import Run, cases, needs_kernel
-
-PAIRS = Path(__file__).resolve().parent / "pairs"
+from .live import PairsTest, cases, needs_kernel
 
 #: What is there once in the port, what takes its place, and the smallest program that shows it.
 BUGS = (
@@ -63,8 +59,7 @@ FIND = ("    data.iter().position(|c| *c == what)\n}\n\npub(crate) fn kinds_skip
 
 
 def broken(folder: Path) -> None:
-    """Make a folder of pairs with all the bugs."""
-    shutil.copytree(PAIRS, folder)
+    """Put all the bugs into a folder of pairs."""
     port = folder / "kinds/kinds.rs"
     text = port.read_text()
     for where, what, _ in BUGS:
@@ -79,21 +74,16 @@ def broken(folder: Path) -> None:
 
 
 @needs_kernel
-class TestFunctions(unittest.TestCase):
+class TestFunctions(PairsTest):
     """scripts/kparity run PAIR=kinds PAIRS_DIR=..."""
-
-    def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
 
     def test_right(self) -> None:
         """A right port of every kind passes, in both lanes, from a folder that is not written."""
-        before = sorted((path, path.stat().st_mtime_ns) for path in PAIRS.rglob("*"))
-        ended = Run(self.folder / "out", "PAIR=kinds", f"PAIRS_DIR={PAIRS}", "ACCEL=tcg").end()
+        before = sorted((path, path.stat().st_mtime_ns) for path in self.pairs.rglob("*"))
+        ended = self.kparity("kinds", "ACCEL=tcg")
         self.assertEqual(ended.status, 0, ended.show())
         self.assertEqual(before, sorted((path, path.stat().st_mtime_ns)
-                                        for path in PAIRS.rglob("*")))
+                                        for path in self.pairs.rglob("*")))
 
     def assert_told(self, row: dict[str, Any]) -> None:
         """A case's failures in fields have each bug, with results of both paths."""
@@ -111,15 +101,10 @@ class TestFunctions(unittest.TestCase):
 
     def test_lost(self) -> None:
         """A call that takes its guest with it is told as a program, which does it again."""
-        shutil.copytree(PAIRS, self.folder / "pairs")
-        port = self.folder / "pairs/kinds/kinds.rs"
-        text = port.read_text()
-        self.assertEqual(text.count(PORT[0]), 1)
-        port.write_text(text.replace(
-            PORT[0], f"{PORT[0]}    let room = [0u8; 4];\n    let _ = core::hint::black_box("
-            "room[core::hint::black_box(data.len() / 8)]);\n"))
-        words = ("PAIR=kinds", f"PAIRS_DIR={self.folder / 'pairs'}", "ACCEL=tcg", "LANE=check")
-        ended = Run(self.folder / "out", *words).end()
+        self.edit("kinds/kinds.rs", PORT[0], f"{PORT[0]}    let room = [0u8; 4];\n"
+                  "    let _ = core::hint::black_box("
+                  "room[core::hint::black_box(data.len() / 8)]);\n")
+        ended = self.kparity("kinds", "ACCEL=tcg", "LANE=check")
         self.assertEqual(list(schema.unlike(ended.results())), [])
         for path in ("c->rust", "rust->rust"):
             row = cases(ended.results())["kinds", "lockstep", path]
@@ -130,7 +115,8 @@ class TestFunctions(unittest.TestCase):
             self.assertEqual(failure["program"][0], "kinds")
             self.assertRegex(failure["program"][1], "kinds_first ")
             self.assertIn("the smallest program that does it, found with 1 guest:", row["log"])
-        again = Run(self.folder / "out", *words, f"PROGRAM={failure['program_file']}").end()
+        again = self.kparity("kinds", "ACCEL=tcg", "LANE=check",
+                             f"PROGRAM={failure['program_file']}")
         row = cases(again.results())["kinds", "regress", "rust->rust"]
         self.assertEqual(row["failures"][0]["program"], failure["program"], again.show())
 
@@ -183,9 +169,8 @@ class TestFunctions(unittest.TestCase):
 
     def test_wrong(self) -> None:
         """All bugs are told by one run, each as its smallest program; and such a program runs."""
-        broken(self.folder / "pairs")
-        words = ("PAIR=kinds", f"PAIRS_DIR={self.folder / 'pairs'}", "ACCEL=tcg")
-        ended = Run(self.folder / "out", *words, "LANE=check").end()
+        broken(self.pairs)
+        ended = self.kparity("kinds", "ACCEL=tcg", "LANE=check")
         self.assertEqual(ended.status, 1, ended.show())
         self.assertEqual(list(schema.unlike(ended.results())), [])
         accepted = {row["id"]: row for row in ended.results()["pairs"]["kinds"]["accepted"]}
@@ -215,7 +200,7 @@ class TestFunctions(unittest.TestCase):
         self.assertTrue(re.search(r"^ *\d+: \d+ times?$", "\n".join(said), re.M))
         alone = self.folder / "program"
         alone.write_text("kinds # as it was printed\nkinds_sum 0 \"a\" @3\n")
-        ended = Run(self.folder / "out", *words, f"PROGRAM={alone}").end()
+        ended = self.kparity("kinds", "ACCEL=tcg", f"PROGRAM={alone}")
         self.assertEqual(ended.status, 1, ended.show())
         self.assertIn('kinds_sum 0 "a" @3', ended.said)
         self.assertNotIn("lockstep", ended.said)

@@ -1,14 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """A pair of the user's own whose operations return handles, and which of them are the same."""
 
-import shutil
-import tempfile
 import unittest
-from pathlib import Path
 
-from .live import Run, cases, needs_kernel
-
-PAIRS = Path(__file__).resolve().parent / "pairs"
+from .live import PairsTest, cases, needs_kernel
 
 #: A port that makes an object for whoever asks: all that it shows is as it was.
 SHARED = ".ok_or(EINVAL)?.clone();"
@@ -29,39 +24,22 @@ key #3
 
 
 @needs_kernel
-class TestHandles(unittest.TestCase):
+class TestHandles(PairsTest):
     """scripts/kparity run PAIR=intern PAIRS_DIR=..."""
-
-    folder: Path
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = Path(folder.name)
-
-    def setUp(self) -> None:
-        # All tests build in one folder, as a user's runs do.
-        shutil.copytree(PAIRS, self.folder / "pairs")
-        self.addCleanup(shutil.rmtree, self.folder / "pairs")
-        self.words = ("PAIR=intern", f"PAIRS_DIR={self.folder / 'pairs'}", "ACCEL=tcg")
 
     def test_right(self) -> None:
         """Both lanes pass, and so does a program that a person has written."""
-        (self.folder / "pairs/intern/regress").mkdir()
-        (self.folder / "pairs/intern/regress/all").write_text(PROGRAM)
-        ended = Run(self.folder / "out", *self.words).end()
+        (self.pairs / "intern/regress").mkdir()
+        (self.pairs / "intern/regress/all").write_text(PROGRAM)
+        ended = self.kparity("intern", "ACCEL=tcg")
         self.assertEqual(ended.status, 0, ended.show())
         self.assertEqual({row["status"] for (_, case, _), row in cases(ended.results()).items()
                           if case == "regress"}, {"pass"})
 
     def test_identity(self) -> None:
         """Which handle is of the same object as another one is compared, and nothing else tells."""
-        port = self.folder / "pairs/intern/intern.rs"
-        text = port.read_text()
-        self.assertEqual(text.count(SHARED), 1)
-        port.write_text(text.replace(SHARED, FRESH))
-        ended = Run(self.folder / "out", *self.words, "LANE=check").end()
+        self.edit("intern/intern.rs", SHARED, FRESH)
+        ended = self.kparity("intern", "ACCEL=tcg", "LANE=check")
         self.assertEqual(ended.status, 1, ended.show())
         rows = cases(ended.results())
         for path in ("c->c", "rust->c"):
@@ -80,7 +58,7 @@ class TestHandles(unittest.TestCase):
                            ("key #x", "interned: '#x' is no handle; one is #0")):
             program = self.folder / "program"
             program.write_text(f"intern\n{line}\n")
-            ended = Run(self.folder / "out", *self.words, f"PROGRAM={program}").end()
+            ended = self.kparity("intern", "ACCEL=tcg", f"PROGRAM={program}")
             self.assertEqual(ended.status, 1, ended.show())
             self.assertIn(f"line 2: {told}", ended.said)
 

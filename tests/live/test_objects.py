@@ -6,17 +6,12 @@ port, of which one shows in the case of its own suite alone.
 """
 
 import re
-import shutil
 import subprocess
-import tempfile
 import unittest
-from pathlib import Path
 
 from kplib.selftest import schema
 
-from .live import TOP, Ended, Run, cases, needs, needs_kernel
-
-PAIRS = Path(__file__).resolve().parent / "pairs"
+from .live import PAIRS, TOP, PairsTest, cases, needs, needs_kernel
 
 #: What is there once in the port, what takes its place, and the smallest program that shows it.
 BUGS = (
@@ -33,38 +28,10 @@ BUGS = (
 )
 
 
-class Outside(unittest.TestCase):
-    """Runs on copies of pairs"""
-
-    def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-        self.pairs = self.folder / "pairs"
-
-    def kparity(self, pair: str, *words: str, verb: str = "run") -> Ended:
-        """A run on the copy."""
-        run = Run(self.folder / "out", f"PAIR={pair}", f"PAIRS_DIR={self.pairs}", *words, verb=verb)
-        self.addCleanup(run.close)
-        return run.end(180)
-
-    def edit(self, name: str, old: str, new: str) -> int:
-        """Change a file that has something once; the line where it now is."""
-        path = self.pairs / name
-        text = path.read_text()
-        self.assertEqual(text.count(old), 1, f"{path} has not one {old!r}")
-        path.write_text(text.replace(old, new))
-        return text[:text.index(old)].count("\n") + 1
-
-
 @needs_kernel
 @needs("base", seconds=60)
-class TestObjects(Outside):
+class TestObjects(PairsTest):
     """tests/live/pairs/slate"""
-
-    def setUp(self) -> None:
-        super().setUp()
-        shutil.copytree(PAIRS, self.pairs)
 
     def test_right(self) -> None:
         """A right port passes in both lanes, with its own case; nothing is written there."""
@@ -131,11 +98,10 @@ class TestObjects(Outside):
 
 @needs_kernel
 @needs("base", seconds=60)
-class TestScaffold(Outside):
+class TestScaffold(PairsTest):
     """make new KIND=object DIR=..."""
 
-    def setUp(self) -> None:
-        super().setUp()
+    def make_pairs(self) -> None:
         subprocess.run([TOP / "scripts/kparity", "new", "PAIR=pot", "KIND=object",
                         f"DIR={self.pairs}"], check=True, stdout=subprocess.DEVNULL)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The runner against code that does its worst: misbehave.h, in a pair of a copy of the project.
+"""The runner against code that does its worst: misbehave.h, in a pair beside the project.
 
 Whatever one case does on one path, it has a verdict of its own that says so,
 and every other case and path has the verdict that it would have had.
@@ -16,9 +16,8 @@ from typing import Any
 
 from kplib.configure.lanes import PATHS
 from kplib.judge import ktap
-from kplib.selftest import selftest
 
-from .live import TOP, Ended, LiveTest, Run, cases, needs, needs_kernel
+from .live import TOP, Ended, LiveTest, cases, needs, needs_kernel, privately
 
 SOURCE = (TOP / "tests/live/misbehave.h").read_text()
 #: The suite of the pair.
@@ -32,7 +31,7 @@ SUITE = """\
 KP_SUITES(fault, KP_CASE(fault, misbehave));
 """
 VICTIM = ("fault", "misbehave", "rust->c")
-#: Put into the copy's Rust: an index beyond an array, which the compiler cannot foresee;
+#: Put into the pair's Rust: an index beyond an array, which the compiler cannot foresee;
 #: and, where there is one CPU, as in lane insn, a loop with interrupts off.
 RUST_FAULTS = """\
         if amount == {} {{
@@ -165,7 +164,10 @@ IN_DEBUG = (
 class Misbehaving(LiveTest):
     """scripts/kparity run PAIR=fault, which misbehaves, on one arch in one variant"""
 
-    words: tuple[str, ...] = ("PAIR=fault", "LANE=check", "ACCEL=tcg", "SILENCE=3")
+    #: What the arch and the variant add to the words of each run.
+    where: tuple[str, ...] = ()
+    #: The pair's folder.
+    pair: Path
     #: The verdicts of a good run.
     good: dict[tuple[str, str, str], str]
 
@@ -178,23 +180,26 @@ class Misbehaving(LiveTest):
 
     @classmethod
     def checkout(cls) -> Path:
-        """The project with one pair more, with a suite whose case misbehaves."""
-        top = selftest.copy_of_project(cls.scratch)
-        subprocess.run([top / "scripts/kparity", "new", "PAIR=fault", "KIND=object"], check=True,
-                       stdout=subprocess.DEVNULL)
-        for name in ("kmod/contract/fault.h", "kmod/fault.c", "rust-stub/fault.rs"):
+        """Beside the project, one pair more, with a suite whose case misbehaves."""
+        pairs = cls.scratch / "pairs"
+        cls.words = ("PAIR=fault", f"PAIRS_DIR={pairs}", "LANE=check", "ACCEL=tcg", "SILENCE=3",
+                     *cls.where)
+        subprocess.run([TOP / "scripts/kparity", "new", "PAIR=fault", "KIND=object",
+                        f"DIR={pairs}"], check=True, stdout=subprocess.DEVNULL)
+        cls.pair = pairs / "fault"
+        for name in ("contract.h", "fault.c", "fault.rs"):
             # What is still to be changed is told behind each run.
-            text = (top / name).read_text()
-            (top / name).write_text(text.replace("CHANGE: ", ""))
-        shutil.copy(TOP / "tests/live/misbehave.h", top / "tests/kunit")
+            text = (cls.pair / name).read_text()
+            (cls.pair / name).write_text(text.replace("CHANGE: ", ""))
+        shutil.copy(TOP / "tests/live/misbehave.h", cls.pair)
         limit = re.search(r"#define RUST_PANICS_AT\s+(\d+)", SOURCE)
         assert limit
-        (top / "tests/kunit/fault_kunit.c").write_text(SUITE)
-        port, where = top / "rust-stub/fault.rs", "    fn take(&self, amount: u32) -> Result {\n"
+        (cls.pair / "suite.c").write_text(SUITE)
+        port, where = cls.pair / "fault.rs", "    fn take(&self, amount: u32) -> Result {\n"
         text = port.read_text()
         assert text.count(where) == 1, f"{port} has not one '{where}'"
         port.write_text(text.replace(where, where + RUST_FAULTS.format(limit.group(1))))
-        return top
+        return TOP
 
     def do(self, deeds: tuple[Deed, ...], width: int) -> dict[Deed, Ended]:
         """Do misdeeds, so many at a time; how each run ended."""
@@ -243,17 +248,6 @@ class Misbehaving(LiveTest):
 class TestSurvival(Misbehaving):
     """The kernel that nothing checks"""
 
-    @classmethod
-    def prepare(cls) -> dict[tuple[str, str, str], dict[str, Any]]:
-        found = super().prepare()
-        # Tests of two pairs find the modules of both.
-        run = Run(cls.built, *cls.words, "PAIR=fault,idalloc", top=cls.top)
-        try:
-            assert run.end(300).status == 0
-        finally:
-            run.close()
-        return found
-
     def test_quick(self) -> None:
         """Panics, oopses, reboots, a flood of memory or stack, lies."""
         self.check(QUICK, 2)
@@ -291,12 +285,12 @@ class TestSurvival(Misbehaving):
 
     def test_no_qemu(self) -> None:
         """QEMU is missing: status 3, and its name in the reason."""
-        record = self.top / "qemu/arch/x86_64.toml"
+        record, changed = TOP / "qemu/arch/x86_64.toml", self.folder / "x86_64.toml"
         text = record.read_text()
-        self.addCleanup(record.write_text, text)
-        record.write_text(text.replace('"qemu-system-x86_64"', '"qemu-system-nothing"'))
-        self.assertNotEqual(record.read_text(), text)
-        ended = self.start("ARCH=x86_64").end(20)
+        changed.write_text(text.replace('"qemu-system-x86_64"', '"qemu-system-nothing"'))
+        self.assertNotEqual(changed.read_text(), text)
+        ended = self.start("ARCH=x86_64", before=privately('mount --bind "$1" "$2"', changed,
+                                                           record)).end(20)
         self.assertEqual(ended.status, 3, ended.show())
         self.assertIn("qemu-system-nothing", ended.said + ended.noted)
         self.assertNotIn("Traceback", ended.said + ended.noted)
@@ -381,7 +375,7 @@ class TestSurvival(Misbehaving):
 class TestOnArm64(Misbehaving):
     """The other arch"""
 
-    words = (*Misbehaving.words, "ARCH=arm64")
+    where = ("ARCH=arm64", "PROGRAMS=8")
 
     def test_arm64(self) -> None:
         """Hangs, panics and oopses, whose stacks and places are others."""
@@ -393,7 +387,8 @@ class TestOnArm64(Misbehaving):
 class TestInDebug(Misbehaving):
     """The kernel with the most checkers"""
 
-    words = (*Misbehaving.words, "VARIANT=debug")
+    # Where programs cost most; what a misdeed does takes none of them.
+    where = ("VARIANT=debug", "PROGRAMS=8")
 
     def test_debug(self) -> None:
         """What its checkers are for."""
@@ -405,9 +400,11 @@ class TestInDebug(Misbehaving):
 class TestCells(Misbehaving):
     """Several variants in one run"""
 
+    where = ("PROGRAMS=8",)
+
     def test_one_cell(self) -> None:
         """Modules that do not build for one variant cost the others nothing."""
-        suite_ = self.top / "tests/kunit/fault_kunit.c"
+        suite_ = self.pair / "suite.c"
         text = suite_.read_text()
         self.addCleanup(suite_.write_text, text)
         suite_.write_text(text + "\n#ifdef CONFIG_KASAN\n#error asked for\n#endif\n")

@@ -1,14 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Functions that take user memory, and bugs in a port of each: one run must tell each of them."""
 
-import shutil
-import tempfile
 import unittest
-from pathlib import Path
 
-from .live import Run, cases, needs_kernel
-
-PAIRS = Path(__file__).resolve().parent / "pairs"
+from .live import Ended, PairsTest, cases, needs_kernel
 
 #: What is there once in the port, what takes its place, and how the program begins that shows it.
 BUGS = (
@@ -36,37 +31,23 @@ TWICE = ("    from.into_slice().reader().read_slice(bytes)?;",
 
 
 @needs_kernel
-class TestUserMemory(unittest.TestCase):
+class TestUserMemory(PairsTest):
     """scripts/kparity run PAIR=parcel PAIRS_DIR=..."""
 
-    def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-
-    def with_bugs(self, *bugs: tuple[str, str]) -> Run:
+    def with_bugs(self, *bugs: tuple[str, str]) -> Ended:
         """A run of lane check with bugs in the port."""
-        pairs = self.folder / "pairs"
-        shutil.rmtree(pairs, ignore_errors=True)
-        shutil.copytree(PAIRS / "parcel", pairs / "parcel")
-        port = pairs / "parcel/parcel.rs"
-        text = port.read_text()
         for where, what in bugs:
-            self.assertEqual(text.count(where), 1, where)
-            text = text.replace(where, what)
-        port.write_text(text)
-        return Run(self.folder / "out", "PAIR=parcel", f"PAIRS_DIR={pairs}", "ACCEL=tcg",
-                   "LANE=check")
+            self.edit("parcel/parcel.rs", where, what)
+        return self.kparity("parcel", "ACCEL=tcg", "LANE=check")
 
     def test_right(self) -> None:
         """A right port passes, in both lanes, and so does a program with all places."""
-        ended = Run(self.folder / "out", "PAIR=parcel", f"PAIRS_DIR={PAIRS}", "ACCEL=tcg").end()
+        ended = self.kparity("parcel", "ACCEL=tcg")
         self.assertEqual(ended.status, 0, ended.show())
         self.assertEqual(cases(ended.results())["parcel", "regress", "rust->c"]["status"], "pass")
 
-    def assert_told(self, run: Run, programs: list[str]) -> None:
+    def assert_told(self, ended: Ended, programs: list[str]) -> None:
         """Lockstep with the port fails, and tells these programs."""
-        ended = run.end()
         self.assertEqual(ended.status, 1, ended.show())
         rows = cases(ended.results())
         for path in ("c->c", "rust->c"):
@@ -95,8 +76,7 @@ class TestUserMemory(unittest.TestCase):
                            ("parcel_fill 41 1",
                             "buf: '41' is no number of bytes between 0 and 40")):
             program.write_text(f"parcel\n{line}\n")
-            ended = Run(self.folder / "out", "PAIR=parcel", f"PAIRS_DIR={PAIRS}", "ACCEL=tcg",
-                        f"PROGRAM={program}").end()
+            ended = self.kparity("parcel", "ACCEL=tcg", f"PROGRAM={program}")
             self.assertEqual(ended.status, 1, ended.show())
             self.assertIn(f"line 2: {what}", ended.said)
 

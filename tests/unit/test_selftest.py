@@ -553,6 +553,15 @@ class TestParts(unittest.TestCase):
                 self.assertEqual(jobs[f"modules {every[0].name} {kinds[0].name}"],
                                  parts.MODULES_SECONDS)
 
+    def test_cells(self) -> None:
+        """A test that names a kernel begins with modules that are built for it."""
+        setup = mock.Mock(**{"host.name": "x86_64"})
+        group = pytests.Group("x.X", pytests.Needs(("arm64 base", "debug")), ())
+        with mock.patch.object(pytests, "discover", return_value=[group]):
+            (job,) = parts.live(setup)
+        self.assertEqual(job.needs, ("kernel arm64 base", "modules arm64 base",
+                                     "kernel x86_64 debug", "modules x86_64 debug"))
+
     def suite(self, ran: list[LaneResult], *statuses: str,
               unsaved: str = "") -> list[tuple[str, str, bool]]:
         """The outcomes of a suite job whose run gave some verdicts, and no ledger."""

@@ -152,10 +152,11 @@ def static(setup: Setup) -> list[Job]:
     return jobs
 
 
-def _kernel_of(setup: Setup, words: str) -> str:
-    """The job for a kernel as a test names it: a variant, or an arch before it."""
+def _cell_of(setup: Setup, words: str) -> tuple[str, str]:
+    """The jobs for a kernel as a test names it, a variant or an arch before it, and its modules."""
     arch, _, variant = words.rpartition(" ")
-    return kernel_name(arch or setup.host.name, variant)
+    cell = arch or setup.host.name, variant
+    return kernel_name(*cell), modules_name(*cell)
 
 
 def _tests(setup: Setup, part: str, usual: pytests.Needs, early: bool) -> list[Job]:
@@ -165,10 +166,8 @@ def _tests(setup: Setup, part: str, usual: pytests.Needs, early: bool) -> list[J
             del folder
             return pytests.run(group.tests)
 
-        needs = tuple(_kernel_of(setup, words) for words in group.needs.kernels)
-        if variants.BASE in group.needs.kernels:
-            # Such tests begin with what the checkout has built.
-            needs += (modules_name(setup.host.name, variants.BASE),)
+        # Such tests begin with what the checkout has built.
+        needs = tuple(name for words in group.needs.kernels for name in _cell_of(setup, words))
         jobs.append(Job(f"{part} {group.name}", part, run, group.needs.seconds, group.needs.cores,
                         needs, early=early))
     return jobs
