@@ -122,34 +122,24 @@ class TestFunctions(PairsTest):
 
     def test_limits(self) -> None:
         """Safe Rust that calls C with what its row does not allow ends there, not in C."""
-        shutil.copytree(PAIRS, self.folder / "pairs")
-        port = self.folder / "pairs/kinds/kinds.rs"
-        text = port.read_text()
-        self.assertEqual(text.count(PORT[0]), 1)
-        port.write_text(text.replace(
-            PORT[0], f"{PORT[0]}    let _ = super::c::kinds_add(1001, what as i8);\n"))
-        ended = Run(self.folder / "out", "PAIR=kinds", f"PAIRS_DIR={self.folder / 'pairs'}",
-                    "ACCEL=tcg", "LANE=check").end()
+        self.edit("kinds/kinds.rs", PORT[0],
+                  f"{PORT[0]}    let _ = super::c::kinds_add(1001, what as i8);\n")
+        ended = self.kparity("kinds", "ACCEL=tcg", "LANE=check")
         row = cases(ended.results())["kinds", "lockstep", "rust->rust"]
         self.assertEqual(row["status"], "error", ended.show())
         self.assertEqual(cases(ended.results())["kinds", "outcomes", "rust->rust"]["log"],
                          ["it looks at what the cases before it have met, and lockstep was lost"])
         self.assertRegex("\n".join(row["log"]), r"panicked at \S*rust-stub/kinds_root.rs:")
-        (console,) = self.folder.glob("out/*/base/check.console")
         self.assertIn("kinds_add: a is not what its row allows",
-                      console.read_text(errors="replace"))
+                      (ended.folder() / "check.console").read_text(errors="replace"))
 
     def test_accepted(self) -> None:
         """A declared difference is accepted in what its row says, and in nothing else."""
-        shutil.copytree(PAIRS, self.folder / "pairs")
-        port, contract = (self.folder / "pairs/kinds" / name for name in ("kinds.rs", "contract.h"))
-        text = port.read_text()
-        self.assertEqual(text.count(FIND[0]), 1)
-        port.write_text(text.replace(*FIND))
-        (self.folder / "pairs/kinds/regress").mkdir()
-        (self.folder / "pairs/kinds/regress/later").write_text('kinds\nkinds_find "\\x07" 7\n')
+        self.edit("kinds/kinds.rs", *FIND)
+        contract = self.pairs / "kinds/contract.h"
+        (self.pairs / "kinds/regress").mkdir()
+        (self.pairs / "kinds/regress/later").write_text('kinds\nkinds_find "\\x07" 7\n')
         text = contract.read_text()
-        words = ("PAIR=kinds", f"PAIRS_DIR={self.folder / 'pairs'}", "ACCEL=tcg", "LANE=check")
         for when, option, status in (("what == 7", "", "fail"),
                                      ("what == 7 && rust_out == c_out + 2",
                                       ", .outputs = true", "fail"),
@@ -158,7 +148,7 @@ class TestFunctions(PairsTest):
             with self.subTest(when):
                 contract.write_text(f"{text}\nKP_DIVERGES(later, kinds_find, {when},\n"
                                     f'\t    "so be it", "here"{option})\n')
-                ended = Run(self.folder / "out", *words).end()
+                ended = self.kparity("kinds", "ACCEL=tcg", "LANE=check")
                 rows = cases(ended.results())
                 self.assertEqual({rows["kinds", case, path]["status"] for case in
                                   ("lockstep", "regress") for path in ("c->rust", "rust->rust")},
