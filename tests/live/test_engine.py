@@ -25,9 +25,9 @@ BUGS = (
      "        if core::hint::black_box(limit) != u32::MAX {\n"
      "            return Err(ENOMEM);\n        }\n"),
     # Rust leaves out a member: all that follow it differ as well.
-    ("scripts/kplib/contract/emit_rust.py", "for m in shared.members)",
+    ("scripts/kplib/contract/rust_drivers.py", "for m in shared.members)",
      "for m in shared.members if m != 'used')"),
-    ("scripts/kplib/contract/emit_rust.py", "sum(1 + len(shared.members) for",
+    ("scripts/kplib/contract/rust_drivers.py", "sum(1 + len(shared.members) for",
      "sum(1 + len(shared.members) - ('used' in shared.members) for"),
     # A thousand costs and more, on the paths to C: far beyond 64 KiB of text.
     ("kmod/ring.c", "int ring_push(struct ring *ring, u64 value)\n{\n",
