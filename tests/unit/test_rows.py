@@ -183,6 +183,8 @@ class TestObjects(unittest.TestCase):
                 (OBJECT.replace("KP_NUMBER(u32, size", "KP_TEXT(size").replace(
                     ".lo = 1, .hi = 64, .log2 = true, .beyond = true", ".max = 1"), 3,
                  "takes numbers and callbacks alone, not KP_TEXT"),
+                (OBJECT.replace("KP_NUMBER(u64, value)", "KP_NUMBER(u64, value, .wraps = true)"),
+                 5, "pot_put: .wraps is of what KP_CREATE takes alone"),
                 (OBJECT.replace("(pot_destroy, SLEEPS)", "(pot_destroy)"), 4,
                  "KP_DESTROY wants a function and a context"),
                 (OBJECT.replace("(pot_destroy, SLEEPS)", "(pot_destroy, LATER)"), 4,
@@ -413,6 +415,15 @@ KP_FUNCTION(g, ANY, KP_VOID, KP_BUFFER(u8, room, size_t, .min = 4, .max = 9),
         self.assertNotIn("KP_SUITES", text)
         self.assertIn("KP_SUITES(pot);", emit_c.glue(contract, "c.h", "pot_glue.c"))
         self.assertIn('"owns', text.replace('"the value is " "copied"', '"owns'))
+
+    def test_usual_part(self) -> None:
+        """Where most values lie is within the limits, and an index can begin near its wrap."""
+        made = OBJECT.replace(".hi = 64, .log2 = true, .beyond = true)",
+                              ".to = 9, .hi = 64), KP_NUMBER(u32, at, .wraps = true)")
+        text = emit_c.glue(rows.read(made, "pot"), "c.h", "pot_glue.c")
+        self.assertIn("_Static_assert((1) <= (1) && (1) <= (9) && (9) <= (64), ", text)
+        for member in (".to = 9 ", ".wraps = true "):
+            self.assertIn(member, text)
 
 
 if __name__ == "__main__":

@@ -307,9 +307,9 @@ def _asserts(function: Function, parameter: Parameter) -> list[str]:
                       for end in ("lo", "hi")]
         if {"lo", "hi"} <= set(given):
             holds += [(f"({given['lo']}) <= ({given['hi']})", ".lo is at most .hi")]
-            most = given.get("from", given["lo"]), given.get("to", given["hi"])
-            holds += [(f"({given['lo']}) <= ({most[0]}) && ({most[0]}) <= ({most[1]}) && "
-                       f"({most[1]}) <= ({given['hi']})", ".from and .to are within .lo and .hi")
+            usual = given.get("from", given["lo"]), given.get("to", given["hi"])
+            holds += [(f"({given['lo']}) <= ({usual[0]}) && ({usual[0]}) <= ({usual[1]}) && "
+                       f"({usual[1]}) <= ({given['hi']})", ".from and .to are within .lo and .hi")
                       for _ in [0] if "from" in given or "to" in given]
     return [f"_Static_assert({test}, \"{function.name}, {parameter.name}: {what}\");"
             for test, what in holds]
