@@ -41,7 +41,8 @@ struct ring *ring_create_at(u32 capacity, u32 at)
 {
 	struct ring *ring = ring_create(capacity);
 
-	if (IS_ERR(ring))
+	/* What ring_create() has made is seen where nothing else is asked for. */
+	if (IS_ERR(ring) || !at)
 		return ring;
 	ring->head = at;
 	ring->tail = at;
