@@ -185,6 +185,9 @@ class TestObjects(unittest.TestCase):
                  "takes numbers and callbacks alone, not KP_TEXT"),
                 (OBJECT.replace("KP_NUMBER(u64, value)", "KP_NUMBER(u64, value, .wraps = true)"),
                  5, "pot_put: .wraps is of what KP_CREATE takes alone"),
+                (OBJECT.replace(".lo = 1, .hi = 64, .log2 = true, .beyond = true",
+                                ".lo = 1, .wraps = true"), 3,
+                 "pot_create: an index that .wraps is any number of its type"),
                 (OBJECT.replace("(pot_destroy, SLEEPS)", "(pot_destroy)"), 4,
                  "KP_DESTROY wants a function and a context"),
                 (OBJECT.replace("(pot_destroy, SLEEPS)", "(pot_destroy, LATER)"), 4,
@@ -424,6 +427,9 @@ KP_FUNCTION(g, ANY, KP_VOID, KP_BUFFER(u8, room, size_t, .min = 4, .max = 9),
         self.assertIn("_Static_assert((1) <= (1) && (1) <= (9) && (9) <= (64), ", text)
         for member in (".to = 9 ", ".wraps = true "):
             self.assertIn(member, text)
+        text = emit_c.glue(rows.read(made.replace(".lo = 1, ", ""), "pot"), "c.h", "pot_glue.c")
+        self.assertIn("_Static_assert((type_min(u32)) <= (type_min(u32)) && "
+                      "(type_min(u32)) <= (9) && (9) <= (64), ", text)
 
 
 if __name__ == "__main__":

@@ -307,10 +307,12 @@ def _asserts(function: Function, parameter: Parameter) -> list[str]:
                       for end in ("lo", "hi")]
         if {"lo", "hi"} <= set(given):
             holds += [(f"({given['lo']}) <= ({given['hi']})", ".lo is at most .hi")]
-            usual = given.get("from", given["lo"]), given.get("to", given["hi"])
-            holds += [(f"({given['lo']}) <= ({usual[0]}) && ({usual[0]}) <= ({usual[1]}) && "
-                       f"({usual[1]}) <= ({given['hi']})", ".from and .to are within .lo and .hi")
-                      for _ in [0] if "from" in given or "to" in given]
+        if {"from", "to"} & set(given):
+            lo, hi = (given.get(end, f"type_{word}({kind})") for end, word in (
+                ("lo", "min"), ("hi", "max")))
+            first, last = given.get("from", lo), given.get("to", hi)
+            holds += [(f"({lo}) <= ({first}) && ({first}) <= ({last}) && ({last}) <= ({hi})",
+                       ".from and .to are within .lo and .hi")]
     return [f"_Static_assert({test}, \"{function.name}, {parameter.name}: {what}\");"
             for test, what in holds]
 

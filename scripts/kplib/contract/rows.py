@@ -370,8 +370,13 @@ def _function(row: str, words: list[tuple[str, int]], line: int) -> Function:
         if function.adapter and parameter.kind not in ("KP_NUMBER", "KP_CHOICE", "KP_FLAGS"):
             raise BadRow(parameter.line, f"an adapter takes numbers alone, not {parameter.kind}")
     for parameter in function.arguments:
-        if "wraps" in dict(parameter.options) and row != "KP_CREATE":
+        if "wraps" not in dict(parameter.options):
+            continue
+        if row != "KP_CREATE":
             raise BadRow(parameter.line, f"{name}: .wraps is of what KP_CREATE takes alone")
+        if len(parameter.options) > 1:
+            raise BadRow(parameter.line, f"{name}: an index that .wraps is any number of its type; "
+                                         "leave its other options out")
     if function.outputs and function.returns.kind not in ("KP_VOID", "KP_BOOL", "KP_RESULT",
                                                           "KP_ERRNO"):
         raise BadRow(line, f"{name} returns a number and has a KP_OUTPUT: which of them Rust "
