@@ -504,7 +504,9 @@ static const char *carry_out(struct call *c, const struct kp_operation *op, void
 			      kp_object(trace->pair, obj), c->slot, res);
 		c->called = true;
 		broken = collect(c, op, t, res);
-		kp_outcome(trace->pair, trace->path, c->step->op, res->ret);
+		/* Without a look at the object the engine only tries programs, or counts. */
+		if (trace->prog->observe)
+			kp_outcome(trace->pair, trace->path, c->step->op, res->ret);
 	}
 	if (c->bytes)
 		release(c);
@@ -630,6 +632,7 @@ struct kp_result kp_call_once(const struct kp_pair *pair, enum kp_path_id path,
 		return res;
 	}
 	pair->path[path]->call[op](kp_object(pair, obj), slot, &res);
+	kp_outcome(pair, path, op, res.ret);
 	if (held) {
 		drop_given(args, value, held);
 		hold(pair->path[path], args, value, held, made);

@@ -297,6 +297,15 @@ static u32 get_shift(struct reader *r)
 	return shift;
 }
 
+/* Whether a parameter of this name is next. */
+static bool begins_with(struct reader *r, const char *name)
+{
+	size_t len = strlen(name);
+
+	skip_blanks(r);
+	return !strncmp(r->at, name, len) && r->at[len] == '=';
+}
+
 static void get_params(struct reader *r, const struct kp_pair *pair,
 		       struct kp_program *prog)
 {
@@ -307,13 +316,15 @@ static void get_params(struct reader *r, const struct kp_pair *pair,
 		refuse(r, "'%s' where the pair's name, %s, begins a program", word,
 		       pair->name);
 	for (a = 0; !r->failed && a < KP_NR_ARGS && pair->creation.arg[a].name; a++) {
-		/* As it is printed: an object that begins where production does. */
-		if (pair->creation.arg[a].wraps && ends_line(r))
+		const char *name = pair->creation.arg[a].name;
+
+		/* Left out where it is 0, as in print: the object begins as in production. */
+		if (pair->creation.arg[a].wraps && !begins_with(r, name))
 			continue;
 		if (!get_word(r, "= \t\r\n#", word))
 			return;
-		if (strcmp(word, pair->creation.arg[a].name) || *r->at != '=') {
-			refuse(r, "'%s' where %s= is expected", word, pair->creation.arg[a].name);
+		if (strcmp(word, name) || *r->at != '=') {
+			refuse(r, "'%s' where %s= is expected", word, name);
 			return;
 		}
 		r->at++;

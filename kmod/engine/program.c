@@ -305,7 +305,7 @@ static void set_up(const struct kp_pair *pair, struct kp_program *prog,
 		const struct kp_arg *arg = &pair->creation.arg[a];
 
 		if (arg->wraps)
-			prog->param[a] = kp_of_type(arg, -(u64)largest(pair) / 2);
+			prog->param[a] = kp_of_type(arg, -(u64)(largest(pair) / 2));
 		else if (arg->size && !arg->names)
 			prog->param[a] = arg->to ?: arg->hi;
 	}
@@ -462,15 +462,24 @@ void kp_program_settle(const struct kp_trace *trace, u32 at)
 	const struct kp_step_trace *t;
 	const struct kp_arg *arg;
 	u64 gave, value;
+	u32 from;
 
 	if (likely(!step->after))
 		return;
-	t = &trace->step[at - step->after];
+	if (step->after > at) {
+		/* A program was made smaller before it ran so far. */
+		step->after = 0;
+		return;
+	}
+	from = at - step->after;
+	t = &trace->step[from];
 	step->after = 0;
 	arg = &trace->pair->operation[step->op].arg[step->decided];
 	gave = t->out == KP_POISON ? t->ret : t->out;
 	value = kp_of_type(arg, gave + step->more);
-	if (!t->skipped && t->ret >= 0 && kp_in_range(arg, value))
+	/* All paths decide alike, by what all callers can see. */
+	if (!t->skipped && t->ret >= 0 && kp_in_range(arg, value) &&
+	    !kp_unseen_by_rust(&trace->pair->operation[trace->prog->step[from].op], t->ret))
 		step->arg[step->decided] = value;
 }
 

@@ -157,6 +157,18 @@ class TestFunctions(PairsTest):
         (row,) = ended.results()["pairs"]["kinds"]["accepted"]
         self.assertEqual(row["differs_in"], "outputs")
 
+    def test_beside(self) -> None:
+        """A declared difference in what C stores beside false: a caller in Rust sees none."""
+        self.edit("kinds/kinds.c", "\t\t*at = found - data;\n\treturn found;",
+                  "\t\t*at = found - data;\n\telse\n\t\t*at = size;\n\treturn found;")
+        (self.pairs / "kinds/regress").mkdir()
+        (self.pairs / "kinds/regress/beside").write_text('kinds\nkinds_find "a" 7\n')
+        with open(self.pairs / "kinds/contract.h", "a", encoding="utf-8") as contract:
+            contract.write("\nKP_DIVERGES(beside, kinds_find, !c && !rust,\n"
+                           '\t    "so be it", "here", .outputs = true)\n')
+        ended = self.kparity("kinds", "ACCEL=tcg", "LANE=check")
+        self.assertEqual(ended.status, 0, ended.show())
+
     def test_wrong(self) -> None:
         """All bugs are told by one run, each as its smallest program; and such a program runs."""
         broken(self.pairs)
