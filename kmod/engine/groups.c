@@ -26,6 +26,11 @@
  */
 #define SURE_AFTER	4
 #define LOOK_FOR	(HZ / 2)
+/*
+ * A kind that has all its forms needs no look either, once so many differences of it
+ * have led to none that is shorter: each that is made small takes some 50 ms.
+ */
+#define ENOUGH		12
 /* Room for a program and what both paths made of it. */
 #define TEXT_SIZE	16384
 #define JSON_SIZE	65536
@@ -36,8 +41,10 @@
  * @text: the small program and its results
  * @json: the same for a program to read
  * @times: how often it was met
- * @more: in the first group of a kind: how often that kind was met in other forms
+ * @more: in the first group of a kind: how often that kind was met beyond its groups
  * @streak: how often the last differences of this kind led here
+ * @idle: in the first group of a kind: how many differences have been made small since
+ *        one led to a new form, or to a shorter one
  */
 struct group {
 	struct kp_diff diff;
@@ -46,6 +53,7 @@ struct group {
 	u32 times;
 	u32 more;
 	u32 streak;
+	u32 idle;
 };
 
 /**
@@ -169,6 +177,21 @@ static struct group *known_before(struct kp_groups *groups, const struct kp_diff
 	return NULL;
 }
 
+/* The first group of a kind whose differences are counted alone: it has its forms. */
+static struct group *enough_of(struct kp_groups *groups, const struct kp_diff *diff)
+{
+	struct group *first = NULL;
+	u32 i, forms = 0;
+
+	for (i = 0; i < groups->nr; i++) {
+		if (!kp_same_kind(&groups->group[i].diff, diff))
+			continue;
+		first = first ?: &groups->group[i];
+		forms++;
+	}
+	return forms == FORMS_MAX && first->idle >= ENOUGH ? first : NULL;
+}
+
 static struct group *find(struct kp_groups *groups, const char *text)
 {
 	u32 i;
@@ -235,7 +258,7 @@ static struct group *make_room(struct kp_groups *groups, const struct kp_diff *d
 
 static void add(struct kp_groups *groups, const struct kp_diff *diff)
 {
-	struct group *group = find(groups, groups->text);
+	struct group *group = find(groups, groups->text), *first = NULL;
 	bool known = false;
 	u32 i;
 
@@ -243,11 +266,17 @@ static void add(struct kp_groups *groups, const struct kp_diff *diff)
 		if (!kp_same_kind(&groups->group[i].diff, diff))
 			continue;
 		known = true;
+		first = first ?: &groups->group[i];
 		if (&groups->group[i] != group)
 			groups->group[i].streak = 0;
 	}
-	if (!group)
+	if (first)
+		first->idle++;
+	if (!group) {
 		group = make_room(groups, diff);
+		if (group && first)
+			first->idle = 0;
+	}
 	if (group) {
 		group->times++;
 		group->streak++;
@@ -320,7 +349,7 @@ bool kp_groups_collect(struct kp_groups *groups, const struct kp_program *prog,
 {
 	const struct kp_pair *pair = groups->p->pair;
 	struct kp_diff diff;
-	struct group *group;
+	struct group *group, *enough;
 	u32 from = 0;
 
 	groups->calls += prog->nr_steps;
@@ -330,8 +359,11 @@ bool kp_groups_collect(struct kp_groups *groups, const struct kp_program *prog,
 	count_accepted(groups, ref, got);
 	while (kp_trace_diff(ref, got, from, &diff)) {
 		group = sure_of(groups, &diff) ?: known_before(groups, &diff);
+		enough = enough_of(groups, &diff);
 		if (group)
 			group->times++;
+		else if (enough)
+			enough->more++;
 		else if (groups->end && time_after(jiffies, groups->end))
 			groups->others++;
 		else
@@ -406,7 +438,7 @@ void kp_groups_report(struct kp_groups *groups, struct kunit *test)
 			    kp_same_kind(&groups->group[i].diff, &groups->group[j].diff))
 				print_group(test, &groups->group[j], "   and ");
 		if (groups->group[i].more)
-			kunit_err(test, "     and %u in other forms", groups->group[i].more);
+			kunit_err(test, "     and %u more of this kind", groups->group[i].more);
 	}
 	if (groups->others)
 		kunit_err(test, "  and %u more, not looked into", groups->others);
