@@ -49,6 +49,21 @@ class TestConsole(unittest.TestCase):
         found.close()
         return found
 
+    def test_while_others_run(self) -> None:
+        """An oops has all of its lines although the other CPU begins cases meanwhile."""
+        first, *rest = OOPS.splitlines(keepends=True)
+        for place, where in ((1, "atomic c->c"), (4, "atomic c->rust"), (-3, "layout c->c")):
+            rest[place:place] = ["[ 3.7]         ok 4 rust->rust\n", at(f"idalloc {where}", 9),
+                                 "[ 3.7]         # Subtest: atomic\n"]
+        found = self.read(at("fault try c->c", 0) + at("idalloc lockstep c->c", 1) + first
+                          + "".join(rest))
+        (oops,) = found.reports
+        self.assertEqual(oops.at, Position("idalloc", "lockstep", "c->c"))
+        self.assertEqual(oops.lines, [console.plain(line) for line in OOPS.splitlines()][
+            :len(oops.lines)])
+        self.assertTrue(any(line.startswith("Call Trace:") for line in oops.lines))
+        self.assertEqual(found.position, Position("idalloc", "layout", "c->c"))
+
     def test_position(self) -> None:
         """The last line that carries this boot's word says what runs; "-" is nothing."""
         found = self.read(at("ring lockstep c->c", 1) + at("ring - -", 2))

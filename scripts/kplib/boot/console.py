@@ -141,6 +141,8 @@ _ENDS = re.compile(r"---\[ end (trace|Kernel panic)|={20,}$|-{20,}$")
 _OTHERS = re.compile(r"Sending NMI |NMI backtrace for cpu ")
 _PANICKED = re.compile(r"---\[ end Kernel panic - not syncing: ")
 _LAST_FRAME = re.compile(r" *</TASK>")
+#: Results of cases that go on while a CPU says what it dies of.
+_RESULT = re.compile(r" *(KTAP version \d|1\.\.\d|(not )?ok \d|# \w+: )")
 
 
 #: An access in a report of KCSAN, which its stack follows. Marked ones are in parentheses.
@@ -287,7 +289,9 @@ class Console:
                 self.named.add(self.position.pair)
                 if marker.group(4):
                     self.history.append((int(marker.group(4)), self.position))
-            self._open = None
+            # One CPU can run the next cases while another one says what it dies of.
+            if self._open is not None and self._open.checker not in FATAL:
+                self._open = None
             return
         if found := _LAST_WORDS.match(line):
             self.last_words.setdefault(found.group(1) or found.group(2), found.group(3))
@@ -304,6 +308,8 @@ class Console:
         if kind in CHECKERS and kind != report.checker and report.checker not in FATAL:
             # Reports like that of a bad page have no end of their own.
             self._begin(kind, line)
+            return
+        if report.checker in FATAL and _RESULT.match(line):
             return
         report.lines.append(line)
         if kind in FATAL:
