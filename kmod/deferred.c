@@ -14,7 +14,7 @@
 
 /**
  * struct deferred - the C definition
- * @work: what the queue knows
+ * @work: the work item on the queue
  * @ref: one for the owner, one for the queue while armed or running
  * @lock: taken by arm, cancel and the callback, for a short time
  * @left: how often the callback will re-arm itself

@@ -11,7 +11,7 @@
 #include "contract/tlv.h"
 
 /**
- * struct tlv_slot - what a table holds of one type
+ * struct tlv_slot - the payload that a table holds of one type
  * @present: whether it is set; a payload may be empty
  * @len: bytes of @data in use; what is behind them is old
  * @data: the payload

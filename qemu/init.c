@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The test guest's init: carries out what the host asks for over a virtio
- * serial port. It decides nothing; which modules to load, with what, and what
- * to read back is the host's business (scripts/kplib/boot/session.py), so that a
+ * serial port. It decides nothing; which modules to load, with which parameters, and
+ * which files to read back is the host's business (scripts/kplib/boot/session.py), so that a
  * verdict never rests on code that runs beside the code under test.
  *
  * A request is a line of words, in some cases with bytes behind it:
@@ -203,7 +203,7 @@ static void do_read(char *path)
 	free(buf);
 }
 
-/* What a program prints until it ends; the caller frees it. */
+/* Read all that a program prints until it ends; the caller frees it. */
 static char *drain(int fd, size_t *len)
 {
 	char *buf = malloc(OUTPUT_MAX);

@@ -5,7 +5,7 @@
 //! C header: [`kmod/contract/deferred.h`](../kmod/contract/deferred.h)
 //!
 //! The object owns a [`Task`] together with its work. Dropping it cancels and waits;
-//! [`Interface::detach`] consumes it and leaves what is armed to the queue, which holds an `Arc`.
+//! [`Interface::detach`] consumes it and leaves an armed task to the queue, which holds an `Arc`.
 //! The kernel crate queues delayed work but cannot cancel or flush it: those two are called in C.
 
 use super::{
@@ -43,7 +43,7 @@ use kernel::{
 /// The Rust side of the contract.
 pub(crate) type Object = Deferred;
 
-/// What arm and the callback both change.
+/// State that arm and the callback both change.
 struct State {
     /// Times the work has been queued.
     arms: u32,

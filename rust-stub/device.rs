@@ -86,7 +86,7 @@ encodes!(
     type,
     "the state is an enum whose variants carry what only that state has"
 );
-/// What a unit is doing. A configuration exists in the states that have one.
+/// State of a unit. A configuration exists in the states that have one.
 #[derive(Clone, Copy)]
 pub(crate) enum State {
     /// Nothing is configured.
@@ -440,7 +440,7 @@ const NODE: MiscDeviceOptions = MiscDeviceOptions {
     name: c_str!("kparity-device-rust"),
 };
 
-/// What is there while the module is loaded: the node.
+/// The node, which exists while the module is loaded.
 #[pin_data]
 pub(crate) struct Module {
     #[pin]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What converts arguments and results between C, the engine and a port, once for each kind.
+//! Conversion of arguments and results between C, the engine and a port, once for each kind.
 //!
 //! C headers: [`kmod/contract/kparity.h`](../kmod/contract/kparity.h)
 //!
@@ -156,13 +156,13 @@ impl UserMemory {
         self.len
     }
 
-    /// Makes it what the kernel's functions read and write.
+    /// Makes it the form that the kernel's functions read and write.
     #[inline]
     pub(crate) fn into_slice(self) -> UserSlice {
         UserSlice::new(self.ptr, self.len)
     }
 
-    /// Makes it what C takes. Callers of C alone have the key to that: whoever has the address can
+    /// Makes it the form that C takes. Callers of C alone have the key: whoever has the address can
     /// read there as often as it likes.
     #[inline]
     pub(crate) fn into_parts(self, _: super::c::Key) -> (UserPtr, usize) {
@@ -240,7 +240,7 @@ pub(crate) fn returned<T: Number>(result: Result<T>) -> i64 {
     }
 }
 
-/// What a C function returned that gives a value or a negative errno.
+/// Result of a C function that gives a value or a negative errno.
 #[inline]
 pub(crate) fn checked<T: Number>(ret: T) -> Result<T> {
     let value = ret.into_result();
@@ -251,7 +251,7 @@ pub(crate) fn checked<T: Number>(ret: T) -> Result<T> {
     Ok(ret)
 }
 
-/// What a C function returned as an int and the contract has as a smaller or unsigned type.
+/// A value that a C function returned as an int, of the contract's smaller or unsigned type.
 #[inline]
 pub(crate) fn narrowed<T: Number>(value: c_int) -> T {
     T::of(value as u64)
@@ -307,8 +307,8 @@ pub(crate) unsafe fn released<T: 'static, F>(object: *mut F) {
     drop(unsafe { Pin::<KBox<T>>::from_foreign(object.cast()) });
 }
 
-/// Makes what the port keeps while its module is loaded, or gives the errno as an `ERR_PTR()`. It
-/// goes by [`unloaded`].
+/// Makes the port's state while its module is loaded, or gives the errno as an `ERR_PTR()`.
+/// [`unloaded`] drops it.
 pub(crate) fn loaded<M: InPlaceModule + 'static>(module: &'static ThisModule) -> *mut c_void {
     match KBox::pin_init(M::init(module), GFP_KERNEL) {
         Ok(kept) => kept.into_foreign(),
@@ -316,7 +316,7 @@ pub(crate) fn loaded<M: InPlaceModule + 'static>(module: &'static ThisModule) ->
     }
 }
 
-/// Drops what the port kept while its module was loaded.
+/// Drops the state that the port kept while its module was loaded.
 ///
 /// # Safety
 ///
@@ -326,14 +326,14 @@ pub(crate) unsafe fn unloaded<M: InPlaceModule + 'static>(kept: *mut c_void) {
     drop(unsafe { Pin::<KBox<M>>::from_foreign(kept) });
 }
 
-/// What operations of an object hand out, as its holder has it: dropped to give it back. Any thread
-/// may use it, and several at once.
+/// A handle that operations of an object hand out, as its holder has it: dropped to give it back.
+/// Any thread may use it, and several at once.
 pub(crate) trait Handle: ForeignOwnable + Send + Sync + 'static {
-    /// Lends what it is of, for as long as it is held.
+    /// Lends the thing that it refers to, for as long as it is held.
     fn lend(&self) -> Lent<'_, Self>;
 }
 
-/// What a handle is of, lent by its holder.
+/// The thing that a handle refers to, lent by its holder.
 pub(crate) type Lent<'a, H> = <H as ForeignOwnable>::Borrowed<'a>;
 
 impl<T: AlwaysRefCounted + Send + Sync + 'static> Handle for ARef<T> {
@@ -360,7 +360,7 @@ pub(crate) fn given<H: Handle, F>(handle: H) -> *mut F {
     handle.into_foreign().cast()
 }
 
-/// The same of what may be no handle; then gives the errno as C does: as an `ERR_PTR()`.
+/// Makes C or the engine the holder of a new handle, or gives the errno as an `ERR_PTR()`.
 #[inline]
 pub(crate) fn handed<H: Handle, F>(made: Result<H>) -> *mut F {
     match made {
@@ -369,7 +369,7 @@ pub(crate) fn handed<H: Handle, F>(made: Result<H>) -> *mut F {
     }
 }
 
-/// The same for the engine, which wants the handle where `to` points.
+/// Stores a new handle where `to` points, as the engine wants it.
 ///
 /// # Safety
 ///
@@ -386,7 +386,7 @@ pub(crate) unsafe fn made<H: Handle>(made: Result<H>, to: *mut *mut c_void) -> i
     }
 }
 
-/// Borrows what a handle is of that C or the engine holds.
+/// Borrows the thing behind a handle that C or the engine holds.
 ///
 /// # Safety
 ///
@@ -408,7 +408,7 @@ pub(crate) unsafe fn taken<H: Handle, F>(handle: *mut F) -> H {
     unsafe { H::from_foreign(handle.cast()) }
 }
 
-/// The same of what may be an `ERR_PTR()`.
+/// Takes a new handle over, or the errno of an `ERR_PTR()`.
 ///
 /// # Safety
 ///
@@ -434,7 +434,7 @@ pub(crate) unsafe fn reclaimed<T: Unpin + 'static, F>(object: *mut F) -> T {
     KBox::into_inner(Pin::into_inner(object))
 }
 
-/// A callback and what belongs to it, which is dropped when it is not called any more.
+/// A callback and its data, which is dropped when the callback is not called any more.
 pub(crate) trait Task: Send + Sync + 'static {
     /// The callback; the contract says where it runs.
     fn run(&self);

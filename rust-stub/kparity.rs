@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the root of every pair's crate begins with: the contract's bindings, and records.
+//! Head of the root of every pair's crate: the contract's bindings, and records.
 //!
 //! C header: [`kmod/contract/kparity.h`](../kmod/contract/kparity.h)
 

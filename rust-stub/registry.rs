@@ -40,7 +40,7 @@ pub(crate) type Object = Registry;
 /// Registries that are not released.
 static COUNT: Atomic<i32> = Atomic::new(0);
 
-/// What a registry and its objects share.
+/// State that a registry and its objects share.
 #[pin_data(PinnedDrop)]
 struct Shared {
     limit: u32,
@@ -347,7 +347,7 @@ impl Drop for Registry {
     fn drop(&mut self) {
         let objects = take(&mut *self.0.objects.lock());
 
-        // Only now, without the lock.
+        // Dropped only now, without the lock.
         drop(objects);
     }
 }

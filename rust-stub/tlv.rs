@@ -137,7 +137,7 @@ impl<'f, 'm> Attrs<'f, 'm> {
     ) -> Result<Self> {
         let mut rest = message.0;
 
-        // What an earlier message left here is not of this one.
+        // Attributes of an earlier message are not of this one.
         *found = Found::default();
         while !rest.is_empty() {
             let (header, body) = bindings::tlv_attr::from_bytes_copy_prefix(rest).ok_or(EINVAL)?;
@@ -168,7 +168,7 @@ encodes!(
     checked,
     "the length is an Option: none and 0 are different values"
 );
-/// What a table holds of one type.
+/// The payload that a table holds of one type.
 #[derive(Clone, Copy)]
 struct Slot {
     /// Bytes of `data` in use, if the type is set; what is behind them is old.
@@ -193,7 +193,7 @@ impl Slot {
     }
 }
 
-/// What the lock protects.
+/// State that the lock protects.
 struct Slots {
     /// Number of slots that are set.
     count: u32,

@@ -60,7 +60,7 @@ struct deferred *deferred_create(deferred_fn fn, deferred_fn release,
 				 void *data);
 
 /**
- * deferred_destroy() - take back what is armed, and release the object
+ * deferred_destroy() - take back a callback that is armed, and release the object
  * @d: the object; no one may use it any more
  *
  * Waits for a callback that runs. The data has been released on return.
@@ -71,7 +71,7 @@ void deferred_destroy(struct deferred *d);
  * deferred_detach() - let go of the object as it is
  * @d: the object; no one may use it any more
  *
- * What is armed still runs and, if it shall, re-arms itself. The data is released
+ * An armed callback still runs and, if it shall, re-arms itself. The data is released
  * when no more runs follow: by the last one or, when not armed, before return.
  */
 void deferred_detach(struct deferred *d);
@@ -88,7 +88,7 @@ void deferred_detach(struct deferred *d);
 int deferred_arm(struct deferred *d, u32 repeats, u32 delay_ms);
 
 /**
- * deferred_cancel() - take back what is armed and stop repeating
+ * deferred_cancel() - take back a callback that is armed and stop repeating
  * @d: the object
  *
  * Does not wait for a callback that runs.
@@ -98,7 +98,7 @@ int deferred_arm(struct deferred *d, u32 repeats, u32 delay_ms);
 bool deferred_cancel(struct deferred *d);
 
 /**
- * deferred_cancel_sync() - take back what is armed, and wait for what runs
+ * deferred_cancel_sync() - take back a callback that is armed, and wait for one that runs
  * @d: the object; afterwards it does not run unless armed anew
  *
  * Return: as for deferred_cancel()
@@ -106,7 +106,7 @@ bool deferred_cancel(struct deferred *d);
 bool deferred_cancel_sync(struct deferred *d);
 
 /**
- * deferred_flush() - run what is armed now instead of later, and wait for it
+ * deferred_flush() - run a callback that is armed now instead of later, and wait for it
  * @d: the object; if the callback re-arms itself, with its whole delay, it is armed
  *	again afterwards
  */
@@ -150,8 +150,8 @@ void deferred_view(struct deferred *d, struct deferred_view *view);
 bool deferred_in_worker(void);
 
 /*
- * What the suite hands over, in either language, is a probe: a number by which the
- * suite keeps what the callback saw.
+ * The data that the suite hands over, in either language, is a probe: a number by
+ * which the suite keeps what the callback saw.
  */
 #define DEFERRED_PROBES		6	/* how many there are */
 #define DEFERRED_DETACHED	4	/* the probe of objects that are detached */

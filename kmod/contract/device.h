@@ -9,8 +9,8 @@
  * reader sleeps with neither.
  *
  * An operation that the state does not allow is EBUSY, whatever the state, and
- * changes nothing. What is wrong with an argument is found before the state is
- * looked at.
+ * changes nothing. A fault of an argument is found before the state is looked
+ * at.
  */
 #ifndef _KPARITY_DEVICE_H
 #define _KPARITY_DEVICE_H
@@ -66,7 +66,7 @@ void device_unit_destroy(struct device_unit *unit);
 
 /**
  * device_configure() - set up a unit that is idle or ready, which then is ready
- * @unit: the unit; what waited in its queue is gone
+ * @unit: the unit; samples that waited in its queue are gone
  * @config: how
  *
  * Return: 0; -EINVAL if a reserved field is not 0 or the capacity is 0 or beyond
@@ -145,8 +145,8 @@ int device_expose(void);
 void device_withdraw(void);
 
 /*
- * A unit that runs is what most operations want, so it is started more often than it
- * is stopped, and most capacities are those that a program can fill.
+ * Most operations want a unit that runs, so it is started more often than it is
+ * stopped, and most capacities are those that a program can fill.
  */
 KP_MODULE(device_expose, device_withdraw)
 KP_OBJECT(struct device_unit, struct device_view, device_view)

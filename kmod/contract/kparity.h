@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What every contract is written in, and all that the C and the Rust side of a
- * pair share with the engine. Both languages read this file: C includes it,
+ * The macros of every contract, and all that the C and the Rust side of a pair
+ * share with the engine. Both languages read this file: C includes it,
  * bindgen turns it into Rust.
  *
  * A driver is one caller language over one implementation: a table of calls, which
@@ -37,12 +37,12 @@
 #define KP_MODULE(...)
 
 /**
- * define KP_POISON - what invariants and kp_once() have for an output that is untouched
+ * define KP_POISON - an untouched output, as invariants and kp_once() see it
  */
 #define KP_POISON	0x5a5a5a5a5a5a5a5aULL
 
 /**
- * define KP_NOT_CALLED - what stands for the return value of what was not called
+ * define KP_NOT_CALLED - the return value of an operation that was not called
  *
  * An operation is not called whose argument is a handle that the program does not
  * hold. Others may return this as well: invariants go by "called".
@@ -56,7 +56,7 @@
 #define KP_VIEW_MAX	4096
 
 /**
- * struct kp_result - what one operation gave
+ * struct kp_result - the results of one operation
  * @ret: its return value; negative is an errno
  * @out: its output, or %KP_POISON where it wrote none
  */
@@ -98,7 +98,7 @@ struct kp_field {
 };
 
 /**
- * struct kp_layout - what a language makes of the contract's shared types
+ * struct kp_layout - a language's layout of the contract's shared types
  * @nr: number of elements in @field
  * @field: each type and each of its members, in the order of the contract
  */

@@ -158,7 +158,7 @@ void registry_view(struct registry *reg, struct registry_view *view);
  */
 void registry_info(struct registry_object *obj, struct registry_info *info);
 
-/* The rest is what invariants are said in. */
+/* The rest are functions that the invariants call. */
 
 /* How many slots hold the object with a serial number. */
 static inline u32 registry_holders(const struct registry_view *v, u32 serial)

@@ -58,10 +58,10 @@ struct tlv_view {
 	u64 digest;
 };
 
-/** define TLV_DIGEST - what a digest starts with */
+/** define TLV_DIGEST - the start of a digest */
 #define TLV_DIGEST	0xcbf29ce484222325ULL
 
-/** define TLV_DIGEST_PRIME - what it is multiplied by after each byte */
+/** define TLV_DIGEST_PRIME - the factor of a digest after each byte */
 #define TLV_DIGEST_PRIME	0x100000001b3ULL
 
 /**
@@ -135,7 +135,7 @@ u32 tlv_count(struct tlv *tlv);
 void tlv_view(struct tlv *tlv, struct tlv_view *view);
 
 #ifndef __BINDGEN__
-/* What the invariants go by. */
+/* Functions that the invariants call. */
 struct kp_user;
 
 /**
@@ -152,14 +152,14 @@ bool tlv_same(const struct tlv_view *a, const struct tlv_view *b);
 u32 tlv_longest(const struct tlv_view *view);
 
 /**
- * tlv_set_result() - what tlv_set() returns
+ * tlv_set_result() - the return value of tlv_set()
  * @was: the state before it
  * @msg: the message
  */
 s64 tlv_set_result(const struct tlv_view *was, struct kp_user msg);
 
 /**
- * tlv_get_result() - what tlv_get() returns
+ * tlv_get_result() - the return value of tlv_get()
  * @was: the state before it
  * @type: the type
  * @buf: the buffer
@@ -176,7 +176,7 @@ s64 tlv_get_result(const struct tlv_view *was, u32 type, struct kp_user buf);
 int tlv_ends_empty(const struct tlv_view *was, struct kp_user msg);
 #endif
 
-/* What messages are made of: payloads, and an attribute of 32 bytes. */
+/* Pieces of messages: payloads, and an attribute of 32 bytes. */
 #define TLV_16		"abcdefghijklmnop"
 #define TLV_32		TLV_16 "qrstuvwxyz012345"
 #define TLV_ATTR(type)	"\040\000" type "\000" TLV_16 "qrstuvwxyz01"

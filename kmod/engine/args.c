@@ -4,8 +4,8 @@
  * powers of two, values near those drawn before, named values with a bit flipped;
  * text that is empty, as long as it can be, or an earlier text but for a character.
  *
- * Programs that are varied have more: what is near the object's size or near what an
- * earlier operation gave, limits that are beyond where most values are, bytes of a
+ * Programs that are varied have more: values near the object's size or near an earlier
+ * operation's result, limits that are beyond where most values are, bytes of a
  * structure that are broken in one place or two, or are as many as there may be.
  */
 #include <linux/array_size.h>
@@ -21,7 +21,7 @@
  * @at: where they begin
  * @len: how many they are
  *
- * Return: what stands for them in &struct kp_step
+ * Return: the value that stands for them in &struct kp_step
  */
 u64 kp_span(u32 at, u32 len)
 {
@@ -33,13 +33,13 @@ u64 kp_span(u32 at, u32 len)
  * @span: the argument
  * @len: how many bytes it is to have
  *
- * Return: what stands for it in &struct kp_step
+ * Return: the value that stands for it in &struct kp_step
  */
 u64 kp_span_resized(u64 span, u32 len)
 {
 	u32 bytes = kp_place_bytes(span), first = kp_span_len(span) - bytes;
 
-	/* What is on the first page stays there. */
+	/* Bytes on the first page stay there. */
 	if (kp_place(span) == KP_CHANGES)
 		bytes = len > first ? len - first : 0;
 	return kp_placed(kp_span(kp_span_at(span), len), kp_place(span), bytes);
@@ -49,10 +49,10 @@ u64 kp_span_resized(u64 span, u32 len)
  * kp_placed() - have an argument lie somewhere in user memory
  * @span: the argument
  * @place: where
- * @bytes: how many bytes of it are behind the end of that, or on its second page; a few
+ * @bytes: how many bytes of it are behind mapped memory, or on its second page; a few
  *         more in place %KP_CHANGES, so that those before are a multiple of 16
  *
- * Return: what stands for it in &struct kp_step
+ * Return: the value that stands for it in &struct kp_step
  */
 u64 kp_placed(u64 span, enum kp_place place, u32 bytes)
 {
@@ -144,7 +144,7 @@ static u64 near_power(struct rnd_state *rnd)
 	return (1ULL << bit) + die(rnd, 3) - 1;
 }
 
-/* The same, and negative in one case of four. */
+/* A power of two as above, negative in one case of four. */
 static u64 draw_power(struct rnd_state *rnd, const struct kp_arg *arg)
 {
 	u64 value = near_power(rnd);
@@ -266,7 +266,7 @@ static struct kp_arg whole_type(const struct kp_arg *arg)
 	return whole;
 }
 
-/* What comes right before or behind an argument's limits. */
+/* A value right before or behind an argument's limits, or twice the upper one. */
 static u64 draw_neighbour(struct rnd_state *rnd, const struct kp_arg *arg)
 {
 	switch (die(rnd, arg->log2 ? 3 : 2)) {
@@ -378,7 +378,7 @@ static u64 near_size(struct rnd_state *rnd, const struct kp_pair *pair,
 
 /*
  * A number of an operation where implementations part ways, in place of @value: see
- * above. What an operation before it gives is known when that has run.
+ * above. The result of an operation before it is known once that one has run.
  */
 static u64 vary_number(struct rnd_state *rnd, const struct kp_pair *pair,
 		       const struct kp_program *prog, u32 step, u32 a, u64 value)
@@ -407,8 +407,8 @@ static u64 vary_number(struct rnd_state *rnd, const struct kp_pair *pair,
 
 /*
  * The edge of an argument with this number, from those that must be refused to those
- * that are the last ones which must not be. What is too large only by bits that a
- * smaller type does not have is taken where a number is narrowed.
+ * that are the last ones which must not be. A number that is too large only by bits
+ * that a smaller type does not have is taken where a number is narrowed.
  */
 static u64 edge(const struct kp_arg *arg, u32 nr)
 {
@@ -607,7 +607,7 @@ static u32 fill_to_the_end(struct rnd_state *rnd, const struct kp_arg *arg, u8 *
 /* Pieces, and a character between them now and then. */
 static u32 fill_from_parts(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
 {
-	/* What is no text mostly has a structure, which a byte between pieces breaks. */
+	/* Bytes mostly have a structure, unlike text, which one between pieces breaks. */
 	bool text = arg->kind == KP_TEXT, between = text || !die(rnd, 8);
 	u32 nr = 0, len = 0, tries = 1 + die(rnd, text ? 5 : 3);
 	const struct kp_part *part;
@@ -629,8 +629,8 @@ static u32 fill_from_parts(struct rnd_state *rnd, const struct kp_arg *arg, u8 *
 }
 
 /*
- * Break what was put together of pieces, in one place or two: a length, a type, a
- * payload. What two faults give says in which order they are looked for.
+ * Break bytes that were put together of pieces, in one place or two: a length, a type,
+ * a payload. The result of two faults says in which order they are looked for.
  */
 static void break_bytes(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to, u32 len)
 {
@@ -660,8 +660,8 @@ static void break_bytes(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to,
 
 /*
  * An earlier text or bytes with up to two characters changed, added or left out.
- * What is compared or matched is so mostly near enough for every character to
- * count. Characters that this argument may not have are replaced.
+ * Arguments that are compared or matched are so mostly near enough for every
+ * character to count. Characters that this argument may not have are replaced.
  */
 static u32 fill_from(struct rnd_state *rnd, const struct kp_arg *arg,
 		     const u8 *from, u32 len, u8 *to)
@@ -670,7 +670,7 @@ static u32 fill_from(struct rnd_state *rnd, const struct kp_arg *arg,
 
 	len = min(len, arg->max);
 	at = 0;
-	/* A part of it; or the whole, with something before and behind it. */
+	/* A part of the earlier bytes; or the whole, with others before and behind. */
 	if (!die(rnd, 4) && len) {
 		at = die(rnd, len);
 		from += at;
@@ -795,7 +795,7 @@ static u64 draw_value(struct rnd_state *rnd, const struct kp_arg *arg,
 	return draw_number(rnd, &part, prog, earlier, span);
 }
 
-/* Three times in four it is simply there. */
+/* Draw a place in user memory: three times in four one that is mapped. */
 static u64 draw_place(struct rnd_state *rnd, const struct kp_arg *arg, u64 span)
 {
 	static const enum kp_place places[] = {
@@ -807,7 +807,7 @@ static u64 draw_place(struct rnd_state *rnd, const struct kp_arg *arg, u64 span)
 
 	if ((place == KP_HUGE && !arg->beyond) || (place == KP_CHANGES && !arg->once))
 		place = KP_MAPPED;
-	/* All of it, a single byte, or any number. */
+	/* Bytes behind the end: a single one, or any number. */
 	if (place == KP_SPLIT || place == KP_CHANGES || (place == KP_END && die(rnd, 3)))
 		bytes = die(rnd, 3) ? 1 + die(rnd, max(len, 1)) : 1;
 	return kp_placed(span, place, bytes);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Calls with typed arguments. Each argument gets memory of its own, with guards on
- * both sides; after the call the guards and what may not be written must be as they
- * were, and what may be written is compared with the other paths.
+ * both sides; after the call the guards and read-only arguments must be as they were,
+ * and arguments that may be written are compared with the other paths.
  *
  * Guards differ from path to path, and on C over C from run to run: a function that
  * reads beyond its argument and goes by what it finds there differs from the others
@@ -117,7 +117,7 @@ static void fill(const struct kp_arg *arg, const struct kp_program *prog,
 	}
 }
 
-/* Have an argument that is laid out be in user memory; false if there is none. */
+/* Move an argument that is laid out to user memory; false without memory. */
 static bool move_to_user(struct call *c, u32 a)
 {
 	struct laid *laid = &c->laid[a];
@@ -185,9 +185,9 @@ static bool is_word(const struct call *c, const struct kp_arg *arg)
 }
 
 /*
- * A number that is stored has six words: the third one is its own, the others and what
- * is behind it there are guards. Whole words cost a small part of what bytes do, and
- * most operations store numbers alone.
+ * A number that is stored has six words: the third one is its own, the others and the
+ * bytes behind it there are guards. Whole words cost a small part of what bytes do,
+ * and most operations store numbers alone.
  */
 #define WORDS	6
 static_assert(ROOM(sizeof(u64)) == WORDS * sizeof(u64) && KP_GUARD == 2 * sizeof(u64));
@@ -265,7 +265,7 @@ static bool unchanged(const struct kp_arg *arg, const struct kp_program *prog,
 	       (arg->kind != KP_TEXT || !laid->at[kp_span_len(value)]);
 }
 
-/* Room for what a call stored, to be printed; NULL if there is none. */
+/* Room for an output of a call, to be printed; NULL if there is none. */
 static u8 *keep(struct kp_trace *trace, struct kp_step_trace *t, u32 size)
 {
 	u8 *at = trace->kept + trace->kept_used;
@@ -291,7 +291,7 @@ static void collect_number(struct call *c, u32 a, u64 number, struct kp_step_tra
 		t->outs = kp_hash_word(t->outs, number);
 	} else {
 		t->stored = kp_hash_word(t->stored, number);
-		/* For invariants, which see the first one; poison if it was left alone. */
+		/* Invariants see the first output; poison if it was left alone. */
 		if (res->out == KP_POISON && number != (word_of(KP_UNWRITTEN) & bits_of(arg)))
 			res->out = number;
 	}
@@ -400,9 +400,9 @@ static bool take_view(const struct kp_trace *trace, void *obj)
 }
 
 /*
- * Put the handles that an operation takes into its arguments, and where it puts the
- * one that it returns. False if it takes one that is not held, or gives one away and
- * uses it beside that: then it cannot be called.
+ * Put the handles that an operation takes into its arguments, and the place for the
+ * one that it returns. False if a handle is not held, or is both given away and used:
+ * then the operation cannot be called.
  */
 static bool take_handles(const struct kp_arg *arg, const u64 *value,
 			 void *const *held, struct kp_slot *slot, void **made)
@@ -426,7 +426,7 @@ static bool take_handles(const struct kp_arg *arg, const u64 *value,
 	return true;
 }
 
-/* What was given away is no longer held. */
+/* A handle that was given away is no longer held. */
 static void drop_given(const struct kp_arg *arg, const u64 *value, void **held)
 {
 	u32 a;
@@ -448,8 +448,8 @@ static s32 held_at(const struct kp_pair *pair, void *const *held, const void *ha
 }
 
 /*
- * Hold what a call returned. What was held there is given back now and not before the
- * call: so the two could be compared.
+ * Hold the handle that a call returned. The one held in its place is given back now and
+ * not before the call: so the two could be compared.
  */
 static void hold(const struct kp_driver *driver, const struct kp_arg *arg,
 		 const u64 *value, void **held, void *made)
@@ -477,7 +477,7 @@ static bool returns_handle(const struct kp_arg *arg)
 	return false;
 }
 
-/* Call an operation whose arguments are laid out; what it costs where that is counted. */
+/* Call an operation whose arguments are laid out; its cost where costs are counted. */
 static u64 timed(const struct kp_trace *trace, kp_invoke call, void *obj,
 		 const struct kp_slot *slot, struct kp_result *res)
 {
@@ -492,7 +492,7 @@ static u64 timed(const struct kp_trace *trace, kp_invoke call, void *obj,
 	return kp_clock() - start;
 }
 
-/* Lay arguments out, call, and look at what became of them; NULL or what was wrong. */
+/* Lay arguments out, call, and judge them afterwards; NULL or the fault. */
 static const char *carry_out(struct call *c, const struct kp_operation *op, void *obj,
 			     struct kp_step_trace *t, struct kp_result *res, u64 *cost)
 {
@@ -513,7 +513,7 @@ static const char *carry_out(struct call *c, const struct kp_operation *op, void
 	return broken;
 }
 
-/* The same for an operation that takes or returns handles. */
+/* Carry out an operation that takes or returns handles. */
 static const char *carry_out_with_handles(struct call *c, const struct kp_operation *op,
 					  void *obj, struct kp_step_trace *t,
 					  struct kp_result *res, u64 *cost)
@@ -546,7 +546,7 @@ static void call_one(struct kp_trace *trace, void *obj, u32 i)
 	const struct kp_operation *op = &trace->pair->operation[step->op];
 	struct kp_step_trace *t = &trace->step[i];
 	struct kp_result res = { .out = KP_POISON };
-	/* Where stacks are cleared, this would cost more than most operations do. */
+	/* Where stacks are cleared, to clear this would cost more than most operations do. */
 	struct call c __uninitialized;
 	const char *broken;
 	u64 cost = 0;
@@ -640,7 +640,7 @@ struct kp_result kp_call_once(const struct kp_pair *pair, enum kp_path_id path,
 	for (a = 0; a < KP_NR_ARGS && args[a].name; a++)
 		if (args[a].kind == KP_OUTPUT && res.out == KP_POISON &&
 		    number[a] != KP_POISON)
-			/* Of a smaller type it has stored the lower bytes alone. */
+			/* An operation stores the lower bytes of a smaller type alone. */
 			res.out = number[a] << (64 - 8 * args[a].size) >> (64 - 8 * args[a].size);
 	return res;
 }

@@ -31,7 +31,7 @@ static void print_step(struct seq_buf *s, const struct kp_program *prog, u32 i,
 }
 
 /**
- * kp_print_program() - print a program beside what both paths made of it
+ * kp_print_program() - print a program beside the results of both paths
  * @s: where to
  * @prog: the program
  * @ref: its trace on C over C
@@ -80,7 +80,7 @@ void kp_print_lines(struct kunit *test, char *text)
 			kunit_err(test, "%s", line);
 }
 
-/* Room for a program of a few operations, and what both paths made of it. */
+/* Room for a program of a few operations, and the results of both paths. */
 #define TEXT_SIZE	8192
 #define JSON_SIZE	65536
 
@@ -185,8 +185,8 @@ static bool unseen(const struct kp_diverges *diverges, const struct kp_trace *go
 }
 
 /*
- * A difference that the contract accepts must be there: one that is not any more is
- * a row that hides whatever comes next. Its witness is the program of its name.
+ * A difference that the contract accepts must occur: a row whose difference is gone
+ * would hide the next one. Its witness is the program of its name.
  */
 static void judge_witness(struct kunit *test, const struct kp_path_param *p,
 			  const char *name, const struct kp_trace *ref,
@@ -308,7 +308,7 @@ bool kp_never_sleeps(const struct kp_pair *pair)
 	return true;
 }
 
-/* What a program gave with preemption off is what C over C gives anywhere. */
+/* A program must give the same with preemption off as C over C gives anywhere. */
 static void judge_atomic(struct kunit *test, const struct kp_program *prog,
 			 const struct kp_trace *ref, const struct kp_trace *got)
 {

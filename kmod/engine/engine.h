@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the engine's files share. Pairs do not see it: theirs is suite.h.
+ * Declarations that the engine's files share. Pairs do not see them, but suite.h.
  */
 #ifndef _KPARITY_ENGINE_H
 #define _KPARITY_ENGINE_H
@@ -14,7 +14,7 @@
  * @KP_END: at the end of mapped memory, its last bytes behind that
  * @KP_HUGE: at the end of mapped memory; its size is said to be the largest there is
  * @KP_SPLIT: across two pages, its last bytes on the second one
- * @KP_CHANGES: the same, and what is on the first page changes when the second one is
+ * @KP_CHANGES: the same, and bytes on the first page change when the second one is
  *              touched
  * @KP_UNMAPPED: where nothing is mapped
  * @KP_KERNEL: at an address of the kernel's
@@ -34,10 +34,10 @@ enum kp_place {
  * @stored: hash of numbers that it only stores
  * @hides: its caller cannot see @stored: Rust has no outputs beside an error
  * @outs_at: where the trace keeps it, or %KP_NOT_KEPT
- * @skipped: it was not called: the program does not hold what it takes
+ * @skipped: it was not called: the program does not hold a handle that it takes
  * @same: of a handle that it returned, the first place among those held with the
  *        same one; -1 for none
- * @broken: what of the contract it broke, or NULL
+ * @broken: the part of the contract that it broke, or NULL
  */
 struct kp_step_trace {
 	s64 ret;
@@ -54,9 +54,9 @@ struct kp_step_trace {
 };
 
 /**
- * struct kp_digest - all that a path made of a program, as far as paths are compared
- * @seen: what callers in both languages see
- * @unseen: what a caller in Rust cannot see, see @hides of &struct kp_step_trace
+ * struct kp_digest - results of a program on a path, as far as paths are compared
+ * @seen: those that callers in both languages see
+ * @unseen: those that a caller in Rust cannot see, see @hides of &struct kp_step_trace
  */
 struct kp_digest {
 	u64 seen;
@@ -82,7 +82,7 @@ struct kp_digest {
 #define KP_KEPT_SIZE	(32 * 1024)
 
 /**
- * struct kp_trace - what a program gave on one path
+ * struct kp_trace - the results of a program on one path
  * @pair: the pair
  * @path: the path
  * @prog: the program
@@ -91,7 +91,7 @@ struct kp_digest {
  * @start: hash of the view before the first operation
  * @step: one element an operation
  * @broken_at: operation at which a promise broke first, if @broken
- * @broken: what broke, or NULL
+ * @broken: the promise that broke, or NULL
  * @view: the last view, to judge the next operation by; %KP_VIEW_MAX bytes
  * @taken: room for the next one; the two change places after each operation
  * @step_max: room in @step
@@ -125,7 +125,7 @@ struct kp_trace {
 };
 
 /**
- * enum kp_what - what of an operation differs
+ * enum kp_what - the part of an operation that differs
  * @KP_DIFFERS_CREATE: the object's creation, or its state right after that
  * @KP_DIFFERS_RETURN: the return value
  * @KP_DIFFERS_OUTPUT: what it stored
@@ -147,10 +147,10 @@ enum kp_what {
  * @at: number of the operation in the program; that of all operations if it is
  *      none of them
  * @op: the operation
- * @what: what differs
+ * @what: the part that differs
  * @expected: errno of C over C, 0 for success
  * @got: errno on the path, 0 for success
- * @broken: what of the contract broke on the path; NULL if nothing did
+ * @broken: the part of the contract that broke on the path; NULL if none did
  */
 struct kp_diff {
 	u32 at;
@@ -166,8 +166,8 @@ struct kp_diff {
  * @image: the same in the kernel, with guards
  * @size: bytes in @image
  * @at: where the first one of them lies
- * @begin: begin of what is mapped there
- * @end: end of that
+ * @begin: begin of the memory that is mapped there
+ * @end: end of that memory
  * @watched: pages that it has of its own, or NULL
  */
 struct kp_user_piece {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Failures for a program to read: a line of JSON each, in the debugfs file failures
- * of the pair. scripts/results.schema.json describes what becomes of them.
+ * of the pair. scripts/results.schema.json describes their form in results.json.
  */
 #include <linux/minmax.h>
 #include <linux/module.h>
@@ -11,7 +11,7 @@
 
 /* Room for one operation of a program as text. */
 #define LINE_SIZE	16384
-/* All failures of a pair. What does not fit is in the log all the same. */
+/* All failures of a pair. Those that do not fit are in the log all the same. */
 #define ALL_SIZE	(1024 * 1024)
 
 /* A string of JSON; what is printed has no characters but those of ASCII. */
@@ -52,7 +52,7 @@ static void put_results(struct seq_buf *s, const char *name,
 }
 
 /**
- * kp_failure_print() - print a program and what both paths made of it, as JSON
+ * kp_failure_print() - print a program and the results of both paths, as JSON
  * @s: where to: members of an object, without its braces
  * @prog: the program
  * @ref: its trace on C over C
@@ -108,7 +108,7 @@ void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
  * @test: the case; its parameter is the path
  * @whence: seed or file of the program
  * @times: how often it was met
- * @text: what kp_failure_print() made of it
+ * @text: the program and its results, from kp_failure_print()
  *
  * Context: may sleep.
  */

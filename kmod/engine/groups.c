@@ -10,13 +10,13 @@
 #include <linux/string.h>
 #include "engine.h"
 
-/* Groups that are told in full; of what is beyond them only the number is. */
+/* Groups that are told in full; of those beyond them only the number is. */
 #define GROUPS_MAX	20
 /* Of these, groups of one kind: one bug often shows in many forms. */
 #define FORMS_MAX	3
 /*
- * For making all programs of a case and path small. Operations can wait for what a
- * bug keeps from them; what is not small after this time is counted alone.
+ * Time to make all programs of a case and path small. Operations can wait for an event
+ * that a bug keeps from them; a program not small after this time is counted alone.
  */
 #define SORT_FOR	(10 * HZ)
 /*
@@ -31,7 +31,7 @@
  * have led to none that is shorter: each that is made small takes some 50 ms.
  */
 #define ENOUGH		12
-/* Room for a program and what both paths made of it. */
+/* Room for a program and the results of both paths. */
 #define TEXT_SIZE	16384
 #define JSON_SIZE	65536
 
@@ -63,7 +63,7 @@ struct group {
  * @nr: how many there are
  * @calls: operations that were compared
  * @others: differences that are in no group
- * @unsteady: programs of which C over C has made one thing and then another
+ * @unsteady: programs for which C over C has given one result and then another
  * @end: when to give up making programs small, in jiffies
  * @sure: when others of a known kind need no look, in jiffies
  * @prog: a program that is made small
@@ -165,7 +165,7 @@ static struct group *sure_of(struct kp_groups *groups, const struct kp_diff *dif
 
 /*
  * A group of the same kind, for a difference that is late in a long program: to make
- * that small takes seconds, and would show what is known in a longer form.
+ * that program small takes seconds, and would show a known difference at more length.
  */
 static struct group *known_before(struct kp_groups *groups, const struct kp_diff *diff)
 {
@@ -335,10 +335,10 @@ static void count_accepted(struct kp_groups *groups, const struct kp_trace *ref,
  * @prog: the program
  * @ref: its trace on C over C; NULL if that is the same
  * @got: its trace on the path
- * @unsteady: C over C has made something else of it before
+ * @unsteady: C over C has given other results for it before
  *
- * Of a pair with an object the first difference counts: what follows is of other
- * objects.
+ * Of a pair with an object the first difference counts: later ones are of objects that
+ * differ already.
  *
  * Context: may sleep.
  * Return: whether there was a difference
@@ -379,7 +379,7 @@ bool kp_groups_collect(struct kp_groups *groups, const struct kp_program *prog,
  * kp_groups_late() - whether to end a case that has failed, for the time it takes
  * @groups: the groups
  *
- * Operations can wait for what a bug keeps from them, in each program again.
+ * Operations can wait for an event that a bug keeps from them, in each program again.
  *
  * Return: true some time after the first difference
  */
@@ -411,7 +411,7 @@ static void print_group(struct kunit *test, struct group *group, const char *mar
 
 /**
  * kp_groups_report() - tell all differences, and fail the case if there are any
- * @groups: the groups; what they hold is used up
+ * @groups: the groups; their contents are used up
  * @test: the case
  */
 void kp_groups_report(struct kp_groups *groups, struct kunit *test)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Lane insn: what each operation costs on each path, in executed instructions.
+ * Lane insn: the cost of each operation on each path, in executed instructions.
  *
  * Under QEMU -icount shift=0 the CPU's counter advances by one an instruction,
  * so with interrupts off the count of one operation is exact. Where operations
  * may sleep, interrupts stay on, and a count can hold one as well. As a program
  * does the same each time, and no interrupt comes at the same operation each
- * time, the least count of several runs then is the operation's own. What the
- * engine hands out is the whole distribution: for each operation and path, each
- * cost that occurred and how often.
+ * time, the least count of several runs then is the operation's own. The engine
+ * hands out the whole distribution: for each operation and path, each cost that
+ * occurred and how often.
  */
 #include <linux/irqflags.h>
 #include <linux/module.h>
@@ -107,8 +107,8 @@ static int counted_run(const struct kp_path_param *p, struct kp_trace *got)
 }
 
 /*
- * The first run fills caches and grows what grows; those that follow are
- * counted. All are the same program on a fresh object.
+ * The first run fills caches and grows storage; those that follow are counted.
+ * All are the same program on a fresh object.
  */
 static void measure(struct kunit *test, const struct kp_path_param *p,
 		    struct kp_program *prog, struct kp_trace *ref,
@@ -154,7 +154,7 @@ static void measure(struct kunit *test, const struct kp_path_param *p,
  * @test: its parameter is the path
  *
  * The results of the counted run are compared with those of C over C, so that
- * what is counted is known to be right.
+ * the counted operations are known to be right.
  */
 void kp_case_insn(struct kunit *test)
 {

@@ -54,7 +54,7 @@ static int panicked(struct notifier_block *nb, unsigned long event, void *unused
 	if (!trace || !*kp_mark())
 		return NOTIFY_DONE;
 	WRITE_ONCE(watched, NULL);
-	/* The call that has begun is the last one, or the object's end is. */
+	/* The last call printed is the one that has begun; at the object's end all are printed. */
 	nr = READ_ONCE(has_object) ? min(trace->nr + 1, trace->prog->nr_steps) : 0;
 	seq_buf_init(&line, text, sizeof(text));
 	kp_print_create(&line, trace->pair, trace->prog->param);

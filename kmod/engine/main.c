@@ -159,8 +159,8 @@ module_param(given, charp, 0444);
 MODULE_PARM_DESC(given, "PAIR,... that the host has programs for");
 
 /*
- * Take a case out of its suite, before KUnit knows of it. What has nothing to do
- * would be a row of skips in each report.
+ * Take a case out of its suite, before KUnit knows of it. A case that has nothing
+ * to do would be a row of skips in each report.
  */
 static void drop_case(struct kunit_suite *suite, const char *name)
 {
@@ -241,7 +241,7 @@ MODULE_PARM_DESC(stack_table, "where the kernel's variable of that name is, in l
  * KASAN's kernel remembers stacks in a table of 16 MiB, of which each entry is a list that
  * begins and ends with itself. Kmemleak would read all of it at each scan, and look up each
  * entry, for more than half of the scan's time. Nothing in it leads to memory that kmemleak
- * knows: what stands behind an entry is in pages of the page allocator.
+ * knows: the stacks behind an entry are in pages of the page allocator.
  */
 static void __init leave_out_stacks(void)
 {

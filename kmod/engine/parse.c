@@ -164,7 +164,7 @@ static int get_char(struct reader *r)
 	return hi << 4 | lo;
 }
 
-/* How often what stands in quotes is meant: *N behind them. */
+/* The number of repeats of a quoted piece: *N behind it. */
 static u32 get_times(struct reader *r)
 {
 	char word[WORD_MAX];
@@ -253,7 +253,7 @@ static u64 get_size(struct reader *r, const struct kp_arg *arg)
 	return kp_span(0, size);
 }
 
-/* Where user memory lies: right behind it, or it is simply there. */
+/* The place of user memory: a word right behind it, or none for mapped memory. */
 static u64 get_place(struct reader *r, const struct kp_arg *arg, u64 span)
 {
 	char word[WORD_MAX];

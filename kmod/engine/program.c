@@ -127,7 +127,7 @@ void kp_program_make(const struct kp_pair *pair, struct kp_program *prog,
  * kp_steps operations each.
  */
 #define LONG_EVERY	16
-/* What is done to an object before it is filled, and again afterwards. */
+/* Numbers of operations on an object before it is filled, and again afterwards. */
 #define SETUP		32
 #define AFTERWARDS	64
 /* Operations of a program that makes an object at an edge of its parameters. */
@@ -222,9 +222,9 @@ static u32 draw_op(const struct kp_pair *pair, struct rnd_state *rnd)
 }
 
 /*
- * Which operations a program is made of, from its operation @from on. What is rare
- * in an even mix is common in another: an object that is full, or empty for long, or
- * two operations in turn that the others always came between. Swarm testing (Groce et
+ * Draw the weights of a mix of operations. A state that is rare in an even mix is
+ * common in another: an object that is full, or empty for long, or two operations in
+ * turn that the others always came between. Swarm testing (Groce et
  * al., ISSTA 2012) leaves out operations at random for that.
  */
 static void mix(const struct kp_pair *pair, struct rnd_state *rnd, u32 *weight)
@@ -317,7 +317,7 @@ static void set_up(const struct kp_pair *pair, struct kp_program *prog,
 	fill(pair, prog, rnd, weight, SETUP, to);
 }
 
-/* What is tried of a setup, and how many are. */
+/* Operations that try a setup, and setups that are tried. */
 #define TRIED		32
 #define TRIES		16
 
@@ -369,8 +369,8 @@ static u32 find_setup(const struct kp_pair *pair, struct kp_program *prog,
 }
 
 /*
- * Fill the largest object that there can be with one operation, and then do with it
- * what the others do, or take all out again: what is one off there shows nowhere else.
+ * Fill the largest object that there can be with one operation, and then carry out the
+ * others, or take all out again: an error by one there shows nowhere else.
  */
 static void fill_up(const struct kp_pair *pair, struct kp_program *prog,
 		    struct rnd_state *rnd, u32 nr)
@@ -450,8 +450,8 @@ void kp_program_vary(const struct kp_pair *pair, struct kp_program *prog, u32 in
  *
  * An operation can be marked to take a number near what an earlier one gives. That is
  * known once the first path has run so far: from then on the program has the number
- * itself, and what is run beside it has the same. It keeps the one that it has where
- * the other gave none, or one that it may not take.
+ * itself, and the other paths run with the same. The operation keeps its own number
+ * where the earlier one gave none, or one that it may not take.
  *
  * Context: any.
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Where a run is. The console gets a line before each path of each case, so
- * that whatever the kernel complains of, and the case at which it stopped, is
- * known by what stands above. The lines carry a word that the host chose for
+ * that the lines above a complaint of the kernel, or above the end of its
+ * output, name the case. The lines carry a word that the host chose for
  * this boot: nothing else on the console passes for one of them by accident.
  *
  * A case that killed an earlier guest is left out with the parameter skip.
@@ -90,7 +90,7 @@ static void say(const char *pair, const char *name, const char *path)
 	said_at = jiffies;
 	if (!*mark)
 		return;
-	/* Kmemleak dates what it finds in ticks: what comes now shares none with before. */
+	/* Kmemleak dates leaks in ticks: the next case shares no tick with the one before. */
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
 		schedule_timeout_uninterruptible(1);
 	pr_notice("kparity[%s]: at %s %s %s %lu\n", mark, pair, name, path,
@@ -101,8 +101,8 @@ static void say(const char *pair, const char *name, const char *path)
 /**
  * kp_alive() - tell the host that a long case makes progress
  *
- * For where something was achieved. Where a thread tries again what has failed
- * it must not be called: the host would never find that it goes on for ever.
+ * Call it where something was achieved, and not where a thread retries a failed
+ * step: the host would never find that the thread goes on for ever.
  *
  * Context: task.
  */
@@ -116,7 +116,7 @@ void kp_alive(void)
 EXPORT_SYMBOL_GPL(kp_alive);
 
 /**
- * kp_pair_enter() - what comes now concerns a pair, but no case of it
+ * kp_pair_enter() - mark the lines that follow as of a pair, but of no case
  * @pair: the pair
  */
 void kp_pair_enter(const struct kp_pair *pair)

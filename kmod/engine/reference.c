@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What C over C makes of the programs of case lockstep. Every path is compared with
- * it. It is run once for all four, and a digest of each program is kept until the case
- * ends; where a path's is another one the program runs on C over C again, to be told
- * what differs. Path c->c is a second run, and shows what depends on more than the
- * program.
+ * Results of C over C for the programs of case lockstep, which every path is compared
+ * with. Each program is run once for all four paths, and a digest of its results is kept
+ * until the case ends; where a path has another digest, the program runs on C over C
+ * again, to tell the difference. Path c->c is a second run, and shows results that depend
+ * on more than the program.
  */
 #include <linux/minmax.h>
 #include <linux/slab.h>
@@ -19,7 +19,7 @@ static struct {
 	u32 nr;
 } kept;
 
-/* Where the digest of a program is, zeros if it has not run; NULL if it is not kept. */
+/* The kept digest of a program, zeros if that has not run; NULL if it is not kept. */
 static struct kp_digest *place(const struct kp_pair *pair, u32 index)
 {
 	if (kept.pair != pair) {
@@ -31,7 +31,7 @@ static struct kp_digest *place(const struct kp_pair *pair, u32 index)
 	return kept.digest && index < kept.nr ? &kept.digest[index] : NULL;
 }
 
-/* Whether two paths have made the same of a program, as far as @path sees it. */
+/* Whether two paths have the same results for a program, as far as @path sees them. */
 static bool same(const struct kp_digest *a, const struct kp_digest *b, enum kp_path_id path)
 {
 	return a->seen == b->seen && (a->unseen == b->unseen ||
@@ -39,11 +39,11 @@ static bool same(const struct kp_digest *a, const struct kp_digest *b, enum kp_p
 }
 
 /**
- * kp_reference() - say what C over C makes of a program of case lockstep
- * @got: what a path has made of it
+ * kp_reference() - hold a path's trace against C over C, in case lockstep
+ * @got: the path's trace of a program
  * @index: its number; that of one program alone until kp_reference_forget()
  * @room: a trace to use
- * @unsteady: receives whether C over C has made something else of it before
+ * @unsteady: receives whether C over C has given other results for it before
  *
  * Context: may sleep.
  * Return: @room, its trace on C over C; NULL if @got is the same, and has broken nothing
@@ -67,7 +67,7 @@ const struct kp_trace *kp_reference(const struct kp_trace *got, u32 index,
 }
 
 /**
- * kp_reference_forget() - release what is kept
+ * kp_reference_forget() - release the digests
  *
  * Context: may sleep.
  */

@@ -28,7 +28,7 @@ static void delete_steps(struct kp_program *prog, const struct kp_step *from,
 /* A text of more bytes is not tried in all the ways that a short one is. */
 #define LONG		64
 
-/* All that one attempt needs. */
+/* State of kp_shrink(). */
 struct shrink {
 	const struct kp_pair *pair;
 	enum kp_path_id path;
@@ -122,14 +122,14 @@ static bool shrink_number(struct shrink *s, const struct kp_arg *arg, u64 *value
 	return done;
 }
 
-/* Undo what was left out of an argument: it was @was, and that @from. */
+/* Restore an argument some bytes of which were left out: its span @was, bytes @from. */
 static void set_span(struct kp_program *prog, u64 *span, u64 was, const u8 *from)
 {
 	memcpy(prog->pool + kp_span_at(was), from, kp_span_len(was));
 	*span = was;
 }
 
-/* By halves; of what is short also three at a time, and five. */
+/* The next number of bytes to leave out: half; of a short argument one less, from 6 on. */
 static u32 next_cut(u32 cut, u32 len)
 {
 	return cut > 6 || len > LONG ? cut / 2 : cut - 1;
@@ -277,8 +277,8 @@ static bool shorten_equal(struct shrink *s, u64 *one, u64 *two, u32 least, u8 *k
 }
 
 /*
- * Leave out a part of each of two short texts at once, any part. A pattern and what
- * it matches lose what belongs together so, and not one by one.
+ * Leave out a part of each of two short texts at once, any part. A pattern and its
+ * text lose parts that belong together so, and not one by one.
  */
 static bool shorten_both(struct shrink *s, const struct kp_arg *arg, u64 *value,
 			 u32 a, u32 b, u8 *keep)
@@ -403,7 +403,7 @@ static u32 replace_number(const struct shrink *s, u64 from, u64 to)
 	return n;
 }
 
-/* The same, and whether it still fails; where it does not, all is as it was. */
+/* Replace a number in all operations; whether it still fails, else all is as it was. */
 static bool try_alike(struct shrink *s, u64 from, u64 to, u64 *keep)
 {
 	u32 i, n, nr = s->prog->nr_steps;
@@ -513,7 +513,7 @@ static bool shrink_args(struct shrink *s, u8 *keep)
 			if (arg[a].kind == KP_USER_BUFFER) {
 				done |= shrink_size(s, &arg[a], &step->arg[a]);
 			} else if (kp_in_pool(&arg[a])) {
-				/* What is long is shortened faster where it is plain. */
+				/* A long argument is made plain first, which shortens it faster. */
 				if (kp_span_len(step->arg[a]) > LONG)
 					done |= make_plain(s, &arg[a], &step->arg[a], keep);
 				done |= shorten(s, &arg[a], &step->arg[a], keep);
@@ -647,7 +647,7 @@ bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
 	bool able = steps && bytes;
 
 	if (able) {
-		/* What stays long would take long one by one. */
+		/* Chunks go first: a program that stays long would take long step by step. */
 		shrink_steps(&s, steps, prog->nr_steps / 32);
 		if (prog->nr_steps > ALIKE_MAX)
 			flatten_numbers(&s, steps);

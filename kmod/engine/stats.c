@@ -38,7 +38,7 @@ void kp_stats_enter(const struct kp_pair *pair, const char *name)
 #define OUTCOME_NONE	BIT(1)
 #define OUTCOME_ERRNO	2
 
-/* What a call has come to, as one of these bits; 0 for what its row does not list. */
+/* The outcome of a call, as one of these bits; 0 for an errno that its row does not list. */
 static u32 outcome_of(const struct kp_operation *op, s64 ret)
 {
 	u32 i;
@@ -60,7 +60,7 @@ static u32 outcome_of(const struct kp_operation *op, s64 ret)
 	}
 }
 
-/* Threads of a case come here at the same time: nearly always with what has been seen. */
+/* Threads of a case come here at the same time: nearly always with an outcome seen before. */
 static void note(atomic_t *seen, u32 outcome)
 {
 	if (outcome & ~atomic_read(seen))
@@ -128,9 +128,9 @@ static void judge_outcomes(struct kunit *test, const struct kp_operation *op, u3
  * kp_case_outcomes() - each way for an operation to end has been met
  * @test: its parameter is the path
  *
- * An errno that no call gave was compared with nothing, and nor was what an operation
- * does if it only ever fails. That of memory that is short is left out: no argument
- * brings it about. Runs behind lockstep and the cases of a pair's own, whose calls
+ * An errno that no call gave was compared with nothing, and nor was the success of an
+ * operation that only ever fails. -ENOMEM is left out: no argument brings it about.
+ * Runs behind lockstep and the cases of a pair's own, whose calls
  * count as well.
  */
 void kp_case_outcomes(struct kunit *test)
@@ -165,7 +165,7 @@ EXPORT_SYMBOL_GPL(kp_count_judged);
 /**
  * kp_stats_cost() - add a line to the cost table
  * @pair: the pair
- * @cost: what to add; copied
+ * @cost: the line; copied
  *
  * Context: may sleep.
  * Return: 0, or -ENOMEM

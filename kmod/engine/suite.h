@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a pair's suite and its glue are written with: how the engine is told of a
- * pair, the KUnit cases that every pair gets, and what cases of its own may use.
+ * Interface for a pair's suite and its glue: how the engine is told of a pair, the
+ * KUnit cases that every pair gets, and functions for cases of its own.
  */
 #ifndef _KPARITY_SUITE_H
 #define _KPARITY_SUITE_H
@@ -100,7 +100,7 @@ struct kp_arg {
 };
 
 /**
- * enum kp_returns - what a return value means
+ * enum kp_returns - the meaning of a return value
  * @KP_RET_RESULT: negative is an errno
  * @KP_RET_VOID: nothing
  * @KP_RET_BOOL: true or false
@@ -117,7 +117,7 @@ enum kp_returns {
 	KP_RET_OFFSET,
 };
 
-/** define KP_ERRNOS - what an operation of a contract may fail with */
+/** define KP_ERRNOS - the errnos that an operation of a contract may fail with */
 #define KP_ERRNOS(...)	((const int[]){ __VA_ARGS__, 0 })
 
 /** define KP_NO_ERRNOS - the operation cannot fail */
@@ -133,11 +133,11 @@ enum kp_returns {
 enum kp_context { KP_ANY, KP_ATOMIC, KP_PROCESS, KP_SLEEPS };
 
 /**
- * struct kp_operation - what the contract says of one operation
+ * struct kp_operation - one operation of a contract
  * @name: name in programs and reports
  * @context: where it may be called
- * @errnos: what it may fail with, negative, ended by 0
- * @returns: what its return value means
+ * @errnos: errnos that it may fail with, negative, ended by 0
+ * @returns: the meaning of its return value
  * @only_errno: of %KP_RET_RESULT, it is 0 or an errno: a Rust caller is given an
  *              output in place of a number
  * @weight: how often programs have it, relative to the others
@@ -156,7 +156,7 @@ struct kp_operation {
 };
 
 /**
- * enum kp_in - in what two results of an operation differ
+ * enum kp_in - the part in which two results of an operation differ
  * @KP_IN_RETURNS: the return value, or that it was called at all
  * @KP_IN_OUTPUTS: what it stored, or which handle it returned
  * @KP_IN_STATE: the object's state after it
@@ -191,7 +191,7 @@ struct kp_diverges {
  * @after: how many operations before it there is one that decides an argument by what
  *         it gives; 0 if there is none, or it has: see kp_program_settle()
  * @decided: that argument
- * @more: what the argument is more than that
+ * @more: added to the other operation's result to give that argument
  */
 struct kp_step {
 	u32 op;
@@ -268,7 +268,7 @@ struct kp_invariant {
 };
 
 /**
- * struct kp_judged - what the invariants of a pair say of one operation
+ * struct kp_judged - verdicts of a pair's invariants on one operation
  * @tested: those that applied to it, a bit for each by its number
  * @broken: those of them that did not hold
  */
@@ -278,7 +278,7 @@ struct kp_judged {
 };
 
 /**
- * kp_judged_set() - record what one invariant says of an operation that it applies to
+ * kp_judged_set() - record the verdict of one invariant on an operation that it applies to
  * @judged: where to
  * @invariant: its number
  * @holds: whether it holds
@@ -357,10 +357,10 @@ struct kp_given {
 };
 
 /**
- * struct kp_stats - what running a pair has gathered since the module loaded
+ * struct kp_stats - data gathered of a pair since the module was loaded
  * @dir: debugfs directory of the pair
  * @given: programs that the host has handed over, to run in case regress
- * @failures: what has failed, for a program to read
+ * @failures: cases that have failed, for a program to read
  * @suites: the pair's suites, NULL at the end
  * @wanted: the paths of the case that runs, but for those in parameter skip
  * @judged: how often each invariant was put to the test, by path
@@ -668,7 +668,7 @@ void kp_alive(void);
 void kp_count_judged(struct kunit *test, u32 invariant);
 extern unsigned long kp_seed;
 
-/* What KP_SUITES() is made of. */
+/* Functions and cases that KP_SUITES() uses. */
 void kp_case_enter(const struct kp_pair *pair, struct kunit *test);
 void kp_case_exit(struct kunit *test);
 void kp_case_lockstep(struct kunit *test);

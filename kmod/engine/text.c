@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs as text, as a person writes them, and what they gave. parse.c reads them.
+ * Programs as text, as a person writes them, and their results. parse.c reads them.
  *
  *	ring capacity=4
  *	push 11
@@ -15,7 +15,7 @@
  * size, where it lies, as "a"@unmapped or 8@end+1, see kp_places[].
  * #2 is the handle at place 2 of those that the program holds, or, as the last argument
  * of an operation that returns one, that place.
- * # begins a comment. What an operation only writes is not an argument here.
+ * # begins a comment. Arguments that an operation only writes are left out here.
  */
 #include <linux/err.h>
 #include <linux/seq_buf.h>
@@ -225,7 +225,7 @@ static u64 number_at(const u8 *at, const struct kp_arg *arg)
 	return value;
 }
 
-/* What an operation stored, by the names of its arguments. */
+/* Names and values of the arguments that an operation stored to. */
 static void print_outs(struct seq_buf *s, const struct kp_trace *trace, u32 step)
 {
 	const struct kp_step_trace *t = &trace->step[step];
@@ -324,7 +324,7 @@ static void print_view(struct seq_buf *s, const struct kp_trace *trace,
 }
 
 /**
- * kp_print_result() - print what an operation gave
+ * kp_print_result() - print the results of an operation
  * @s: where to
  * @trace: the trace
  * @step: the operation's number

@@ -13,9 +13,9 @@
 #include "engine.h"
 
 /*
- * For what a thread that is waited for may need a CPU. This is of ticks that came
- * while it ran: it does not grow while the host does not run the guest's CPU, as
- * sum_exec_runtime does.
+ * CPU time that a thread may need while it is waited for. It counts ticks that came
+ * while the thread ran: it does not grow while the host does not run the guest's CPU,
+ * as sum_exec_runtime does.
  */
 #define SPINS_NS	(2 * NSEC_PER_SEC)
 
@@ -41,11 +41,11 @@ unsigned long kp_asleep(struct task_struct *task, unsigned int state)
 	unsigned long switches = READ_ONCE(task->nvcsw);
 	bool there;
 
-	smp_rmb(); /* What follows is not older than the number of switches, */
+	smp_rmb(); /* Later reads are not older than the number of switches, */
 	there = READ_ONCE(task->__state) & state;
 	/* A race with the scheduler: what it changes meanwhile is seen below. */
 	there = there && !data_race(task_is_runnable(task));
-	/* It leaves its run queue before the switch, which is counted, is over. */
+	/* A task leaves its run queue before the switch, which is counted, is over. */
 	there = there && !READ_ONCE(task->on_cpu);
 	smp_rmb(); /* and if that has not changed, it is all of the same time. */
 	there = there && (READ_ONCE(task->__state) & state) &&
@@ -77,7 +77,7 @@ bool kp_done_or_asleep(struct completion *done, struct task_struct *task,
 	for (;;) {
 		/* In this order: after it is done a thread may sleep for anything. */
 		asleep = kp_asleep(task, state);
-		smp_rmb(); /* What it did before it slept is seen. */
+		smp_rmb(); /* All that it did before it slept is seen. */
 		if (completion_done(done))
 			return true;
 		if (asleep)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Traces: what a program gave on one path. Every result is held against the
+ * Traces: the results of a program on one path. Every result is held against the
  * contract at once.
  */
 #include <linux/bitops.h>
@@ -228,7 +228,7 @@ void kp_trace_step(struct kp_trace *trace, u32 step,
  * @invariant: the promise's number in the contract
  * @holds: whether it held
  *
- * For what no view shows: a KP_AFTER() row has the engine call it.
+ * For promises that no view shows: a KP_AFTER() row has the engine call it.
  *
  * Context: any.
  */
@@ -369,7 +369,7 @@ static s32 errno_of(const struct kp_trace *trace, u32 step)
 	return max(ret, -MAX_ERRNO - 1);
 }
 
-/* In what two operations differ, of enum kp_in. */
+/* Results in which two operations differ, of enum kp_in. */
 static u32 differs_in(const struct kp_step_trace *s, const struct kp_step_trace *t)
 {
 	u32 in = 0;
@@ -385,7 +385,7 @@ static u32 differs_in(const struct kp_step_trace *s, const struct kp_step_trace 
 	return in;
 }
 
-/* What differs in one operation, or what of its contract broke; -1 if nothing did. */
+/* Kind of difference in one operation, or of a broken contract; -1 if there is none. */
 static int differs(const struct kp_trace *a, const struct kp_trace *b, u32 i)
 {
 	u32 in;
@@ -442,7 +442,7 @@ static int accepted(const struct kp_trace *a, const struct kp_trace *b, u32 i)
 	u32 d, in;
 
 	/*
-	 * Both callers have the same two sides: a difference is one of Rust. What breaks
+	 * Both callers have the same two sides: a difference is one of Rust. A break of
 	 * the contract is no difference that can be declared.
 	 */
 	if (!pair->nr_diverges || i >= a->nr || i >= b->nr ||
@@ -494,7 +494,7 @@ u32 kp_trace_accepted(const struct kp_trace *a, const struct kp_trace *b, u32 *t
  * @b: another one
  * @from: the operation to begin with; before the first one the object's creation
  *        is compared as well
- * @diff: receives what differs
+ * @diff: receives the difference
  *
  * A promise that broke in @b is a difference too; one that the contract accepts is
  * none. Costs are not compared.

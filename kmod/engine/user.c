@@ -180,7 +180,7 @@ unsigned long kp_user_at(u32 argument)
 }
 EXPORT_SYMBOL_GPL(kp_user_at);
 
-/* Of what lies across two pages: bytes on the first one. */
+/* Bytes on the first page, of an argument across two. */
 static u32 on_first(u64 span)
 {
 	return kp_span_len(span) - kp_place_bytes(span);
@@ -205,14 +205,14 @@ static unsigned long address_of(u32 argument, u64 span, u32 shift)
 	}
 }
 
-/* Copy what of an argument and its guards is mapped. */
+/* Copy the part of an argument and its guards that is mapped. */
 static bool copy(const struct kp_user_piece *p, bool back)
 {
 	unsigned long from = max(p->at, p->begin), to = min(p->at + p->size, p->end);
 	void __user *user = (void __user *)from;
 	u8 *image = p->image + (from - p->at);
 
-	/* That of the kernel's half is beyond, and what wraps as well. */
+	/* An argument in the kernel's half is beyond, and so is one that wraps. */
 	if (from >= to || p->at + p->size < p->at)
 		return true;
 	return !(back ? copy_from_user(image, user, to - from) :
@@ -234,7 +234,7 @@ static void spoil(struct kp_watched *w, u32 page)
  * @image: the argument with its guards; receives what has become of them, later
  * @size: bytes in @image
  * @before: bytes of it before the argument
- * @other: what bytes are that change
+ * @other: the value of bytes once they change
  *
  * Context: a test's own thread, after kp_user_attach(); sleeps.
  * Return: the argument's address; 0 without memory
@@ -264,12 +264,12 @@ unsigned long kp_user_put(struct kp_user_piece *p, u32 argument, u64 span, u32 s
 }
 
 /**
- * kp_user_get() - see what has become of an argument and its guards
- * @p: the argument; its image holds them then, and what it held where nothing is mapped
+ * kp_user_get() - read an argument and its guards back
+ * @p: the argument; its image holds them then, and its old bytes where nothing is mapped
  */
 void kp_user_get(const struct kp_user_piece *p)
 {
-	/* What was mapped stays so, but for bugs that end in a page being gone. */
+	/* Mapped pages stay mapped, but for bugs that end in a page being gone. */
 	WARN_ON_ONCE(!copy(p, true));
 }
 

@@ -137,7 +137,7 @@ class Cell:
 
     @contextlib.contextmanager
     def _stopping(self) -> Iterator[None]:
-        """Whatever ends the body early ends the guests too."""
+        """End the guests too if anything ends the body early."""
         try:
             yield
         except BaseException:
@@ -145,7 +145,7 @@ class Cell:
             raise
 
     def _doing(self) -> str:
-        """What this cell does, and how far it has come."""
+        """Activity of this cell, and how far it has come."""
         return (f"running {', '.join(self._req.pairs)} on {self.kernel.name}{self.place}, "
                 f"{self._done} of {self._of} suites done")
 

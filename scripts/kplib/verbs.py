@@ -220,7 +220,7 @@ def contract(req: Request) -> int:
 
 
 def _worst(statuses: list[int]) -> int:
-    """The exit status of several parts: a failure says more than what could not be run."""
+    """The exit status of several parts: a failure says more than a part that could not run."""
     return FAILED if FAILED in statuses else max(statuses)
 
 
@@ -261,7 +261,7 @@ def _misuse(req: Request, tools: toolchain.Toolchain, arch: archs.Arch,
     setup = Setup(req, tools, kernel.get(req, tools, arch, variant))
     if len(_cells(req)) > 1:
         print(f"\n{arch.name} {variant.name}")
-    # Not under a run whose guests are still to load what is there.
+    # Not under a run whose guests are still to load these modules.
     with cache.locked(setup.results):
         modules.build(setup)
     with ui.step("compiling what must not compile"):

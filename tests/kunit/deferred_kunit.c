@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * deferred: what callbacks report to, and the cases of its own.
+ * deferred: probes that callbacks report to, and the cases of its own.
  */
 #include <linux/completion.h>
 #include <linux/cpu.h>
@@ -16,7 +16,7 @@
 #include "deferred_glue.h"
 #include "engine/suite.h"
 
-/* What the callbacks of one object have seen. */
+/* Events that the callbacks of one object have seen. */
 struct probe {
 	atomic_t runs;
 	atomic_t releases;
@@ -96,7 +96,7 @@ static long nothing(void *unused)
 #define QUIET_ROUNDS	25
 
 /*
- * Wait for what work on an object must bring about. Work of ours that is queued
+ * Wait for the event that work on an object must bring about. Work of ours that is queued
  * behind it on the same CPU has run when that has begun. A worker that was
  * preempted then, or sleeps, has had its turn some rounds later: rounds count
  * and not time, so that a slow machine is not taken for an object that is lost.
@@ -274,7 +274,7 @@ static void destroy(struct kunit *test)
 		udelay(LINGER_US);
 		strays += atomic_read(&p->runs) != runs || atomic_read(&p->late);
 	}
-	/* What still runs on an object that was destroyed uses the probe. */
+	/* A callback that still runs on a destroyed object uses the probe. */
 	if (strays)
 		work_brings(p, &p->releases, &released);
 	KP_EXPECT(test, destroy_final, !bad && !strays);
@@ -321,7 +321,7 @@ static int race_arm(void *data)
 	kthread_complete_and_exit(&r->done, 0);
 }
 
-/* Cancel while no one can arm: what has run then stays. */
+/* Cancel while no one can arm: the number of runs then stays. */
 static bool race_runs_after_cancel(struct race *r)
 {
 	s64 runs;
@@ -348,7 +348,7 @@ static struct deferred_view race_view(struct race *r)
 	return view;
 }
 
-/* Whether what the threads will do in each other's way works without that. */
+/* Whether arming and cancelling work while no other thread is in the way. */
 static bool race_works(struct race *r)
 {
 	const struct probe *p = &probes[SUITE_PROBE];
@@ -433,7 +433,7 @@ static void nosleep(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, obj);
 	preempt_disable();
 	switches = current->nvcsw;
-	/* The worker of this CPU cannot run: what is armed stays armed. */
+	/* The worker of this CPU cannot run: an armed callback stays armed. */
 	right = kp_once(path, obj, DEFERRED_ARM, 1).ret == 0 &&
 		kp_once(path, obj, DEFERRED_ARM, 1).ret == -EBUSY &&
 		kp_once(path, obj, DEFERRED_ARMED, 0).ret == 1 &&

@@ -20,7 +20,7 @@
 #define CAPACITY	8
 #define BIAS		1000
 
-/* A unit that threads share, and what they made of it. */
+/* A unit that threads share, and their results. */
 struct shared {
 	const struct kp_path_param *path;
 	void *obj;
@@ -58,7 +58,7 @@ static struct shared *share(struct kunit *test)
 	return s;
 }
 
-/* What the unit itself saw of its locks; then it is gone. */
+/* Check what the unit itself saw of its locks, then destroy it. */
 static void unshare(struct kunit *test, struct shared *s)
 {
 	struct device_view view = {};
@@ -173,7 +173,7 @@ static void interrupted(struct kunit *test)
 	s->alone = true;
 	task = spawn(test, reader, s);
 	if (task) {
-		/* It sleeps, and so has allowed the signal before. */
+		/* The reader sleeps, and so has allowed the signal before. */
 		KP_EXPECT(test, interruptible, !reads_on(s, task));
 		send_sig(SIGTERM, task, 1);
 		done = reads_on(s, task);
@@ -236,7 +236,7 @@ static void node(struct kunit *test)
 		DEVICE_IOC_CONFIGURE, DEVICE_IOC_START, DEVICE_IOC_STOP,
 		DEVICE_IOC_RESET, DEVICE_IOC_FEED, DEVICE_IOC_STATUS,
 	};
-	/* Of a unit that is idle. */
+	/* Results on a unit that is idle. */
 	static const long expected[] = {
 		-EFAULT, -EBUSY, -EBUSY, 0, -EFAULT, -EFAULT,
 	};

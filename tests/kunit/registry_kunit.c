@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * registry: cases of its own. References that C and Rust hold at the same time,
- * what is left in the end, and threads that use one name.
+ * objects left in the end, and threads that use one name.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -23,7 +23,7 @@ static u32 left(const struct kp_path_param *path)
 	return in_rust(path) ? registry_rust_registries_left() : registries_left();
 }
 
-/* What the path's caller holds in a slot, as C sees it. */
+/* The reference that the path's caller holds in a slot, as C sees it. */
 static struct registry_object *held(const struct kp_path_param *path, void *obj,
 				    u32 slot)
 {
@@ -155,7 +155,7 @@ struct race {
 	struct completion done;	/* once for each thread */
 };
 
-/* Read what was found: it was added with 0. */
+/* Read the object that was found: it was added with 0. */
 static void race_value(struct race *r, u32 slot)
 {
 	if (kp_once(r->path, r->obj, REGISTRY_VALUE, slot).ret)
@@ -175,7 +175,7 @@ static void race_count(struct race *r, u32 slot)
 		atomic_inc(&r->wrong);
 }
 
-/* Look the name up, and at what is found. */
+/* Look the name up, and read the object that is found. */
 static bool race_look(struct race *r, u32 slot,
 		      void (*look)(struct race *r, u32 slot))
 {
@@ -214,7 +214,7 @@ static int race_read(void *data)
 
 /*
  * Each time this thread wakes it stops a reader, wherever that is; and while
- * it sleeps, what it has removed stays unused memory. So a reader that took its
+ * it sleeps, an object that it removed stays unused memory. So a reader that took its
  * reference too late finds a count of zero. Readers go on until this thread ends:
  * it alone tells the host that there is progress.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * tlv: what its invariants go by, and the cases of its own.
+ * tlv: functions that its invariants call, and the cases of its own.
  */
 #include <kunit/test.h>
 #include <linux/align.h>
@@ -32,7 +32,7 @@ u32 tlv_longest(const struct tlv_view *view)
 	return longest;
 }
 
-/* What the contract says of a message; @last receives its last attribute. */
+/* Verdict of the contract on a message; @last receives its last attribute. */
 static s64 judge_message(u32 limit, struct kp_user msg, struct tlv_attr *last)
 {
 	u32 at, rest, types = 0;
@@ -84,7 +84,7 @@ s64 tlv_get_result(const struct tlv_view *was, u32 type, struct kp_user buf)
 	return len > buf.there ? -EFAULT : (s64)len;
 }
 
-/* Of the cases' own: a message, and a buffer, in the engine's user memory. */
+/* A message and a buffer of the cases' own, in the engine's user memory. */
 #define OWN_MESSAGE	kp_user_at(0)
 #define OWN_BUFFER	kp_user_at(1)
 #define BUFFER_SIZE	64
@@ -174,7 +174,7 @@ static s64 reply_set(struct kunit *test, void *obj, u32 len, u8 fill)
 }
 
 /*
- * What get leaves in user memory, byte for byte, for every length. A longer
+ * Bytes that get leaves in user memory, each compared, for every length. A longer
  * payload was there before, so that old bytes would show in the padding.
  */
 static void replies(struct kunit *test)
@@ -241,7 +241,7 @@ static int fetch_probe(void *data)
 
 /*
  * The second page is touched after the whole part on the first page has been
- * read. That part is then overwritten: what is read again is not what it was.
+ * read. That part is then overwritten: bytes that are read again have changed.
  * The probe sleeps for nothing but a lock, which is held for this fault.
  */
 static void fetch_touched(struct kp_watched *w, u32 page)
@@ -402,7 +402,7 @@ static bool flip_is(struct kunit *test, void *obj, u16 len)
 }
 
 /*
- * What was checked is what is used, although the bytes change meanwhile. That
+ * The bytes that were checked are those used, although they change meanwhile. That
  * each of both messages is valid is seen without the other thread, which may
  * have had no luck with one of them.
  */

@@ -132,7 +132,7 @@ class Run:
 
     @property
     def noted(self) -> str:
-        """What it has said on stderr so far."""
+        """Output of the run on stderr so far."""
         return self._text(self._noted)
 
     def look(self) -> list[int]:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A case that does what no case should, for tests of the runner: in the suite
+ * A case that misbehaves, for tests of the runner: in the suite
  * of a new pair beside the project, see test_survival.py. Which
  * misdeed is the seed's choice; it is done on one path, so that what ran
  * before and after it must have a verdict of its own.
@@ -21,7 +21,7 @@
 #include <linux/workqueue.h>
 
 #define FLOOD_BYTES	(100u << 20)
-/* Of so much test_survival.py has Rust's take look beyond an array. */
+/* The amount at which test_survival.py has Rust's take look beyond an array. */
 #define RUST_PANICS_AT	4242
 
 enum misdeed {
@@ -37,7 +37,7 @@ static DEFINE_MUTEX(misbehave_b);
 static DECLARE_COMPLETION(never);
 static int misbehave_shift = 40;
 
-/* In no case at all: while the module is loaded, or taken out again. */
+/* Misdeeds outside of any case: while the module is loaded, or taken out again. */
 static void misbehave_outside(enum misdeed misdeed)
 {
 	if (kp_seed == misdeed)
@@ -54,7 +54,7 @@ static void misbehave_late(void)
 		flush_delayed_work(&late_work);
 }
 
-/* What KP_SUITES() calls there. */
+/* KP_SUITES() calls these where the module is loaded and unloaded. */
 #define kp_pair_register(pair, suites) \
 	(misbehave_outside(LOADED), kp_pair_register(pair, suites))
 #define kp_pair_unregister(pair) \
@@ -291,7 +291,7 @@ static void misbehave(struct kunit *test)
 	case PAUSE:
 		msleep(5000);
 		break;
-	/* The same, with lines that the console's log level leaves out. */
+	/* As above, with lines that the console's log level leaves out. */
 	case WHISPER:
 		for (end = jiffies + 5 * HZ; time_before(jiffies, end); msleep(300))
 			pr_info("whispering\n");

@@ -10,7 +10,7 @@ from .live import Run, cases, needs_kernel
 
 PAIRS = Path(__file__).resolve().parent / "pairs"
 
-#: Where C refuses to make one, and ends the callback, which a C side can forget.
+#: Code in which C refuses an errand and ends its callback, which a C side can forget.
 ENDS = "refuse:\n\trelease(data);\n"
 
 

@@ -67,7 +67,7 @@ class Run:
         return bool(data)
 
     def expect(self, text: str) -> str:
-        """Wait for a text after the last one; what came before it."""
+        """Wait for a text after the last one; returns the output before it."""
         end = time.monotonic() + DEADLINE
         while text not in self.said[self._at:]:
             if time.monotonic() > end or not self._read(0.5):
@@ -82,7 +82,7 @@ class Run:
         os.write(self.keys, text.encode())
 
     def tell(self, line: str, answer: str = PROMPT) -> str:
-        """Type a line; what is said up to `answer`."""
+        """Type a line; returns the output up to `answer`."""
         self.type(line + "\n")
         return self.expect(answer)
 
@@ -107,7 +107,7 @@ class Run:
         raise AssertionError(f"left behind: {left}")
 
     def kill(self) -> None:
-        """Whatever happened: nothing stays."""
+        """End gdb and its guest, whatever happened."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
@@ -179,7 +179,7 @@ class TestDebug(unittest.TestCase):
 
     @needs("arm64 base", seconds=40)
     def test_gdb_arm64_from_a_pipe(self) -> None:
-        """The same on arm64, commands from a pipe; the suite runs to its end under gdb."""
+        """make gdb on arm64, commands from a pipe; the suite runs to its end under gdb."""
         run = self.start("gdb", "ARCH=arm64", terminal=False)
         run.type(f"bt 3\nbreak {C_LINE}\nbreak {RUST_LINE}\ncontinue\nbt 1\ndelete 2\ncontinue\n"
                  "bt 1\ndelete\ncontinue\n")
@@ -207,7 +207,7 @@ class TestDebug(unittest.TestCase):
         self.no_folder()
 
     def test_gdb_kills(self) -> None:
-        """gdb's kill ends the guest, and that is what is said of it."""
+        """gdb's kill ends the guest, and the run says so."""
         run = self.start("gdb")
         run.expect(PROMPT)
         run.type("kill\n")
@@ -291,7 +291,7 @@ class TestDebug(unittest.TestCase):
         self.assertEqual(run.finish(), 0, run.said[-1500:])
 
     def test_refused(self) -> None:
-        """What is for one guest, or for a terminal, says so."""
+        """A verb that is for one guest, or for a terminal, says so."""
         for words, why in ((("gdb", "ARCH=all"), "one guest"), (("gdb",), "one pair"),
                            (("run", "KEEP=1", "VARIANT=all"), "one guest"),
                            (("run", "KEEP=1", "LANE=insn"), "lane check"),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the engine makes of pairs that try its limits: a copy of the project with bugs in two.
+"""The engine on pairs that try its limits: a copy of the project with bugs in two.
 
-One run shows all of them. What a case says is read here; that it fails is what the
-planted bugs in tests/mutants are for.
+One run shows all of them. These tests read the messages of a case; that it fails is shown by
+the planted bugs in tests/mutants.
 """
 
 import re
@@ -17,7 +17,7 @@ from kplib.selftest import selftest
 
 from .live import Ended, Run, cases, in_place, needs_kernel, take_modules
 
-#: File, what is there once, and what takes its place.
+#: File, a text that it has once, and its replacement.
 BUGS = (
     # An object that cannot be made on two paths: nearly nothing is judged there.
     ("rust-stub/idalloc.rs", "    fn create(limit: u32) -> Result<impl PinInit<Self>> {\n",
@@ -98,7 +98,7 @@ class TestEngine(unittest.TestCase):
         self.assertGreater(push["c->c"]["max"] - push["c->c"]["min"], 2000)
 
     def test_status(self) -> None:
-        """It ends as a run with failures does."""
+        """The run ends as one with failures does."""
         self.assertEqual(self.ended.status, 1, self.ended.show())
 
 

@@ -13,7 +13,7 @@ from kplib.selftest import schema
 
 from .live import PairsTest, cases, needs_kernel
 
-#: What is there once in the port, what takes its place, and the smallest program that shows it.
+#: A text that the port has once, its replacement, and the smallest program that shows it.
 BUGS = (
     ("    a + i32::from(b)", "    if a == -1000 {\n        return 0;\n    }\n    a + i32::from(b)",
      "kinds_add -1000 "),

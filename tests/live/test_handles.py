@@ -52,7 +52,7 @@ class TestHandles(PairsTest):
             self.assertEqual(reference.replace("#0 is what #0 was", "#0 is new"), got)
 
     def test_misspelt(self) -> None:
-        """What is no handle is told with its line."""
+        """A word that is no handle is told with its line."""
         for line, told in (("get 3", "to: a handle, such as #0, is missing"),
                            ("key #4", "interned: not between #0 and #3"),
                            ("key #x", "interned: '#x' is no handle; one is #0")):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a guest and its QEMU can reach: nothing but their channels."""
+"""Isolation: a guest and its QEMU can reach nothing but their channels."""
 
 import os
 import tempfile

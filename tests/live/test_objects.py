@@ -13,7 +13,7 @@ from kplib.selftest import schema
 
 from .live import PAIRS, TOP, PairsTest, cases, needs, needs_kernel
 
-#: What is there once in the port, what takes its place, and the smallest program that shows it.
+#: A text that the port has once, its replacement, and the smallest program that shows it.
 BUGS = (
     ("map_or(first, |(last, _)| last)", "map_or(0, |(last, _)| last)",
      r"slate size=2 kind=SLATE_PLAIN\n(put|write) (.*\n)+find \d+$"),
@@ -133,7 +133,7 @@ class TestScaffold(PairsTest):
         self.assertIn("this path broke its contract: all_or_nothing", ended.said)
 
     def test_rows(self) -> None:
-        """What does not fit is told at the user's own line."""
+        """A mistake in a row or a port is told at the user's own line."""
         files = {name: (self.pairs / "pot" / name).read_text()
                  for name in ("contract.h", "pot.rs", "pot.c")}
         own = re.escape(str(self.pairs / "pot"))

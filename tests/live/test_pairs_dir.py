@@ -54,7 +54,7 @@ class TestPairsDir(LiveTest):
         return next(n for n, line in enumerate(lines, 1) if new.splitlines()[0] in line)
 
     def log(self, out: Path) -> str:
-        """What the tools said in the last build."""
+        """Output of the tools in the last build."""
         return next(out.glob("*/*/build/build.log")).read_text()
 
     def test_run(self) -> None:

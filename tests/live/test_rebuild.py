@@ -66,7 +66,7 @@ class TestRebuild(unittest.TestCase):
 
     @classmethod
     def build_all(cls) -> str:
-        """Build; what the tools said."""
+        """Build; returns the tools' output."""
         (cls.folder() / "build.log").unlink(missing_ok=True)
         with contextlib.redirect_stderr(io.StringIO()):
             cls.built = modules.build(cls.setup)

@@ -64,7 +64,7 @@ def at(*texts: str) -> str:
 
 @dataclass(frozen=True)
 class Deed:
-    """What a misdeed must give: its verdict, patterns in its log, and what it costs."""
+    """Expected result of a misdeed: its verdict, patterns in its log, and its cost."""
 
     name: str
     verdict: str
@@ -117,10 +117,10 @@ SLOW = (
     # Each goes on while the host looks at it: the case is lost all the same, and no other.
     *(Deed(name, ktap.ERROR, (SILENT,)) for name in ("PAUSE", "WHISPER")),
     Deed("FLOOD", ktap.ERROR, ("flood(s|ed) its console",), bound=90),
-    # It takes longer than a hang is waited for, but says that it is alive.
+    # The case takes longer than a hang is waited for, but says that it is alive.
     Deed("ALIVE", ktap.PASS, (), boots=1, bound=60),
 )
-#: The same where stacks, consoles and what a host can ask of a guest are others.
+#: Misdeeds on arm64, where stacks, consoles and ways to look at a guest differ.
 ON_ARM64 = (
     *(Deed(name, ktap.ERROR, (SILENT, "pc : misbehave .*" + SPINS), bound=60)
       for name in ("SPIN", "SPIN_CPU_1")),
@@ -138,7 +138,7 @@ ON_ARM64 = (
                               "Unable to handle kernel", at("*nowhere, 0"))),
     Deed("DELAY", ktap.PASS, (), boots=1),
 )
-#: What a plain kernel would not have noticed.
+#: Misdeeds that a plain kernel would not have noticed.
 IN_DEBUG = (
     Deed("LOCK_ORDER", ktap.FAIL, ("possible circular locking dependency", at("misbehave_a);")),
          checker="lockdep", boots=1, bound=90),
@@ -164,7 +164,7 @@ IN_DEBUG = (
 class Misbehaving(LiveTest):
     """scripts/kparity run PAIR=fault, which misbehaves, on one arch in one variant"""
 
-    #: What the arch and the variant add to the words of each run.
+    #: Words that the arch and the variant add to each run.
     where: tuple[str, ...] = ()
     #: The pair's folder.
     pair: Path
@@ -188,7 +188,7 @@ class Misbehaving(LiveTest):
                         f"DIR={pairs}"], check=True, stdout=subprocess.DEVNULL)
         cls.pair = pairs / "fault"
         for name in ("contract.h", "fault.c", "fault.rs"):
-            # What is still to be changed is told behind each run.
+            # Lines marked CHANGE would be listed behind each run.
             text = (cls.pair / name).read_text()
             (cls.pair / name).write_text(text.replace("CHANGE: ", ""))
         shutil.copy(TOP / "tests/live/misbehave.h", cls.pair)
@@ -253,7 +253,7 @@ class TestSurvival(Misbehaving):
         self.check(QUICK, 2)
 
     def test_slow(self) -> None:
-        """What hangs, and what only seems to."""
+        """Cases that hang, and those that only seem to."""
         self.check(SLOW, len(SLOW))
 
     def test_insn(self) -> None:
@@ -362,7 +362,7 @@ class TestSurvival(Misbehaving):
 
     def test_hostile_log(self) -> None:
         """Results that a case prints itself: no one believes them, and no one else suffers."""
-        # It prints a second result of these two.
+        # The case prints a second result of these two paths.
         self.tampered(Deed("HOSTILE_LOG", ktap.FAIL, ("more than one result",)), "c->c", "rust->c")
 
     def test_truncated(self) -> None:
@@ -391,7 +391,7 @@ class TestInDebug(Misbehaving):
     where = ("VARIANT=debug", "PROGRAMS=8")
 
     def test_debug(self) -> None:
-        """What its checkers are for."""
+        """Errors that the variant's checkers are for."""
         self.check(IN_DEBUG, 2)
 
 

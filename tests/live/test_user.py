@@ -5,7 +5,7 @@ import unittest
 
 from .live import Ended, PairsTest, cases, needs_kernel
 
-#: What is there once in the port, what takes its place, and how the program begins that shows it.
+#: A text that the port has once, its replacement, and the begin of a program that shows it.
 BUGS = (
     # Reads by words, and so beyond the end.
     ("    let bytes = room.get_mut(..from.len()).ok_or(EMSGSIZE)?;\n\n"
@@ -19,12 +19,12 @@ BUGS = (
     # Copies less than it says.
     ("write_slice(&[byte; 32][..size])?;", "write_slice(&[byte; 32][..size.min(31)])?;",
      "parcel_fill 32 0"),
-    # Fills what it refuses.
+    # Fills a buffer that it refuses.
     ("    if from.len() > to.len() {\n",
      "    if from.len() > to.len() {\n        to.into_slice().writer().write_slice(&[0])?;\n",
      'parcel_move 1 "aa"'),
 )
-#: One of its own: a look at what has been read already.
+#: A bug for a test of its own: bytes that have been read are read again.
 TWICE = ("    from.into_slice().reader().read_slice(bytes)?;",
          "    let mut reader = from.into_slice().reader();\n\n"
          "    reader.clone_reader().read_slice(bytes)?;\n    reader.read_slice(bytes)?;")

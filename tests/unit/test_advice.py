@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is advised where nothing can run: what is wrong, and never a kernel that is not."""
+"""Advice where nothing can run names the cause, and blames no kernel that is good."""
 
 import os
 import resource

@@ -50,7 +50,7 @@ class TestCache(unittest.TestCase):
         self.assertIsNone(cache.marker(entry))
 
     def test_fresh(self) -> None:
-        """What fails leaves nothing, and does not touch what was there."""
+        """An entry whose making fails leaves nothing, and does not touch the one before."""
         entry = self.folder / "e"
         with cache.fresh(entry) as partial:
             (partial / "f").write_text("1")

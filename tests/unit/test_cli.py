@@ -80,7 +80,7 @@ class TestCommandLine(unittest.TestCase):
         self.assertIn("cannot be written", said)
 
     def test_path_for_make(self) -> None:
-        """Likewise for folders that make cannot build in; the line names what is in the way."""
+        """Status 2 for folders that make cannot build in; the line names the character."""
         for name, bad in (("a b", "' '"), ("a:b", "':'"), ("a$b", "'$'"), ("a\nb", r"'\n'")):
             with self.subTest(name):
                 said = self.one_line(2, "run", f"OUT={self.folder / name}")
@@ -90,7 +90,7 @@ class TestCommandLine(unittest.TestCase):
         self.assertIn("KPARITY_CACHE", self.one_line(2, "run", f"OUT={self.folder / 'out'}"))
 
     def test_unwritable_cache(self) -> None:
-        """Likewise for the cache."""
+        """Status 2 for a cache that cannot be made."""
         self.cache.write_text("")
         self.assertIn("KPARITY_CACHE", self.one_line(2, "run", f"OUT={self.folder / 'out'}"))
 

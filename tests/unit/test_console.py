@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a console tells: where a run is, and whom a complaint of the kernel concerns."""
+"""Console: where a run is, and whom a complaint of the kernel concerns."""
 
 import io
 import unittest
@@ -22,7 +22,7 @@ def saved(path: Path) -> tuple[list[tuple[str, str]], str]:
 
 
 def report(name: str) -> str:
-    """What the kernel printed in a saved log, without the lines that say where."""
+    """Lines of the kernel in a saved log, without those that say where the run is."""
     lines = saved(SAVED / f"{name}.log")[1].splitlines()
     return "".join(f"{line}\n" for line in lines if "kparity[" not in line)
 
@@ -166,7 +166,7 @@ class TestConsole(unittest.TestCase):
             self.assertIsNone(console.kind_of(line), line)
 
     def test_foreign(self) -> None:
-        """A race is ours if either access is, not if we called what races."""
+        """A race is ours if either access is, not if we called the function that races."""
         race = "[ 1.0] BUG: KCSAN: data-race in a / b{}\n" \
                "[ 1.0]  b+0x1/0x2\n[ 1.0]  c+0x1/0x2 [kparity_ring]\n" \
                "[ 1.0] " + "=" * 66 + "\n"
@@ -231,7 +231,7 @@ class TestConsole(unittest.TestCase):
         self.assertEqual(len(found.reports[0].lines), 4)
 
     def test_flood(self) -> None:
-        """What is kept of a flood is bounded."""
+        """The part of a flood that is kept is bounded."""
         file = io.BytesIO()
         found = Console("abcd", file)
         for _ in range(20):

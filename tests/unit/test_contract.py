@@ -199,7 +199,7 @@ public:
 """
 
     def test_both_languages(self) -> None:
-        """The same layout, however pahole dresses it."""
+        """Both languages give one layout, however pahole prints it."""
         got = dwarf.parse(self.C)
         assert got is not None
         self.assertEqual((got.size, got.members), (8, (("a", 0, 4), ("pad", 4, 4))))

@@ -58,7 +58,7 @@ class TestParse(unittest.TestCase):
                     self.assertIn(f"the failures, line 2: {line[:20]!r}"[:-1], damaged[0])
 
     def test_cleaned(self) -> None:
-        """What the guest says cannot drive a terminal."""
+        """Text from the guest cannot drive a terminal."""
         (found,), _ = tables.parse_failures(changed(got=["\x1b[2J", "x"], case="a\u202eb"))
         self.assertEqual((found.got[0], found.case), ("?[2J", "a?b"))
 
@@ -91,7 +91,7 @@ class TestTeller(unittest.TestCase):
         return found
 
     def difference(self, **change: Any) -> tables.Difference:
-        """What the engine found."""
+        """A difference that the engine found."""
         (found,), _ = tables.parse_failures(changed(**change))
         return found
 
@@ -118,7 +118,7 @@ class TestTeller(unittest.TestCase):
             Path(found["program_file"]): "\n".join(PROGRAM) + "\n"})
 
     def test_kinds(self) -> None:
-        """What differs is said in one line, also where no step does."""
+        """A difference is told in one line, also where no step differs."""
         for change, message in (
                 ({"what": "create", "step": 0, "operation": None,
                   "created": {"expected": 0, "got": -22}},
@@ -177,7 +177,7 @@ class TestTeller(unittest.TestCase):
         self.assertEqual((found["stage"], found["what"]), ("build", "ledger"))
 
     def test_passed(self) -> None:
-        """What passed or was skipped has no failures, and what failed has at least one."""
+        """A case that passed or was skipped has no failures, one that failed has at least one."""
         self.assertEqual(self.tell(teller(self.difference()), status=ktap.PASS), [])
         self.assertEqual(self.tell(teller(), status=ktap.SKIP, log=("a reason",)), [])
         self.assertEqual([one["what"] for one in self.tell(teller(), status=ktap.ERROR, log=())],
@@ -244,7 +244,7 @@ class TestBuild(unittest.TestCase):
             ("error", None, "/x/kmod/contract/ring.h", 29, 20, 3)])
 
     def test_others(self) -> None:
-        """What has no column, or no place at all."""
+        """Messages without a column, or without any place."""
         self.assertEqual(self.parse(MODPOST + OWN), [
             ("error", None, None, None, None, 1),
             ("error", None, "/y/glob/contract.h", 7, None, 1)])

@@ -126,7 +126,7 @@ class TestGuest(unittest.TestCase):
         self.assertIn("rebooted by itself", self.lost(self.play("true")))
 
     def test_nonsense(self) -> None:
-        """What is no answer is said to be so: words, endless lines, absurd sizes."""
+        """Nonsense in place of an answer is told: words, endless lines, absurd sizes."""
         for script in ("echo hello there", "yes | tr -d '\\n'", "echo '0 99999999999'",
                        "echo '-1 0'", "head -c 100000 /dev/urandom"):
             with self.subTest(script):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Rows of handles: what is understood of them, and what is refused in which line."""
+"""Rows of handles: how they are parsed, and which are refused in which line."""
 
 import unittest
 
@@ -35,7 +35,7 @@ class TestHandles(unittest.TestCase):
         self.assertIn(word, str(caught.exception))
 
     def test_read(self) -> None:
-        """What gives a handle back may have a row, and is an operation then."""
+        """The function that gives a handle back may have a row, and is an operation then."""
         contract = rows.read(OBJECT + HANDLE + TAKE + TYPES, "desk")
         assert contract.handle
         self.assertFalse(contract.handle.outlives)
@@ -78,7 +78,7 @@ class TestHandles(unittest.TestCase):
                 self.refused(text, line, word)
 
     def test_types(self) -> None:
-        """What a handle shows is compared by its bytes, so both languages must agree on it."""
+        """A handle's view is compared by its bytes, so both languages must agree on its type."""
         with self.assertRaises(rows.BadRow) as caught:
             rows.read(OBJECT + HANDLE + TAKE + "KP_TYPE(struct desk_view, seats)\n", "desk")
         self.assertIn("there is no KP_TYPE(struct seat_view", str(caught.exception))

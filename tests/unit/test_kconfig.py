@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Options that did not survive are named with what dropped them."""
+"""Options that did not survive are named with the cause."""
 
 import tempfile
 import unittest
@@ -99,12 +99,12 @@ class TestKconfig(unittest.TestCase):
         """A dependency of the block around it."""
         self.assertIn("depends on OUTER", self.explain("INNER"))
         self.assertTrue(self.explain("OF_KIND").endswith("depends on KIND"))
-        # Also around the line that has the file read, and not what a help text says.
+        # A block around the line that sources the file counts too; a help text does not.
         self.assertTrue(self.explain("ASKED").endswith("lib/Kconfig:12 depends on PLAIN && OUTER"))
         self.assertIn("another option", self.explain("INNER", OUTER="y"))
 
     def test_selected(self) -> None:
-        """Nobody is asked about it, and what it depends on is there."""
+        """An option is selectable if nobody is asked about it and its dependencies are set."""
         self.assertTrue(self.selectable("SELECTED", OUTER="y"))
         self.assertFalse(self.selectable("SELECTED"))
         self.assertFalse(self.selectable("SELECTED_IF", OUTER="y"))
@@ -115,7 +115,7 @@ class TestKconfig(unittest.TestCase):
             "\nWARNING: unmet direct dependencies detected for SELECTED\n"), ["CONFIG_SELECTED"])
 
     def test_module(self) -> None:
-        """One that can be a module at most names what is one."""
+        """An option that can be a module at most names the dependency that is one."""
         said = self.explain("ASKED", OUTER="y", PLAIN="m", ASKED="m")
         self.assertIn("became m: lib/Kconfig:12 depends on CONFIG_PLAIN=m, which is", said)
 

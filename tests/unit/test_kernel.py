@@ -16,7 +16,7 @@ from kplib.common.errors import EnvironmentFailed, Refused
 from kplib.configure import options
 
 TINY = "# CONFIG_A is not set\n"
-#: What Kconfig of a kernel has: options with a prompt, one that something must select, one that
+#: Kconfig file of a kernel: options with a prompt, one that something must select, one that
 #: depends on it, one that depends on what nobody has.
 KCONFIG = """\
 config A
@@ -129,7 +129,7 @@ class TestPairsOptions(unittest.TestCase):
 
     @staticmethod
     def finish(*given: Any) -> Any:
-        """What a kernel is known by afterwards."""
+        """Facts that a kernel is known by afterwards."""
         return SimpleNamespace(build=given[2], entry=given[6], ident=given[7], added=given[8])
 
     def make(self, argv: list[str], log: Path, *_: object, **__: object) -> tuple[int, list[str]]:
@@ -172,7 +172,7 @@ class TestPairsOptions(unittest.TestCase):
         return set((built.build / ".config").read_text().splitlines())
 
     def test_no_more(self) -> None:
-        """What the variant has already costs no kernel, whether that has been built or not."""
+        """Options that the variant has cost no kernel, whether the variant's is built or not."""
         there = self.get(a="CONFIG_THERE=y\n# CONFIG_OFF is not set\n# CONFIG_MORE is not set\n")
         self.assertEqual(self.made.count("headers"), 1)
         self.assertEqual(there.added, ())
@@ -197,7 +197,7 @@ class TestPairsOptions(unittest.TestCase):
         self.assertEqual((self.made, self.said), ([], []))
 
     def test_begins_as_copy(self) -> None:
-        """What the variant's kernel has is not made anew: same times, commands that hold there."""
+        """Objects of the variant's kernel are kept: same times, commands that hold in the copy."""
         plain = self.get(a="")
         os.utime(plain.build / "object", (1, 1))
         with mock.patch.object(kernel, "_compile"):
@@ -250,7 +250,7 @@ class TestPairsOptions(unittest.TestCase):
                           if path.is_dir()], [])
 
     def test_taken_away(self) -> None:
-        """What a variant has is not a pair's to change; it is refused before anything is done."""
+        """A pair cannot change a variant's option; it is refused before anything is done."""
         with self.assertRaises(Refused) as caught:
             self.get(a="\n# CONFIG_A is not set\n")
         self.assertIn("pairs/a/config:2: CONFIG_A=n: CONFIG_A is y in every x base kernel",

@@ -36,7 +36,7 @@ class TestVerdicts(unittest.TestCase):
         self.assertIn(("lockstep", "rust->c"), got)
 
     def test_fail(self) -> None:
-        """One path failed: that path, and what it said."""
+        """One path failed: that path, and its log."""
         got = self.judge("fail.ktap")
         self.assertEqual(got[("lockstep", "c->rust")], ktap.FAIL)
         self.assertEqual(got[("lockstep", "c->c")], ktap.PASS)
@@ -56,7 +56,7 @@ class TestVerdicts(unittest.TestCase):
         self.assertEqual([v.log for v in skipped], [("no such lane",)])
 
     def test_crash(self) -> None:
-        """The guest died inside a case: what ran keeps its verdict, the rest is an error."""
+        """The guest died inside a case: paths that ran keep their verdicts, others are errors."""
         got = self.judge("crash.ktap")
         self.assertEqual(got[("lockstep", "c->c")], ktap.PASS)
         self.assertIn(ktap.ERROR, got.values())
@@ -85,7 +85,7 @@ class TestVerdicts(unittest.TestCase):
         self.assertEqual(ktap.settle(text, "ring", []), text)
 
     def test_settled(self) -> None:
-        """What a case prints or takes away harms its own paths alone."""
+        """Lines that a case prints or takes away harm its own paths alone."""
         def case(number: int, name: str, said: str) -> str:
             return ("        KTAP version 1\n        # Subtest: {1}\n        1..2\n{2}"
                     "    ok {0} {1}\n").format(number, name, said)
@@ -156,7 +156,7 @@ class TestVerdicts(unittest.TestCase):
         self.assertEqual(ktap.ended(200), "killed by signal 72 (unknown)")
 
     def test_headers(self) -> None:
-        """What KUnit begins a case with is none of its words; a copy of it is."""
+        """The header that KUnit prints is no part of a case's log; a copy of it is."""
         text = ktap.settle((DATA / "headers.ktap").read_text(), "ring", [
             (case, path) for case in ("lockstep", "invariants")
             for path in ("c->c", "c->rust", "rust->c", "rust->rust")])
@@ -196,7 +196,7 @@ class TestVerdicts(unittest.TestCase):
         self.assertEqual({v.status for v in got}, {ktap.ERROR})
 
     def test_long_log(self) -> None:
-        """What is shown of a log is bounded."""
+        """The part of a log that is shown is bounded."""
         lines = "".join(f"        # lockstep: {n} {'x' * 5000}\n" for n in range(5000))
         first = "        not ok"
         log = (DATA / "fail.ktap").read_text().replace(first, lines + first, 1)

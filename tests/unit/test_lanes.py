@@ -37,7 +37,7 @@ CASES = ("lockstep", "spsc", "invariants")
 
 
 def read_ktap(_: Path, planned: list[str], text: str) -> tuple[ktap.Verdict, ...]:
-    """What the kernel tree's parser makes of an actor's KTAP."""
+    """Verdicts from an actor's KTAP, as the kernel tree's parser gives them."""
     found, case = [], ""
     for line in text.splitlines():
         if head := re.fullmatch(r" +# Subtest: (\S+)", line):
@@ -148,11 +148,11 @@ class TestLanes(unittest.TestCase):
         return {key: v for key, v in by_name.items() if v.status != ktap.PASS}
 
     def lost(self, lane: LaneResult) -> list[tuple[str, str, str]]:
-        """Where guests were lost."""
+        """Suite, case and path of each lost guest."""
         return [(loss.at.suite, loss.at.case, loss.at.path) for loss in lane.losses]
 
     def only_lost(self, lane: LaneResult, *wanted: tuple[str, str, str]) -> None:
-        """These rows alone did not pass, and a guest was lost in each."""
+        """Assert that the wanted rows alone did not pass, and a guest was lost in each."""
         self.assertEqual(self.lost(lane), list(wanted))
         rows = self.judge(lane)
         self.assertEqual({key: v.status for key, v in rows.items()},
@@ -182,7 +182,7 @@ class TestLanes(unittest.TestCase):
         self.assertEqual(lane.boots, 2)
 
     def test_goes_on_in_the_last(self) -> None:
-        """The same, and the guest has ended before the host has looked."""
+        """A silent case goes on, and its guest has ended before the host has looked."""
         self.has_monitor = True
         lane = self.run_lane("ring", deeds=[
             {"at": "ring invariants rust->rust", "do": f"pause {SILENCE + 0.7}"}])
@@ -238,7 +238,7 @@ class TestLanes(unittest.TestCase):
                       "\n".join(rows["ring", "", ""].log))
 
     def test_neighbours(self) -> None:
-        """Of several that had run none is accused alone; all are told."""
+        """Of several pairs that had run none is accused alone; all are told."""
         lane = self.run_lane("ring", "tlv", "idalloc", deeds=[
             {"at": "idalloc spsc c->c", "behind": "ring", "do": "hang"}])
         self.assertEqual(self.judge(lane), {})

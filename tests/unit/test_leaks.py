@@ -14,7 +14,7 @@ WORK = (Path(__file__).parent / "data/leaks/work.txt").read_text()
 
 @dataclass(frozen=True)
 class Place:
-    """What runs, as a console tells it."""
+    """Position of a run, as a console tells it."""
 
     pair: str = ""
     case: str = ""
@@ -49,7 +49,7 @@ class TestFind(unittest.TestCase):
         self.assertIn("4294941512", found[0].lines[1])
 
     def test_time_where_the_stack_says_nothing(self) -> None:
-        """What the kernel itself allocates is dated, and no more."""
+        """An allocation of the kernel itself goes by its time alone."""
         history = [(0, Place("ring", "spsc", "c->c"))]
         found = leaks.find(WORK, history, Place)
         self.assertEqual(found[-1].at, Place("ring", "spsc", "c->c"))
@@ -84,7 +84,7 @@ class TestStackTable(unittest.TestCase):
         entry = Path(folder.name) / "entry"
         (entry / "build").mkdir(parents=True)
         (entry / "build/System.map").write_text(self.MAP)
-        # What is not asked for is not needed.
+        # The test needs no other attributes.
         self.kernel: Kernel = object.__new__(Kernel)
         for name, value in {"entry": entry, "build": entry / "build",
                             "config": self.KASAN}.items():

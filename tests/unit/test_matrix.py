@@ -85,7 +85,7 @@ class TestMatrix(unittest.TestCase):
             yield
 
     def run_all(self, *words: str) -> tuple[list[str], str]:
-        """Verdicts by cell, and what was said."""
+        """Verdicts by cell, and the output."""
         req = request.parse([f"OUT={self.out}", "LANE=check", *words], {})
         said = io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), \

@@ -50,7 +50,7 @@ class TestBuild(unittest.TestCase):
         return modules._Build(setup, built)  # pylint: disable=protected-access
 
     def built(self, *pairs: str) -> None:
-        """Leave what a build of some pairs leaves."""
+        """Leave the files that a build of some pairs leaves."""
         work = self.work(*pairs)
         work.state.modules |= {module: ["kmod/device.o"] if "device" in module else []
                                for module in work.modules}
@@ -75,7 +75,7 @@ class TestBuild(unittest.TestCase):
         self.assertEqual(self.work("device").stale, {"kmod/device.o"})
 
     def test_user_program(self) -> None:
-        """It is compiled again for another kernel, other rules, and other headers of its own."""
+        """A user program is compiled again for another kernel, other rules, and other headers."""
         self.built("device")
         self.assertEqual(self.programs(), [])
         self.ident = "linux 7.4"

@@ -26,7 +26,7 @@ class TestCompiler(unittest.TestCase):
     """nolibc.compile_program()"""
 
     def compile(self, script: str) -> str:
-        """What is shown while a program is compiled by a script."""
+        """Output while a program is compiled by a script."""
         arch = archs.load_all(request.TOP / "qemu/arch")["x86_64"]
         with tempfile.TemporaryDirectory() as folder, \
                 contextlib.redirect_stderr(io.StringIO()) as shown:

@@ -43,7 +43,7 @@ class TestPairs(unittest.TestCase):
         return str(caught.exception)
 
     def test_found(self) -> None:
-        """They come after those of this repository, and are built from their folder alone."""
+        """Pairs of PAIRS_DIR come after this repository's; each is built from its folder alone."""
         self.put("bits/contract.h", CONTRACT)
         self.put("bits/bits.rs")
         self.put("notes/readme")
@@ -62,7 +62,7 @@ class TestPairs(unittest.TestCase):
                          [True, False])
 
     def test_shown(self) -> None:
-        """What they are built from is shown in a root, if it is there."""
+        """Folders of a pair's sources are shown in a root, if they exist."""
         other = self.put("tree/a.c")
         self.put("mine/bits/contract.h", CONTRACT.replace("/other/tree/a.c", str(other)))
         mine = self.folder / "mine"
@@ -109,7 +109,7 @@ class TestPairs(unittest.TestCase):
         self.assertIn("for make new", self.refused("KIND=function"))
 
     def config(self, **texts: str) -> dict[str, options.Option]:
-        """What some pairs with files `config` want together."""
+        """Options that some pairs with files `config` want together."""
         for name, text in texts.items():
             self.put(f"{name}/contract.h", CONTRACT)
             self.put(f"{name}/config", text)

@@ -28,7 +28,7 @@ test_processes.{name}()
 
 
 def ended_of(*runs: Callable[[Path], Report], bound: float = 60.0) -> tuple[list[Ended], list[str]]:
-    """Jobs that are run; how they ended, and what they left behind."""
+    """Run jobs; returns how they ended, and the processes left behind."""
     from kplib.selftest.processes import Processes  # pylint: disable=import-outside-toplevel
     found: list[Ended] = []
     jobs = [Job(f"{number} {run.__name__}", "part", run, bound=bound)
@@ -175,7 +175,7 @@ class TestProcesses(unittest.TestCase):
         return process
 
     def end(self, process: "subprocess.Popen[str]", word: str) -> None:
-        """It says a word at last, and leaves no folder."""
+        """Assert that a process says a word at last, and leaves no folder."""
         said, _ = process.communicate(timeout=60)
         self.assertEqual(said.strip().splitlines()[-1:], [word], said)
         self.assertEqual(list(self.folder.iterdir()), [])

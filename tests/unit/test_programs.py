@@ -48,7 +48,7 @@ class TestPrograms(unittest.TestCase):
             self.refused("no program")
 
     def test_no_file(self) -> None:
-        """What cannot be read to its end is not begun; so is what is no file at all."""
+        """A fifo, a dangling link and a folder are refused; none is read."""
         os.mkfifo(self.folder / "fifo")
         self.refused("fifo: no file with a program")
         (self.folder / "fifo").unlink()

@@ -13,7 +13,7 @@ class TestReduce(unittest.TestCase):
     """reduce.reduce()"""
 
     def reduced(self, *needed: str, calls: tuple[str, ...] = CALLS) -> reduce.Reduced:
-        """What becomes of a program that needs some of its calls, in their order."""
+        """The reduced form of a program that needs some of its calls, in their order."""
         def loses(program: tuple[str, ...]) -> bool:
             self.assertEqual(program[0], "pair size=4")
             return set(needed) <= set(program[1:])
@@ -43,7 +43,7 @@ class TestReduce(unittest.TestCase):
                          reduce.Reduced(("pair size=4", *CALLS), 8, False))
 
     def test_creation(self) -> None:
-        """Of an object that cannot be made there is the first line alone."""
+        """The program of an object that cannot be made is its first line alone."""
         self.assertEqual(self.reduced(calls=()), reduce.Reduced(("pair size=4",), 1, True))
 
 

@@ -48,7 +48,7 @@ def pair(failed: dict[tuple[str, str], tuple[str, ...]] | None = None,
 
 
 def document(**pairs: dict[str, Any]) -> dict[str, Any]:
-    """What results.json holds."""
+    """Contents of results.json."""
     failed = any(c["status"] == "fail" for p in pairs.values() for c in p["cases"])
     return {"schema": results.SCHEMA, "arch": "x86_64", "variant": "base", "seed": 1,
             "verdict": "fail" if failed else "pass", "why": None, "failures": [],
@@ -97,7 +97,7 @@ class TestTerminal(unittest.TestCase):
         self.assertFalse([line for line in shown(found) if "built with" in line])
 
     def test_failed(self) -> None:
-        """What failed is told in full, and listed right before the verdict."""
+        """A failed case is told in full, and listed right before the verdict."""
         log = ("ring: seed 1", "  1 push()")
         found = document(a=pair({("lockstep", "c->rust"): log, ("lockstep", "rust->rust"): log,
                                  ("layout", "c->c"): ("want->nr == 2",),
@@ -158,7 +158,7 @@ class TestTerminal(unittest.TestCase):
         self.assertNotIn("told elsewhere", "\n".join(lines))
 
     def test_unbuilt(self) -> None:
-        """What the tools said is told; where all of it is, and how to get it again."""
+        """Messages of the tools are told; where all of them are, and how to get them again."""
         one = {"file": "x.rs", "line": 7, "level": "error", "message": "no"}
         found = {**document(), "verdict": "fail", "why": "the modules do not build", "lanes": {},
                  "failures": [{"stage": "bindgen", "pairs": ["a", "b"], "replay": "make run PAIR=a",
@@ -180,13 +180,13 @@ class TestFiles(unittest.TestCase):
         self.where = files.folder(self.req, "x86_64", "base")
 
     def leave_results(self) -> None:
-        """What an earlier run left."""
+        """Make the files that an earlier run left."""
         (self.where / "logs").mkdir(parents=True)
         for name in ("results.json", "junit.xml", "results.ktap", "logs/ring.ktap"):
             (self.where / name).write_text("{}")
 
     def why(self) -> KparityError:
-        """What make report says."""
+        """The error of make report."""
         with self.assertRaises(KparityError) as caught:
             files.load(self.req, "x86_64", "base")
         return caught.exception
@@ -271,7 +271,7 @@ class TestFiles(unittest.TestCase):
 
     @unittest.skipUnless(TREE, "KPARITY_TREE names no kernel tree; 'make test' sets it")
     def test_saved(self) -> None:
-        """What is saved is what is shown: logs in full, times, and the same text."""
+        """The saved results are those shown: logs in full, times, and the same text."""
         kernel = mock.Mock(tree=Path(TREE or ""), release="7.3.4", config={}, added=(),
                            variant=variants.load_all(request.TOP / "qemu/variant")["base"])
         kernel.arch = self.req.archs[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is refused, and that the line says what to do."""
+"""Requests that are refused, in a line that says what to do."""
 
 import os
 import shutil
@@ -76,7 +76,7 @@ class TestRequest(unittest.TestCase):
         self.assertEqual(request.parse(["PAIR=ring,idalloc"], {}).pairs, ("ring", "idalloc"))
         for none in ("PAIR=", "PAIR= ", "PAIR=,"):
             self.assertIn("names no pair", self.refused(none))
-        # What make exports for PAIR=' '.
+        # Make exports this for PAIR=' '.
         self.assertIn("names no pair", self.refused(env={"PAIR": ""}))
         for twice in ("ring,ring", "ring idalloc ring"):
             self.assertIn("ring is named twice", self.refused(f"PAIR={twice}"))

@@ -97,7 +97,7 @@ class TestJudging(unittest.TestCase):
         return {(v.case, v.path): v for v in found}
 
     def all_passed(self, *but: CaseId) -> dict[tuple[str, str], str]:
-        """What guests gave that passed all but some."""
+        """Results of guests that passed all cases but some."""
         return {(p.case, p.path): ktap.PASS for p in self.lane.planned["ring"] if p not in but}
 
     def test_lost(self) -> None:
@@ -141,7 +141,7 @@ class TestJudging(unittest.TestCase):
         self.assertEqual(self.judge(self.all_passed())["", ""].status, ktap.FAIL)
 
     def test_disabled(self) -> None:
-        """What a checker did not see is no pass."""
+        """A path that a checker did not see is no pass."""
         got = self.judge(self.all_passed())
         self.assertEqual(got["ubsan", "c->c"].status, ktap.PASS)
         self.assertEqual(got["ubsan", "rust->c"].status, ktap.SKIP)

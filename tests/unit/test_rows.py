@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Rows of a contract: what is understood of them, and what is refused in which line."""
+"""Rows of a contract: how they are parsed, and which are refused in which line."""
 
 import unittest
 
@@ -108,7 +108,7 @@ class TestRows(unittest.TestCase):
             rows.sources('#if 0\nKP_SOURCES("a.c")\n#endif\n')
 
     def test_options(self) -> None:
-        """What a row of an operation says behind its parameters."""
+        """Options of an operation's row, behind its parameters."""
         row = "KP_FUNCTION(f, ANY, KP_VOID,\n KP_TEXT(s), "
         for rest, line, word in (
                 (".wait = 2)", 2, "no option of a row; there are .weight = ..., .role"),
@@ -332,7 +332,7 @@ class TestSources(unittest.TestCase):
 
 
 class TestEmit(unittest.TestCase):
-    """What follows from the rows."""
+    """C and Rust text made from the rows."""
 
     def test_lines(self) -> None:
         """A line marker behind a row gives the number of the line that follows it."""

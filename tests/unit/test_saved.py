@@ -172,7 +172,7 @@ class TestObjects(Folder):
         self.assertEqual(state.made, {})
 
     def test_state_file(self) -> None:
-        """What cannot be read is as good as nothing."""
+        """A state file that cannot be read is as good as none."""
         path = self.folder / "state"
         self.assertEqual(objects.State.read(path), objects.State())
         state = objects.State("r", "f", {"a": {"b": "c"}}, {"m": ["a"]})
@@ -197,7 +197,7 @@ class TestObjects(Folder):
         self.assertEqual(sorted(p.name for p in made.parent.iterdir()), [".x.o.cmd", "x.o"])
 
     def test_other_recipe(self) -> None:
-        """What one Kbuild file made is not for another."""
+        """Objects that one Kbuild file made are not for another."""
         self.store.keep(self.build, "kmod/x.o", self.made_from("kmod/x.c"))
         other = objects.Store(self.folder / "objects", "another")
         self.assertIsNone(other.fetch(self.build, "kmod/x.o", self.now()))

@@ -34,7 +34,7 @@ class TestFunctions(unittest.TestCase):
         self.folder = Path(folder.name)
 
     def new(self, *words: str) -> str:
-        """make new; what it says."""
+        """Run make new; returns its output."""
         said = io.StringIO()
         with contextlib.redirect_stdout(said):
             self.assertEqual(verbs.new(request.parse(list(words), {}, new=True)), 0)
@@ -65,7 +65,7 @@ class TestFunctions(unittest.TestCase):
         self.assertEqual((TOP / "Kbuild").read_bytes(), kbuild)
 
     def test_object(self) -> None:
-        """The same with an object: what is beside the implementations fits a page."""
+        """make new KIND=object: all beside the implementations fits a page."""
         said = self.new("PAIR=pot", f"DIR={self.folder}/pairs", "KIND=object")
         own = self.folder / "pairs/pot"
         self.assertEqual(sorted(path.name for path in own.iterdir()),
@@ -84,7 +84,7 @@ class TestFunctions(unittest.TestCase):
         self.assertEqual({at.partition(":")[0] for at in left}, set(map(str, own.iterdir())))
 
     def test_unchanged(self) -> None:
-        """What is still as it was written is told by file and line, until it is changed."""
+        """Lines still as they were written are told by file and line, until they are changed."""
         self.new("PAIR=bits", f"DIR={self.folder}")
         own = self.folder / "bits"
         left = scaffold.unchanged("bits", self.folder)

@@ -78,12 +78,12 @@ class TestPlan(unittest.TestCase):
         self.assertEqual(started(what), ["first"])
 
     def test_expected_wins(self) -> None:
-        """What the last run took counts for more than what the code says."""
+        """Seconds measured in the last run count for more than those in the code."""
         jobs = (job("a", 1), job("b", 2))
         self.assertEqual(started(Plan(jobs, 1, {"a": 9.0})), ["a"])
 
     def test_early(self) -> None:
-        """What is soon told goes first."""
+        """Jobs with an early verdict go first."""
         self.assertEqual(started(plan(job("long", 99), job("soon", 1, early=True), cores=1)),
                          ["soon"])
 
@@ -137,7 +137,7 @@ class TestPlan(unittest.TestCase):
             plan(job("a"), job("a"))
 
     def test_closure(self) -> None:
-        """What is wanted comes with what it needs, and nothing else."""
+        """A wanted job comes with the jobs it needs, and nothing else."""
         jobs = [job("a"), job("b", 1, 1, "a"), job("c", 1, 1, "b"), job("d", 1, 1, "a")]
         self.assertEqual([j.name for j in closure(jobs, lambda j: j.name == "c")], ["a", "b", "c"])
 
@@ -146,7 +146,7 @@ class TestCarryOut(unittest.TestCase):
     """Jobs from the first start to the last end"""
 
     def carry_out(self, jobs: list[Job], runner: Simulated) -> tuple[list[Ended], list[str]]:
-        """Run them; how each ended, and what was left."""
+        """Run jobs; returns how each ended, and the processes left."""
         ended: list[Ended] = []
         left = carry_out(plan(*jobs), runner, ended.append, lambda running: None, runner.clock)
         return ended, left
@@ -178,7 +178,7 @@ class TestCarryOut(unittest.TestCase):
         self.assertEqual([e.seconds for e in ended], [6, 6, 6])
 
     def test_failed_need(self) -> None:
-        """What cannot run is a failure that names why; all else runs."""
+        """A job that cannot run is a failure that names why; all others run."""
         jobs = [job("kernel"), job("modules", 1, 1, "kernel"), job("suite", 1, 1, "modules"),
                 job("other")]
         ended, _ = self.carry_out(jobs, Simulated(bad=("kernel",)))
@@ -203,7 +203,7 @@ class TestCarryOut(unittest.TestCase):
         self.assertEqual(runner.running, {})
 
     def test_left_behind(self) -> None:
-        """What jobs leave is handed on."""
+        """Processes that jobs leave behind are handed on."""
         _, left = self.carry_out([job("a")], Simulated(left=("sleep 99",)))
         self.assertEqual(left, ["sleep 99"])
 

@@ -177,7 +177,7 @@ class TestMutants(unittest.TestCase):
             mutants.load_all(("ring",), self.folder)
 
     def test_outside(self) -> None:
-        """Those of a pair in PAIRS_DIR stand beside it, and are of no other pair."""
+        """Planted bugs of a pair in PAIRS_DIR stand beside it, and are of no other pair."""
         own = self.folder / "bits"
         (own / "mutants").mkdir(parents=True)
         (own / "contract.h").write_text("")
@@ -247,7 +247,7 @@ class TestMutants(unittest.TestCase):
 
 
 class TestChecks(unittest.TestCase):
-    """What passed is remembered, and nothing else"""
+    """Checks that passed are remembered, and nothing else"""
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
@@ -270,7 +270,7 @@ class TestChecks(unittest.TestCase):
                                      checks.Check("a check", reads, run))
 
     def test_passed(self) -> None:
-        """It runs once, and again when what it reads or what it is run with changes."""
+        """A check runs once, and again when its input or its tools change."""
         self.assertEqual(self.check()[1], one("a check", None))
         self.assertEqual(self.check()[1].aside, "unchanged since it passed")
         self.assertEqual(self.runs, 1)
@@ -281,7 +281,7 @@ class TestChecks(unittest.TestCase):
         self.assertEqual(self.runs, 3)
 
     def test_edited_meanwhile(self) -> None:
-        """What was edited while the check ran is not known to have passed, before or after."""
+        """Input edited while the check ran is not known to have passed, before or after."""
         def run() -> str | None:
             self.reads = "edited"
             return None
@@ -306,7 +306,7 @@ class TestChecks(unittest.TestCase):
         self.assertEqual(self.runs, 2)
 
     def test_own_kernel(self) -> None:
-        """So may the headers of a kernel tree of the user's own, which builds alone read."""
+        """Headers of the user's own kernel tree may have changed; builds alone read them."""
         req = replace(self.req, kernel_src=Path("/linux"))
         for kernel, asides in ((True, ["", ""]), (False, ["", "unchanged since it passed"])):
             check = checks.Check(f"{kernel}", lambda: iter([self.reads]), lambda: None, kernel)
@@ -337,13 +337,13 @@ class TestKbuild(unittest.TestCase):
         self.folder = Path(folder.name)
 
     def kbuild(self, recipe: str) -> str | None:
-        """What is wrong with a build whose makefile has one recipe."""
+        """The complaint about a build whose makefile has one recipe, or None."""
         why, *others = self.verdicts(recipe)
         self.assertEqual(others, [None, None])
         return why
 
     def verdicts(self, recipe: str) -> list[str | None]:
-        """The same, and what is wrong by sparse and by clippy, which the recipe may start."""
+        """Complaints about a build, and by sparse and clippy, which the recipe may start."""
         makefile = self.folder / "Makefile"
         makefile.write_text(f"out/ring.o: ring.c\n\t{recipe}\n")
         if not (self.folder / "ring.c").exists():
@@ -358,7 +358,7 @@ class TestKbuild(unittest.TestCase):
 
     @unittest.skipUnless(shutil.which("make"), "no make on this host")
     def test_whose(self) -> None:
-        """What a tool in the build says is no warning of the build, and the other way round."""
+        """A warning of a tool in the build is none of the build, and the other way round."""
         tools = self.folder / "bin"
         tools.mkdir()
         warning, unused = "ring.c:1:1: warning: context", "ring.c:7:2: warning: unused"
@@ -384,7 +384,7 @@ class TestKbuild(unittest.TestCase):
 
     @unittest.skipUnless(shutil.which("make"), "no make on this host")
     def test_warnings(self) -> None:
-        """Of the compiler and of modpost, which writes them in capitals."""
+        """Warnings of the compiler and of modpost, which writes them in capitals."""
         self.assertIsNone(self.kbuild("@echo '  CC [M]  ring.o'"))
         for line in ("ring.c:7:2: warning: unused", MODPOST):
             self.assertEqual(self.kbuild(f"@echo '{line}'"), line)
@@ -436,7 +436,7 @@ class TestProgress(unittest.TestCase):
         self.folder = Path(folder.name)
 
     def shown(self, *ended: Ended) -> tuple[progress.Progress, str]:
-        """Jobs that have ended, and what was said of them."""
+        """Jobs that have ended, and the output on them."""
         found = progress.Progress([e.job for e in ended], 9.0)
         with contextlib.redirect_stdout(io.StringIO()) as said:
             for each in ended:
@@ -479,7 +479,7 @@ class TestProgress(unittest.TestCase):
         self.assertEqual([line.split()[-1] for line in found.slowest()], ["c.x", "b", "a", "c.y"])
 
     def test_history(self) -> None:
-        """What was measured is expected; what was damaged is forgotten."""
+        """Measured times are expected next; a damaged file of times is forgotten."""
         kernel = job("kernel x86_64 base", parts.BUILDS, 400)
         there = job("kernel x86_64 base", parts.BUILDS, 0.5)
         history = progress.History(self.folder)
@@ -522,7 +522,7 @@ class TestParts(unittest.TestCase):
     """Parts, as PART= names them"""
 
     def test_names(self) -> None:
-        """Those that there are, or a line that lists them."""
+        """Names of parts that exist, or a line that lists these."""
         self.assertEqual(selftest.chosen(()), parts.NAMES)
         self.assertEqual(selftest.chosen(("live", "unit")), ("live", "unit"))
         with self.assertRaisesRegex(Refused, "PART=units: no such part; there are static, unit"):
@@ -531,7 +531,7 @@ class TestParts(unittest.TestCase):
         self.assertEqual(request.parse([], {}).parts, ())
 
     def test_whole(self) -> None:
-        """A part of what suites run is not what must hold."""
+        """A part of the suites is not the whole that must hold."""
         for word in ("LANE=insn", "SEED=2", "PROGRAMS=1", "APPEND=quiet", "KEEP=1"):
             with self.assertRaisesRegex(Refused, f"^{word.partition('=')[0]}: not for make test"):
                 selftest.whole(request.parse([word], {}))
@@ -610,7 +610,7 @@ class TestParts(unittest.TestCase):
                 self.assertTrue(re.search(r"\n\n\d passed.*\n$", said.getvalue()))
 
     def test_times_not_saved(self) -> None:
-        """What failed is told, and counted, also where times cannot be remembered."""
+        """Failed jobs are told, and counted, also where times cannot be remembered."""
         found: Any = progress.Progress([], 1.0)
         found.ended.append(Ended(job("j"), one("j", "differs"), 0, 1, 1))
         with contextlib.redirect_stdout(io.StringIO()) as said:

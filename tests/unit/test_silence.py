@@ -163,7 +163,7 @@ class TestThreads(unittest.TestCase):
             os.killpg(process.pid, signal.SIGKILL)
 
     def test_gone(self) -> None:
-        """Of a process that is gone there is nothing to say."""
+        """A process that is gone has no threads."""
         done = subprocess.Popen(["true"])
         done.wait()
         self.assertEqual(threads(done.pid), {})

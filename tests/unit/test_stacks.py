@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is shown of stacks, and what of a guest that is stuck."""
+"""Summaries of stacks, and of a guest that is stuck."""
 
 import tempfile
 import unittest
@@ -97,7 +97,7 @@ class TestStacks(unittest.TestCase):
                 self.assertEqual(stacks.of_stuck(dump), wanted)
 
     def test_stuck_with_interrupts_off(self) -> None:
-        """Of the panic that an NMI led to, where the CPU was; nothing of the panic."""
+        """A panic that an NMI led to gives the place of the CPU, and no line of its own."""
         got, told = stacks.of_stuck(NMI)
         self.assertTrue(told)
         self.assertEqual([line.split()[0] for line in got if not line.startswith(" <")],

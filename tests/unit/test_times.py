@@ -26,7 +26,7 @@ class TestTimes(unittest.TestCase):
         self.assertEqual(got["ring", "lockstep", "rust->c"], 0.076074)
 
     def test_lost_guest(self) -> None:
-        """What ended its guest has no end, and the clock of the next one starts again."""
+        """A case that ended its guest has no end, and the clock of the next guest starts again."""
         got = times.parse((DATA / "check.console").read_bytes())
         self.assertNotIn(("ring", "atomic", "rust->c"), got)
         self.assertEqual(got["ring", "atomic", "rust->rust"], 0.5)

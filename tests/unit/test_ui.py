@@ -13,7 +13,7 @@ class TestSteps(unittest.TestCase):
     """kplib.common.ui"""
 
     def drawn(self, live: bool) -> str:
-        """What is written while two steps run for a while, one within the other's time."""
+        """Text written while two steps run for a while, one within the other's time."""
         out = io.StringIO()
         with mock.patch("sys.stderr", out), mock.patch.object(ui, "live", lambda: live):
             with ui.step("first") as first:

@@ -35,7 +35,7 @@
 static const char *node;
 static int failed;	/* checks of the test that this process runs */
 
-/* What the processes of a test tell each other: all see this. */
+/* State that the processes of a test share. */
 static struct {
 	pid_t helper;	/* the process that the test has forked */
 	bool returned;	/* the call has that was to sleep */
@@ -127,7 +127,7 @@ static bool exits_well(pid_t pid)
 	       !WEXITSTATUS(status);
 }
 
-/* What a file in /proc says of a process; empty if there is no such process. */
+/* Read a process's file in /proc; empty if there is no such process. */
 static void proc_read(pid_t pid, const char *file, char *text, size_t size)
 {
 	char path[32];
@@ -200,7 +200,7 @@ static bool sleeps_on(pid_t pid, const char *since)
 	return sleeps(now) && !strcmp(now, since);
 }
 
-/* End a test whose process waits for what will not come. */
+/* End a test whose process waits for an event that will not come. */
 static void give_up(pid_t pid)
 {
 	printf("# a process that sleeps was not woken by a sample\n");
@@ -653,8 +653,8 @@ static bool passes(void (*test)(void))
 
 /*
  * Tell the host that a test has ended, in the words of the engine's kp_alive().
- * What a program prints is read when it ends: on a slow machine it would be taken
- * for one that hangs.
+ * A program's output is read when it ends: on a slow machine the program would be
+ * taken for one that hangs.
  */
 static void tell_alive(void)
 {

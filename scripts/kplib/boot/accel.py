@@ -67,7 +67,7 @@ def _entry(folder: Path, qemu_version: str) -> Path:
 
 
 def known(folder: Path, qemu_version: str) -> str:
-    """What a trial boot has shown, in one line."""
+    """Result of a trial boot, in one line."""
     found = cache.marker(_entry(folder, qemu_version))
     if found is None:
         return "not tried yet; the first run on this machine's arch tries /dev/kvm"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What to do where a guest does not boot."""
+"""Advice where a guest does not boot."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kplib.configure.lanes import Lane
 
 
 def unbootable(setup: Setup, lane: Lane, lost: GuestLost) -> str:
-    """What to add to the reason. The kernel in the cache is blamed only where nothing else can be.
+    """Advice behind the reason. The kernel in the cache is blamed only where nothing else can be.
 
     It is damaged less often than it is started in a way of the user's own.
     """

@@ -53,7 +53,7 @@ def died_in(lines: list[str]) -> str:
 
 @dataclass(frozen=True)
 class _Doubt:
-    """A loss in a case of `pair` that may be a neighbour's; what was complained of before."""
+    """A loss in a case of `pair` that may be a neighbour's, and the complaints before it."""
 
     loss: Loss
     pair: str
@@ -156,7 +156,7 @@ class Agenda:
             self._result.report(report)
 
     def _move(self, loss: Loss, suspects: tuple[str, ...], before: list[Report[Position]]) -> None:
-        """A loss is no case's own, and nor is what was complained of before it."""
+        """A loss is no case's own, and nor are the complaints before it."""
         loss.at, loss.suspects = CaseId(), suspects
         loss.lines = [*loss.lines, *(line for report in before for line in report.lines)]
 

@@ -41,7 +41,7 @@ class Position:
 
 
 def position(word: str, case: str, path: str) -> Position:
-    """What the words of a marker mean; "-" is none. A pair's name has no underscore."""
+    """Position that a marker's words name; "-" is none. A pair's name has no underscore."""
     def name(text: str) -> str:
         return "" if text == "-" else text
 
@@ -155,7 +155,7 @@ def plain(line: str) -> str:
 
 
 def kind_of(line: str) -> str | None:
-    """What a console line begins a report of, or None."""
+    """Kind of the report that a console line begins, or None."""
     if not _STARTS.match(line):
         return None
     return next(name for name, pattern in _KINDS if pattern.match(line))
@@ -219,7 +219,7 @@ class Console:
         return self.size > CONSOLE_MAX
 
     def feed(self, data: bytes) -> None:
-        """Take what the guest printed."""
+        """Take bytes that the guest printed."""
         self.last = time.monotonic()
         self.size += len(data)
         if self.show is not None:

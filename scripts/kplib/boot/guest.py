@@ -75,7 +75,7 @@ class Pending:
         return data
 
     def text(self) -> str:
-        """The same as text."""
+        """The bytes of ok() as text."""
         return self.ok().decode(errors="replace")
 
 

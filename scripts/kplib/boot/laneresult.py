@@ -14,7 +14,7 @@ from kplib.configure.lanes import Lane, user_suite
 
 @dataclass(frozen=True)
 class CaseId:
-    """A case of a suite on a path, as results name it; empty strings for what does not apply."""
+    """A case of a suite on a path, as results name it; a field that does not apply is empty."""
 
     suite: str = ""
     case: str = ""
@@ -178,7 +178,7 @@ class LaneResult:
             self.disabled[checker, pair] = TurnedOff(why, tuple(pairs))
 
     def not_asked(self, checker: str, pair: str, why: str) -> None:
-        """A checker was not asked what it knows of a pair."""
+        """A checker was not asked for its findings on a pair."""
         self.unasked[checker, pair] = why
 
     def so_far(self, running: Console) -> LaneResult:

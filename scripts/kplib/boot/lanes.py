@@ -39,7 +39,7 @@ class Keeper(Protocol):
     """KEEP=1: whoever wants a guest that has failed to stay up."""
 
     def failures(self, so_far: LaneResult, pairs: tuple[str, ...]) -> list[str]:
-        """What has failed of pairs that have run, a line each."""
+        """Failed cases of pairs that have run, a line each."""
 
     def hold(self, vm: guest.Guest, why: list[str], healthy: bool) -> None:
         """Leave a guest up, and return once it is no longer wanted."""
@@ -74,7 +74,7 @@ class _Run:
         """Make the programs small that took guests with them, the first few."""
         found = [loss for loss in self.result.losses
                  if loss.program and loss.at.case in REPLAYED and not loss.suspects]
-        # What was found out is told, whatever becomes of this.
+        # Losses are told even where their programs cannot be reduced.
         with contextlib.suppress(EnvironmentFailed):
             for loss in found[:REDUCED_MAX]:
                 loss.reduced = reduce.reduce(
@@ -131,7 +131,7 @@ class _Run:
 
     def _close(self, vm: guest.Guest, session: Session | None,
                reports: list[Report[Position]]) -> None:
-        """Keep what a guest that is gone has complained of, but for what it died of."""
+        """Keep the complaints of a guest that is gone, all but the one it died of."""
         for report in reports:
             self.result.report(report)
         if session is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What kmemleak found, and whom each leak belongs to.
+"""Leaks that kmemleak found, and the pair that each belongs to.
 
 kmemleak dates an object in ticks, and the console tells what ran at a tick. That
 alone would blame whatever runs when another pair's work, queued before, allocates.
@@ -45,7 +45,7 @@ def stack_table(kernel: Kernel) -> str:
 
 
 class Place(Protocol):
-    """What runs: a pair, and a case of it if there is one."""
+    """A pair that runs, and a case of it if there is one."""
 
     @property
     def pair(self) -> str:
@@ -84,7 +84,7 @@ class _Object:
 
 
 def _objects(text: str) -> Iterator[_Object]:
-    """The objects in what /sys/kernel/debug/kmemleak gives."""
+    """The objects in the text of /sys/kernel/debug/kmemleak."""
     for block in re.split(r"(?m)^(?=unreferenced object)", text):
         lines = tuple(block.splitlines())
         size, when = _OBJECT.match(lines[0]) if lines else None, _WHEN.search(block)
@@ -96,7 +96,7 @@ def _objects(text: str) -> Iterator[_Object]:
 
 def blame(stack: str, when: int, history: Sequence[tuple[int, At]],
           outside: Callable[[str], At]) -> At:
-    """Whom an allocation belongs to.
+    """The pair and case that an allocation belongs to.
 
     `history` has what ran from a tick on, in order of the ticks. Another pair than the
     one in the stack is not to blame for it: of the pair in the stack, the case that ran

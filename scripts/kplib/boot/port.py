@@ -59,7 +59,7 @@ class Port:
         return self._unsent[0][:most] if self._unsent else None
 
     def sent(self, count: int) -> None:
-        """So many of the unsent bytes are on their way."""
+        """Drop as many of the unsent bytes as have been sent."""
         self._unsent[0] = self._unsent[0][count:]
         if not self._unsent[0]:
             self._unsent.popleft()

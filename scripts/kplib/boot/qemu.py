@@ -46,9 +46,9 @@ BOOT_SILENCE = 3
 STATES = 8
 #: Seconds for saving or loading a guest's state.
 STATE_DEADLINE = 60.0
-#: Changes what a state must be to be kept; part of its name.
+#: To be changed where saved states must be made anew; part of their names.
 STATE_RECIPE = "2"
-#: What /proc/timer_list says of each CPU whose timers have a high resolution.
+#: A line of /proc/timer_list for each CPU whose timers have a high resolution.
 _PRECISE = re.compile(r"^ *\.hres_active *: 1$", re.M)
 
 

@@ -57,7 +57,7 @@ def _last(tries: _Tries, calls: list[str]) -> list[str] | None:
 
 
 def reduce(program: tuple[str, ...], loses: Callable[[tuple[str, ...]], bool]) -> Reduced:
-    """Leave out what is not needed. `loses` runs a program and says if its guest was lost."""
+    """Leave out needless calls. `loses` runs a program and says if its guest was lost."""
     head, *calls = program
     tries = _Tries(head, loses)
     kept: list[str] | None = None

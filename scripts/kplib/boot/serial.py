@@ -41,7 +41,7 @@ class SerialLine:
         return self._sock.fileno() if self._open else None
 
     def listen(self) -> None:
-        """Take what is there."""
+        """Take the bytes that have come."""
         data = b""
         with contextlib.suppress(BlockingIOError, ConnectionResetError):
             data = self._sock.recv(1 << 18)
@@ -52,7 +52,7 @@ class SerialLine:
             self._open = False
 
     def drain(self) -> None:
-        """Take the rest of what a guest said that is gone."""
+        """Take the rest of the output of a guest that is gone."""
         while self._open:
             with selectors.DefaultSelector() as selector:
                 selector.register(self._sock, selectors.EVENT_READ)
@@ -86,7 +86,7 @@ class SerialLine:
         return self.path.stat().st_size
 
     def said(self, since: int) -> bytes:
-        """What the console's file has from an offset on."""
+        """Bytes of the console's file from an offset on."""
         with open(self.path, "rb") as file:
             file.seek(since)
             return file.read(CONSOLE_MAX)

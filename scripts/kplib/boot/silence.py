@@ -77,7 +77,7 @@ class Silence:
         self._last: dict[str, Thread] = {}
 
     def allow(self, pair: str, case: str, speed: str) -> None:
-        """Give a case what KUnit gives one of its speed."""
+        """Give a case the time that KUnit gives one of its speed."""
         self._factors[pair, case] = SPEEDS.get(speed, 1.0)
 
     def lift(self) -> None:

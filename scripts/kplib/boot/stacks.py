@@ -21,7 +21,7 @@ _FRAMEWORK = re.compile(
     r"check_noncircular|validate_chain|__lock_acquire|__ubsan_\w+|__might_\w+|kcsan_\w+|"
     r"vpanic|panic)(\.\w+)* \(")
 _FRAME = re.compile(r"^\s*[\w.<>:$, {}&*@#'\[\]()=;-]+ \(.+:\d+\)")
-#: What a summary keeps beside frames that have a source line.
+#: Lines that a summary keeps beside frames that have a source line.
 _TELLS = re.compile(
     r"BUG|NMI backtrace|task:|WARNING|UBSAN|ODEBUG|Oops|Kernel panic|rust_kernel|kernel BUG|"
     r"RIP: |pc : |INFO: (?!NMI)|rcu: |watchdog: |\S+ is trying to|but task is already|"
@@ -35,7 +35,7 @@ _OURS = re.compile(r"(kmod|rust-stub|tests)/|/.*(/(\w+)/(\3\.(c|rs)|suite\.c)|\.
 #: Where a CPU was, in a register or in a stack of arm64's: the offset in a function.
 _EXACT = re.compile(r"((?:RIP: \w+:|\bpc : )\S+?\+0x)([0-9a-f]+)(?=/0x)|"
                     r"(^ *\S+\+0x)([0-9a-f]+)(?=/0x[0-9a-f]+( \[\w+\])? \(P\))")
-#: What the tree's script takes for a line with an address in it, and the function there.
+#: A line with an address in it, as the tree's script sees one, and the function there.
 _ADDRESS = re.compile(r"\[<[^]]+>\]|[^+ ]+\+0x[0-9a-f]+/0x[0-9a-f]+")
 _FUNCTION = re.compile(r"([^+\s(:]+)\+0x[0-9a-f]+/0x")
 #: FOLDER SCRIPT VMLINUX TREE KO..., with the names of all functions in FOLDER/names.
@@ -114,7 +114,7 @@ def _decode_frames(setup: Setup, frames: list[str]) -> list[str]:
 
 
 def decode(setup: Setup, said: list[list[str]]) -> list[list[str]]:
-    """The same reports with addresses turned into names and source lines.
+    """Reports with addresses turned into names and source lines.
 
     A line that many of them have, as stacks begin alike, is decoded once. Whatever
     goes wrong, they come back as they were: a stack that is not decoded must not hide
@@ -146,7 +146,7 @@ def _shorten(line: str) -> str:
 
 
 def summary(lines: list[str], console: str) -> tuple[str, ...]:
-    """What a reader needs of a decoded report: what it says, and the frames.
+    """Lines of a decoded report that a reader needs: its statements, and the frames.
 
     `console` names the file with the rest.
     """
@@ -160,7 +160,7 @@ def summary(lines: list[str], console: str) -> tuple[str, ...]:
 
 
 def of_stuck(dump: list[str]) -> tuple[list[str], bool]:
-    """What matters of a stuck guest: CPUs that are not idle, the threads of the case.
+    """Parts of a stuck guest's dump that matter: CPUs that are not idle, the threads of the case.
 
     `dump` is what sysrq l, w and t printed, or the panic that an NMI led to. Also
     returns whether a CPU that is not idle has told where it is.

@@ -29,7 +29,7 @@ _MODULE_MAX = 16 << 20
 
 #: The name of a CPU's program counter, and addresses from the innermost out.
 Walk = tuple[str, tuple[int, ...]]
-#: One of each CPU.
+#: A walk of each CPU.
 Walks = tuple[Walk, ...]
 
 
@@ -92,7 +92,7 @@ def _functions(tools: Toolchain, path: Path, base: int) -> list[_Function]:
 
 
 class _Images:
-    """All code of a guest; what is read of an image is read once."""
+    """All code of a guest; each part of an image is read once."""
 
     def __init__(self, tools: Toolchain, vmlinux: Path, folder: Path, modules: str) -> None:
         self._tools, self._vmlinux, self._folder = tools, vmlinux, folder

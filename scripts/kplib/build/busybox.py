@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Debian's static busybox: what a person gets as a shell in a guest."""
+"""Debian's static busybox, which is the shell that a person gets in a guest."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import re
 import subprocess
 from pathlib import Path
 
-#: Folders of a kernel tree, those first in which what one ports stands most often.
+#: Folders of a kernel tree, those first that most often have the function to be ported.
 FOLDERS = ("lib", "kernel", "mm", "crypto", "fs", "block", "net", "security", "arch", "sound",
            "drivers")
 #: Seconds for the search. It is for a better message alone.

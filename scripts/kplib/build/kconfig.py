@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Kernel configuration: what was asked for, what is there, and why not."""
+"""Kernel configuration: options asked for, options set, and why some are not."""
 
 from __future__ import annotations
 
@@ -92,11 +92,11 @@ def _unmet(expression: str, config: dict[str, str]) -> bool:
 
 
 class Definitions:
-    """What a kernel's Kconfig files say of its options."""
+    """Options of a kernel, as its Kconfig files define them."""
 
     def __init__(self, tree: Path, build: Path | None = None) -> None:
         self._found: dict[str, list[tuple[str, _Stanza]]] = {}
-        #: Of a file what holds around the line that has it read, and the file with that line.
+        #: By file: the conditions around the line that sources it, and the file with that line.
         self._around: dict[str, tuple[str, list[str]]] = {}
         for path in _files(tree, build):
             with contextlib.suppress(OSError):
@@ -127,7 +127,7 @@ class Definitions:
                 stanza.asked = True
 
     def _of(self, name: str) -> list[_Stanza]:
-        """The definitions of an option, with what holds around the files that have them."""
+        """The definitions of an option, with the conditions around the files that have them."""
         found = []
         for file, stanza in self._found.get(name.removeprefix("CONFIG_"), ()):
             depends = list(stanza.depends)
@@ -173,6 +173,6 @@ def _modules(expression: str, config: dict[str, str]) -> list[str]:
 
 
 def unmet_selected(log: str) -> list[str]:
-    """Options that were selected although what they depend on is not there."""
+    """Options that were selected although their dependencies are not set."""
     return [f"CONFIG_{name}" for name in
             re.findall(r"WARNING: unmet direct dependencies detected for (\w+)", log)]

@@ -26,11 +26,11 @@ from kplib.configure.variants import Variant
 OLDEST = (7, 3)
 #: Changes how a kernel is built; part of its name in the cache.
 RECIPE = "1"
-#: What the tools said in a kernel's build; it is there once one has begun.
+#: Output of the tools in a kernel's build; the file exists once a build has begun.
 BUILD_LOG = "kparity-build.log"
-#: What a kernel takes, measured.
+#: Duration of a kernel's build, measured.
 HOW_LONG = "4 to 8 minutes on 2 CPUs"
-#: The same for one that begins as a copy of its variant's: it is as the options are.
+#: Duration where it begins as a copy of its variant's, which depends on the options.
 HOW_LONG_MORE = "1 to 2 minutes on 2 CPUs, 4 to 8 where much depends on these"
 #: Options that pairs want beyond a variant's.
 Added = tuple[Option, ...]
@@ -216,18 +216,18 @@ def fragments(arch: Arch, variant: Variant) -> str:
 
 
 def _asked(arch: Arch, variant: Variant, added: Added = ()) -> dict[str, str]:
-    """The same by name, with what pairs want beyond it."""
+    """Options asked for, by name, with those that pairs add."""
     return kconfig.parse(fragments(arch, variant)) | {one.name: one.value for one in added}
 
 
 def _options(arch: Arch, variant: Variant, added: Added = ()) -> str:
-    """The same without comments: a comment that changes costs nobody a kernel."""
+    """Options asked for, without comments: a comment that changes costs nobody a kernel."""
     return "\n".join(f"{name}={value}" for name, value in
                      sorted(_asked(arch, variant, added).items()))
 
 
 def check_options(request: Request) -> dict[str, Option]:
-    """What the request's pairs want of the kernel, by name; refused where it cannot be."""
+    """Options that the request's pairs want, by name; refused where the kernel has others."""
     wanted = options.union([pairs.files(name, request.pairs_dir) for name in request.pairs])
     for arch in request.archs if wanted and request.kdir is None else ():
         for variant in request.variants:
@@ -327,7 +327,7 @@ def _plain(request: Request, tools: Toolchain, src: Source, arch: Arch,
 
 def _lacking(request: Request, tools: Toolchain, src: Source, arch: Arch,
              variant: Variant) -> Added:
-    """What pairs want and the variant does not have; another kernel is built for that alone."""
+    """Options that pairs want and the variant lacks; another kernel is built for these alone."""
     wanted = check_options(request)
     if not wanted:
         return ()
@@ -360,7 +360,7 @@ def _compile(request: Request, tools: Toolchain, src: Source, build: Path, what:
 
 
 def _ident(tools: Toolchain, src: Source, arch: Arch, variant: Variant, added: Added = ()) -> str:
-    """The name of what a kernel is built from."""
+    """Name of a kernel, from all that it is built from."""
     return cache.digest(RECIPE, src.ident, _options(arch, variant, added), tools.name())
 
 
@@ -469,7 +469,7 @@ def _finish(tools: Toolchain, tree: Path, kdir: Path, headers: Path, arch: Arch,
 
 
 def _image(tools: Toolchain, built: Path, entry: Path) -> Path:
-    """What QEMU boots: an ELF kernel without symbols and debug sections.
+    """Image that QEMU boots: an ELF kernel without symbols and debug sections.
 
     These are four fifths of it. QEMU would read and sort its symbols at each start,
     which takes 40 ms; gdb and stacks have them from the build folder.

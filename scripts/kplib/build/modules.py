@@ -19,7 +19,7 @@ from kplib.configure.request import TOP
 INPUTS = ("Kbuild", "kmod/**/*.[ch]", "rust-stub/*.rs", "tests/kunit/*.[ch]", "tests/user/*.[ch]",
           "scripts/contract-glue", "scripts/kplib/contract/*.py")
 
-#: The file in the build folder that says what the folder has, an objects.State.
+#: The file in the build folder with its contents, an objects.State.
 STATE = ".kparity-state"
 #: Strips modules into the folder guest/ beside them, and notes what modpost made of each.
 STRIP = """
@@ -80,13 +80,13 @@ class _Build:
         self.state = objects.State.read(self.path)
         self.recipe = cache.digest(self.kernel.ident, str(TOP), (TOP / "Kbuild").read_bytes())
         if self.recipe != self.state.recipe:
-            # Also what no build of these pairs makes anew is of another kernel, or other rules.
+            # Targets that these pairs do not build are of another kernel or other rules, too.
             self.state.made = {}
         #: None for a tree of the user's own: nothing tells whether its headers changed.
         self.store = None if self.request.kernel_src else objects.Store(
             self.out.parent / "objects", cache.digest(self.recipe, str(self.out)))
         self.modules = tuple(ko.stem for ko in built.files())
-        #: What Kbuild makes of each pair's contract, and targets of what it made before.
+        #: Files that Kbuild makes from each pair's contract, and targets made from an earlier one.
         self.shapes = self._shapes()
         self.former: frozenset[str] = frozenset()
         for module, shape in self.shapes.items():
@@ -112,7 +112,7 @@ class _Build:
                 and not self.stale and not self._stale_programs())
 
     def run(self, step: ui.Step) -> tuple[int, list[str]]:
-        """Make what is to be made: exit status and last lines of what the tools said."""
+        """Build the stale targets: exit status and last lines of the tools' output."""
         for path in (path for glob in INPUTS for path in TOP.glob(glob)):
             self.now.of(str(path.relative_to(TOP)))
         for pair in self.files.values():

@@ -24,12 +24,12 @@ from kplib.common.errors import EnvironmentFailed
 #: How many builds of an object are kept; each takes 250 KB.
 KEPT = 8
 
-#: Files by their path in the checkout, each with a digest of what it has.
+#: Files by their path in the checkout, each with a digest of its contents.
 Contents = dict[str, str]
 
 
 class Digests:
-    """What files of the checkout have, each read once; "" is for one that is not there."""
+    """Digests of the checkout's files, each read once; "" is for one that is not there."""
 
     def __init__(self, top: Path) -> None:
         self._top = top
@@ -52,7 +52,7 @@ class Digests:
 
 @dataclass
 class State:
-    """What a build folder has.
+    """Contents of a build folder.
 
     `recipe` and `folder` say what its saved commands are good for, `made` what each
     target was made from, `modules` which targets are linked into each module, and
@@ -112,7 +112,7 @@ def contents(build: Path, roots: tuple[Path, ...], target: str, now: Digests) ->
 
 
 def targets(build: Path, module: str) -> list[str]:
-    """What kbuild has made for a module, from the checkout's files."""
+    """Targets that kbuild has made for a module, from the checkout's files."""
     found: list[str] = []
 
     def add(target: str) -> None:

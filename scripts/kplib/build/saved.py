@@ -53,7 +53,7 @@ def beside(target: str, ending: str) -> str:
 
 
 def load(build: Path, target: str) -> Command:
-    """What is saved of a target."""
+    """The command that kbuild saved of a target."""
     try:
         text = (build / beside(target, ".cmd")).read_text()
     except (OSError, UnicodeDecodeError) as err:
@@ -92,7 +92,7 @@ def _quoted(text: str) -> str:
 
 
 def _says(command: Command) -> str:
-    """kbuild's word for what is done, in its own columns."""
+    """kbuild's word for a command, in its own columns."""
     if command.target.endswith("_bindings.rs"):
         what = "BINDGEN"
     elif re.search(r"_(glue\.[ch]|root\.rs)$", command.target):
@@ -168,7 +168,7 @@ def makefile(build: Path, kernel: Path, modules: dict[str, bool],
 
 
 def generated(build: Path, command: Command) -> list[str]:
-    """What a target reads that is itself made in the build folder, by name."""
+    """Files that a target reads and that are themselves made in the build folder, by name."""
     found = [os.path.normpath(build / path) for path in command.reads]
     return [os.path.relpath(path, build) for path in found if path.startswith(f"{build}/")]
 

@@ -17,14 +17,14 @@ from kplib.build.kernel import Kernel
 from kplib.configure.pairs import Pair, short
 from kplib.contract import model, rows
 
-#: What may stand before fn.
+#: Keywords that may stand before fn.
 _BEFORE_FN = r"(?:pub(?:\([^)\n]*\))?|const|async|unsafe|extern(?: *\"\w*\")?)"
-#: What make says of itself, behind what a tool has said.
+#: Lines of make itself, behind those of a tool.
 _OF_MAKE = re.compile(r"make(\[\d+\])?: (Entering|Leaving|\*\*\* (\[.*\] Error \d+$|Waiting for))")
 
 
 def without_make(said: list[str]) -> list[str]:
-    """What the tools said, for whom make only adds that it stops."""
+    """Lines of the tools themselves: make only adds that it stops."""
     return [line for line in said if not _OF_MAKE.match(line)] or said
 
 
@@ -46,7 +46,7 @@ def _calls(log: str, root: str, pair: str) -> dict[str, set[str]]:
 
 
 def _of_port(pair: Pair, port: str, name: str, where: str, wanted: str) -> str:
-    """One line on a port that does not have what a row wants."""
+    """One line on a port that does not have a function as its row wants it."""
     file = short(pair.port)
     line = _line(port, rf"^[ \t]*(?:{_BEFORE_FN}\s+)*fn\s+(?:r#)?{name}\b")
     if not line:
@@ -57,7 +57,7 @@ def _of_port(pair: Pair, port: str, name: str, where: str, wanted: str) -> str:
 
 
 def _of_rust(pair: Pair, log: str, root: str, port: str) -> Iterator[str]:
-    """Lines on what rustc did not like in the root of a pair's crate."""
+    """Lines on errors of rustc in the root of a pair's crate."""
     try:
         contract = rows.read(pair.read(), pair.name)
         functions = {name: f for f in contract.functions
@@ -150,7 +150,7 @@ def _of_modpost(pairs: list[Pair], log: str, kernel: Kernel | None) -> Iterator[
 
 def own_lines(build: Path, pairs: list[Pair], log: str,
               kernel: Kernel | None = None) -> list[str]:
-    """Lines for what failed, in the form of a compiler's; none for what points right by itself."""
+    """Lines on errors, in a compiler's form; none for an error that points right by itself."""
     found: list[str] = []
     for pair in pairs:
         found += _of_names(pair, log)

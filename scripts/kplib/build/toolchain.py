@@ -17,7 +17,7 @@ from kplib.common import cache, proc, ui
 from kplib.common.errors import EnvironmentFailed, Refused
 from kplib.configure.request import TOP
 
-#: What the root is made of. Extracted, not installed: no maintainer script runs,
+#: Packages of the root. Extracted, not installed: no maintainer script runs,
 #: so an ordinary user can make it, and it takes 26 s instead of 70 s.
 PACKAGES = """
     base-files bash dash coreutils findutils grep sed mawk diffutils tar gzip
@@ -30,7 +30,7 @@ PACKAGES = """
 """.split()
 #: Links that a maintainer script would have made.
 LINKS = {"usr/bin/awk": "mawk"}
-#: Changes what is in a root; part of its name in the cache.
+#: To be changed with the contents of a root; part of its name in the cache.
 RECIPE = "1"
 
 #: Tools by the name that `make doctor` shows, and how each tells its version.
@@ -52,7 +52,7 @@ TOOLS: dict[str, tuple[str, ...]] = {
     "qemu-system-x86_64": ("qemu-system-x86_64", "--version"),
     "qemu-system-aarch64": ("qemu-system-aarch64", "--version"),
 }
-#: What only `make test` needs.
+#: Tools that only `make test` needs.
 FOR_TESTS = ("sparse", "rustfmt", "clippy")
 #: Variables that kbuild takes from the environment, and that no name of what is built has.
 _OF_KBUILD = re.compile(
@@ -89,7 +89,7 @@ class Toolchain:
                 *map(str, self.folders), "--", *words]
 
     def name(self) -> str:
-        """A name for what these tools build."""
+        """A name for objects that these tools build."""
         return cache.digest(*(f"{k} {v}" for k, v in sorted(self.versions.items())))
 
 
@@ -122,12 +122,12 @@ def host_versions() -> dict[str, str | None]:
 
 
 def _installed() -> dict[str, str | None]:
-    """The same without asking any tool, which takes 0.4 s of every run."""
+    """Tools on the host, none asked for its version: that takes 0.4 s of every run."""
     return {**{name: shutil.which(argv[0]) for name, argv in TOOLS.items()}, **_headers()}
 
 
 def missing_tools(found: dict[str, str | None]) -> list[str]:
-    """What a run needs and the host lacks."""
+    """Tools that a run needs and the host lacks."""
     return [name for name, version in found.items() if version is None and name not in FOR_TESTS]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What can go wrong, and the exit status each gives.
+"""Errors of a run, and the exit status each gives.
 
 0 all good, 1 a comparison or a test failed, 2 the request was wrong, 3 the
 guest was lost or the environment failed.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What this machine has to give a run, checked before anything is blamed for its lack."""
+"""Resources that a run needs of this machine, checked before anything else is blamed."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ def need_memory() -> None:
 
 
 def memory_hint() -> str:
-    """What to add to an error that a lack of memory may have caused."""
+    """Advice behind an error that a lack of memory may have caused."""
     limit = address_space()
     return "" if limit is None else f"; ulimit -v is {limit} KiB: if memory ran out, raise it"

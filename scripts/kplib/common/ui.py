@@ -24,7 +24,7 @@ _UNSAFE = re.compile("[^\t\x20-\x7e\u00a0-\u200d\u2010-\u2029\u202f-\u2065\u206a
 
 
 def clean(text: str) -> str:
-    """Text without control characters: what a guest says cannot drive a terminal."""
+    """Text without control characters: a guest's output cannot drive a terminal."""
     return _UNSAFE.sub("?", text)
 
 
@@ -75,7 +75,7 @@ class Step:
                 quiet_until += 60.0
 
     def _line(self, others: int) -> str:
-        """What is drawn of it."""
+        """The step's line on a terminal."""
         width = shutil.get_terminal_size().columns - 1
         beside = f" (and {others} more)" if others else ""
         return clean(f"[{self.elapsed:5.0f} s] {self.what}{beside}  {self.detail}")[:width]

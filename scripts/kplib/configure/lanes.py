@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The lanes: what a boot is for."""
+"""The lanes: the purposes of a boot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REFERENCE = PATHS[0]
 
 @dataclass(frozen=True)
 class Lane:
-    """What a boot is for, and what executes its instructions.
+    """Purpose of a boot, and what executes its instructions.
 
     `counts`: the guest's clock counts executed instructions. `suffix` ends the names of
     the lane's suites (KP_SUITES() in engine/suite.h), `figures` is the file in debugfs, in the

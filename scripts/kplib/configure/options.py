@@ -39,7 +39,7 @@ def line(name: str, value: str) -> str:
 
 
 def read(pair: Pair) -> tuple[Option, ...]:
-    """What one pair wants."""
+    """Options that one pair wants."""
     try:
         text = pair.config.read_text()
     except FileNotFoundError:
@@ -69,7 +69,7 @@ def read(pair: Pair) -> tuple[Option, ...]:
 
 
 def union(named: list[Pair]) -> dict[str, Option]:
-    """What some pairs want together, by name; refused where two of them exclude each other."""
+    """Options that some pairs want together, by name; refused where two exclude each other."""
     found: dict[str, Option] = {}
     for pair in named:
         for option in read(pair):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the user asked for, checked before anything is done."""
+"""The user's request, checked before anything is done."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _path(value: str | None) -> Path | None:
 
 
 def check_program(name: str, text: bytes) -> None:
-    """Refuse what the engine cannot be given as a program."""
+    """Refuse a file that the engine cannot be given as a program."""
     if len(text) > PROGRAM_MAX or b"\0" in text or re.search(rb"^@", text, re.M):
         raise Refused(f"{name}: no program; it is text of at most {PROGRAM_MAX >> 10} KiB, none "
                       "of whose lines begins with @")
@@ -134,7 +134,7 @@ def _pairs_dir(value: str | None) -> Path | None:
 
 
 def _of_new(values: Mapping[str, str]) -> None:
-    """Refuse what is for the verb that makes a pair, with another verb."""
+    """Refuse variables of the verb that makes a pair, with another verb."""
     if values.get("DIR"):
         raise Refused(f"DIR={values['DIR']}: for make new; pairs that are there are found with "
                       f"PAIRS_DIR={values['DIR']}")

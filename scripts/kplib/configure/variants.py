@@ -15,7 +15,7 @@ BASE = "base"
 
 @dataclass(frozen=True)
 class Checker:
-    """What the kernel itself looks for, and on which side it does.
+    """A checker of the kernel: the errors it looks for, and on which side.
 
     `sees` is "both", or "c" where Rust is not instrumented. `limit` says why its
     silence means nothing once it has spoken, if so.

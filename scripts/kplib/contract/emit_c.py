@@ -67,7 +67,7 @@ def rust_name(pair: str, function: Function) -> str:
 
 
 def rust_module(contract: Contract) -> tuple[str, str]:
-    """The symbols of what Rust does when the module is loaded, and before it goes."""
+    """The symbols of Rust functions that load and unload the module."""
     assert contract.module
     pair = contract.pair
     load, unload = (f"{pair}_rust_{name.removeprefix(f'{pair}_')}"
@@ -99,7 +99,7 @@ def _limits(contract: Contract, path: str) -> str:
 
 
 def handle_functions(contract: Contract) -> tuple[Function, ...]:
-    """What a handle needs beside the functions that have rows of their own."""
+    """Functions that a handle needs beside those that have rows of their own."""
     if not contract.handle:
         return ()
     given = (contract.handle.shows, contract.handle.puts)
@@ -107,7 +107,7 @@ def handle_functions(contract: Contract) -> tuple[Function, ...]:
 
 
 def callable_functions(contract: Contract) -> tuple[Function, ...]:
-    """All functions that each side has: those of rows, and what makes, ends and shows objects."""
+    """All functions of each side: those of rows, and those that make, end and show objects."""
     if not (contract.object and contract.create and contract.destroy):
         return contract.functions
     return (contract.create, contract.destroy, *contract.consumers, *contract.sided,
@@ -269,7 +269,7 @@ def _row(parameter: Parameter) -> str:
 
 
 def _asserts(function: Function, parameter: Parameter) -> list[str]:
-    """What must hold of a parameter's words, for the compiler to look at."""
+    """Conditions on a parameter's words, for the compiler to check."""
     given = dict(parameter.options)
     holds = []
     if parameter.members:
@@ -440,7 +440,7 @@ def _layout(contract: Contract, text: _Text) -> None:
 
 
 def _lifetime(contract: Contract, side: str, text: _Text) -> None:
-    """What makes, ends and shows objects of one side, for the engine."""
+    """Functions that make, end and show objects of one side, for the engine."""
     create, destroy, *_, view = callable_functions(contract)
     made, ends, shown = (f.name if side == "c" else rust_name(contract.pair, f)
                          for f in (create, destroy, view))
@@ -463,7 +463,7 @@ def _lifetime(contract: Contract, side: str, text: _Text) -> None:
 
 
 def _checks(contract: Contract, function: Function, text: _Text) -> None:
-    """What the compiler is to look at in a row: the function's type, and each word's value."""
+    """Checks of a row by the compiler: the function's type, and each word's value."""
     kind = contract.object.type if contract.object else ""
     text.row(function.line,
              f"static {_returned(function)}(*const is_{function.name})"
@@ -553,7 +553,7 @@ def _driver(contract: Contract, side: str, text: _Text) -> None:
 
 
 def _module(contract: Contract, module: Module, text: _Text) -> None:
-    """What both sides do when the module is loaded, and undo before it goes."""
+    """Functions that load and unload the module on both sides."""
     load, unload = rust_module(contract)
     text.add("/* What the port keeps while the module is loaded. */\n"
              "static void *rust_module;\n\nstatic int module_load(void)\n{\n")
@@ -569,7 +569,7 @@ def _module(contract: Contract, module: Module, text: _Text) -> None:
 
 
 def _operation(contract: Contract, function: Function, text: _Text) -> None:
-    """What the contract says of an operation, but for its name in braces."""
+    """Members of an operation's record, all but its name in braces."""
     returns = function.returns
     text.row(function.line, f"\t\"{function.operation(contract.pair)}\", KP_{function.context}, "
                             f"{_errnos(function)},")

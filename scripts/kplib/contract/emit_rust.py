@@ -76,7 +76,7 @@ def _functions(contract: Contract) -> str:
 
 
 def _docs(contract: Contract, function: Function) -> str:
-    """What stands above a method of the interface."""
+    """Comment above a method of the interface."""
     text = f"    /// As `{function.name}()` in C.\n"
     rules = []
     if function.option("role"):
@@ -101,7 +101,7 @@ _MADE_BY_VALUE = """\
 
 
 def _interface(contract: Contract) -> str:
-    """What both sides of the contract do."""
+    """The trait that both sides of the contract implement."""
     assert contract.object and contract.create
     pair = contract.pair
     create = ", ".join(safe_parameter(p) for p in contract.create.parameters)
@@ -126,7 +126,7 @@ def _interface(contract: Contract) -> str:
 
 
 def _structures(contract: Contract) -> str:
-    """What follows for Rust from the rows of structures: of which any bytes are a value."""
+    """Implementations of FromBytes for the structures of rows, of which any bytes are a value."""
     found = {p.type: p for f in contract.functions for p in f.parameters if p.members}
     return "".join(
         f"\n// SAFETY: Integers without padding: the glue in C holds the row of "

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a contract says, as its rows are understood: see rows.py for the words."""
+"""A contract as parsed from its rows: see rows.py for the words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-#: What a promise can be about.
+#: Categories of promises.
 CATEGORIES = ("ownership", "lifetime", "concurrency", "errors", "context", "layout",
               "compatibility")
 #: Results that C has as an int, beside errnos: KP_RESULT(bool, ...) and the like.
@@ -43,7 +43,7 @@ class Parameter:
 
     @property
     def limits(self) -> tuple[tuple[str, str], ...]:
-        """What the row asks of the value, each a word of the row and its C expression.
+        """Limits that the row sets to the value, each a word of the row and its C expression.
 
         `.beyond` and `.any` say that the function takes other values too. How long text is and
         what it is made of are for programs alone: only the least length is asked for.
@@ -80,7 +80,7 @@ class Returns:
 
     @property
     def narrowed(self) -> bool:
-        """Whether C has it as an int, of which what is no errno is of the type."""
+        """Whether C returns an int: an errno, or a value of the type."""
         return self.kind == "KP_RESULT" and self.type in NARROWED
 
     @property
@@ -221,7 +221,7 @@ class Diverges:
     line: int
     kinds: tuple[str, ...] = ("returns",)
 
-    #: In what results can differ: the word of a row, and what a person is told.
+    #: Parts in which results can differ: the word of a row, and its name for a person.
     KINDS: ClassVar[dict[str, str]] = {
         "returns": "return value", "outputs": "outputs", "state": "state"}
 

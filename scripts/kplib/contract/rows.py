@@ -82,11 +82,11 @@ OPTIONS = {"KP_NUMBER": ("lo", "hi", "from", "to", "log2", "beyond", "wraps", "a
            "KP_USER_BUFFER": ("min", "max", "beyond"), "KP_OUTPUT": (),
            "KP_INOUT": ("lo", "hi", "beyond", "any"), "KP_STRUCT": (),
            "KP_CALLBACK": ("hi",), "KP_BORROWED": (), "KP_GIVEN": ()}
-#: Those that are user memory.
+#: Kinds of parameters that are user memory.
 USER = ("KP_USER_BYTES", "KP_USER_BUFFER")
 RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_ERRNO", "KP_OFFSET",
            "KP_NEW")
-#: Every row. What begins a line and is called alike is taken for a mistake.
+#: Every row. Any other KP_...( that begins a line is taken for a mistake.
 ROWS = ("KP_FUNCTION", "KP_METHOD", "KP_DIVERGES", "KP_SOURCES", "KP_OBJECT", "KP_CREATE",
         "KP_DESTROY", "KP_TYPE", "KP_INVARIANT", "KP_PROMISE", "KP_MODULE", "KP_HANDLE",
         "KP_CONSUME", "KP_ADAPTER", "KP_AFTER")
@@ -151,12 +151,12 @@ def _line(text: str, at: int) -> int:
 
 
 def _squeezed(text: str) -> str:
-    """Text with one blank where there were several, but for what is in quotes."""
+    """Text with one blank where there were several, but for text in quotes."""
     return re.sub(r'("(?:\\.|[^"\\\n])*")|\s+', lambda found: found.group(1) or " ", text).strip()
 
 
 def _words(text: str, start: int, line: int) -> tuple[list[tuple[str, int]], int]:
-    """What stands between commas in brackets, each with its line; and where they close."""
+    """Words between commas in brackets, each with its line; and where the brackets close."""
     words, depth, begin, at = [], 0, start, start
     while at < len(text):
         char = text[at]
@@ -183,7 +183,7 @@ def _words(text: str, start: int, line: int) -> tuple[list[tuple[str, int]], int
 
 
 def _call(word: str, line: int) -> tuple[str, list[str]]:
-    """A word such as KP_TEXT(a, b): its name and what is in its brackets."""
+    """A word such as KP_TEXT(a, b): its name and the words in its brackets."""
     name, bracket, rest = word.partition("(")
     if not bracket:
         return name.strip(), []
@@ -448,7 +448,7 @@ def _once(plain: str, name: str) -> tuple[list[tuple[str, int]], int] | None:
 
 
 def _kinds(options: list[str], line: int) -> tuple[str, ...]:
-    """In what results differ, as a row KP_DIVERGES says."""
+    """Parts in which results differ, as a row KP_DIVERGES names them."""
     kinds = [re.sub(r"^\.(\w+) ?= ?true$", r"\1", option) for option in options]
     for option, kind in zip(options, kinds):
         if kind not in Diverges.KINDS:
@@ -530,7 +530,7 @@ def _object(plain: str) -> tuple[Object | None, Function | None, Function | None
         for name, found in (("KP_CREATE", made), ("KP_DESTROY", ends)):
             if found:
                 raise BadRow(found[1], f"{name} without KP_OBJECT, which names what is made")
-        # What hands out handles is told that it wants an object where it says so.
+        # A contract with KP_HANDLE is told at that row that it wants an object.
         promises = () if _once(plain, "KP_HANDLE") else ("KP_PROMISE", "KP_TYPE")
         for _, _, line in _rows(plain, "KP_METHOD", "KP_INVARIANT", "KP_CONSUME", "KP_ADAPTER",
                                 "KP_AFTER", *promises):
@@ -604,7 +604,7 @@ def _handle(plain: str, functions: tuple[Function, ...], known: Object | None) -
 
 
 def _module(plain: str, functions: tuple[Function, ...]) -> Module | None:
-    """What is called when the module is loaded, and before it goes."""
+    """Functions that are called when the module is loaded, and before it goes."""
     row = _once(plain, "KP_MODULE")
     if row is None:
         return None

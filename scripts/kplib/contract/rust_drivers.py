@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the engine calls of Rust: each operation with arguments laid out, over either side."""
+"""Rust functions that the engine calls: operations with arguments laid out, over either side."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _structure(p: Parameter, at: int) -> str:
 
 
 def _result(function: Function, call: str) -> str:
-    """An expression: what the engine is given of a call."""
+    """An expression for the result of a call that the engine is given."""
     kind = function.returns.kind
     store = stores_of(function, "__given", "slot.store({at}, {value})")
     if function.returns.new:
@@ -57,7 +57,7 @@ def _result(function: Function, call: str) -> str:
 
 def engine_call(pair: str, function: Function, called: str, generic: str = "",
                 before: str = "") -> str:
-    """What the engine calls, with arguments that are laid out."""
+    """A function that the engine calls, with arguments that are laid out."""
     args = ", ".join(_slot(p, i) for i, p in inputs_of(function))
     operation = rust_word(function.operation(pair))
     body = _result(function, f"drop({args})" if function.puts else f"{called}{operation}({args})")
@@ -77,7 +77,7 @@ def engine_call(pair: str, function: Function, called: str, generic: str = "",
 
 
 def _handles_held(function: Function) -> str:
-    """What the engine sees to where an operation has to do with handles."""
+    """Safety comment on handles, for an operation that takes or returns one."""
     return """ Handles
         // are those that it holds on this path, and it gives them back when the contract asks for
         // it.""" if function.returns.new or any(p.handle for p in function.parameters) else ""
@@ -117,7 +117,7 @@ def layout(contract: Contract) -> str:
 
 
 def _handle_invokers(contract: Contract) -> list[str]:
-    """What the engine calls with a handle, over either side."""
+    """Functions that the engine calls with a handle, over either side."""
     if not contract.handle:
         return []
     shows = rust_word(contract.handle.shows.operation(contract.pair))
@@ -146,7 +146,7 @@ def _handle_invokers(contract: Contract) -> list[str]:
 
 
 def engine_calls(contract: Contract) -> list[str]:
-    """What the engine calls, over either side."""
+    """Functions that the engine calls, over either side."""
     assert contract.object and contract.create
     generic, caller = "<I: Interface>", "obj.cast::<Caller<I>>()"
     create = ", ".join(f"callbacks::{rust_word(p.name)}(param[{i}])" if p.kind == "KP_CALLBACK"

@@ -66,7 +66,7 @@ def _borrowed(function: Function) -> str:
 
 
 def _entry_body(contract: Contract, function: Function) -> str:
-    """An expression that calls the port and makes of its result what C is given."""
+    """An expression that calls the port and converts its result for C."""
     operation = rust_word(function.operation(contract.pair))
     called = "drop" if function.puts else \
         f"{_borrowed(function)}.{operation}" if function.method else \
@@ -113,7 +113,7 @@ def entry(contract: Contract, function: Function) -> str:
 
 
 def _extern(contract: Contract, function: Function, returned: str, body: str) -> str:
-    """A function of Rust's that C calls, held against what the header declares."""
+    """A function of Rust's that C calls, held against the header's declaration."""
     name = rust_name(contract.pair, function)
     first = [f"object: *mut {type_of(contract.object.type)}"] \
         if contract.object and function.method else []
@@ -158,7 +158,7 @@ def entries(contract: Contract) -> list[str]:
 
 
 def loading(contract: Contract) -> list[str]:
-    """What C calls when the module is loaded, and before it goes."""
+    """Functions that C calls when the module is loaded, and before it goes."""
     if contract.module is None:
         return []
     load, unload = rust_module(contract)

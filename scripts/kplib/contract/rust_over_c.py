@@ -24,7 +24,7 @@ def _from(p: Parameter) -> str:
 
 
 def _value(p: Parameter, member: Parameter) -> str:
-    """An argument of the engine's, in what the safe caller of C is given."""
+    """An argument of the engine's, converted for the safe caller of C."""
     name = rust_word(p.name)
     if p.members:
         field, bracket, index = member.name.removeprefix(f"{p.name}.").partition("[")
@@ -33,7 +33,7 @@ def _value(p: Parameter, member: Parameter) -> str:
 
 
 def _holds(value: str, function: Function, at: int, argument: Parameter) -> str:
-    """A condition: what the row asks of one argument."""
+    """A condition that the row sets to one argument."""
     kind, words = type_of(argument.type), [word for word, _ in argument.limits]
 
     def worth(word: str, kind: str = kind) -> str:
@@ -57,7 +57,7 @@ def _holds(value: str, function: Function, at: int, argument: Parameter) -> str:
 
 
 def _limits_held(function: Function, indent: str) -> str:
-    """Statements that hold what safe code hands over against the row, before C relies on it.
+    """Statements that hold arguments of safe code against the row, before C relies on them.
 
     In every build, as what C then does may be anything; and without an errno, as C has none for
     it: the two sides would differ in what they make of a mistake of their caller's.
@@ -70,7 +70,7 @@ def _limits_held(function: Function, indent: str) -> str:
 
 
 def _body_over_c(function: Function) -> str:
-    """Statements that call the C side and hand on what it gives."""
+    """Statements that call the C side and hand its result on."""
     first = ["self.0.as_ptr()"] if function.method else []
     args = ", ".join([*first, *map(_from, function.parameters)])
     call = f"unsafe {{ bindings::{rust_word(function.name)}({args}) }}"
@@ -193,7 +193,7 @@ def object_over_c(contract: Contract) -> str:
 
 
 def handle_over_c(contract: Contract) -> str:
-    """A handle of the C side, owned, and what it lends."""
+    """A handle of the C side, owned, and the object that it lends."""
     assert contract.handle
     kind = type_of(contract.handle.type)
     return f"""\

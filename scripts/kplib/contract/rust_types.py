@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is of C in Rust: names, types, and the signatures of safe functions."""
+"""C in Rust: names, types, and the signatures of safe functions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def rust_word(name: str) -> str:
 
 
 def pointee(name: str) -> str:
-    """The type of what a pointer of C's is to."""
+    """The type that a pointer of C's points to."""
     return "c_void" if name == "void" else type_of(name)
 
 
@@ -81,7 +81,7 @@ def tuple_of(words: list[str]) -> str:
 
 
 def _safe_return(function: Function) -> str:
-    """What a safe function returns, as a Rust developer writes it."""
+    """Return type of a safe function, as a Rust developer writes it."""
     kind = function.returns.kind
     outs = tuple_of([type_of(p.type) for _, p in outputs_of(function)])
     if kind == "KP_OFFSET":
@@ -115,7 +115,7 @@ def signature(pair: str, function: Function) -> str:
 
 
 def value_or_errno(function: Function, call: str) -> str:
-    """What a call returned, of the very type that C has, or an errno."""
+    """Return value of a call, of the very type that C has, or an errno."""
     kind = "()" if function.returns.kind == "KP_ERRNO" else type_of(function.returns.type)
     return f"glue::returned::<{kind}>({call})"
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Verdicts, costs and the ledger, from what the lanes gave."""
+"""Verdicts, costs and the ledger, from the results of the lanes."""

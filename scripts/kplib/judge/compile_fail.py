@@ -39,7 +39,7 @@ class Misuse:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the compiler made of it. `why` is None if both halves are as they must be."""
+    """Verdict of the compiler on a test. `why` is None if both halves are as they must be."""
 
     test: Misuse
     why: str | None

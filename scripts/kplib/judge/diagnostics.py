@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What compilers said in a build that failed, in fields where they can be told apart.
+"""Messages of compilers in a build that failed, in fields where these can be told apart.
 
-All lines are kept as they are beside it: whatever is not understood here is there.
+All lines of the build are kept as they are beside them: none is lost that is no message here.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Iterator
 
 from kplib.common import ui
 
-#: rustc: what is wrong, and in a line soon behind it where.
+#: rustc: the message, and in a line soon behind it the place.
 _RUSTC = re.compile(r"(?P<level>error|warning)(?:\[(?P<code>\w+)\])?: (?P<message>.*)")
 _RUSTC_AT = re.compile(r" *--> (?P<file>.+?):(?P<line>\d+):(?P<column>\d+)$")
-#: clang, also through bindgen; and what kparity says of a contract.
+#: clang, also through bindgen; and kparity's messages on a contract.
 _CLANG = re.compile(r"(?P<file>[^\s:][^:]*):(?P<line>\d+):(?:(?P<column>\d+):)? "
                     r"(?P<level>fatal error|error|warning): (?P<message>.*)")
 _MODPOST = re.compile(r"(?P<level>ERROR|WARNING): modpost: (?P<message>.*)")

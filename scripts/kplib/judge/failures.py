@@ -74,7 +74,7 @@ class Teller:
         return f"{places.short(source.contract)}:{line}"
 
     def _broken(self, path: str, what: str | None) -> list[dict[str, Any]]:
-        """What a path broke, and the invariant if it is one."""
+        """Breach of contract by a path, with the invariant if it is one."""
         if what is None:
             return []
         promise = next((row.promise for row in self.book.rows
@@ -198,7 +198,7 @@ def of_build(setup: Setup, why: str, again: str) -> dict[str, Any]:
         text = ""
     said = diagnostics.lines(text)
     pairs = [places.files(pair, request.pairs_dir) for pair in request.pairs]
-    # What points at the user's own line comes first.
+    # Messages that point at the user's own line come first.
     own = told.own_lines(setup.modules, pairs, text, setup.kernel)
     return _failure(
         diagnostics.stage(text), "tools", why,

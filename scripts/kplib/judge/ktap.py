@@ -15,11 +15,11 @@ from typing import Any
 
 from kplib.common import ui
 
-#: What was said of a case on a path.
+#: Diagnostic lines of a case on a path.
 Log = tuple[str, ...]
 #: Seconds by suite, case and path.
 Seconds = dict[tuple[str, ...], float]
-#: What the times in junit.xml are, for who reads them.
+#: Meaning of the times in junit.xml, for a reader.
 TIME_IS = ("seconds of the guest's clock from a case's line on its console to the next line; "
            "in a suite NAME_insn that clock counts instructions, 1 ns each. 0 where a result has "
            "no time of its own: checkers, and the tests of a user program, whose time is its "
@@ -30,7 +30,7 @@ PASS, FAIL, SKIP, ERROR = "pass", "fail", "skip", "error"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one case gave on one path. `path` is empty for a case without paths."""
+    """Result of one case on one path. `path` is empty for a case without paths."""
 
     suite: str
     case: str
@@ -67,7 +67,7 @@ _STRUCTURE = re.compile(r"\s*((not )?ok \d|K?TAP version|\d+\.\.\d+|# Subtest|Ba
 
 
 def _quoted(lines: list[str]) -> list[str]:
-    """The same lines as diagnostics, whatever they look like."""
+    """Lines made into diagnostics, whatever they look like."""
     return [f"        # said: {line.strip()}" if _STRUCTURE.match(line) else line
             for line in lines]
 
@@ -117,7 +117,7 @@ def _without_header(lines: list[str], name: str) -> list[str]:
 
 
 def _settle_case(lines: list[str], name: str, paths: list[str]) -> list[str]:
-    """The same for what stands before a case's own line."""
+    """Settle the lines before a case's own line."""
     lines = _without_header(lines, name)
     found = _results(lines, " {8}", paths)
     times = collections.Counter(path for _, path in found)
@@ -156,7 +156,7 @@ _RESULT = re.compile(r"(not )?ok \d+\b")
 
 
 def wrap(suite: str, programs: dict[str, tuple[int, str]]) -> str:
-    """What programs printed, as one suite with a case a program.
+    """Output of programs, as one suite with a case a program.
 
     `programs` gives each program's exit status and its output, which must be a
     KTAP document of its own. All are the same program, on another side each: what
@@ -246,7 +246,7 @@ def _status(test: Any) -> str:
     return {"SUCCESS": PASS, "FAILURE": FAIL, "SKIPPED": SKIP}.get(test.status.name, ERROR)
 
 
-#: What results.json has of a log.
+#: Limits of a log in results.json.
 LOG_LINES = 600
 LOG_WIDTH = 2000
 
@@ -311,13 +311,13 @@ def verdicts(tree: Path, planned: list[str], text: str) -> tuple[Verdict, ...]:
         mine = [verdict for case in suite.subtests for verdict in _case(name, case)]
         found += mine
         statuses = {v.status for v in mine}
-        # What is missing in a case is said there.
+        # A case that lacks results is an error of its own.
         if len(suite.subtests) != (suite.expected_count or 0) or \
                 (not _complete(suite) and ERROR not in statuses):
             found.append(Verdict(name, "", "", ERROR, ("results are incomplete",)))
         elif _status(suite) not in (PASS, SKIP) and statuses <= {PASS, SKIP}:
             found.append(Verdict(name, "", "", FAIL, _log(suite, name) or ("the suite failed",)))
-    # What is printed by the code under test can look like a result, but not replace
+    # Output of the code under test can look like a result, but not replace
     # the real one: of two, neither is believed.
     times = collections.Counter((v.suite, v.case, v.path) for v in found)
     return tuple(v if times[v.suite, v.case, v.path] == 1 else

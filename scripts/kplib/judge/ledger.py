@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The ledger: every invariant, who keeps it, and what showed it.
+"""The ledger: every invariant, the code that keeps it, and the evidence.
 
 A row is complete when its statement, C's and Rust's way of keeping it and its
 evidence are all there: a compile-fail test where Rust encodes it as `type`,
@@ -32,7 +32,7 @@ class Row:
     cases: tuple[str, ...]
 
     def gaps(self) -> list[str]:
-        """What is missing."""
+        """Missing cells of the row, in words."""
         found = []
         if self.promise.category not in model.CATEGORIES:
             found.append(f"category {self.promise.category} is unknown")
@@ -120,7 +120,7 @@ def _lost(contract: records.Contract, pair: Pair, where: str, verb: str, ident: 
 
 def build(built: modules.Modules, found: dict[str, results.PairResult],
           folder: Path | None = None) -> Ledger:
-    """Put together what the modules say, the tests that exist, and what ran.
+    """Put together the modules' records, the tests that exist, and the cases that ran.
 
     `folder` is PAIRS_DIR.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a built module says of its contract, read from its ELF section .kparity.
+"""Records of a built module on its contract, read from its ELF section .kparity.
 
 C leaves the rows of the contract there (x_glue.c, which emit_c.py writes), Rust what it
 encodes (encodes! in rust-stub/kparity.rs): text of the form tag=field\\x1ffield...

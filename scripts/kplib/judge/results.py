@@ -38,7 +38,7 @@ def _facts(kernel: Kernel) -> dict[str, str]:
 
 
 def _kernel(kernel: Kernel) -> dict[str, Any]:
-    """What results.json says of a kernel."""
+    """Facts on a kernel for results.json."""
     return {"release": kernel.release, "config": _facts(kernel),
             "added": {one.name.removeprefix("CONFIG_"): {"value": one.value,
                                                          "pairs": list(one.pairs)}
@@ -84,7 +84,7 @@ class ArchResult:
         return "pass" if statuses else "error"
 
     def to_json(self) -> dict[str, Any]:
-        """What results.json holds, but for what is not of the guests."""
+        """Contents of results.json that come from the guests."""
         return {
             **empty(self.kernel.arch.name, self.kernel.variant.name, self.seed, self.replay,
                     self.verdict),
@@ -158,7 +158,7 @@ def _take_differences(text: str, mine: list[ktap.Verdict], suite: str,
 
 
 def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -> None:
-    """Judge what one lane gave of a pair."""
+    """Judge the results of one lane for a pair."""
     kernel = setup.kernel
     mine: list[ktap.Verdict] = []
     for suite in planned_suites(pair, lane.lane, setup.request.pairs_dir):
@@ -197,7 +197,7 @@ def _not_judged(lane: LaneResult, pair: str, err: Exception) -> list[ktap.Verdic
 
 
 def gather(setup: Setup, pairs: tuple[str, ...], lanes: list[LaneResult]) -> ArchResult:
-    """Judge what the lanes of one arch and variant gave of some pairs."""
+    """Judge the results of the lanes of one arch and variant for some pairs."""
     found = {pair: PairResult() for pair in pairs}
     for lane in lanes:
         for pair in pairs:

@@ -14,7 +14,7 @@ from kplib.common import ui
 from kplib.configure.lanes import PATHS, REFERENCE
 
 NOOP = "noop"
-#: In what a path can differ from c->c (kmod/engine/failures.c).
+#: Parts in which a path can differ from c->c (kmod/engine/failures.c).
 DIFFERS = ("create", "return", "output", "state", "contract", "end")
 
 

@@ -38,7 +38,7 @@ def parse(console: bytes, suffix: str = "") -> Seconds:
 
 
 def of_lanes(folder: Path, lanes: list[str]) -> Seconds:
-    """The same for the lanes whose consoles are in a folder; a lane without one has no times."""
+    """Seconds of the lanes whose consoles are in a folder; a lane without one has no times."""
     found: Seconds = {}
     for lane in lanes:
         try:

@@ -14,7 +14,7 @@ from kplib.configure import pairs as known
 
 _UNSAFE = re.compile(r"\bunsafe\b\s*(\{|impl\b|extern\b|fn\b|trait\b)")
 
-#: What the crates of all pairs are made with.
+#: Modules that the crates of all pairs share.
 SHARED = ("kparity", "glue")
 
 
@@ -50,7 +50,7 @@ def _comment_above(lines: list[str], index: int) -> str:
 
 
 def _of_trait(lines: list[str], index: int) -> str:
-    """For a method of a trait's impl: what it may count on is the trait's to say."""
+    """The reason for a method of a trait's impl: its preconditions are the trait's."""
     if not lines[index].startswith(" "):
         return ""
     for line in reversed(lines[:index]):
@@ -79,7 +79,7 @@ def scan(path: Path) -> list[Unsafe]:
 
 
 def review(pairs: tuple[str, ...], folder: Path | None = None) -> list[Unsafe]:
-    """The review list of some pairs and of what they share. `folder` is PAIRS_DIR."""
+    """The review list of some pairs and of the sources they share. `folder` is PAIRS_DIR."""
     chosen = [known.files(name, folder) for name in pairs]
     return [use for path in (*(known.TOP / "rust-stub" / f"{name}.rs" for name in SHARED),
                              *(pair.port for pair in chosen)) for use in scan(path)]

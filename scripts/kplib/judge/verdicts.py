@@ -13,7 +13,7 @@ from kplib.build.kernel import Kernel
 from kplib.configure.lanes import PATHS, REFERENCE, user_suite
 from kplib.judge import ktap
 
-#: Cases that look at what those before them have met.
+#: Cases that judge the calls of those before them.
 SUMS_UP = ("outcomes", "invariants")
 #: How many reports of the kernel a case and path shows.
 REPORTS = 4
@@ -148,7 +148,7 @@ def _disabled(lane: LaneResult, checker: str, pair: str) -> tuple[str, str]:
 
 def of_checkers(kernel: Kernel, lane: LaneResult, pair: str,
                 verdicts: list[ktap.Verdict]) -> list[ktap.Verdict]:
-    """What each of the variant's checkers saw of a pair, on each path."""
+    """Verdicts of the variant's checkers on a pair, on each path."""
     found = []
     ran = {v.path for v in verdicts if v.status in (ktap.PASS, ktap.FAIL)}
     for checker in kernel.variant.checkers:

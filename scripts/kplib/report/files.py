@@ -86,7 +86,7 @@ def recorded(*folders: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def recorded_run(req: Request) -> Iterator[None]:
-    """The same for all arches and variants of a request, of which `make report` tells then."""
+    """Record a run of all arches and variants of a request, of which `make report` tells then."""
     cells = [(arch.name, variant.name) for arch in req.archs for variant in req.variants]
     with recorded(*(folder(req, *cell) for cell in cells)):
         with contextlib.suppress(EnvironmentFailed):
@@ -95,7 +95,7 @@ def recorded_run(req: Request) -> Iterator[None]:
 
 
 def document(result: ArchResult) -> dict[str, Any]:
-    """What results.json holds, but for contracts, times and failures."""
+    """Contents of results.json, but for contracts, times and failures."""
     # Through text and back: what is shown now is what is read from the file later.
     found: dict[str, Any] = json.loads(json.dumps(result.to_json()))
     return found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The report on the terminal, made of what results.json holds.
+"""The report on the terminal, made from the contents of results.json.
 
 One pair has tables of its cases and instructions; of several there is a line each, and
 the tables with V=1 or `make report`. What failed is always told in full.
@@ -59,7 +59,7 @@ def _cases(pair: PairResult) -> list[str]:
     return lines
 
 
-#: What a person is shown of the log of a case.
+#: Limits of the log of a case that a person is shown.
 LOG_LINES, LOG_WIDTH = 80, 300
 
 
@@ -99,7 +99,7 @@ def _failed(name: str, pair: PairResult) -> list[str]:
 
 
 def _failures(name: str, pair: PairResult, replay: str) -> list[str]:
-    """What failed, and why."""
+    """Cases that failed, and why."""
     lines: list[str] = []
     for status in (ktap.FAIL, ktap.ERROR):
         for (_, _, log), found in _groups(pair, status).items():
@@ -113,7 +113,7 @@ def _failures(name: str, pair: PairResult, replay: str) -> list[str]:
 
 
 def _skips(name: str, pair: PairResult) -> list[str]:
-    """What was not run, and why."""
+    """Cases that were not run, and why."""
     return [f"{_row(name, found)}: {' '.join(log)}"
             for (_, _, log), found in _groups(pair, ktap.SKIP).items()]
 
@@ -195,7 +195,7 @@ def _lane(name: str, lane: dict[str, Any]) -> str:
 
 
 def _lane_trouble(name: str, lane: dict[str, Any]) -> list[str]:
-    """What a lane has to say that is no pair's."""
+    """Troubles of a lane that are no pair's."""
     lines = []
     if lane["kernel"]:
         lines += ["", f"  lane {name}: the kernel complained of itself "
@@ -228,7 +228,7 @@ LISTED = 40
 
 
 def _head(document: dict[str, Any]) -> str:
-    """What ran on what."""
+    """First line: arch, variant, kernel, tools, seed."""
     tools = document["tools"]
     return (f"{document['arch']} {document['variant']}, linux {document['kernel']['release']}, "
             f"clang {tools.get('clang', '?')}, rustc {tools.get('rustc', '?')}, "
@@ -252,14 +252,14 @@ def _unbuilt(document: dict[str, Any], where: str) -> str:
 
 
 def _accepted(document: dict[str, Any]) -> list[str]:
-    """What differs and is accepted: a person is told of it in each report."""
+    """Accepted differences: a person is told of them in each report."""
     return [f"  {name}: accepted difference {one['id']} of {one['operation']}, met on "
             f"{met(one['met'])}: {one['reason']}"
             for name, pair in document["pairs"].items() for one in pair.get("accepted", ())]
 
 
 def _built_with(kernel: dict[str, Any], costs: bool) -> list[str]:
-    """What the kernel's options were: those that change costs, and those that pairs want."""
+    """Options of the kernel: those that change costs, and those that pairs want."""
     said = []
     if costs:
         said.append(", ".join(f"{option.lower()}={value}"

@@ -30,7 +30,7 @@ from kplib.selftest.jobs import FAILED, PASSED, Outcome, Report
 #: Checks that passed which the cache remembers, at most.
 REMEMBERED = 500
 
-#: What checkpatch says that does not hold for code outside the kernel tree.
+#: Messages of checkpatch that do not hold for code outside the kernel tree.
 CHECKPATCH_IGNORE = (
     "FILE_PATH_CHANGES",        # there is no MAINTAINERS file to update
     "MACRO_ARG_REUSE",          # pair names and table rows are pasted more than once
@@ -76,7 +76,7 @@ def _content(files: list[Path]) -> Iterator[str | bytes]:
 
 
 def _tool(argv: list[str], silent: bool = False) -> str | None:
-    """Run a tool; what it says if it fails, or, if it is to be silent, if it says anything."""
+    """Run a tool; its output if it fails or, of a tool that is to be silent, any output."""
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           stdin=subprocess.DEVNULL, check=False, cwd=TOP)
     said = done.stdout.decode(errors="replace").strip()

@@ -70,7 +70,7 @@ def load(patch: Path) -> Mutant:
         raise EnvironmentFailed(f"{patch}: needs the lines 'Pair: <pair>' and "
                                 "'Caught-by: <case> <path>'; Programs is a number") from err
     if programs and case == "invariants":
-        # It would fail without the bug as well, of what so few programs do not come to.
+        # The case would fail without the bug as well: so few programs judge too little.
         raise EnvironmentFailed(f"{patch}: 'Programs:' is not for what invariants catches")
     return Mutant(patch, pair, case, path, head.get("Variant", variants.BASE),
                   head.get("Verdict", ktap.FAIL),

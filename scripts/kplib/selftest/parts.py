@@ -235,17 +235,17 @@ def _untold(name: str, result: results.ArchResult,
 
 
 def _cell(setup: Setup, arch: Arch) -> Path:
-    """Where the results of an arch's base suites are for its contracts."""
+    """File with the results of an arch's base suites, for its contracts."""
     return setup.shared / f"{arch.name}.pickle"
 
 
 def _control(setup: Setup, arch: Arch, variant: str) -> Path:
-    """Where the verdicts of suites are for the planted bugs of their kernel."""
+    """File with the verdicts of suites, for the planted bugs of their kernel."""
     return setup.shared / f"control-{arch.name}-{variant}.json"
 
 
 def contracts(setup: Setup) -> list[Job]:
-    """What each arch's base suites and modules show of the contracts."""
+    """Evidence for the contracts in each arch's base suites and modules."""
     jobs = []
     for arch in setup.archs:
         def ledger(folder: Path, arch: Arch = arch) -> Report:

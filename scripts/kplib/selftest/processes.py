@@ -29,7 +29,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
 _libc = ctypes.CDLL(None, use_errno=True)
-#: Seconds in which what is told to end may clean up.
+#: Seconds in which a process that is told to end may clean up.
 GRACE = 10.0
 #: Seconds in which a process that was killed with its parent is gone.
 SOON = 3.0
@@ -100,7 +100,7 @@ class Processes:
 
     @property
     def folder(self) -> Path:
-        """A folder for what jobs share, removed at the end."""
+        """A folder for files that jobs share, removed at the end."""
         return self._folder
 
     def start(self, job: Job) -> None:

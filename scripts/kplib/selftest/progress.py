@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What `make test` says: how long it will take, where it is, what ended, and the sums."""
+"""Output of `make test`: how long it will take, where it is, what ended, and the sums."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def span(seconds: float) -> str:
 
 
 class History:
-    """What jobs took in earlier runs, kept in the cache; a run without some is no error."""
+    """Times of jobs in earlier runs, kept in the cache; a run without some is no error."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "test-times.json"
@@ -54,7 +54,7 @@ class History:
         """Seconds that each job will take."""
         found = {}
         for job in jobs:
-            # What builds says by its default whether it has anything to do.
+            # The default seconds of a job that builds tell whether there is anything to build.
             key = self._key(job, job.part == BUILDS and job.seconds > 1)
             found[job.name] = self._known.get(key, {}).get("work", job.seconds)
         return found
@@ -75,7 +75,7 @@ class History:
         return self._known.get(self._key(job, built), {}).get("cpu")
 
     def save(self, ended: Sequence[Ended]) -> None:
-        """Remember what the good ones of this run took."""
+        """Remember the times of the jobs of this run that passed."""
         for one in ended:
             if one.good and one.work > 0:
                 self._known[self._key(one.job, one.report.aside == BUILT)] = {
@@ -206,7 +206,7 @@ class Progress:
         return [f"  {span(seconds):>14}  {name}" for seconds, name in found[:SLOWEST]]
 
     def one_kernel_more(self, history: History, cores: int) -> str:
-        """The cost of a further kernel, from what those of this or an earlier run took."""
+        """The cost of a further kernel, from those that this or an earlier run built."""
         builds: list[float] = []
         now = False
         for one in self.ended:

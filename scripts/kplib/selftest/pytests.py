@@ -58,7 +58,7 @@ def _all(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
 
 
 def discover(folder: Path, usual: Needs, top: Path = TOP / "tests") -> list[Group]:
-    """The tests below a folder, in groups; `usual` is for what says nothing of its own."""
+    """The tests below a folder, in groups; `usual` is for those without needs of their own."""
     found: dict[tuple[str, Needs], list[unittest.TestCase]] = {}
     loader = unittest.TestLoader()
     for test in _all(loader.discover(str(folder), top_level_dir=str(top))):

@@ -156,7 +156,7 @@ def forecast(jobs: Sequence[Job], cores: int, expected: Mapping[str, float]) -> 
 
 
 class Runner(Protocol):
-    """What starts jobs and tells of their ends; processes.Processes, or a test's own."""
+    """Starts jobs and tells of their ends: processes.Processes, or a test's own."""
 
     def start(self, job: Job) -> None:
         """Start a job."""
@@ -165,7 +165,7 @@ class Runner(Protocol):
         """Jobs that have ended: report, core-seconds, output. Waits for up to `block` s."""
 
     def stop(self) -> list[str]:
-        """End all that still runs; the commands of what jobs that ended have left."""
+        """End all that still runs; the commands of processes that ended jobs have left."""
 
 
 def carry_out(plan: Plan, runner: Runner, ended: Callable[[Ended], None],

@@ -64,7 +64,7 @@ def unlike(value: Any, rule: dict[str, Any] | None = None, at: str = "$") -> Ite
 
 
 def by_jsonschema(document: Any) -> list[str] | None:
-    """The same by Debian's python3-jsonschema; None where that is not installed."""
+    """Errors found by Debian's python3-jsonschema; None where that is not installed."""
     try:
         jsonschema: Any = importlib.import_module("jsonschema")
     except ImportError:

@@ -40,14 +40,14 @@ def test(req: Request) -> int:
 
 
 def check(req: Request) -> int:
-    """What is soon told: static checks, unit tests, this machine's base suites."""
+    """Run the quick checks: static checks, unit tests, this machine's base suites."""
     host = archs.host_name(os.uname().machine)
     return _run(req, CHECKED, lambda job: job.part != "suites"
                 or job.name == f"suites {host} {variants.BASE}")
 
 
 def whole(req: Request) -> None:
-    """Refuse variables with which something else would be tested than what must hold."""
+    """Refuse variables that would have a part tested, or something else."""
     if given := [name for name in REFUSED if name in req.given]:
         raise Refused(f"{', '.join(given)}: not for make test and make check, which test "
                       "everything as it is by default; leave it out, or use make run")

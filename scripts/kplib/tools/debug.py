@@ -99,7 +99,7 @@ def _session(argv: list[str], vm: guest.Guest, follow: Callable[[], None]) -> in
                 raise
             finally:
                 os.close(ended)
-            # What is around gdb in a root heard of Ctrl-C as well, and says so at its end.
+            # The wrapper around gdb in a root got Ctrl-C as well, and its exit status says so.
             fine = process.wait() in (0, -signal.SIGINT, 128 + signal.SIGINT)
             return OK if fine else BROKEN
     finally:

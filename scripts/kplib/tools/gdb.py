@@ -24,7 +24,7 @@ from kplib.common import cache, proc, ui
 from kplib.common.errors import EnvironmentFailed, Refused
 
 PROGRAM = "gdb-multiarch"
-#: What fits into sockaddr_un, without the zero at its end.
+#: Longest path in sockaddr_un, without the zero at its end.
 SOCKET_PATH_MAX = 107
 #: Nothing asks, nothing waits for a key, nothing is loaded but what is named here.
 OPTIONS = ("-q", "-iex", "set auto-load off", "-iex", "set debuginfod enabled off",

@@ -53,7 +53,7 @@ class Keeper:
         self._busybox = busybox.get(setup.request, setup.tools, setup.kernel.arch)
 
     def failures(self, so_far: LaneResult, pairs: tuple[str, ...]) -> list[str]:
-        """What has failed of pairs that have run, a line each."""
+        """Failed cases of pairs that have run, a line each."""
         found = results.gather(self._setup, pairs, [so_far]).pairs
         return [f"{v.status.upper()} {pair} {v.case} {v.path}" for pair, result in found.items()
                 for v in result.verdicts if v.status in (ktap.FAIL, ktap.ERROR)]
@@ -99,7 +99,7 @@ class Keeper:
 
 @contextlib.contextmanager
 def _input_to(vm: Guest, take: Callable[[bytes], None]) -> Iterator[None]:
-    """Hand over what comes from standard input; its end lets the guest go."""
+    """Hand over bytes from standard input; its end lets the guest go."""
     def read() -> None:
         data = os.read(0, 4096)
         if data:

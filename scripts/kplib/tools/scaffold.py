@@ -33,7 +33,7 @@ TAKEN = frozenset("""
 """.split())
 
 
-#: Marks what 'make new' wrote for its user to change.
+#: Marks lines that 'make new' wrote for its user to change.
 MARK = "CHANGE:"
 
 CONTRACT = """\

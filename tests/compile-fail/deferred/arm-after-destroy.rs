@@ -2,7 +2,7 @@
 //! invariant: destroy_final
 //! error: E0382
 //!
-//! What has been destroyed cannot be armed again.
+//! An object that has been destroyed cannot be armed again.
 
 use super::Interface;
 use kernel::prelude::*;

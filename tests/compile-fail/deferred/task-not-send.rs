@@ -2,7 +2,7 @@
 //! invariant: from_any_task
 //! error: E0277
 //!
-//! What belongs to one thread cannot be a task: a worker runs and releases it.
+//! A value that belongs to one thread cannot be a task: a worker runs and releases it.
 
 use super::glue;
 use core::marker::PhantomData;

@@ -2,7 +2,7 @@
 //! invariant: in_order
 //! error: E0515
 //!
-//! What a lock protects cannot be kept beyond the guard.
+//! State that a lock protects cannot be kept beyond the guard.
 
 use super::port as device;
 

@@ -2,7 +2,7 @@
 //! invariant: ref_shares
 //! error: E0505
 //!
-//! What is borrowed from a reference ends before it is put; a clone does not.
+//! A borrow from a reference ends before it is put; a clone does not.
 
 use super::{
     glue::Handle,

@@ -2,7 +2,7 @@
 //! invariant: copied
 //! error: E0597
 //!
-//! What was found in a message cannot outlive the bytes that it points into.
+//! Attributes found in a message cannot outlive the bytes that they point into.
 
 use super::{
     glue::UserMemory,

@@ -12,7 +12,7 @@
 
 struct errand;
 
-/** typedef errand_fn - what an errand calls, and what it calls at the end */
+/** typedef errand_fn - a callback of an errand, or its release at the end */
 typedef void (*errand_fn)(void *data);
 
 struct errand_view {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * errand: what its callbacks report to.
+ * errand: counters that its callbacks report to.
  */
 #include <linux/module.h>
 #include "errand_glue.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * intern: one object for each key, whoever asks. What is handed out is part of the
- * intern, and is given back before that is destroyed.
+ * intern: one object for each key, whoever asks. A handle that is handed out is part of
+ * the intern, and is given back before the intern is destroyed.
  */
 #ifndef INTERN_CONTRACT_H
 #define INTERN_CONTRACT_H

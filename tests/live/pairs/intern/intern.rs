@@ -22,7 +22,7 @@ use kernel::{
 /// The Rust side of the contract.
 pub(crate) type Object = Intern;
 
-/// What a handle is of.
+/// An object that handles refer to.
 pub(crate) struct Interned {
     key: u32,
 }

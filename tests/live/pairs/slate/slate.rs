@@ -14,7 +14,7 @@ use kernel::{
     sync::SpinLock, //
 };
 
-/// What is written on a slate.
+/// The text on a slate.
 struct Text {
     used: usize,
     bytes: [u8; bindings::SLATE_MAX as usize],

@@ -2,7 +2,7 @@
 //! invariant: apart
 //! error: E0616
 //!
-//! What is written on a slate is reached through its lock alone.
+//! The text of a slate is reached through its lock alone.
 
 use super::{
     port,
