@@ -46,7 +46,8 @@ class TestBuild(unittest.TestCase):
                                 {"device": self.out / "user/device"} if "device" in pairs else {})
         setup = mock.Mock(**{"request.kernel_src": self.kernel_src, "request.kdir": None,
                              "request.pairs": pairs, "request.pairs_dir": self.pairs_dir,
-                             "kernel.tree": Path("/linux"), "kernel.ident": self.ident})
+                             "kernel.tree": Path("/linux"), "kernel.ident": self.ident,
+                             "kernel.config": {}})
         return modules._Build(setup, built)  # pylint: disable=protected-access
 
     def built(self, *pairs: str) -> None:
@@ -54,6 +55,7 @@ class TestBuild(unittest.TestCase):
         work = self.work(*pairs)
         work.state.modules |= {module: ["kmod/device.o"] if "device" in module else []
                                for module in work.modules}
+        work.state.shapes |= work.shapes
         work.state.made |= {ko.name: {} for ko in work.built.files()}
         if "device" in pairs:
             work.state.made["kmod/device.o"] = {"kmod/device.c": work.now.of("kmod/device.c")}
@@ -150,6 +152,15 @@ class TestBuild(unittest.TestCase):
         self.assertIn("kparity_device.ko", self.work("device").stale)
         self.assertIn("kmod/device.o", self.work("device").stale)
         self.assertEqual(self.programs(), ["device"])
+
+    def test_other_commands(self) -> None:
+        """Nor does it for their saved commands, which name the former kernel's headers."""
+        self.built("device", "ring")
+        self.assertTrue(self.work("device")._replayable())  # pylint: disable=protected-access
+        self.ident = "linux 7.4"
+        self.built("ring")
+        self.assertTrue(self.work("ring")._replayable())  # pylint: disable=protected-access
+        self.assertFalse(self.work("device")._replayable())  # pylint: disable=protected-access
 
     def test_shape(self) -> None:
         """Another folder with the same pair, and another list of C files, ask kbuild.

@@ -80,8 +80,9 @@ class _Build:
         self.state = objects.State.read(self.path)
         self.recipe = cache.digest(self.kernel.ident, str(TOP), (TOP / "Kbuild").read_bytes())
         if self.recipe != self.state.recipe:
-            # Targets that these pairs do not build are of another kernel or other rules, too.
-            self.state.made = {}
+            # Also what no build of these pairs makes anew is of another kernel, or other rules.
+            # A module without a shape has saved commands that are as old: kbuild is asked.
+            self.state.made, self.state.shapes = {}, {}
         #: None for a tree of the user's own: nothing tells whether its headers changed.
         self.store = None if self.request.kernel_src else objects.Store(
             self.out.parent / "objects", cache.digest(self.recipe, str(self.out)))
@@ -150,6 +151,7 @@ class _Build:
         return (self.request.kernel_src is None and self.request.kdir is None
                 and self.state.recipe == self.recipe and self.state.folder == str(self.out)
                 and all(module in self.state.modules for module in self.modules)
+                and all(module in self.state.shapes for module in self.shapes)
                 and not any(self.kernel.config.get(f"CONFIG_{name}", "n") != "n"
                             for name in saved.UNSAVED))
 
