@@ -113,12 +113,19 @@ class TestRows(unittest.TestCase):
         for rest, line, word in (
                 (".wait = 2)", 2, "no option of a row; there are .weight = ..., .role"),
                 (".weight = 2,\n KP_TEXT(t))", 3, "options come last"),
+                ("\n KP_NUMBER(int, i, .beyond = 1))", 3, ".beyond is true or false"),
+                ("\n KP_NUMBER(int, i, .log2 = LOG2))", 3, ".log2 is true or false"),
+                ("\n KP_CHOICE(int, i, A, .any = yes))", 3, ".any is true or false"),
+                ("\n KP_TEXT(t, .numeric = 0))", 3, ".numeric is true or false"),
                 (".owns = nothing)", 2, "write text in quotes"),
                 (".locks = \"\")", 2, "write text in quotes"),
                 (".role = 2nd)", 2, "no name of a role"),
                 (".role = reader)", 1, "nothing excludes its role")):
             with self.subTest(rest):
                 self.refused(row + rest, line, word)
+        number = "\nKP_FUNCTION(f, ANY, KP_VOID, KP_NUMBER(int, i, .lo = 2{}))"
+        self.assertEqual(rows.read(number.format("")), rows.read(number.format(
+            ", .log2 = false, .beyond = false, .wraps = false, .any = false")))
 
 
 class TestObjects(unittest.TestCase):

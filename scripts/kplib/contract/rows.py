@@ -82,7 +82,9 @@ OPTIONS = {"KP_NUMBER": ("lo", "hi", "from", "to", "log2", "beyond", "wraps", "a
            "KP_USER_BUFFER": ("min", "max", "beyond"), "KP_OUTPUT": (),
            "KP_INOUT": ("lo", "hi", "beyond", "any"), "KP_STRUCT": (),
            "KP_CALLBACK": ("hi",), "KP_BORROWED": (), "KP_GIVEN": ()}
-#: Kinds of parameters that are user memory.
+#: Options that are true or false.
+SWITCHES = ("numeric", "log2", "beyond", "wraps", "any", "once")
+#: Those that are user memory.
 USER = ("KP_USER_BYTES", "KP_USER_BUFFER")
 RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_ERRNO", "KP_OFFSET",
            "KP_NEW")
@@ -212,6 +214,8 @@ def _option(word: str, line: int, kind: str) -> tuple[str, str]:
         there = ", ".join(f".{option} = ..." for option in OPTIONS[kind])
         raise BadRow(line, f"'{word}' is no option of {kind}; "
                            f"{f'there are {there}' if there else 'it has none'}")
+    if found.group(1) in SWITCHES and found.group(2) not in ("true", "false"):
+        raise BadRow(line, f"'{word}': .{found.group(1)} is true or false")
     return found.group(1), found.group(2)
 
 
@@ -278,6 +282,8 @@ def _parameter(word: str, line: int) -> Parameter:
         raise BadRow(line, f"{kind}({words[0]}, ...): no pointer; KP_TEXT, KP_BYTES, KP_BUFFER, "
                            "KP_OUTPUT, KP_INOUT and KP_STRUCT are passed by one")
     options = tuple(_option(w, line, kind) for w in words[count:] if w.startswith("."))
+    # One that is false is as one that is not there.
+    options = tuple(o for o in options if o[0] not in SWITCHES or o[1] == "true")
     for name, value in options:
         if name == "parts":
             pieces(value, line)
