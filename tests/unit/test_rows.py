@@ -379,6 +379,13 @@ KP_FUNCTION(g, ANY, KP_VOID, KP_BUFFER(u8, room, size_t, .min = 4, .max = 9),
                      f"s.pad[0] <= {limit}g_5_hi as u8, \"g: s.pad[0] is not what its row allows"):
             self.assertIn(f"        assert!({held}", text)
         self.assertEqual(text.count("assert!("), 9)
+        narrow = emit_rust.root(rows.read(
+            "KP_FUNCTION(f, ANY, KP_VOID, KP_BYTES(u8, type, u16), KP_BUFFER(u8, to, int), "
+            "KP_BYTES(u8, of, unsigned long))", "x"), TOP, TOP / "x.rs")
+        for held in ("u16::try_from(r#type.len()).is_ok(), \"f: type is longer than u16 can say\"",
+                     "c_int::try_from(to.len()).is_ok()"):
+            self.assertIn(f"        assert!({held}", narrow)
+        self.assertEqual(narrow.count("assert!("), 2)
         header = emit_c.header(contract, "c.h")
         self.assertIn('\n# 1 "c.h"\nenum { KP_LIMIT_f_0_hi = TOP };\n', header)
         self.assertEqual(header.count("enum { KP_LIMIT_"), 12)

@@ -10,6 +10,10 @@ from kplib.contract.rust_types import (KEYWORDS, interface_functions, outputs_of
                                        safe_parameter, signature, tuple_of, type_of)
 
 
+#: Types that say the length of any slice.
+AS_LONG = ("usize", "c_ulong")
+
+
 def _from(p: Parameter) -> str:
     """A parameter of the safe caller as C takes it."""
     name = rust_word(p.name)
@@ -60,9 +64,14 @@ def _limits_held(function: Function, indent: str) -> str:
     """Statements that hold arguments of safe code against the row, before C relies on them.
 
     In every build, as what C then does may be anything; and without an errno, as C has none for
-    it: the two sides would differ in what they make of a mistake of their caller's.
+    it: the two sides would differ in what they make of a mistake of their caller's. So is a
+    slice longer than the type of its size can say: C would be told of a shorter one.
     """
     return "".join(
+        f"{indent}assert!({type_of(p.size_type)}::try_from({rust_word(p.name)}.len()).is_ok(), "
+        f"\"{function.name}: {p.name} is longer than {p.size_type} can say\");\n"
+        for p in function.parameters if p.kind in ("KP_BYTES", "KP_BUFFER")
+        and type_of(p.size_type) not in AS_LONG) + "".join(
         f"{indent}assert!({_holds(_value(p, a), function, i, a)}, "
         f"\"{function.name}: {a.name} is not what its row allows\");\n"
         for at, p in function.placed
