@@ -99,9 +99,24 @@ class TestRows(unittest.TestCase):
                 (f"#ifndef A\n#define A\n# if B // \\\n\n{row}# endif\n#endif\n", 5,
                  "#if of line 3"),
                 (f"#ifndef A\n#define B\n{row}#endif\n", 3, "#ifndef of line 1"),
-                (f"#ifndef A\n#define A\n{row}#endif\n#ifdef B\n#endif\n", 3, "of line 1")):
+                (f"#if !defined(A) || B\n#define A\n{row}#endif\n", 3, "#if of line 1"),
+                (f"#ifndef A\n#ifdef A\n{row}#endif\n#endif\n", 3, "of line 2"),
+                (f"#define A\n#ifndef A\n#define A\n{row}#endif\n", 4, "of line 2"),
+                (f"#ifndef A\n#define A\n{row}#endif\n#ifndef A\n#define A\n{row}#endif\n", 7,
+                 "of line 5"),
+                (f"#ifndef A\n#define A\n#else\n{row}#endif\n", 4, "of line 1"),
+                (f"#ifdef B\n#ifndef A\n#define A\n{row}#endif\n#endif\n", 4, "of line 2"),
+                ("#ifndef A\n", 1, "no row of a function")):
             with self.subTest(text):
                 self.refused(text, line, word)
+        for before, opens, after in (
+                ("#pragma once\n", "#ifndef A_H", ""), ("", "#if !defined(A_H)", ""),
+                ("#include <linux/types.h>\n#define B 1\n", "# if ! defined A_H // first", ""),
+                ("", "#ifndef A_H", "#ifdef B\n#else\n#endif\n#undef A_H\n")):
+            with self.subTest(opens, before=before):
+                self.assertEqual(len(rows.read(
+                    f"{before}{opens}\n#define A_H 1\n#if B\n#else\n#endif\n{row}#endif\n{after}"
+                ).functions), 1)
         guarded = f"#ifndef A_H /* {row} */\n#define A_H\n#ifdef B\n#endif\n{row}#endif\n"
         self.assertEqual(rows.read(guarded).functions[0].line, 6)
         with self.assertRaises(rows.BadRow):

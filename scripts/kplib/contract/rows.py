@@ -118,28 +118,45 @@ def _uncommented(text: str) -> str:
                   flags=re.S)
 
 
+#: Directives that ask whether a name is not defined.
+_UNDEFINED = re.compile(r"ifndef (\w+)\s*|if !\s*defined\s*(?:\(\s*(\w+)\s*\)|(\w+))\s*")
+
+
+def _guards(words: list[tuple[str, str]], at: int) -> bool:
+    """Whether a directive asks for a name that the next one defines, and that none before does:
+    what it holds is then there the first time."""
+    named = _UNDEFINED.fullmatch(" ".join(words[at]))
+    defines = [rest.split()[:1] for word, rest in words[:at + 2] if word == "define"]
+    return named is not None and words[at + 1:at + 2] != [] and words[at + 1][0] == "define" and \
+        defines[-1] == [named.group(named.lastindex or 0)] and defines[-1] not in defines[:-1]
+
+
 def _plain(text: str) -> str:
     """A contract's text without its comments; refused if a row in it may be none for C.
 
     make reads rows as well, without a compiler, and a contract that changes with the
-    configuration would be several: so none stands within #if. The guard of the file is no such.
+    configuration would be several: so none stands within #if. A guard against being included
+    twice is no such.
     """
     plain = _uncommented(text)
-    found = list(re.finditer(r"^[ \t]*#[ \t]*(\w+)[ \t]*(\w*)", plain, re.M))
+    found = list(re.finditer(r"^[ \t]*#[ \t]*(\w+)[ \t]*(.*)", plain, re.M))
     words = [(one.group(1), one.group(2)) for one in found]
     open_: list[int] = []
     opened: dict[int, int] = {}
+    guards: set[int] = set()
     for at, (word, _) in enumerate(words):
         if word in ("if", "ifdef", "ifndef"):
+            if not open_ and _guards(words, at):
+                guards.add(at)
             open_.append(at)
         elif word == "endif" and open_:
             opened[at] = open_.pop()
-    guard = len(words) > 2 and words[0][0] == "ifndef" and words[1] == ("define", words[0][1]) \
-        and opened.get(len(words) - 1) == 0
+        elif word.startswith("el") and open_:
+            guards.discard(open_[-1])
     for end, begin in opened.items():
         row = re.compile(rf"^({'|'.join(ROWS)})\(", re.M).search(
             plain, found[begin].start(), found[end].start())
-        if row and not (guard and begin == 0):
+        if row and begin not in guards:
             raise BadRow(_line(plain, row.start()),
                          f"{row.group(1)} stands within the #{words[begin][0]} of line "
                          f"{_line(plain, found[begin].start())}, and rows hold whatever is "
