@@ -100,8 +100,11 @@ class Cell:
 
     def __init__(self, req: Request, tools: toolchain.Toolchain, arch: Arch,
                  variant: Variant, keeper: Callable[[Setup], lanes.Keeper] | None = None) -> None:
-        self._req = req
         self.kernel = kernel.get(req, tools, arch, variant)
+        if req.program:
+            # It is the first pair's; what others want of the kernel, that has.
+            req = replace(req, pairs=req.pairs[:1])
+        self._req = req
         self._built: Future[modules.Modules] = Future()
         #: Suites that have given their results, and how many there are.
         self._done, self._of, self._lock = 0, 0, threading.Lock()

@@ -10,7 +10,7 @@ from unittest import mock
 
 from kplib.boot import console
 from kplib.boot.laneresult import CaseId, LaneResult, Loss
-from kplib.configure import lanes, request
+from kplib.configure import lanes, options, request
 from kplib.judge import diagnostics, failures, ktap, ledger, records, results, tables
 from kplib.selftest import schema
 
@@ -63,7 +63,8 @@ class TestParse(unittest.TestCase):
         self.assertEqual((found.got[0], found.case), ("?[2J", "a?b"))
 
 
-def teller(*differences: tables.Difference, lane: LaneResult | None = None) -> failures.Teller:
+def teller(*differences: tables.Difference, lane: LaneResult | None = None,
+           added: tuple[options.Option, ...] = ()) -> failures.Teller:
     """Who tells of ring's failures."""
     promise = records.Promise("bounded", "concurrency", "never holds more", "looks first", "true",
                               "now->pushed - now->popped <= now->capacity")
@@ -72,8 +73,9 @@ def teller(*differences: tables.Difference, lane: LaneResult | None = None) -> f
     pair = results.PairResult()
     for one in differences:
         pair.differences.setdefault(("ring", one.case, one.path), []).append(one)
-    result = results.ArchResult(mock.Mock(), mock.Mock(), 1, [lane or LaneResult(lanes.CHECK)],
-                                {"ring": pair}, "ARCH=x86_64 SEED=1 LANE=check")
+    result = results.ArchResult(mock.Mock(added=added), mock.Mock(), 1,
+                                [lane or LaneResult(lanes.CHECK)], {"ring": pair},
+                                "ARCH=x86_64 SEED=1 LANE=check")
     result.of_program = lambda path: f"ARCH=x86_64 SEED=1 PROGRAM={path}"
     return failures.Teller("ring", result, book, None, Path("/out/programs"))
 
@@ -147,6 +149,15 @@ class TestTeller(unittest.TestCase):
             self.assertEqual(found["replay"], "make run PAIR=ring ARCH=x86_64 SEED=1 LANE=check")
             self.assertIsNone(found["program_file"])
             self.assertEqual(found["source"], one.whence)
+
+    def test_options(self) -> None:
+        """Pairs whose options the kernel had are named too, so that it has them again."""
+        added = (options.Option("CONFIG_CRC7", "y", ("tlv", "ring"), ""),
+                 options.Option("CONFIG_OFF", "n", ("glob", "tlv"), ""))
+        for one in (self.difference(), self.difference(case="atomic")):
+            found, = self.tell(teller(one, added=added), one.case)
+            self.assertTrue(found["replay"].startswith(
+                "make run PAIR='ring tlv glob' ARCH=x86_64 SEED=1"), found["replay"])
 
     def test_kernel(self) -> None:
         """A checker's report, and a lost guest, with their stacks; the checker's own row too."""
@@ -264,7 +275,7 @@ class TestBuild(unittest.TestCase):
             log = Path(folder) / "build.log"
             log.write_text(RUSTC)
             asked = mock.Mock(pairs=("ring", "tlv"), pairs_dir=None)
-            setup = mock.Mock(modules=Path(folder), request=asked)
+            setup = mock.Mock(modules=Path(folder), request=asked, **{"kernel.added": ()})
             found = failures.of_build(setup, f"the modules do not build: {log}", "ARCH=x86_64")
             self.assertEqual(list(schema.unlike(found, schema.SCHEMA["$defs"]["failure"])), [])
             self.assertEqual("\n".join(found["output"]) + "\n", RUSTC)

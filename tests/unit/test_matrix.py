@@ -110,6 +110,26 @@ class TestMatrix(unittest.TestCase):
         found = files.load(request.parse([f"OUT={self.out}"], {}), "x86_64", "base")
         self.assertEqual(found["replay"], "ARCH=x86_64 SEED=1 PROGRAMS=3 LANE=check")
 
+    def test_program(self) -> None:
+        """It runs for the pair named first, in a kernel with the options of those behind it."""
+        self.contract = CONTRACT.replace("ful\x1f", "full\x1f")
+        folder = self.out / "pairs/more"
+        folder.mkdir(parents=True)
+        (folder / "contract.h").touch()
+        (folder / "config").write_text("CONFIG_CRC7=y\n")
+        (self.out / "program").write_text("ring capacity=1\n")
+        asked: list[tuple[str, ...]] = []
+
+        def get(req: Any, *args: Any) -> mock.Mock:
+            asked.append(req.pairs)
+            return TestMatrix._kernel(self, req, *args)
+
+        with mock.patch.object(self, "_kernel", get):
+            verdicts, said = self.run_all("PAIR=ring more", f"PAIRS_DIR={self.out}/pairs",
+                                          f"PROGRAM={self.out}/program")
+        self.assertEqual((verdicts, asked), (["pass"], [("ring", "more")]))
+        self.assertIn("  running ring on ", said)
+
     def test_no_ledger(self) -> None:
         """A test that cannot be read is an error of its pair; what the guests gave is told."""
         self.contract = CONTRACT.replace("ful\x1f", "full\x1f")

@@ -137,6 +137,12 @@ class TestTerminal(unittest.TestCase):
         lines = shown(document(a=pair({("layout", "c->c"): ("x",)})))
         self.assertIn("  again: make run PAIR=a ARCH=x86_64 SEED=1 PROGRAMS=3", lines)
 
+    def test_replay_options(self) -> None:
+        """And the kernel that it had: pairs whose options that has are named too."""
+        found = document(a=pair({("layout", "c->c"): ("x",)}), b=pair())
+        found["kernel"]["added"] = {"CRC7": {"value": "y", "pairs": ["a", "b"]}}
+        self.assertIn("  again: make run PAIR='a b' ARCH=x86_64 SEED=1 PROGRAMS=3", shown(found))
+
     def test_lanes(self) -> None:
         """A lane names its accelerator, not why it was chosen."""
         lines = shown(document(a=pair()))

@@ -121,6 +121,21 @@ class TestRequest(unittest.TestCase):
             self.assertIn("PROGRAMS", self.refused(f"PROGRAMS={bad}"))
         self.assertEqual(request.parse(["PROGRAMS=3"], {}).programs, 3)
 
+    def test_program(self) -> None:
+        """It is of one pair; others may be named for their options of the kernel alone."""
+        with tempfile.TemporaryDirectory() as folder:
+            program = Path(folder, "program")
+            program.write_text("ring capacity=1\n")
+            for name in ("errand", "parcel"):
+                Path(folder, name).mkdir()
+                Path(folder, name, "contract.h").touch()
+            Path(folder, "errand/config").touch()
+            words = [f"PROGRAM={program}", f"PAIRS_DIR={folder}"]
+            for named in ("PAIR=ring parcel", "PAIR=ring errand parcel", "PAIR=errand ring"):
+                self.assertIn("of one pair", self.refused(*words, named))
+            self.assertEqual(request.parse([*words, "PAIR=ring errand"], {}).pairs,
+                             ("ring", "errand"))
+
     def test_parts(self) -> None:
         """Words for make test, which knows its parts itself."""
         self.assertEqual(request.parse(["PART=static,unit mutants"], {}).parts,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,11 @@ class Pair:
     def has_object(self) -> bool:
         """Whether it has an object, of which something must be promised."""
         return bool(re.search(r"^KP_OBJECT\(", self.read(), re.M))
+
+    @property
+    def has_config(self) -> bool:
+        """Whether it has a file of options, be that readable or not."""
+        return os.path.lexists(self.config)
 
     def sources(self, tree: Path) -> tuple[Path, ...]:
         """The C files that it is built from, but for the suite; `tree` is the kernel's source.

@@ -10,7 +10,7 @@ import secrets
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Mapping
+from typing import Iterable, Mapping
 
 from kplib.common import ui
 from kplib.common.errors import Refused
@@ -109,8 +109,12 @@ def check_program(name: str, text: bytes) -> None:
                       "of whose lines begins with @")
 
 
-def _program(value: str | None, chosen: tuple[str, ...], lane: str) -> Path | None:
-    """A program's file. Its content is the engine's to read."""
+def _program(value: str | None, chosen: tuple[str, ...], lane: str,
+             folder: Path | None) -> Path | None:
+    """A program's file. Its content is the engine's to read.
+
+    It is the first pair's. Those behind have no part in it but for their options of the kernel.
+    """
     if not value:
         return None
     path = Path(value).expanduser().resolve()
@@ -118,7 +122,7 @@ def _program(value: str | None, chosen: tuple[str, ...], lane: str) -> Path | No
         text = path.read_bytes()
     except OSError as err:
         raise Refused(f"PROGRAM={value}: {err.strerror}") from err
-    if len(chosen) != 1:
+    if not all(pairs.files(pair, folder).has_config for pair in chosen[1:]):
         raise Refused(f"PROGRAM={value}: a program is of one pair; give PAIR=x")
     if lane == "insn":
         raise Refused(f"PROGRAM={value}: a program runs in lane check; leave LANE=insn out")
@@ -268,7 +272,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
     if kdir and "all" in (arch, variant):
         raise Refused("KDIR is one build; give its ARCH and VARIANT as well")
 
-    program = _program(values.get("PROGRAM"), chosen, lane)
+    program = _program(values.get("PROGRAM"), chosen, lane, pairs_dir)
     cache = env.get("KPARITY_CACHE") or os.path.join(
         env.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "kparity")
     return Request(
@@ -307,6 +311,11 @@ def check_pairs(request: Request) -> None:
         if not pair.port.is_relative_to(TOP) and not pair.port.is_file():
             raise Refused(f"PAIR={name}: {pair.port}: no such file; write the port, "
                           f"a 'pub(crate) fn' for each row of {pair.contract}")
+
+
+def pair_word(pair: str, others: Iterable[str]) -> str:
+    """The word PAIR=... that runs a pair again, in a kernel with the options of others too."""
+    return f"PAIR={shlex.quote(' '.join(dict.fromkeys((pair, *others))))}"
 
 
 def replay(req: Request, arch: archs.Arch, variant: variants.Variant) -> str:

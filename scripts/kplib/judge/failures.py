@@ -9,7 +9,6 @@ that failed has one. scripts/results.schema.json describes the fields.
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Iterable
@@ -18,10 +17,12 @@ from kplib.boot.console import Report
 from kplib.boot.laneresult import CaseId, LaneResult, Loss
 from kplib.boot.lanes import REPLAYED
 from kplib.build import told
+from kplib.build.kernel import Kernel
 from kplib.build.setup import Setup
 from kplib.common import cache, ui
 from kplib.configure import pairs as places
 from kplib.configure.lanes import REFERENCE, user_suite
+from kplib.configure.request import pair_word
 from kplib.judge import diagnostics, ktap, records, verdicts
 from kplib.judge.ledger import Ledger
 from kplib.judge.results import ArchResult
@@ -46,6 +47,11 @@ def _lines(said: Iterable[str]) -> list[str]:
     return [ui.clean(line)[:ktap.LOG_WIDTH] for line in said][:ktap.LOG_LINES]
 
 
+def _wanting(kernel: Kernel) -> list[str]:
+    """The pairs whose options a kernel has."""
+    return [pair for one in kernel.added for pair in one.pairs]
+
+
 @dataclass(frozen=True)
 class Teller:
     """Tells of one pair's cases.
@@ -60,8 +66,12 @@ class Teller:
     programs: Path
 
     @property
+    def _word(self) -> str:
+        return pair_word(self.pair, _wanting(self.result.kernel))
+
+    @property
     def _again(self) -> str:
-        return f"PAIR={self.pair} {self.result.replay}"
+        return f"{self._word} {self.result.replay}"
 
     def _place(self, ident: str) -> str | None:
         """Where the contract has an invariant, as file:line."""
@@ -100,7 +110,7 @@ class Teller:
         again, file = self._again, None
         if found.case in REPLAYED:
             file = self._file(found.program)
-            again = f"PAIR={self.pair} {self.result.of_program(file)}"
+            again = f"{self._word} {self.result.of_program(file)}"
         return _failure(
             stage, found.what, _message(found), again, found.times,
             source=found.whence, program=list(found.program), step=found.step or None,
@@ -121,7 +131,7 @@ class Teller:
         program, again, file = list(loss.smallest), self._again, None
         if program and loss.at.case in REPLAYED:
             file = self._file(loss.smallest)
-            again = f"PAIR={self.pair} {self.result.of_program(file)}"
+            again = f"{self._word} {self.result.of_program(file)}"
         return _failure(stage, "lost", ui.clean("; ".join((loss.what, *loss.notes))), again,
                         stack=_lines(loss.lines), program=program or None,
                         program_file=file and str(file), step=len(program) - 1 or None
@@ -202,7 +212,7 @@ def of_build(setup: Setup, why: str, again: str) -> dict[str, Any]:
     own = told.own_lines(setup.modules, pairs, text, setup.kernel)
     return _failure(
         diagnostics.stage(text), "tools", why,
-        f"PAIR={shlex.quote(' '.join(request.pairs))} {again}",
+        f"{pair_word(request.pairs[0], (*request.pairs[1:], *_wanting(setup.kernel)))} {again}",
         pairs=diagnostics.pairs(text, request.pairs),
         diagnostics=[{**asdict(one), "text": list(one.text)}
                      for one in diagnostics.parse([*own, *said])], output=[*said, *own])

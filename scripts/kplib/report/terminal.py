@@ -16,6 +16,7 @@ from typing import Any
 
 from kplib.common.errors import FAILED, KparityError
 from kplib.configure.lanes import PATHS, user_suite
+from kplib.configure.request import pair_word
 from kplib.judge import ktap
 from kplib.judge.results import ArchResult, PairResult
 from kplib.judge.tables import NOOP, Cost, geometric_mean, met
@@ -98,8 +99,8 @@ def _failed(name: str, pair: PairResult) -> list[str]:
     return [_row(name, found) for found in by_case.values()]
 
 
-def _failures(name: str, pair: PairResult, replay: str) -> list[str]:
-    """Cases that failed, and why."""
+def _failures(name: str, pair: PairResult, again: str) -> list[str]:
+    """What failed, and why."""
     lines: list[str] = []
     for status in (ktap.FAIL, ktap.ERROR):
         for (_, _, log), found in _groups(pair, status).items():
@@ -108,7 +109,7 @@ def _failures(name: str, pair: PairResult, replay: str) -> list[str]:
                 lines.append(f"    ... {len(log) - LOG_LINES} lines more in "
                              f"{ktap.log_file(found[0].suite)}")
     if lines:
-        lines.append(f"  again: make run PAIR={name} {replay}")
+        lines.append(f"  again: make run {again}")
     return lines
 
 
@@ -288,8 +289,11 @@ def text(document: dict[str, Any], verbose: bool, tables: bool, where: str) -> s
         lines += _summary(pairs)
     lines += _legend(pairs, tables)
     lines += _accepted(document)
+    others = [other for one in document["kernel"].get("added", {}).values()
+              for other in one["pairs"]]
     for pair_name, pair in pairs.items():
-        if failures := _failures(pair_name, pair, document["replay"]):
+        again = f"{pair_word(pair_name, others)} {document['replay']}"
+        if failures := _failures(pair_name, pair, again):
             lines += ["", *failures]
     skips = [line for pair_name, pair in pairs.items() for line in _skips(pair_name, pair)]
     if skips and tables:
