@@ -163,7 +163,8 @@ class TestMutants(unittest.TestCase):
         self.assertEqual([self.load(HEAD + more).programs for more in ("", "Programs: 8\n")],
                          [None, 8])
         for text in (HEAD.replace("Pair", "Pear"), HEAD.replace(" c->rust", ""),
-                     HEAD + "Programs: few\n",
+                     HEAD + "Programs: few\n", HEAD + "Programs: 0\n", HEAD + "Programs: -1\n",
+                     HEAD.replace("lockstep", "outcomes") + "Programs: 8\n",
                      HEAD.replace("lockstep", "invariants") + "Programs: 8\n"):
             with self.assertRaises(EnvironmentFailed):
                 self.load(text)

@@ -24,7 +24,7 @@ from kplib.configure import pairs as known
 from kplib.configure import variants
 from kplib.configure.archs import Arch
 from kplib.configure.request import TOP, Request
-from kplib.judge import ktap
+from kplib.judge import ktap, verdicts
 from kplib.selftest import processes
 from kplib.selftest.copies import run_in
 
@@ -69,9 +69,11 @@ def load(patch: Path) -> Mutant:
     except (KeyError, ValueError) as err:
         raise EnvironmentFailed(f"{patch}: needs the lines 'Pair: <pair>' and "
                                 "'Caught-by: <case> <path>'; Programs is a number") from err
-    if programs and case == "invariants":
-        # The case would fail without the bug as well: so few programs judge too little.
-        raise EnvironmentFailed(f"{patch}: 'Programs:' is not for what invariants catches")
+    if programs is not None and programs < 1:
+        raise EnvironmentFailed(f"{patch}: 'Programs: {programs}': at least 1 of them runs")
+    if programs and case in verdicts.SUMS_UP:
+        # It would fail without the bug as well, of what so few programs do not come to.
+        raise EnvironmentFailed(f"{patch}: 'Programs:' is not for what {case} catches")
     return Mutant(patch, pair, case, path, head.get("Variant", variants.BASE),
                   head.get("Verdict", ktap.FAIL),
                   programs=programs)
