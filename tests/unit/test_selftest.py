@@ -16,11 +16,12 @@ from unittest import mock
 
 from kplib import matrix
 from kplib.boot.laneresult import CaseId, LaneResult, Loss
+from kplib.build import kernel as kernels
 from kplib.build import modules, objects
 from kplib.build import setup as building
 from kplib.build.toolchain import Toolchain
 from kplib.common.errors import EnvironmentFailed, Refused
-from kplib.configure import archs, lanes, pairs, request, variants
+from kplib.configure import archs, lanes, options, pairs, request, variants
 from kplib.judge import ktap, results
 from kplib.report import terminal
 from kplib.selftest import checks, mutants, parts, progress, pytests, selftest
@@ -231,6 +232,33 @@ class TestMutants(unittest.TestCase):
         self.assertIn("without the bug either", outcome.why)
         needed = {name for job in parts.every(setup, ("mutants",)) for name in job.needs}
         self.assertLessEqual(needed, {job.name for job in parts.every(setup, ("mutants",))})
+
+    def test_kernel(self) -> None:
+        """It runs in the kernel of its suites, with the options that other pairs want of that."""
+        arch = archs.load_all(TOP / "qemu/arch")["x86_64"]
+        kind = variants.load_all(TOP / "qemu/variant")[variants.BASE]
+        for name in ("bits", "odds"):
+            (self.folder / name).mkdir()
+            (self.folder / name / "contract.h").write_text("")
+        req = request.parse([f"PAIRS_DIR={self.folder}"], {})
+        setup = parts.Setup(req, mock.Mock(), self.folder, (arch,), arch, (kind,), self.folder)
+        option = options.Option("CONFIG_CRC7", "y", ("tlv", "bits"), "")
+        mutant = self.load(HEAD + "Programs: 8\n")
+        plain = ["run", "PAIR=ring", "LANE=check", "ARCH=x86_64", "VARIANT=base", "PROGRAMS=8"]
+        with mock.patch.object(kernels, "get", return_value=mock.Mock(added=(option,))) as get:
+            wanting = parts._wanting(setup, kind)  # pylint: disable=protected-access
+            self.assertEqual(mutants.words(req, arch, mutant, wanting), plain)
+            (self.folder / "bits/config").write_text("CONFIG_CRC7=y\n")
+            wanting = parts._wanting(setup, kind)  # pylint: disable=protected-access
+            self.assertEqual(mutants.words(req, arch, mutant, wanting), [
+                plain[0], "PAIR=ring tlv bits", *plain[2:], f"PAIRS_DIR={self.folder}"])
+            get.reset_mock()
+            parts._kernel(setup, arch, kind)  # pylint: disable=protected-access
+            # Live tests are in a kernel without those.
+            self.assertEqual([call.args[0].pairs for call in get.call_args_list],
+                             [(), req.pairs])
+        self.assertIsNone(self.judge(mutant, 1, AGAIN.replace("=ring", "='ring tlv'")))
+        self.assertIsNotNone(self.judge(mutant, 1, AGAIN.replace("=ring", "='tlv ring'")))
 
     def test_not_caught(self) -> None:
         """Anything else is not as the patch says."""

@@ -85,6 +85,11 @@ class Kernel:
         return f"{self.arch.name} {self.variant.name}"
 
 
+def wanting(kernel: Kernel) -> tuple[str, ...]:
+    """The pairs whose options a kernel has beyond its variant's."""
+    return tuple(dict.fromkeys(pair for one in kernel.added for pair in one.pairs))
+
+
 def packages(request: Request) -> apt.Apt:
     """apt with a state of its own in the cache."""
     return apt.Apt(request.cache / "apt", request.mirror)

@@ -16,8 +16,7 @@ from typing import Any, Iterable
 from kplib.boot.console import Report
 from kplib.boot.laneresult import CaseId, LaneResult, Loss
 from kplib.boot.lanes import REPLAYED
-from kplib.build import told
-from kplib.build.kernel import Kernel
+from kplib.build import kernel, told
 from kplib.build.setup import Setup
 from kplib.common import cache, ui
 from kplib.configure import pairs as places
@@ -47,11 +46,6 @@ def _lines(said: Iterable[str]) -> list[str]:
     return [ui.clean(line)[:ktap.LOG_WIDTH] for line in said][:ktap.LOG_LINES]
 
 
-def _wanting(kernel: Kernel) -> list[str]:
-    """The pairs whose options a kernel has."""
-    return [pair for one in kernel.added for pair in one.pairs]
-
-
 @dataclass(frozen=True)
 class Teller:
     """Tells of one pair's cases.
@@ -67,7 +61,7 @@ class Teller:
 
     @property
     def _word(self) -> str:
-        return pair_word(self.pair, _wanting(self.result.kernel))
+        return pair_word(self.pair, kernel.wanting(self.result.kernel))
 
     @property
     def _again(self) -> str:
@@ -212,7 +206,7 @@ def of_build(setup: Setup, why: str, again: str) -> dict[str, Any]:
     own = told.own_lines(setup.modules, pairs, text, setup.kernel)
     return _failure(
         diagnostics.stage(text), "tools", why,
-        f"{pair_word(request.pairs[0], (*request.pairs[1:], *_wanting(setup.kernel)))} {again}",
+        f"{pair_word(request.pairs[0], [*request.pairs, *kernel.wanting(setup.kernel)])} {again}",
         pairs=diagnostics.pairs(text, request.pairs),
         diagnostics=[{**asdict(one), "text": list(one.text)}
                      for one in diagnostics.parse([*own, *said])], output=[*said, *own])

@@ -133,16 +133,30 @@ def judge(mutant: Mutant, arch: str, status: int, said: str, results: Path) -> s
     if not any(c["case"] == mutant.case and mutant.path in ("any", c["path"])
                and c["status"] == mutant.verdict for c in cases):
         return f"no {mutant.verdict} in {mutant.case} on {mutant.path}:\n{said}"
-    if not re.search(rf"again: make run PAIR={mutant.pair} ARCH={arch} .*SEED=", said):
+    if not re.search(rf"again: make run PAIR='?{mutant.pair}\b[^']*'? ARCH={arch} .*SEED=", said):
         return f"no command to run it again:\n{said}"
     return None
 
 
+def words(req: Request, arch: Arch, mutant: Mutant, wanting: tuple[str, ...]) -> list[str]:
+    """The words that run a bug's pair in the kernel in which it has passed without the bug.
+
+    Pairs whose options that kernel has run with it; `wanting` are all such.
+    """
+    named = tuple(dict.fromkeys((mutant.pair, *wanting)))
+    outside = any(known.files(name, req.pairs_dir).own for name in named)
+    return ["run", f"PAIR={' '.join(named)}", "LANE=check", f"ARCH={arch.name}",
+            f"VARIANT={mutant.variant}",
+            *([f"PROGRAMS={mutant.programs}"] if mutant.programs else []),
+            *([f"PAIRS_DIR={req.pairs_dir}"] if outside else [])]
+
+
 def plant(req: Request, arch: Arch, mutant: Mutant, copy: Path, built: Path,
-          folder: Path) -> str | None:
+          folder: Path, wanting: tuple[str, ...] = ()) -> str | None:
     """Plant a bug in a copy of the project and run its pair; why it was not caught, or None.
 
-    `built` has the modules of `copy` as they were built in the checkout.
+    `built` has the modules of `copy` as they were built in the checkout, for a kernel with
+    the options of the pairs `wanting`.
     """
     if os.geteuid() != 0:
         processes.own_mounts()
@@ -155,12 +169,12 @@ def plant(req: Request, arch: Arch, mutant: Mutant, copy: Path, built: Path,
     processes.bind(mine, TOP)
     processes.bind(out, req.out)
     os.chdir(TOP)  # where it was is below the mount
-    where, words = TOP, [f"PROGRAMS={mutant.programs}"] if mutant.programs else []
+    where = TOP
     if mutant.outside:
         assert req.pairs_dir is not None
         shutil.copytree(req.pairs_dir, folder / "pairs", symlinks=True)
         processes.bind(folder / "pairs", req.pairs_dir)
-        where, words = req.pairs_dir / mutant.pair, [*words, f"PAIRS_DIR={req.pairs_dir}"]
+        where = req.pairs_dir / mutant.pair
     # git must take the copy for what it is, not for a part of a checkout around it.
     applied = subprocess.run(
         ["git", "apply", "-p1", str(mutant.patch)], cwd=where, check=False, stdout=subprocess.PIPE,
@@ -168,7 +182,6 @@ def plant(req: Request, arch: Arch, mutant: Mutant, copy: Path, built: Path,
         env={**os.environ, "GIT_CEILING_DIRECTORIES": str(where.parent)})
     if applied.returncode:
         return f"does not apply: {applied.stdout.decode(errors='replace').strip()}"
-    done = run_in(TOP, req, "run", f"PAIR={mutant.pair}", "LANE=check", f"ARCH={arch.name}",
-                  f"VARIANT={mutant.variant}", *words, out=req.out)
+    done = run_in(TOP, req, *words(req, arch, mutant, wanting), out=req.out)
     return judge(mutant, arch.name, done.returncode, done.stdout.decode(errors="replace"),
                  req.out / arch.name / mutant.variant / "results.json")

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import pickle
 import resource
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kplib import matrix
@@ -120,6 +120,9 @@ def builds(setup: Setup) -> list[Job]:
 
 
 def _kernel(setup: Setup, arch: Arch, variant: Variant) -> Report:
+    if kernel.check_options(setup.req):
+        # Live tests run pairs of their own, in the variant's own kernel.
+        kernel.get(replace(setup.req, pairs=()), setup.tools, arch, variant)
     kernel.get(setup.req, setup.tools, arch, variant)
     # Another run may have built it while this one waited.
     mine = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -305,6 +308,13 @@ def _mutants(setup: Setup) -> list[mutants.Mutant]:
     return mutants.load_all(setup.req.pairs, pairs_dir=setup.req.pairs_dir)
 
 
+def _wanting(setup: Setup, variant: Variant) -> tuple[str, ...]:
+    """The pairs whose options the kernel of the suites has."""
+    if not kernel.check_options(setup.req):
+        return ()
+    return kernel.wanting(setup.of(setup.host, variant).kernel)
+
+
 def planted(setup: Setup) -> list[Job]:
     """Planted bugs, on this machine's arch."""
     jobs = []
@@ -317,7 +327,8 @@ def planted(setup: Setup) -> list[Job]:
                 _control(setup, setup.host, mutant.variant).read_text()))
             if why is None:
                 why = mutants.plant(setup.req, setup.host, mutant, setup.shared / "kparity",
-                                    _seed(setup, mutant.variant), folder)
+                                    _seed(setup, mutant.variant), folder,
+                                    _wanting(setup, kinds[mutant.variant]))
             return Report((_row(mutant.name, why),))
 
         # In the kernels with checkers a run mostly waits.
