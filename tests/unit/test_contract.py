@@ -135,10 +135,27 @@ class TestCompileFail(unittest.TestCase):
                 with self.assertRaises(EnvironmentFailed):
                     compile_fail.find(ring)
 
+    def test_alone(self) -> None:
+        """What holds in a whole crate is not compiled with twins that may lack it."""
+        cut = "#[cfg(misuse)]\nfn f() {}\n"
+        with tempfile.TemporaryDirectory() as folder:
+            ring = replace(pairs.files("ring"), misuse=Path(folder))
+            for text, alone in (
+                    (cut, False), ("fn f() { if cfg!(misuse) {} }\n", False),
+                    (f"// an impl\n{cut}fn g(_: impl Fn()) {{}}\n", False), ("fn f() {}\n", True),
+                    (f"{cut}impl T for S {{}}\n", True),
+                    (f"{cut}unsafe impl<S> T for S {{}}", True),
+                    (f"fn f() {{\n    impl T for S {{}}\n}}\n{cut}", True),
+                    (f"#[macro_export]\nmacro_rules! m {{ () => {{}} }}\n{cut}", True),
+                    (f"#[macro_use]\nmod m {{}}\n{cut}", True)):
+                Path(folder, "x.rs").write_text(f"//! invariant: x\n//! error: E0599\n{text}")
+                self.assertEqual(compile_fail.find(ring)[0].alone, alone, text)
+
     def test_compiled(self) -> None:
         """Twins are one crate, unless it is not good; each misuse is one of its own."""
-        tests = [compile_fail.Misuse("ring", name, Path(f"/{name}.rs"), (), "E0599")
-                 for name in ("good", "bad", "other", "accepted")]
+        tests = [compile_fail.Misuse("ring", name, Path(f"/{name}.rs"), (), "E0599",
+                                     name == "alone")
+                 for name in ("good", "alone", "bad", "other", "accepted")]
         crates: list[str] = []
 
         def compiled(_tools: Any, _build: Path, these: list[compile_fail.Misuse],
@@ -158,12 +175,12 @@ class TestCompileFail(unittest.TestCase):
                 found = compile_fail.run(mock.Mock(), Path(), ("ring", "glob"))
             self.assertEqual([outcome.test for outcome in found], tests)
             self.assertEqual([(outcome.why or "").splitlines()[:1] for outcome in found], [
-                [], ["the corrected twin does not compile:"] if broken else [],
+                [], [], ["the corrected twin does not compile:"] if broken else [],
                 ["rejected with E0308, but E0599 is meant:"],
                 ["compiles, but must be rejected with E0599"]])
             self.assertEqual(sorted(crates), sorted([
                 "good bad other accepted", *(f"misuse {test.name}" for test in tests),
-                *(test.name for test in tests if broken)]))
+                *(test.name for test in tests if broken or test.alone)]))
 
     def test_functions(self) -> None:
         """A pair of functions may have no invariant to name."""
