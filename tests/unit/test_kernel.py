@@ -2,6 +2,7 @@
 """Configuring a kernel: how often Kconfig is run, and what an interrupted build keeps."""
 
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -140,8 +141,9 @@ class TestPairsOptions(unittest.TestCase):
             (build / ".config").write_text("")
         elif argv[-1] == "olddefconfig":
             asked = options.read(mock.Mock(config=build / ".config"))
+            prompts = re.findall(r'config (\w+)\n\t\w+ "', (self.tree / "Kconfig").read_text())
             have = {one.name[7:]: one.value for one in asked
-                    if one.name[7:] in ("A", "MORE")} | {"THERE": "y"}
+                    if one.name[7:] in prompts and one.name != "CONFIG_NEVER"} | {"THERE": "y"}
             first = [word for word in argv if word.startswith("KBUILD_KCONFIG=")]
             text = Path(first[0].partition("=")[2]).read_text() if first else ""
             have |= {name: "y" for name in ("LIBRARY", "LATER") if f"\tselect {name}\n" in text}
@@ -266,6 +268,16 @@ class TestPairsOptions(unittest.TestCase):
         self.assertEqual(self.made, ["tinyconfig", "olddefconfig"] * 2 + ["headers"])
         self.assertIn("CONFIG_MORE=y", self.setting(again))
         self.assertEqual(self.said, [])
+
+    def test_no_longer_selected(self) -> None:
+        """An option of such a tree that gets a prompt is not selected, nor with the old Kconfig."""
+        self.request.kernel_src = self.tree
+        more = self.get(a="CONFIG_LIBRARY=y\n")
+        self.assertIn("\tselect LIBRARY\n", (more.build / kernel.SELECTS).read_text())
+        (self.tree / "Kconfig").write_text(KCONFIG.replace("\ttristate\n", '\ttristate "l"\n'))
+        more = self.get(a="CONFIG_LIBRARY=y\n")
+        self.assertFalse((more.build / kernel.SELECTS).exists())
+        self.assertIn("CONFIG_LIBRARY=y", self.setting(more))
 
     def test_kdir(self) -> None:
         """A kernel of the user's own is only looked at; one line says what it lacks."""

@@ -248,6 +248,8 @@ def check_options(request: Request) -> dict[str, Option]:
 def _configure(request: Request, tools: Toolchain, src: Source, build: Path, arch: Arch,
                variant: Variant, step: ui.Step, added: Added = ()) -> None:
     log = build / "kparity-config.log"
+    # Of a tree of the user's own it may be as that was before, or not be wanted any more.
+    (build / SELECTS).unlink(missing_ok=True)
     text = (_tiny(request, tools, src, arch, build, log, step) + fragments(arch, variant)
             + "".join(f"{options.line(one.name, one.value)}\n" for one in added))
     want = _asked(arch, variant, added)
