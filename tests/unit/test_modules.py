@@ -298,13 +298,24 @@ class TestTold(unittest.TestCase):
             "Kbuild": "obj-y += lib/ kernel/\n",
             "kernel/Makefile": "obj-y += plain.o\n",
             "kernel/plain.c": "EXPORT_SYMBOL_NS(plain, \"X\");\n// EXPORT_SYMBOL(bits)\n",
+            "lib/other/s390/far.c": "EXPORT_SYMBOL(far);\nEXPORT_SYMBOL(bits);\n",
+            "lib/other/s390/Makefile": "obj-$(CONFIG_FAR) += far.o\n",
+            "arch/s390/far.c": "EXPORT_SYMBOL(far);\n",
+            "arch/x86/near.c": "EXPORT_SYMBOL(near);\n", "arch/arm64/near.c":
+            "EXPORT_SYMBOL(near);\n", "arch/x86/Makefile": "obj-$(CONFIG_NEAR) += near.o\n",
+            "arch/arm64/Makefile": "obj-$(CONFIG_ARM_NEAR) += near.o\n",
+            "mm/one.c": "EXPORT_SYMBOL(twice);\n", "mm/two.c": "EXPORT_SYMBOL(twice);\n",
+            "mm/Makefile": "obj-$(CONFIG_ONE) += one.o\nobj-$(CONFIG_TWO) += two.o\n",
         }
         for name, text in files.items():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             (tree / name).write_text(text)
 
+        arch = "x86_64"
+
         def said(name: str, **config: str) -> str:
-            kernel = mock.Mock(tree=tree, config={f"CONFIG_{k}": v for k, v in config.items()})
+            kernel = mock.Mock(tree=tree, config={f"CONFIG_{k}": v for k, v in config.items()},
+                               **{"arch.kernel_arch": arch})
             line, = told.own_lines(self.folder, [self.pair], "ERROR: modpost: kparity_bits.ko: "
                                    f"symbol '{name}' undefined!\n", kernel)
             return line.replace(f"{self.folder}/bits/", "")
@@ -317,6 +328,13 @@ class TestTold(unittest.TestCase):
         for name in ("plain", "gone"):
             self.assertIn(f"export {name}; write it in bits.c, or have ", said(name))
         self.assertIn("write it in bits.c", said("bits", LIBRARY="y", HASHES="y"))
+        # Another arch's file is no help, and an option is none where a file lacks nothing.
+        self.assertIn("write it in bits.c", said("far"))
+        self.assertIn("write CONFIG_ONE=y in config", said("twice"))
+        for name in ("ONE", "TWO"):
+            self.assertIn("write it in bits.c", said("twice", **{name: "y"}))
+        for arch, name in (("x86", "NEAR"), ("x86_64", "NEAR"), ("arm64", "ARM_NEAR")):
+            self.assertIn(f"; write CONFIG_{name}=y in config", said("near"))
 
     def test_make(self) -> None:
         """make's own words are left out, where it is not the one that failed."""

@@ -15,9 +15,15 @@ FOLDERS = ("lib", "kernel", "mm", "crypto", "fs", "block", "net", "security", "a
 BOUND = 30.0
 
 
+def _foreign(tree: Path, arch: str) -> frozenset[str]:
+    """The folders for arches but one, which are called alike wherever they are."""
+    own = "x86" if arch == "x86_64" else arch
+    return frozenset(path.name for path in (tree / "arch").glob("*")) - {own}
+
+
 @functools.lru_cache
-def exporters(tree: Path, symbol: str) -> tuple[Path, ...]:
-    """The C files, by their path in the tree, that export a symbol."""
+def exporters(tree: Path, arch: str, symbol: str) -> tuple[Path, ...]:
+    """The C files, by their path in the tree, that export a symbol on an arch (ARCH=)."""
     if not re.fullmatch(r"\w+", symbol):
         return ()
     pattern = rf"^[[:space:]]*EXPORT_SYMBOL\w*\({symbol}[,)]"
@@ -29,8 +35,10 @@ def exporters(tree: Path, symbol: str) -> tuple[Path, ...]:
                 timeout=BOUND, check=False).stdout.decode(errors="replace").splitlines()
         except (OSError, subprocess.TimeoutExpired):
             return ()
-        if found:
-            return tuple(sorted(Path(path).relative_to(tree) for path in found))
+        sources = sorted(Path(path).relative_to(tree) for path in found)
+        if mine := [path for path in sources
+                    if not _foreign(tree, arch).intersection(path.parts)]:
+            return tuple(mine)
     return ()
 
 
@@ -67,12 +75,13 @@ def _needed(tree: Path, source: Path) -> set[str]:
         wanted, folder = f"{folder.name}/", folder.parent
 
 
-def lacking(tree: Path, config: dict[str, str], symbol: str) -> tuple[Path, tuple[str, ...]] | None:
+def lacking(tree: Path, arch: str, config: dict[str, str],
+            symbol: str) -> tuple[Path, tuple[str, ...]] | None:
     """The file that exports a symbol, and the options that it takes and this kernel lacks.
 
-    None if no file does, or for want of no option.
+    None if no file does; or if one lacks no option: what makefiles do not show keeps it out.
     """
-    for source in exporters(tree, symbol):
-        if missing := sorted(name for name in _needed(tree, source) if config.get(name) != "y"):
-            return source, tuple(missing)
-    return None
+    found = [(source, tuple(sorted(name for name in _needed(tree, source)
+                                   if config.get(name) != "y")))
+             for source in exporters(tree, arch, symbol)]
+    return found[0] if found and all(missing for _, missing in found) else None

@@ -137,7 +137,8 @@ def _of_modpost(pairs: list[Pair], log: str, kernel: Kernel | None) -> Iterator[
         for pair in pairs:
             if pair.name != module:
                 continue
-            lacks = exports.lacking(kernel.tree, kernel.config, name) if kernel else None
+            lacks = exports.lacking(kernel.tree, kernel.arch.kernel_arch, kernel.config,
+                                    name) if kernel else None
             if lacks:
                 yield (f"{_use(pair, name)}: error: this kernel does not export {name}: "
                        f"{lacks[0]}, which does, wants {', '.join(lacks[1])}; write "
