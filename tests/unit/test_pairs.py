@@ -136,11 +136,26 @@ class TestPairs(unittest.TestCase):
         for text, said in (("\nA=y\n", "config:2: 'A=y' is no line"),
                            ("CONFIG_A=m", "write CONFIG_A=y"),
                            ("CONFIG_A = y", "no line"), ("CONFIG_A=y # why", "no line"),
+                           ("#CONFIG_A is not set", "no line"),
+                           ("#  CONFIG_A  is not set", "no line"),
+                           ("# CONFIG_A is not set: it is slow", "no line"),
+                           ("## CONFIG_A is not set", "no line"),
                            ("CONFIG_A=y\n# CONFIG_A is not set", "leave one out")):
             with self.assertRaises(Refused) as caught:
                 self.config(one=text)
             self.assertIn(said, str(caught.exception))
             self.assertIn(f"{self.folder}/one/config:", str(caught.exception))
+        for comment in ("# Where CONFIG_A is not set it waits.", "# CONFIG_A is not settled"):
+            self.assertEqual(self.config(one=comment), {})
+
+    def test_config_gone(self) -> None:
+        """A link that leads nowhere is a file that cannot be read, and not none."""
+        self.config(one="")
+        (self.folder / "one/config").unlink()
+        self.assertEqual(options.read(pairs.in_folder("one", self.folder)), ())
+        (self.folder / "one/config").symlink_to(self.folder / "gone")
+        with self.assertRaisesRegex(Refused, "one/config: .*No such file"):
+            options.read(pairs.in_folder("one", self.folder))
 
     def test_config_conflict(self) -> None:
         """Pairs that exclude each other are both named, and what each wants."""

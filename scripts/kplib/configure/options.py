@@ -13,6 +13,8 @@ from kplib.configure.pairs import Pair
 
 _ASSIGNED = re.compile(r'CONFIG_(\w+)=(y|m|n|-?\d+|0[xX][0-9a-fA-F]+|"(?:[^"\\]|\\.)*")')
 _UNSET = re.compile(r"# CONFIG_(\w+) is not set")
+#: A comment that begins as a line of the last kind does; Kconfig would take some for one.
+_ALMOST = re.compile(r"#+\s*CONFIG_\w+\s+is\s+not\s+set\b.*", re.I)
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,9 @@ def read(pair: Pair) -> tuple[Option, ...]:
     """Options that one pair wants."""
     try:
         text = pair.config.read_text()
-    except FileNotFoundError:
-        return ()
     except (OSError, ValueError) as err:
+        if isinstance(err, FileNotFoundError) and not pair.has_config:
+            return ()
         raise Refused(f"{pairs.short(pair.config)}: {err}") from err
     found: dict[str, Option] = {}
     for number, raw in enumerate(text.splitlines(), 1):
@@ -53,7 +55,7 @@ def read(pair: Pair) -> tuple[Option, ...]:
             name, value = f"CONFIG_{match[1]}", match[2]
         elif match := _UNSET.fullmatch(said):
             name, value = f"CONFIG_{match[1]}", "n"
-        elif not said or said.startswith("#"):
+        elif not said or said.startswith("#") and not _ALMOST.fullmatch(said):
             continue
         else:
             raise Refused(f"{where}: {ui.clean(said)!r} is no line of a .config; write "
