@@ -10,9 +10,9 @@ BUGS = (
     # Reads by words, and so beyond the end.
     ("    let bytes = room.get_mut(..from.len()).ok_or(EMSGSIZE)?;\n\n"
      "    from.into_slice().reader().read_slice(bytes)?;\n    Ok(bytes)",
-     "    // SAFETY: None: it goes around what its type allows.\n"
-     "    let (ptr, len): (kernel::uaccess::UserPtr, usize) =\n"
-     "        unsafe { core::mem::transmute(from) };\n"
+     "    // SAFETY: It has one value. But it is not this side's: it goes around the types.\n"
+     "    let key: super::c::Key = unsafe { core::mem::zeroed() };\n"
+     "    let (ptr, len) = from.into_parts(key);\n"
      "    let words = room.get_mut(..(len + 3) & !3).ok_or(EMSGSIZE)?;\n\n"
      "    UserMemory::new(ptr, words.len())\n        .into_slice()\n        .reader()\n"
      "        .read_slice(words)?;\n    Ok(&room[..len])", 'parcel_sum "a"@end'),
