@@ -84,7 +84,7 @@ OPTIONS = {"KP_NUMBER": ("lo", "hi", "from", "to", "log2", "beyond", "wraps", "a
            "KP_CALLBACK": ("hi",), "KP_BORROWED": (), "KP_GIVEN": ()}
 #: Options that are true or false.
 SWITCHES = ("numeric", "log2", "beyond", "wraps", "any", "once")
-#: Those that are user memory.
+#: Kinds of parameters that are user memory.
 USER = ("KP_USER_BYTES", "KP_USER_BUFFER")
 RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_ERRNO", "KP_OFFSET",
            "KP_NEW")

@@ -100,7 +100,7 @@ def _failed(name: str, pair: PairResult) -> list[str]:
 
 
 def _failures(name: str, pair: PairResult, again: str) -> list[str]:
-    """What failed, and why."""
+    """Cases that failed, and why."""
     lines: list[str] = []
     for status in (ktap.FAIL, ktap.ERROR):
         for (_, _, log), found in _groups(pair, status).items():
