@@ -6,8 +6,35 @@
 #include <linux/seq_buf.h>
 #include "engine.h"
 
-/* The most operations of a program that are all printed. */
+/* The most lines of a program's operations; beyond them its last ones are printed. */
 #define PRINT_MAX	64
+#define PRINT_LAST	8
+
+static bool same_argument(const struct kp_program *prog, const struct kp_arg *arg, u64 a, u64 b)
+{
+	if (!kp_in_pool(arg) || a == b)
+		return a == b;
+	return a << 32 == b << 32 && !memcmp(prog->pool + kp_span_at(a),
+					     prog->pool + kp_span_at(b), kp_span_len(a));
+}
+
+/* Whether an operation is the one before it once more, with the same results. */
+static bool repeats(const struct kp_program *prog, u32 i, const struct kp_trace *ref)
+{
+	const struct kp_step *a = &prog->step[i - 1], *b = &prog->step[i];
+	const struct kp_step_trace *s = &ref->step[i - 1], *t = &ref->step[i];
+	const struct kp_operation *op = &ref->pair->operation[b->op];
+	u32 arg;
+
+	if (a->op != b->op || a->shift != b->shift || i >= ref->nr || s->ret != t->ret ||
+	    s->outs != t->outs || s->stored != t->stored || s->same != t->same ||
+	    s->skipped != t->skipped)
+		return false;
+	for (arg = 0; arg < op->nr_args; arg++)
+		if (!same_argument(prog, &op->arg[arg], a->arg[arg], b->arg[arg]))
+			return false;
+	return true;
+}
 
 static void print_step(struct seq_buf *s, const struct kp_program *prog, u32 i,
 		       const struct kp_trace *ref, const struct kp_trace *got,
@@ -38,25 +65,40 @@ static void print_step(struct seq_buf *s, const struct kp_program *prog, u32 i,
  * @got: its trace on the path
  * @diff: their first difference
  *
- * The path is not named: paths that differ in the same way print the same. Of a long
- * program, one that was not made small, the operation that differs is printed alone.
+ * The path is not named: paths that differ in the same way print the same. Operations
+ * that are the same are told once; of a long program the last ones up to the difference.
  */
 void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
 		      const struct kp_trace *ref, const struct kp_trace *got,
 		      const struct kp_diff *diff)
 {
-	u32 i;
+	u32 nr = min(prog->nr_steps, diff->at + 1), i, first = 0, lines = 0, times;
 
 	seq_buf_puts(s, "    ");
 	kp_print_create(s, got->pair, prog->param);
 	seq_buf_putc(s, '\n');
 	if (diff->what == KP_DIFFERS_CREATE)
-		seq_buf_printf(s, "          c->c: created with %d, state %08x\n"
-			       "          this path: created with %d, state %08x\n",
-			       ref->err, (u32)ref->start, got->err, (u32)got->start);
-	for (i = 0; i < prog->nr_steps; i++)
-		if (i == diff->at || prog->nr_steps <= PRINT_MAX)
-			print_step(s, prog, i, ref, got, i == diff->at);
+		seq_buf_printf(s, "          c->c: created with %pe, state %08x\n"
+			       "          this path: created with %pe, state %08x\n",
+			       ERR_PTR(ref->err), (u32)ref->start, ERR_PTR(got->err),
+			       (u32)got->start);
+	for (i = 1; i < nr; i++)
+		lines += i == diff->at || !repeats(prog, i, ref);
+	if (lines >= PRINT_MAX) {
+		first = nr - min(nr, PRINT_LAST);
+		seq_buf_printf(s, "    ... %u operations before these\n", first);
+	}
+	for (i = first; i < nr; i += times) {
+		print_step(s, prog, i, ref, got, i == diff->at);
+		for (times = 1; i + times < min(nr, diff->at) &&
+		     repeats(prog, i + times, ref); times++)
+			;
+		if (times > 1)
+			seq_buf_printf(s, "          and %u times more\n", times - 1);
+	}
+	if (nr < prog->nr_steps)
+		seq_buf_printf(s, "    ... %u operations behind these, of states that differ\n",
+			       prog->nr_steps - nr);
 	if (diff->broken)
 		seq_buf_printf(s, "    this path broke its contract: %s\n", diff->broken);
 	if (ref->broken)
@@ -205,6 +247,46 @@ static void judge_witness(struct kunit *test, const struct kp_path_param *p,
 	}
 }
 
+/**
+ * kp_report_given() - fail with what a program shows that is not to be made smaller
+ * @test: the case
+ * @p: the path
+ * @prog: the program; it ends at the first difference afterwards
+ * @name: how to call it
+ * @ref: its trace on C over C
+ * @got: its trace on the path
+ * @diff: their first difference; replaced
+ *
+ * States are printed as they are at the end of a program: it runs again up to the first
+ * difference, unless that is gone then.
+ *
+ * Context: may sleep.
+ */
+void kp_report_given(struct kunit *test, const struct kp_path_param *p,
+		     struct kp_program *prog, const char *name, struct kp_trace *ref,
+		     struct kp_trace *got, struct kp_diff *diff)
+{
+	u32 steps = prog->nr_steps;
+	struct kp_diff again;
+
+	if (!p->pair->stateless && diff->at + 1 < steps) {
+		prog->nr_steps = diff->at + 1;
+		kp_trace_run(ref, p->pair, KP_C_C, prog);
+		kp_trace_run(got, p->pair, p->id, prog);
+		if (kp_trace_diff(ref, got, 0, &again)) {
+			*diff = again;
+		} else {
+			prog->nr_steps = steps;
+			kp_trace_run(ref, p->pair, KP_C_C, prog);
+			kp_trace_run(got, p->pair, p->id, prog);
+			if (!kp_trace_diff(ref, got, 0, diff))
+				KUNIT_FAIL(test, "%s: it differed once, and not when it was run again",
+					   name);
+		}
+	}
+	report(test, prog, name, ref, got, diff);
+}
+
 /* Run one program that the host has handed over. */
 static void run_given(struct kunit *test, const struct kp_path_param *p,
 		      const char *name, struct kp_program *prog, u32 *seen)
@@ -218,7 +300,7 @@ static void run_given(struct kunit *test, const struct kp_path_param *p,
 		kp_trace_run(ref, p->pair, KP_C_C, prog);
 		kp_trace_run(got, p->pair, p->id, prog);
 		if (kp_trace_diff(ref, got, 0, &diff))
-			report(test, prog, name, ref, got, &diff);
+			kp_report_given(test, p, prog, name, ref, got, &diff);
 		if (p->id == KP_C_RUST || p->id == KP_RUST_RUST)
 			judge_witness(test, p, name, ref, got, seen);
 	} else {
@@ -322,6 +404,25 @@ static void judge_atomic(struct kunit *test, const struct kp_program *prog,
 	report(test, prog, name, ref, got, &diff);
 }
 
+/* Say which operations may sleep, and which others are not looked at because of them. */
+static void skip_atomic(struct kunit *test, const struct kp_pair *pair)
+{
+	char sleep[120], rest[160];
+	struct seq_buf s, r;
+	u32 i;
+
+	seq_buf_init(&s, sleep, sizeof(sleep));
+	seq_buf_init(&r, rest, sizeof(rest));
+	for (i = 1; i < pair->nr_ops; i++)
+		seq_buf_printf(pair->operation[i].context == KP_SLEEPS ? &s : &r, " %s",
+			       pair->operation[i].name);
+	if (!seq_buf_used(&r))
+		kunit_skip(test, "the contract lets operations of %s sleep", pair->name);
+	else
+		kunit_skip(test, "the contract lets%s sleep; none of%s, which must not, is tried in atomic context",
+			   seq_buf_str(&s), seq_buf_str(&r));
+}
+
 /**
  * kp_case_atomic() - operations that must not sleep do not
  * @test: its parameter is the path
@@ -340,8 +441,7 @@ void kp_case_atomic(struct kunit *test)
 	void *obj;
 
 	if (!kp_never_sleeps(p->pair)) {
-		kunit_skip(test, "the contract lets operations of %s sleep",
-			   p->pair->name);
+		skip_atomic(test, p->pair);
 		return;
 	}
 	prog = kp_program_alloc(kp_steps);

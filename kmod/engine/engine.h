@@ -395,6 +395,9 @@ void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
 		      const struct kp_trace *ref, const struct kp_trace *got,
 		      const struct kp_diff *diff);
 void kp_print_lines(struct kunit *test, char *text);
+void kp_report_given(struct kunit *test, const struct kp_path_param *p,
+		     struct kp_program *prog, const char *name, struct kp_trace *ref,
+		     struct kp_trace *got, struct kp_diff *diff);
 
 /* shrink.c */
 bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,

@@ -106,6 +106,26 @@ static int counted_run(const struct kp_path_param *p, struct kp_trace *got)
 	return 0;
 }
 
+/* Tell what the counted program shows; its states as well, if it does so when they are taken. */
+static void tell(struct kunit *test, const struct kp_path_param *p, struct kp_program *prog,
+		 struct kp_trace *ref, struct kp_trace *got, struct kp_diff *diff)
+{
+	char name[60];
+	u32 at = diff->at;
+
+	prog->observe = true;
+	kp_trace_run(ref, p->pair, KP_C_C, prog);
+	kp_trace_run(got, p->pair, p->id, prog);
+	if (!kp_trace_diff(ref, got, 0, diff)) {
+		KUNIT_FAIL(test, "seed %llu, program %u: differs from c->c at step %u, and not when its states are taken",
+			   prog->seed, prog->index, at + 1);
+		return;
+	}
+	scnprintf(name, sizeof(name), "program %u of seed %llu, in lane insn", prog->index,
+		  prog->seed);
+	kp_report_given(test, p, prog, name, ref, got, diff);
+}
+
 /*
  * The first run fills caches and grows storage; those that follow are counted.
  * All are the same program on a fresh object.
@@ -135,9 +155,10 @@ static void measure(struct kunit *test, const struct kp_path_param *p,
 			KUNIT_FAIL(test, "create: %pe", ERR_PTR(err));
 			break;
 		}
-		if (kp_trace_diff(ref, got, 0, &diff))
-			KUNIT_FAIL(test, "seed %llu, program %u: differs from c->c at step %u",
-				   prog->seed, prog->index, diff.at + 1);
+		if (kp_trace_diff(ref, got, 0, &diff)) {
+			tell(test, p, prog, ref, got, &diff);
+			goto out;
+		}
 		for (i = 0; i < got->nr; i++) {
 			if (run)
 				got->step[i].cost = min(got->step[i].cost, least[i]);
@@ -146,6 +167,7 @@ static void measure(struct kunit *test, const struct kp_path_param *p,
 	}
 	if (!err)
 		store_costs(test, got);
+out:
 	kvfree(least);
 }
 

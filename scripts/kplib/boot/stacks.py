@@ -148,10 +148,13 @@ def _shorten(line: str) -> str:
 def summary(lines: list[str], console: str) -> tuple[str, ...]:
     """Lines of a decoded report that a reader needs: its statements, and the frames.
 
+    The line behind the place of a Rust panic is its reason.
+
     `console` names the file with the rest.
     """
-    kept = [_shorten(line.rstrip()) for line in lines
-            if _TELLS.match(line.strip()) or (_FRAME.match(line) and not _FRAMEWORK.search(line))]
+    kept = [_shorten(line.rstrip()) for before, line in zip(["", *lines], lines)
+            if _TELLS.match(line.strip()) or (_FRAME.match(line) and not _FRAMEWORK.search(line))
+            or "rust_kernel: panicked at " in before]
     kept = kept or [line.rstrip() for line in lines]
     dropped = len(kept) - SUMMARY_LINES
     if dropped > 0:

@@ -9,6 +9,7 @@ from pathlib import Path
 from kplib.boot import stacks
 from kplib.boot.console import Report
 from kplib.boot.laneresult import CaseId, LaneResult, Loss
+from kplib.boot.reduce import GUESTS_MAX
 from kplib.build.kernel import Kernel
 from kplib.configure.lanes import PATHS, REFERENCE, user_suite
 from kplib.judge import ktap
@@ -65,6 +66,8 @@ def program(loss: Loss) -> list[str]:
     else:
         guests = f"{loss.reduced.guests} guest{'s' * (loss.reduced.guests != 1)}"
         head = f"the smallest program that does it, found with {guests}:"
+        if loss.reduced.guests >= GUESTS_MAX:
+            head = f"a smaller program that does it, as far as {guests} went:"
         lines = list(loss.reduced.program)
     return [head, *(f"    {line}" for line in lines)]
 
