@@ -124,7 +124,7 @@ class Run:
         self._process = subprocess.Popen(
             [*before, "env", "--default-signal=INT", str(top / "scripts/kparity"), verb, *usual,
              *words, f"OUT={out}"], env=environment(), stdin=subprocess.DEVNULL, stdout=self._said,
-            stderr=self._noted, preexec_fn=proc.die_with_parent)
+            stderr=self._noted, preexec_fn=proc.dying_with_parent())
 
     @staticmethod
     def _text(file: Any) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Cache entries are whole or absent."""
 
+import os
 import stat
 import tempfile
 import threading
@@ -10,6 +11,22 @@ from unittest import mock
 
 from kplib.common import cache
 from kplib.common.errors import EnvironmentFailed, Refused
+
+
+class TestInterrupt(unittest.TestCase):
+    """Ctrl-C while a file is written."""
+
+    def test_behind_the_rename(self) -> None:
+        """It is told as that, and not as a file that cannot be written."""
+        def replace(name: str, path: Path) -> None:
+            os.rename(name, path)
+            raise KeyboardInterrupt
+
+        with tempfile.TemporaryDirectory() as folder, \
+                mock.patch.object(cache.os, "replace", replace):
+            with self.assertRaises(KeyboardInterrupt):
+                cache.write(Path(folder) / "x", "text")
+            self.assertEqual([p.name for p in Path(folder).iterdir()], ["x"])
 
 
 class TestCache(unittest.TestCase):

@@ -220,6 +220,20 @@ class TestBuild(unittest.TestCase):
 class TestTold(unittest.TestCase):
     """kplib.build.told"""
 
+    def test_not_ours(self) -> None:
+        """A full disk, and a tool that was killed, are no fault of a source."""
+        wrong = "x.c:1:1: error: expected ';'\nmake[2]: *** [Makefile:1: x.o] Error 1\n"
+        self.assertEqual(told.not_ours(2, wrong), "")
+        self.assertEqual(told.not_ours(2, wrong.replace("';'", "'Killed'")), "")
+        for log, why in (
+                ("error: failed to write to `lib.rmeta`: No space left on device (os error 28)\n",
+                 "No space left on device"),
+                ("clang: error: unable to execute command: Killed\n", "a tool was killed"),
+                ("Killed\nmake[3]: *** [Kbuild:9: x.o] Error 137\n", "a tool was killed")):
+            self.assertEqual(told.not_ours(2, log), why)
+        self.assertEqual(told.not_ours(-9, ""), "make was ended by signal 9")
+        self.assertEqual(told.not_ours(137, ""), "make was ended by signal 9")
+
     ROOT = ("mod c {\n    pub(super) fn bits(value: u32) -> c_uint {\n"
             "        unsafe { bindings::bits(value) }\n    }\n}\nx(port::bits(value))\n")
 

@@ -2,6 +2,7 @@
 """Jobs as child processes: reports, deaths, what is left behind, Ctrl-C."""
 
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import unittest
 from pathlib import Path
 from typing import Callable
 
+from kplib.common import proc
 from kplib.common.errors import EnvironmentFailed, Failed
 from kplib.selftest.jobs import FAILED, PASSED, Ended, Job, Outcome, Report, one
 from kplib.selftest.schedule import Plan, carry_out
@@ -137,6 +139,17 @@ def killed() -> None:
     """Jobs that run when SIGKILL arrives."""
     print("ready", flush=True)
     ended_of(sleeps, sleeps)
+
+
+class TestParents(unittest.TestCase):
+    """proc.die_with()"""
+
+    def test_late(self) -> None:
+        """A child whose parent has ended before it was tied to it ends as well."""
+        for parent, status in ((os.getpid(), 0), (os.getppid(), 1)):
+            done = subprocess.run(["true"], check=False,
+                                  preexec_fn=functools.partial(proc.die_with, parent))
+            self.assertEqual(done.returncode, status)
 
 
 class TestSessions(unittest.TestCase):

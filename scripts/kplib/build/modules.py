@@ -11,7 +11,7 @@ from pathlib import Path
 from kplib.build import nolibc, objects, saved, told
 from kplib.build.setup import Setup
 from kplib.common import cache, proc, ui
-from kplib.common.errors import Failed
+from kplib.common.errors import EnvironmentFailed, Failed
 from kplib.configure import pairs
 from kplib.configure.request import TOP
 
@@ -263,6 +263,9 @@ def build(setup: Setup) -> Modules:
             ui.note(line)
         if status:
             log = (out / "build.log").read_text(errors="replace")
+            if why := told.not_ours(status, log):
+                raise EnvironmentFailed(f"the modules were not built for {kernel.name}: {why}; "
+                                        f"the tools' lines are above and in {out / 'build.log'}")
             for line in told.own_lines(out, list(work.files.values()), log, kernel):
                 ui.note(line)
             raise Failed(f"the modules do not build for {kernel.name}; the compiler's lines "

@@ -149,6 +149,25 @@ def _of_modpost(pairs: list[Pair], log: str, kernel: Kernel | None) -> Iterator[
                        f'KP_SOURCES("{model.SRCTREE}<its file>")')
 
 
+#: Words of tools, and of the shell and make, on what no source is to blame for.
+_NOT_OURS = re.compile(r"(No space left on device)|(?:^|: )(Killed)\b|Error (137)\b|"
+                       r"(Cannot allocate memory|out of memory|virtual memory exhausted)", re.M)
+
+
+def not_ours(status: int, log: str) -> str:
+    """Why a build failed that no source is to blame for; empty if one is.
+
+    `status` is that of make: negative, or more than 128, if a signal ended it.
+    """
+    if status < 0 or status > 128:
+        return f"make was ended by signal {abs(status) % 128}"
+    found = _NOT_OURS.search("\n".join(log.splitlines()[-60:]))
+    if not found:
+        return ""
+    word = next(text for text in found.groups() if text)
+    return "a tool was killed" if word in ("Killed", "137") else word
+
+
 def own_lines(build: Path, pairs: list[Pair], log: str,
               kernel: Kernel | None = None) -> list[str]:
     """Lines on errors, in a compiler's form; none for an error that points right by itself."""

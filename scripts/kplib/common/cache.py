@@ -43,7 +43,9 @@ def write(path: Path, data: str | bytes) -> None:
             os.chmod(name, 0o644)
             os.replace(name, path)
         except BaseException:
-            os.unlink(name)
+            # An interrupt can come right behind the rename.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
             raise
     except OSError as err:
         raise EnvironmentFailed(f"cannot write {path}: {err.strerror}") from err

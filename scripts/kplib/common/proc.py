@@ -6,11 +6,12 @@ from __future__ import annotations
 import collections
 import contextlib
 import ctypes
+import functools
 import os
 import signal
 import subprocess
 from pathlib import Path
-from typing import IO, Any, Iterator, Sequence
+from typing import IO, Any, Callable, Iterator, Sequence
 
 from kplib.common import ui
 from kplib.common.errors import EnvironmentFailed
@@ -19,17 +20,27 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def die_with_parent() -> None:
-    """For a child to call: the kernel kills it if the thread that made it ends."""
+def die_with(parent: int) -> None:
+    """For a child to call: the kernel kills it if the thread that made it ends.
+
+    A parent that ended before this call would never have it killed.
+    """
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
-def _new_session() -> None:
+def dying_with_parent() -> Callable[[], None]:
+    """The same, for a child that this process is going to make."""
+    return functools.partial(die_with, os.getpid())
+
+
+def _new_session(parent: int) -> None:
     """For the leader of a session: the whole of it is as nice as its parent is.
 
     Where the kernel groups tasks by session, nice values count within a session alone.
     """
-    die_with_parent()
+    die_with(parent)
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     if nice:
         with contextlib.suppress(OSError):
@@ -46,7 +57,8 @@ def child(argv: Sequence[str | Path], **kwargs: Any) -> Iterator[subprocess.Pope
     """
     try:
         process = subprocess.Popen([str(a) for a in argv], start_new_session=True,
-                                   preexec_fn=_new_session, **kwargs)
+                                   preexec_fn=functools.partial(_new_session, os.getpid()),
+                                   **kwargs)
     except OSError as err:
         raise EnvironmentFailed(f"cannot run {argv[0]}: {err.strerror}") from err
     try:

@@ -42,4 +42,4 @@ def run_in(copy: Path, req: Request, *words: str,
         env["ACCEL"] = req.accel
     return subprocess.run([str(copy / "scripts/kparity"), *words], env=env, check=False,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, preexec_fn=proc.die_with_parent)
+                          stderr=subprocess.STDOUT, preexec_fn=proc.dying_with_parent())

@@ -126,7 +126,7 @@ class Processes:
     def _in_child(job: Job, folder: Path, parent: int) -> NoReturn:
         status = 1
         try:
-            proc.die_with_parent()
+            proc.die_with(parent)
             if os.getppid() == parent:
                 os.setsid()
                 signal.signal(signal.SIGINT, _terminated)

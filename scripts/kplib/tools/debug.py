@@ -86,7 +86,7 @@ def _session(argv: list[str], vm: guest.Guest, follow: Callable[[], None]) -> in
     # Ctrl-C belongs to gdb. A handler, unlike SIG_IGN, is not inherited.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        with ui.terminal(), subprocess.Popen(argv, preexec_fn=proc.die_with_parent) as process:
+        with ui.terminal(), subprocess.Popen(argv, preexec_fn=proc.dying_with_parent()) as process:
             ended = os.pidfd_open(process.pid)
             vm.silence.lift()  # a guest that gdb has stopped is silent
             try:
@@ -154,7 +154,7 @@ def shell(req: Request, tools: Toolchain) -> int:
         # In the terminal's foreground: Ctrl-C belongs to the guest.
         with ui.terminal():
             done = subprocess.run(tools.argv(*words), check=False,
-                                  preexec_fn=proc.die_with_parent)
+                                  preexec_fn=proc.dying_with_parent())
     return OK if done.returncode == 0 else BROKEN
 
 
