@@ -280,7 +280,7 @@ void kp_report_given(struct kunit *test, const struct kp_path_param *p,
 			kp_trace_run(ref, p->pair, KP_C_C, prog);
 			kp_trace_run(got, p->pair, p->id, prog);
 			if (!kp_trace_diff(ref, got, 0, diff))
-				KUNIT_FAIL(test, "%s: it differed once, and not when it was run again",
+				KUNIT_FAIL(test, "%s: it differed once, not when run again",
 					   name);
 		}
 	}
@@ -419,8 +419,8 @@ static void skip_atomic(struct kunit *test, const struct kp_pair *pair)
 	if (!seq_buf_used(&r))
 		kunit_skip(test, "the contract lets operations of %s sleep", pair->name);
 	else
-		kunit_skip(test, "the contract lets%s sleep; none of%s, which must not, is tried in atomic context",
-			   seq_buf_str(&s), seq_buf_str(&r));
+		kunit_skip(test, "not tried in atomic context:%s; the contract lets%s sleep",
+			   seq_buf_str(&r), seq_buf_str(&s));
 }
 
 /**

@@ -117,7 +117,7 @@ static void tell(struct kunit *test, const struct kp_path_param *p, struct kp_pr
 	kp_trace_run(ref, p->pair, KP_C_C, prog);
 	kp_trace_run(got, p->pair, p->id, prog);
 	if (!kp_trace_diff(ref, got, 0, diff)) {
-		KUNIT_FAIL(test, "seed %llu, program %u: differs from c->c at step %u, and not when its states are taken",
+		KUNIT_FAIL(test, "seed %llu, program %u: step %u differs, not with states taken",
 			   prog->seed, prog->index, at + 1);
 		return;
 	}

@@ -23,7 +23,7 @@ class TestInterrupt(unittest.TestCase):
             raise KeyboardInterrupt
 
         with tempfile.TemporaryDirectory() as folder, \
-                mock.patch.object(cache.os, "replace", replace):
+                mock.patch("kplib.common.cache.os.replace", replace):
             with self.assertRaises(KeyboardInterrupt):
                 cache.write(Path(folder) / "x", "text")
             self.assertEqual([p.name for p in Path(folder).iterdir()], ["x"])

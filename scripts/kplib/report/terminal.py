@@ -305,7 +305,7 @@ def text(document: dict[str, Any], verbose: bool, tables: bool, where: str) -> s
         lines += ["", "  what failed:", *(f"  {line}" for line in failed[:LISTED])]
         if len(failed) > LISTED:
             lines.append(f"    ... {len(failed) - LISTED} rows more, each told above")
-        programs = f"; programs: {Path(where).parents[1] / files.PROGRAMS}" if any(
+        programs = f"; programs: {Path(where).parent.parent / files.PROGRAMS}" if any(
             failure["program_file"] for pair in document["pairs"].values()
             for case in pair["cases"] for failure in case.get("failures", ())) else ""
         lines.append(f"  logs and consoles: {where}{programs}")
