@@ -307,7 +307,7 @@ class TestFiles(unittest.TestCase):
         self.assertIn("EXPECTATION FAILED", (self.where / "logs/ring.ktap").read_text())
         self.assertIn('time="0.053106"', (self.where / "junit.xml").read_text())
         self.assertEqual(terminal.text(loaded, False, True, "x"),
-                         terminal.show(found, False, Path("x")))
+                         terminal.show(found, False, Path("x"), whole))
         self.assertEqual(loaded["verdict"], "fail")
         failure, = rows["lockstep", "c->rust"]["failures"]
         self.assertEqual(failure["program"], list(PROGRAM))
