@@ -92,6 +92,10 @@ class TestPairs(unittest.TestCase):
         self.assertIn("2 to 15 letters", self.refused(f"PAIRS_DIR={self.folder}/one"))
         self.put("two/ring/contract.h", CONTRACT)
         self.assertIn("so has this repository", self.refused(f"PAIRS_DIR={self.folder}/two"))
+        for name in ("main", "suite", "user"):
+            self.put(f"for-{name}/{name}/contract.h", CONTRACT)
+            self.assertIn(f"has a pair {name}: no pair can have that name",
+                          self.refused(f"PAIRS_DIR={self.folder}/for-{name}"))
 
     def test_pair(self) -> None:
         """A pair that lacks what nothing replaces, or is not there."""

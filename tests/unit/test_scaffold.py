@@ -159,7 +159,8 @@ class TestScaffold(unittest.TestCase):
         """Names that exist, cannot be identifiers, or would overwrite something."""
         pairs = known.shipped(self.top)
         for name in ("idalloc", "Lru", "a-b", "x", "", "../x", "if", "fn", "int", "core",
-                     "current", "linux", "kparity", "x\n"):
+                     "current", "linux", "kparity", "x\n", "user", "suite", "main", "max", "memcpy",
+                     "printk"):
             with self.assertRaises(Refused):
                 scaffold.create(self.top, name, pairs)
         (self.top / "kmod").mkdir()

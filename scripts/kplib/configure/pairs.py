@@ -17,6 +17,10 @@ TOP = Path(__file__).resolve().parents[3]
 #: A pair's name: underscores stand between it and the kind of a suite (ring_user).
 NAME = re.compile("[a-z][a-z0-9]{1,14}")
 
+#: Words that no pair is called by: user.c and suite.c are other files of a pair's folder, and
+#: to a C compiler main is where a program begins, with a type of its own.
+RESERVED = frozenset(("main", "suite", "user"))
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -89,6 +93,9 @@ def outside(folder: Path | None) -> tuple[str, ...]:
         if not NAME.fullmatch(name):
             raise Refused(f"PAIRS_DIR={folder} has a pair {ui.clean(name)}: give its folder a "
                           "name of one word of 2 to 15 letters and digits, in lower case")
+        if name in RESERVED:
+            raise Refused(f"PAIRS_DIR={folder} has a pair {name}: no pair can have that name; "
+                          "rename its folder")
         if name in shipped():
             raise Refused(f"PAIRS_DIR={folder} has a pair {name}, and so has this repository; "
                           "rename its folder")

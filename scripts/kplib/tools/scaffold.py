@@ -18,7 +18,8 @@ from kplib.configure import pairs
 FILES = ("kmod/contract/{}.h", "kmod/{}.c", "rust-stub/{}.rs", "tests/kunit/{}_kunit.c")
 
 #: Names that are taken in C, in Rust or in the kernel: a struct called if, a crate called
-#: core, or anything called as the macros current and linux does not build.
+#: core, or anything called as the macros current and linux does not build. Nor does a function
+#: that a header of the kernel, which the glue includes, has as a macro or with another type.
 TAKEN = frozenset("""
     asm auto break case char const continue default do double else enum extern float for goto
     if inline int long register restrict return short signed sizeof static struct switch
@@ -30,7 +31,10 @@ TAKEN = frozenset("""
     alloc bindings core ffi kernel macros std test uapi
 
     current linux unix i386 s8 s16 s32 s64 kparity engine noop amount err left stock
-""".split())
+
+    abs clamp max memchr memcmp memcpy memmove memset min panic printk strcmp strlen strncmp
+    swap
+""".split()) | pairs.RESERVED
 
 
 #: Marks lines that 'make new' wrote for its user to change.
