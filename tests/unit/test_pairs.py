@@ -85,7 +85,7 @@ class TestPairs(unittest.TestCase):
         """Folders that are not there, have no pair, or in which make cannot build."""
         self.assertIn("no such folder", self.refused("PAIRS_DIR=/nowhere"))
         self.assertIn("has no pair", self.refused(f"PAIRS_DIR={self.folder}"))
-        for odd in ("a b", "a:b", "a%b"):
+        for odd in ("a b", "a:b", "a%b", "a=b", "a{b", "a}b"):
             self.put(f"{odd}/bits/contract.h", CONTRACT)
             self.assertIn(f"{odd[1]!r} in its path", self.refused(f"PAIRS_DIR={self.folder}/{odd}"))
         self.put("one/Bits/contract.h", CONTRACT)

@@ -217,7 +217,7 @@ def check_paths(request: Request) -> None:
                        ("KPARITY_CACHE", request.cache), ("KDIR", request.kdir),
                        ("KERNEL_SRC", request.kernel_src), ("PAIRS_DIR", request.pairs_dir),
                        ("DIR", request.new_in)):
-        if path is not None and (bad := re.search(r"""[\s:#$%&*?'"`|;<>()\\[\]]""", str(path))):
+        if path is not None and (bad := re.search(r"""[\s:#$%&*?'"`|;<>()\\[\]{}=]""", str(path))):
             raise Refused(f"{name} {ui.clean(str(path))}: make cannot build in a folder with "
                           f"{bad.group()!r} in its path; choose another")
 
