@@ -17,7 +17,7 @@ from kplib.build import kernel, modules, toolchain
 from kplib.build.setup import Setup
 from kplib.common import cache, host, ui
 from kplib.common.errors import EnvironmentFailed, Failed, KparityError
-from kplib.configure import request
+from kplib.configure import pairs, request
 from kplib.configure.archs import Arch
 from kplib.configure.lanes import LANES
 from kplib.configure.request import Request
@@ -48,6 +48,7 @@ def choose_tools(req: Request) -> toolchain.Toolchain:
     tools = kernel.tools_for(req)
     if tools.root is not None:
         host.need_programs(*host.ENTER_ROOT)
+        pairs.check_links(req.pairs, req.pairs_dir, tools.folders)
     return tools
 
 

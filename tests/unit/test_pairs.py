@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """Pairs in folders of the user's own: where they are found, and what is refused."""
 
+import functools
 import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
 
+from kplib import matrix
 from kplib.build import kernel, toolchain
+from kplib.common import host
 from kplib.common.errors import Refused
 from kplib.configure import archs, options, pairs, request, variants
 
@@ -106,6 +109,33 @@ class TestPairs(unittest.TestCase):
         self.assertIn(f"{self.folder}/half has no contract.h", self.refused(where, "PAIR=half"))
         self.assertIn("no such pair; there are ring", self.refused(where, "PAIR=nope"))
         self.assertIn("give PAIRS_DIR", self.refused("PAIR=bits"))
+
+    def test_links(self) -> None:
+        """A link that leads to what a toolchain root does not show is named; others may be."""
+        self.put("mine/bits/contract.h", CONTRACT)
+        real = self.put("real/bits/bits.rs").parent
+        self.put("real/bits/contract.h", CONTRACT)
+        mine = self.folder / "mine"
+        check = functools.partial(pairs.check_links, shown=(pairs.TOP, mine))
+        (mine / "bits/notes").symlink_to(real / "bits.rs")
+        (mine / "bits/bits.rs").symlink_to(pairs.TOP / "rust-stub/glob.rs")
+        (mine / "bits/bits.c").symlink_to(mine / "common.c")
+        check(("ring", "bits"), mine)
+        (mine / "linked").symlink_to(real)
+        for name, link in (("bits", "bits/contract.h"), ("bits", "bits/help.h"),
+                           ("linked", "linked")):
+            (mine / link).unlink(missing_ok=True)
+            (mine / link).symlink_to(real if name == link else real / "contract.h")
+            with self.subTest(link), self.assertRaises(Refused) as caught:
+                check((name,), mine)
+            self.assertIn(f"{mine / link} is a link to {real}", str(caught.exception))
+            if name != link:
+                (mine / link).unlink()
+                self.put(f"mine/{link}", CONTRACT)
+        with mock.patch.object(kernel, "tools_for") as tools, \
+                mock.patch.object(host, "need_programs"), self.assertRaises(Refused):
+            tools.return_value.folders = (pairs.TOP, mine)
+            matrix.choose_tools(request.parse([f"PAIRS_DIR={mine}", "PAIR=linked"], {}))
 
     def test_of_new(self) -> None:
         """Words of make new are refused with other verbs, not ignored."""

@@ -21,6 +21,9 @@ NAME = re.compile("[a-z][a-z0-9]{1,14}")
 #: to a C compiler main is where a program begins, with a type of its own.
 RESERVED = frozenset(("main", "suite", "user"))
 
+#: Ends of the names of files that kbuild reads; others are read on the host.
+BUILT_FROM = (".c", ".h", ".rs")
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -132,6 +135,18 @@ def folders(names: tuple[str, ...], folder: Path | None) -> tuple[Path, ...]:
                   if path.is_absolute() and not path.is_relative_to(TOP)
                   and not (folder and path.is_relative_to(folder))}
     return tuple(sorted(path for path in found if path.is_dir()))
+
+
+def check_links(names: tuple[str, ...], folder: Path | None, shown: tuple[Path, ...]) -> None:
+    """Refuse links of pairs in PAIRS_DIR that lead out of the folders which a root shows."""
+    for own in (files(name, folder).own for name in names):
+        for path in () if own is None else (own, *sorted(own.iterdir())):
+            target = path.resolve()
+            if (path.is_symlink() and (path == own or path.suffix in BUILT_FROM)
+                    and not any(target.is_relative_to(one) for one in shown)):
+                raise Refused(f"{ui.clean(str(path))} is a link to {ui.clean(str(target))}, which "
+                              "is not there in the toolchain root; put what it leads to in its "
+                              "place")
 
 
 def short(path: Path) -> str:
