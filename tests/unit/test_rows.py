@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Rows of a contract: how they are parsed, and which are refused in which line."""
 
+import subprocess
+import tempfile
 import unittest
+from pathlib import Path
 
 from kplib.configure.request import TOP
 from kplib.contract import emit_c, emit_rust, model, rows
@@ -459,6 +462,25 @@ KP_FUNCTION(g, ANY, KP_VOID, KP_BUFFER(u8, room, size_t, .min = 4, .max = 9),
         text = emit_c.glue(rows.read(made.replace(".lo = 1, ", ""), "pot"), "c.h", "pot_glue.c")
         self.assertIn("_Static_assert((type_min(u32)) <= (type_min(u32)) && "
                       "(type_min(u32)) <= (9) && (9) <= (64), ", text)
+
+
+class TestGlue(unittest.TestCase):
+    """scripts/contract-glue, as kbuild runs it"""
+
+    def test_unreadable(self) -> None:
+        """What is no text is told of as a compiler does, for each file that is made of it."""
+        with tempfile.TemporaryDirectory() as folder:
+            latin, nested = Path(folder, "latin.h"), Path(folder, "nested.h")
+            latin.write_bytes(b"/* one */\n/* caf\xe9 */\n")
+            nested.mkdir()
+            for what in ("x_glue.h", "x_glue.c", "x_root.rs", "functions"):
+                for path, said in ((latin, f"{latin}:2: error: this line is no UTF-8\n"),
+                                   (nested, f"{nested}: error: Is a directory\n")):
+                    done = subprocess.run(
+                        [TOP / "scripts/contract-glue", what, "x", path, "x.rs", "-", "-"],
+                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False,
+                        stderr=subprocess.PIPE, encoding="utf-8", timeout=60)
+                    self.assertEqual((done.returncode, done.stdout, done.stderr), (1, "", said))
 
 
 if __name__ == "__main__":
