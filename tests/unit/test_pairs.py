@@ -191,6 +191,21 @@ class TestPairs(unittest.TestCase):
         with self.assertRaisesRegex(Refused, "one/config: .*No such file"):
             options.read(pairs.in_folder("one", self.folder))
 
+    def test_config_no_text(self) -> None:
+        """What is no file with text is told of in plain words."""
+        self.config(one="")
+        config = self.folder / "one/config"
+        config.write_bytes(b"# one\n# caf\xe9\n")
+        with self.assertRaises(Refused) as caught:
+            options.read(pairs.in_folder("one", self.folder))
+        self.assertEqual(str(caught.exception),
+                         f"{config}:2: this line is no UTF-8; write it as such")
+        config.unlink()
+        config.mkdir()
+        with self.assertRaises(Refused) as caught:
+            options.read(pairs.in_folder("one", self.folder))
+        self.assertEqual(str(caught.exception), f"{config}: Is a directory")
+
     def test_config_conflict(self) -> None:
         """Pairs that exclude each other are both named, and what each wants."""
         with self.assertRaises(Refused) as caught:

@@ -43,11 +43,17 @@ def line(name: str, value: str) -> str:
 def read(pair: Pair) -> tuple[Option, ...]:
     """Options that one pair wants."""
     try:
-        text = pair.config.read_text()
-    except (OSError, ValueError) as err:
-        if isinstance(err, FileNotFoundError) and not pair.has_config:
+        text = pair.config.read_text(encoding="utf-8")
+    except FileNotFoundError as err:
+        if not pair.has_config:
             return ()
-        raise Refused(f"{pairs.short(pair.config)}: {err}") from err
+        raise Refused(f"{pairs.short(pair.config)}: {err.strerror}") from err
+    except OSError as err:
+        raise Refused(f"{pairs.short(pair.config)}: {err.strerror}") from err
+    except UnicodeDecodeError as err:
+        at = err.object.count(b"\n", 0, err.start) + 1
+        raise Refused(f"{pairs.short(pair.config)}:{at}: this line is no UTF-8; write it as "
+                      "such") from err
     found: dict[str, Option] = {}
     for number, raw in enumerate(text.splitlines(), 1):
         where, said = f"{pairs.short(pair.config)}:{number}", raw.strip()
