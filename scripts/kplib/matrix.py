@@ -255,7 +255,7 @@ def run_all(req: Request, tools: toolchain.Toolchain,
         for arch, variant in cells:
             try:
                 waiting.append(Cell(req, tools, arch, variant, keeper))
-            except (Failed, EnvironmentFailed) as err:
+            except (Failed, EnvironmentFailed, kernel.CannotHave) as err:
                 if len(cells) == 1:
                     raise
                 broken(arch.name, variant.name, err)

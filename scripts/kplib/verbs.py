@@ -15,8 +15,8 @@ from kplib.boot import accel
 from kplib.build import apt, kernel, modules, toolchain
 from kplib.build.setup import Setup
 from kplib.common import cache, proc, ui
-from kplib.common.errors import (BROKEN, FAILED, OK, EnvironmentFailed, Failed, GuestLost,
-                                 KparityError, Refused)
+from kplib.common.errors import (BROKEN, FAILED, OK, REFUSED, EnvironmentFailed, Failed,
+                                 GuestLost, KparityError, Refused)
 from kplib.configure import archs, pairs, request, variants
 from kplib.configure.request import TOP, Request
 from kplib.judge import compile_fail, ktap, ledger, unsafety
@@ -58,7 +58,8 @@ def run(req: Request) -> int:
     if "fail" in verdicts:
         return FAILED
     if "error" in verdicts:
-        return BROKEN
+        wrong = [row.result for row in rows if row.verdict == "error"]
+        return REFUSED if all(isinstance(one, Refused) for one in wrong) else BROKEN
     return OK
 
 

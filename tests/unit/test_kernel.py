@@ -240,16 +240,24 @@ class TestPairsOptions(unittest.TestCase):
 
     def test_dropped(self) -> None:
         """An option that cannot be is named at its own line, and leaves no kernel."""
-        with self.assertRaises(EnvironmentFailed) as caught:
+        with self.assertRaises(Refused) as caught:
             self.get(a="CONFIG_MORE=y\nCONFIG_NEVER=y\nCONFIG_NONE=y\n")
-        self.assertIn("CONFIG_NEVER, CONFIG_NONE", str(caught.exception))
+        self.assertIn("cannot have CONFIG_NEVER, CONFIG_NONE", str(caught.exception))
         where = f"{self.folder}/pairs/a/config"
         self.assertIn(f"  {where}:2: CONFIG_NEVER=y became n: Kconfig:12 depends on GONE",
                       self.said)
         self.assertIn(f"  {where}:3: CONFIG_NONE=y became n: this kernel has no such option",
                       self.said)
+        self.assertEqual(len(self.said), 2)  # no word of a build
         self.assertEqual([path for path in self.request.cache.glob("kernel/*.pairs-*")
                           if path.is_dir()], [])
+
+    def test_dropped_of_ours(self) -> None:
+        """An option of kparity's own that a kernel drops is not the request's fault."""
+        self.variant.kconfig += "CONFIG_NEVER=y\n"
+        with self.assertRaises(EnvironmentFailed) as caught:
+            self.get(a="CONFIG_MORE=y\n")
+        self.assertIn("dropped 1 of the options", str(caught.exception))
 
     def test_taken_away(self) -> None:
         """A pair cannot change a variant's option; it is refused before anything is done."""

@@ -258,6 +258,21 @@ class TestMatrix(unittest.TestCase):
             self.assertEqual(list(schema.unlike(cell)), [])
         return ended, found, noted.getvalue()
 
+    def test_cannot_have(self) -> None:
+        """A kernel without what pairs want costs the others nothing; the request was wrong."""
+        self.contract = CONTRACT.replace("ful\x1f", "full\x1f")
+
+        def get(req: Any, tools: Any, arch: Any, variant: Any) -> mock.Mock:
+            if arch.name == "arm64":
+                raise kernel.CannotHave("no CONFIG_X")
+            return TestMatrix._kernel(self, req, tools, arch, variant)
+        with mock.patch.object(self, "_kernel", get):
+            ended, found, _ = self.run_json("ARCH=all")
+            self.assertEqual((ended, found["x86_64-base"]["verdict"]), (2, "pass"))
+            self.assertEqual(found["arm64-base"]["why"], "no CONFIG_X")
+            ended, _, _ = self.run_json("ARCH=arm64")
+            self.assertIsInstance(ended, kernel.CannotHave)
+
     def test_json(self) -> None:
         """One object with all cells is alone on standard output; the status is as ever."""
         self.contract = CONTRACT.replace("ful\x1f", "full\x1f")

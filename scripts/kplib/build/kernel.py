@@ -49,6 +49,10 @@ file /init {init} 0755 0 0
 """
 
 
+class CannotHave(Refused):
+    """A kernel has not, or cannot have, options that pairs want; another kernel may."""
+
+
 @dataclass(frozen=True)
 class Source:
     """A kernel tree. `ident` changes with its content, where that is known."""
@@ -282,6 +286,10 @@ def _configure(request: Request, tools: Toolchain, src: Source, build: Path, arc
         for name in kconfig.unmet_selected(log.read_text(errors="replace")):
             ui.note(f"  {where.get(name, '')}{name} lacks what it depends on (log: {log})")
             lost.append(name)
+    if lost and added:
+        # Without what pairs want nothing is lost: _lacking() has seen to that.
+        raise CannotHave(f"the {arch.name} {variant.name} kernel cannot have {', '.join(lost)} "
+                         "with what pairs want of it; see the lines above")
     if lost:
         raise EnvironmentFailed(f"this kernel dropped {len(lost)} of the options that were asked "
                                 f"for: {', '.join(lost)}; see the lines above")
@@ -414,18 +422,18 @@ def build(request: Request, tools: Toolchain, src: Source, arch: Arch,
         with cache.locked(entry):
             if own or cache.marker(entry) is None:
                 cache.need_space(request.cache, 1500, what)
-                if added and cache.marker(entry) is None:
-                    ui.note(f"{what} lacks {_needing(added)}: one with that is built now, once, "
-                            f"and kept ({how_long}, 0.7 to 1.2 GB)")
                 try:
                     with ui.step(f"configuring {what}") as step:
                         if added:
                             _begin(plain, tree)
                         tree.mkdir(parents=True, exist_ok=True)
                         _configure(request, tools, src, tree, arch, variant, step, added)
-                except EnvironmentFailed:
+                except (EnvironmentFailed, CannotHave):
                     shutil.rmtree(entry)  # nothing in it is worth going on from
                     raise
+                if added and cache.marker(entry) is None:
+                    ui.note(f"{what} lacks {_needing(added)}: one with that is built now, once, "
+                            f"and kept ({how_long}, 0.7 to 1.2 GB)")
                 _compile(request, tools, src, tree, what, arch, how_long)
                 cache.complete(entry, {"source": src.ident, "tools": tools.versions})
     return _finish(tools, src.tree, tree, tree, arch, variant, entry,
