@@ -136,6 +136,19 @@ class TestRequest(unittest.TestCase):
             self.assertEqual(request.parse([*words, "PAIR=ring errand"], {}).pairs,
                              ("ring", "errand"))
 
+    def test_no_program(self) -> None:
+        """A fifo that nobody writes, devices, and a file that is too large: none is read."""
+        with tempfile.TemporaryDirectory() as folder:
+            fifo, large = Path(folder, "fifo"), Path(folder, "large")
+            os.mkfifo(fifo)
+            for path in (fifo, "/dev/zero", os.devnull, folder):
+                self.assertIn(f"PROGRAM={path}: no file with a program",
+                              self.refused("PAIR=ring", f"PROGRAM={path}"))
+            with open(large, "wb") as file:
+                file.truncate(1 << 40)
+            self.assertIn("at most 512 KiB", self.refused("PAIR=ring", f"PROGRAM={large}"))
+            self.assertIn("No such file", self.refused("PAIR=ring", f"PROGRAM={folder}/none"))
+
     def test_parts(self) -> None:
         """Words for make test, which knows its parts itself."""
         self.assertEqual(request.parse(["PART=static,unit mutants"], {}).parts,

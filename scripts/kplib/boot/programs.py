@@ -12,7 +12,7 @@ from pathlib import Path
 from kplib.common import ui
 from kplib.common.errors import Refused
 from kplib.configure import pairs
-from kplib.configure.request import PROGRAM_MAX, Request, check_program
+from kplib.configure.request import PROGRAM_MAX, Request, read_program
 
 
 def files(req: Request, pair: str) -> list[Path]:
@@ -30,12 +30,7 @@ def _read(path: Path) -> bytes:
         raise Refused(f"{name}: give the program a name of letters, digits and . , + = - _")
     if not path.is_file():
         raise Refused(f"{name}: no file with a program; move it out of the folder")
-    try:
-        text = path.read_bytes()
-    except OSError as err:
-        raise Refused(f"{name}: {err.strerror}") from err
-    check_program(name, text)
-    return text
+    return read_program(name, path)
 
 
 def text(req: Request, pair: str) -> bytes:

@@ -8,6 +8,7 @@ import platform
 import re
 import secrets
 import shlex
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Mapping
@@ -102,11 +103,22 @@ def _path(value: str | None) -> Path | None:
     return Path(value).expanduser().resolve() if value else None
 
 
-def check_program(name: str, text: bytes) -> None:
-    """Refuse a file that the engine cannot be given as a program."""
+def read_program(name: str, path: Path) -> bytes:
+    """A program's text; refuses a file that the engine cannot be given as one.
+
+    A fifo would have one wait, and a device has no end: neither is opened.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise Refused(f"{name}: no file with a program; give a regular file")
+        with open(path, "rb") as file:
+            text = file.read(PROGRAM_MAX + 1)
+    except OSError as err:
+        raise Refused(f"{name}: {err.strerror}") from err
     if len(text) > PROGRAM_MAX or b"\0" in text or re.search(rb"^@", text, re.M):
         raise Refused(f"{name}: no program; it is text of at most {PROGRAM_MAX >> 10} KiB, none "
                       "of whose lines begins with @")
+    return text
 
 
 def _program(value: str | None, chosen: tuple[str, ...], lane: str,
@@ -118,15 +130,12 @@ def _program(value: str | None, chosen: tuple[str, ...], lane: str,
     if not value:
         return None
     path = Path(value).expanduser().resolve()
-    try:
-        text = path.read_bytes()
-    except OSError as err:
-        raise Refused(f"PROGRAM={value}: {err.strerror}") from err
+    name = f"PROGRAM={value}"
+    read_program(name, path)
     if not all(pairs.files(pair, folder).has_config for pair in chosen[1:]):
-        raise Refused(f"PROGRAM={value}: a program is of one pair; give PAIR=x")
+        raise Refused(f"{name}: a program is of one pair; give PAIR=x")
     if lane == "insn":
-        raise Refused(f"PROGRAM={value}: a program runs in lane check; leave LANE=insn out")
-    check_program(f"PROGRAM={value}", text)
+        raise Refused(f"{name}: a program runs in lane check; leave LANE=insn out")
     return path
 
 
