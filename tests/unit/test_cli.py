@@ -149,12 +149,25 @@ class TestCommandLine(unittest.TestCase):
                 ('"$0" help <&-', 0, "make run"),
                 ('"$0" nope 2>&-', 2, ""),
                 ('"$0" nope >&- 2>&-', 3, ""),
-                ('"$0" help 2>&1 >/dev/full', 3, "No space left")):
+                ('"$0" nope 2>/dev/full', 2, ""),
+                ('"$0" help 2>/dev/full', 0, "make run"),
+                ('"$0" nope >/dev/full 2>/dev/full', 2, ""),
+                ('"$0" help >/dev/full 2>/dev/full', 3, "")):
             with self.subTest(line):
                 got, text = self.run_shell(line)
                 self.assertEqual(got, status, text)
                 self.assertIn(said, text)
                 self.assertNotIn("Traceback", text)
+
+    def test_full_output(self) -> None:
+        """One line names standard output, whether it is flushed at once or at the end."""
+        new = f'"$0" new PAIR=bits DIR={self.folder}/pairs'
+        for line in ('"$0" help', new, f'"$0" report FORMAT=json ARCH=arm64 OUT={self.folder}'):
+            with self.subTest(line):
+                got, text = self.run_shell(f"{line} 2>&1 >/dev/full")
+                self.assertEqual(text, "kparity: cannot write to standard output: "
+                                       "No space left on device\n")
+                self.assertEqual(got, 3)
 
     def test_own_error(self) -> None:
         """An exception that nobody foresaw: status 3, one line, its traceback in a file."""
