@@ -16,7 +16,7 @@ from kplib.boot.laneresult import LaneResult
 from kplib.build import kernel, modules, toolchain
 from kplib.build.setup import Setup
 from kplib.common import cache, host, ui
-from kplib.common.errors import EnvironmentFailed, Failed, KparityError
+from kplib.common.errors import EnvironmentFailed, Failed, KparityError, Refused
 from kplib.configure import pairs, request
 from kplib.configure.archs import Arch
 from kplib.configure.lanes import LANES
@@ -65,6 +65,21 @@ class CellRun:
     book: ledger.Ledger
     found: dict[str, Any] | None
     unsaved: str = ""
+
+
+def _check_parsed(req: Request, result: results.ArchResult) -> None:
+    """Refuse a program that the engine could not read: no path has run anything then.
+
+    It says so of each path: "FILE: line 3: ...", under the place in its own source.
+    """
+    if req.program is None:
+        return
+    found = [verdict for pair in result.pairs.values() for verdict in pair.verdicts
+             if verdict.case == "regress"]
+    begin = f"{pairs.short(req.program)}: line "
+    if found and all(verdict.status == ktap.FAIL and len(verdict.log) == 2
+                     and verdict.log[1].startswith(begin) for verdict in found):
+        raise Refused(f"PROGRAM={found[0].log[1]}")
 
 
 def _ledger(built: modules.Modules, found: dict[str, results.PairResult],
@@ -183,6 +198,7 @@ class Cell:
         with self._stopping(), ui.step(self._doing()) as self._step:
             done = [future.result() for future in self._running]
         result = results.gather(self._setup, req.pairs, done)
+        _check_parsed(req, result)
         result.replay = request.replay(req, self.kernel.arch, self.kernel.variant)
         # Not a closure: the suite hands results from process to process.
         result.of_program = functools.partial(_replay_of, req, self.kernel.arch,

@@ -39,6 +39,7 @@ class TestMatrix(unittest.TestCase):
         self.contract = ""
         self.built: dict[str, Exception] = {}
         self.misuse: dict[str, Exception] = {}
+        self.passed = (ktap.Verdict("ring", "lockstep", "c->c", ktap.PASS, ()),)
 
     def _kernel(self, _req: Any, _tools: Any, arch: Any, variant: Any) -> mock.Mock:
         found = mock.Mock(arch=arch, variant=variant, release="7.3.4", config={}, added=(),
@@ -71,13 +72,12 @@ class TestMatrix(unittest.TestCase):
             future.set_result(work())
             return future
 
-        passed = (ktap.Verdict("ring", "lockstep", "c->c", ktap.PASS, ()),)
         with contextlib.ExitStack() as stack:
             for where, name, value in (
                     (kernel, "get", self._kernel), (modules, "build", self._build),
                     (lanes, "run", self._lane), (lanes, "start", start),
                     (accel, "choose", lambda setup, lane: CHECK.on("tcg", "a test")),
-                    (ktap, "verdicts", lambda tree, suites, text: passed),
+                    (ktap, "verdicts", lambda tree, suites, text: self.passed),
                     (ktap, "junit", lambda *_: ""), (ktap, "load", lambda tree: None),
                     (compile_fail, "find", self._find),
                     (records, "read", lambda path: records.parse(self.contract.encode()))):
@@ -129,6 +129,27 @@ class TestMatrix(unittest.TestCase):
                                           f"PROGRAM={self.out}/program")
         self.assertEqual((verdicts, asked), (["pass"], [("ring", "more")]))
         self.assertIn("  running ring on ", said)
+
+    def test_no_program(self) -> None:
+        """One that the engine cannot read is a wrong request; one that fails is a failure."""
+        self.contract = CONTRACT.replace("ful\x1f", "full\x1f")
+        program = self.out / "program"
+        program.write_text("ring capacity=1\npsh 1\n")
+        wrong = ("EXPECTATION FAILED at cases.c:3", f"{program}: line 2: ring has no 'psh'")
+        for logs, refused in (((wrong, wrong), True),
+                              ((wrong, ("EXPECTATION FAILED at cases.c:3", "differs")), False),
+                              ((wrong, None), False), ((("the guest was lost",),) * 2, False)):
+            found = tuple(ktap.Verdict("ring", "regress", path, ktap.FAIL if log else ktap.PASS,
+                                       log or ()) for path, log in zip(("c->c", "c->rust"), logs))
+            words = ["PAIR=ring", "ARCH=x86_64", f"PROGRAM={program}"]
+            with self.subTest(logs), mock.patch.object(self, "passed", found):
+                if refused:
+                    with self.assertRaises(Refused) as caught:
+                        self.run_all(*words)
+                    self.assertEqual(str(caught.exception),
+                                     f"PROGRAM={program}: line 2: ring has no 'psh'")
+                else:
+                    self.assertEqual(self.run_all(*words)[0], ["fail"])
 
     def test_no_ledger(self) -> None:
         """A test that cannot be read is an error of its pair; what the guests gave is told."""
