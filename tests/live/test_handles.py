@@ -59,8 +59,8 @@ class TestHandles(PairsTest):
             program = self.folder / "program"
             program.write_text(f"intern\n{line}\n")
             ended = self.kparity("intern", "ACCEL=tcg", f"PROGRAM={program}")
-            self.assertEqual(ended.status, 1, ended.show())
-            self.assertIn(f"line 2: {told}", ended.said)
+            self.assertEqual(ended.status, 2, ended.show())
+            self.assertIn(f"line 2: {told}", ended.noted)
 
 
 if __name__ == "__main__":

@@ -77,8 +77,8 @@ class TestUserMemory(PairsTest):
                             "buf: '41' is no number of bytes between 0 and 40")):
             program.write_text(f"parcel\n{line}\n")
             ended = self.kparity("parcel", "ACCEL=tcg", f"PROGRAM={program}")
-            self.assertEqual(ended.status, 1, ended.show())
-            self.assertIn(f"line 2: {what}", ended.said)
+            self.assertEqual(ended.status, 2, ended.show())
+            self.assertIn(f"line 2: {what}", ended.noted)
 
 
 if __name__ == "__main__":
