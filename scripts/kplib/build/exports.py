@@ -26,6 +26,7 @@ def exporters(tree: Path, arch: str, symbol: str) -> tuple[Path, ...]:
     """The C files, by their path in the tree, that export a symbol on an arch (ARCH=)."""
     if not re.fullmatch(r"\w+", symbol):
         return ()
+    foreign = _foreign(tree, arch)
     pattern = rf"^[[:space:]]*EXPORT_SYMBOL\w*\({symbol}[,)]"
     for folder in FOLDERS:
         try:
@@ -36,8 +37,7 @@ def exporters(tree: Path, arch: str, symbol: str) -> tuple[Path, ...]:
         except (OSError, subprocess.TimeoutExpired):
             return ()
         sources = sorted(Path(path).relative_to(tree) for path in found)
-        if mine := [path for path in sources
-                    if not _foreign(tree, arch).intersection(path.parts)]:
+        if mine := [path for path in sources if not foreign.intersection(path.parts)]:
             return tuple(mine)
     return ()
 

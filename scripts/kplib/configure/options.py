@@ -42,12 +42,10 @@ def line(name: str, value: str) -> str:
 
 def read(pair: Pair) -> tuple[Option, ...]:
     """Options that one pair wants."""
+    if not pair.has_config:
+        return ()
     try:
         text = pair.config.read_text(encoding="utf-8")
-    except FileNotFoundError as err:
-        if not pair.has_config:
-            return ()
-        raise Refused(f"{pairs.short(pair.config)}: {err.strerror}") from err
     except OSError as err:
         raise Refused(f"{pairs.short(pair.config)}: {err.strerror}") from err
     except UnicodeDecodeError as err:

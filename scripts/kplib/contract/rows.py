@@ -182,7 +182,7 @@ def _words(text: str, start: int, line: int) -> tuple[list[tuple[str, int]], int
         if char in "\"'":
             end = re.compile(rf"(?:\\.|[^\\{char}\n])*{char}").match(text, at + 1)
             if end is None:
-                raise BadRow(text.count("\n", 0, at) + 1, f"a {char} is not closed")
+                raise BadRow(_line(text, at), f"a {char} is not closed")
             at = end.end()
             continue
         if char in "([{":
@@ -192,8 +192,7 @@ def _words(text: str, start: int, line: int) -> tuple[list[tuple[str, int]], int
         elif char in ",)" and not depth:
             word = text[begin:at]
             skipped = len(word) - len(word.lstrip())
-            words.append((_squeezed(word),
-                          text.count("\n", 0, begin + skipped) + 1))
+            words.append((_squeezed(word), _line(text, begin + skipped)))
             begin = at + 1
             if char == ")":
                 return words, at
@@ -412,7 +411,7 @@ def _function(row: str, words: list[tuple[str, int]], line: int) -> Function:
 def _known(plain: str) -> None:
     """Refuse rows that there are not, and a contract that has none of a function."""
     for row in re.finditer(r"^[ \t]*(KP_\w*)[ \t]*\(", plain, re.M):
-        line = plain.count("\n", 0, row.start()) + 1
+        line = _line(plain, row.start())
         if not row.group().startswith("KP_"):
             if row.group(1) in ROWS:
                 raise BadRow(line, f"{row.group(1)} stands at the beginning of its line")
@@ -434,7 +433,7 @@ def sources(text: str) -> tuple[Source, ...]:
     plain = _plain(text)
     found: list[Source] = []
     for row in re.finditer(r"^KP_SOURCES\(", plain, re.M):
-        line = plain.count("\n", 0, row.start()) + 1
+        line = _line(plain, row.start())
         if found:
             raise BadRow(line, "a second KP_SOURCES; list all files in one")
         words, end = _words(plain, row.end(), line)
@@ -457,7 +456,7 @@ def _rows(plain: str, *names: str) -> list[tuple[str, list[tuple[str, int]], int
     """Rows of some names: the name, the words with their lines, and the row's line."""
     found = []
     for row in re.finditer(rf"^({'|'.join(names)})\(", plain, re.M):
-        line = plain.count("\n", 0, row.start()) + 1
+        line = _line(plain, row.start())
         found.append((row.group(1), _words(plain, row.end(), line)[0], line))
     return found
 
