@@ -359,7 +359,7 @@ static const char *collect(struct call *c, const struct kp_operation *op,
 /* Whether the caller cannot see what an operation has stored. */
 static bool hides(enum kp_path_id path, const struct kp_operation *op, s64 ret)
 {
-	return (path == KP_RUST_C || path == KP_RUST_RUST) && kp_unseen_by_rust(op, ret);
+	return kp_rust_calls(path) && kp_unseen_by_rust(op, ret);
 }
 
 /**

@@ -301,7 +301,7 @@ static void run_given(struct kunit *test, const struct kp_path_param *p,
 		kp_trace_run(got, p->pair, p->id, prog);
 		if (kp_trace_diff(ref, got, 0, &diff))
 			kp_report_given(test, p, prog, name, ref, got, &diff);
-		if (p->id == KP_C_RUST || p->id == KP_RUST_RUST)
+		if (kp_rust_is_called(p->id))
 			judge_witness(test, p, name, ref, got, seen);
 	} else {
 		KUNIT_FAIL(test, "no memory for %s", name);
@@ -354,7 +354,7 @@ void kp_case_regress(struct kunit *test)
 		}
 		kp_alive();
 	}
-	if (!kp_case_wanted("lockstep") || (p->id != KP_C_RUST && p->id != KP_RUST_RUST))
+	if (!kp_case_wanted("lockstep") || !kp_rust_is_called(p->id))
 		return;
 	for (d = 0; d < p->pair->nr_diverges; d++)
 		if (!(seen & BIT(d)))

@@ -286,6 +286,28 @@ static inline u64 kp_hash_word(u64 hash, u64 word)
 }
 
 /**
+ * kp_rust_calls() - whether the caller on a path is in Rust
+ * @path: the path
+ *
+ * Return: true if it is
+ */
+static inline bool kp_rust_calls(enum kp_path_id path)
+{
+	return path == KP_RUST_C || path == KP_RUST_RUST;
+}
+
+/**
+ * kp_rust_is_called() - whether the implementation on a path is the Rust side
+ * @path: the path
+ *
+ * Return: true if it is
+ */
+static inline bool kp_rust_is_called(enum kp_path_id path)
+{
+	return path == KP_C_RUST || path == KP_RUST_RUST;
+}
+
+/**
  * kp_unseen_by_rust() - whether outputs of a call that ended so are hidden in Rust
  * @op: the operation
  * @ret: what it returned

@@ -151,6 +151,23 @@ static void cut(struct kp_program *to, const struct kp_program *from, u32 first,
 	to->pool_used = from->pool_used;
 }
 
+/* The first group of a kind, and how many groups the kind has; NULL and 0 for none. */
+static struct group *first_of(struct kp_groups *groups, const struct kp_diff *diff,
+			      u32 *forms)
+{
+	struct group *first = NULL;
+	u32 i;
+
+	*forms = 0;
+	for (i = 0; i < groups->nr; i++) {
+		if (!kp_same_kind(&groups->group[i].diff, diff))
+			continue;
+		first = first ?: &groups->group[i];
+		++*forms;
+	}
+	return first;
+}
+
 /* A group that differences of this kind have led to again and again. */
 static struct group *sure_of(struct kp_groups *groups, const struct kp_diff *diff)
 {
@@ -169,26 +186,17 @@ static struct group *sure_of(struct kp_groups *groups, const struct kp_diff *dif
  */
 static struct group *known_before(struct kp_groups *groups, const struct kp_diff *diff)
 {
-	u32 i;
+	u32 forms;
 
-	for (i = 0; diff->at > kp_steps && i < groups->nr; i++)
-		if (kp_same_kind(&groups->group[i].diff, diff))
-			return &groups->group[i];
-	return NULL;
+	return diff->at > kp_steps ? first_of(groups, diff, &forms) : NULL;
 }
 
 /* The first group of a kind whose differences are counted alone: it has its forms. */
 static struct group *enough_of(struct kp_groups *groups, const struct kp_diff *diff)
 {
-	struct group *first = NULL;
-	u32 i, forms = 0;
+	u32 forms;
+	struct group *first = first_of(groups, diff, &forms);
 
-	for (i = 0; i < groups->nr; i++) {
-		if (!kp_same_kind(&groups->group[i].diff, diff))
-			continue;
-		first = first ?: &groups->group[i];
-		forms++;
-	}
 	return forms == FORMS_MAX && first->idle >= ENOUGH ? first : NULL;
 }
 
@@ -229,17 +237,12 @@ static bool set(struct kp_groups *groups, struct group *group, const struct kp_d
  */
 static struct group *make_room(struct kp_groups *groups, const struct kp_diff *diff)
 {
-	struct group *first = NULL, *longest = NULL, *g;
-	u32 forms = 0;
+	u32 forms;
+	struct group *first = first_of(groups, diff, &forms), *longest = first, *g;
 
-	for (g = groups->group; g < groups->group + groups->nr; g++) {
-		if (!kp_same_kind(&g->diff, diff))
-			continue;
-		first = first ?: g;
-		if (!longest || strlen(g->text) > strlen(longest->text))
+	for (g = groups->group; g < groups->group + groups->nr; g++)
+		if (kp_same_kind(&g->diff, diff) && strlen(g->text) > strlen(longest->text))
 			longest = g;
-		forms++;
-	}
 	if (forms < FORMS_MAX && groups->nr < GROUPS_MAX) {
 		if (!set(groups, &groups->group[groups->nr], diff))
 			return NULL;
@@ -258,18 +261,13 @@ static struct group *make_room(struct kp_groups *groups, const struct kp_diff *d
 
 static void add(struct kp_groups *groups, const struct kp_diff *diff)
 {
-	struct group *group = find(groups, groups->text), *first = NULL;
-	bool known = false;
-	u32 i;
+	u32 i, forms;
+	struct group *group = find(groups, groups->text);
+	struct group *first = first_of(groups, diff, &forms);
 
-	for (i = 0; i < groups->nr; i++) {
-		if (!kp_same_kind(&groups->group[i].diff, diff))
-			continue;
-		known = true;
-		first = first ?: &groups->group[i];
-		if (&groups->group[i] != group)
+	for (i = 0; i < groups->nr; i++)
+		if (kp_same_kind(&groups->group[i].diff, diff) && &groups->group[i] != group)
 			groups->group[i].streak = 0;
-	}
 	if (first)
 		first->idle++;
 	if (!group) {
@@ -280,7 +278,7 @@ static void add(struct kp_groups *groups, const struct kp_diff *diff)
 	if (group) {
 		group->times++;
 		group->streak++;
-	} else if (!known) {
+	} else if (!first) {
 		groups->others++;
 	}
 }

@@ -34,8 +34,7 @@ static struct kp_digest *place(const struct kp_pair *pair, u32 index)
 /* Whether two paths have the same results for a program, as far as @path sees them. */
 static bool same(const struct kp_digest *a, const struct kp_digest *b, enum kp_path_id path)
 {
-	return a->seen == b->seen && (a->unseen == b->unseen ||
-				      path == KP_RUST_C || path == KP_RUST_RUST);
+	return a->seen == b->seen && (a->unseen == b->unseen || kp_rust_calls(path));
 }
 
 /**

@@ -446,8 +446,7 @@ static int accepted(const struct kp_trace *a, const struct kp_trace *b, u32 i)
 	 * the contract is no difference that can be declared.
 	 */
 	if (!pair->nr_diverges || i >= a->nr || i >= b->nr ||
-	    a->step[i].broken || b->step[i].broken ||
-	    (b->path != KP_C_RUST && b->path != KP_RUST_RUST))
+	    a->step[i].broken || b->step[i].broken || !kp_rust_is_called(b->path))
 		return -1;
 	able = get_slots(b->prog, step, pair->operation[step->op].arg, slot);
 	in = differs_in(&a->step[i], &b->step[i]);
