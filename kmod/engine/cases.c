@@ -319,6 +319,10 @@ static void get_name(const char **text, char *name, size_t size)
 	*text += len + !!(*text)[len];
 }
 
+static bool lone;
+module_param(lone, bool, 0444);
+MODULE_PARM_DESC(lone, "the host gives a program of its own, in place of a pair's");
+
 /**
  * kp_case_regress() - programs that once failed, or that a person wrote
  * @test: its parameter is the path
@@ -354,7 +358,7 @@ void kp_case_regress(struct kunit *test)
 		}
 		kp_alive();
 	}
-	if (!kp_case_wanted("lockstep") || !kp_rust_is_called(p->id))
+	if (lone || !kp_rust_is_called(p->id))
 		return;
 	for (d = 0; d < p->pair->nr_diverges; d++)
 		if (!(seen & BIT(d)))

@@ -470,7 +470,6 @@ bool kp_never_sleeps(const struct kp_pair *pair);
 /* progress.c */
 void kp_pair_enter(const struct kp_pair *pair);
 bool kp_listed(const char *list, const char *word);
-bool kp_case_wanted(const char *name);
 const char *kp_mark(void);
 
 /* lost.c */

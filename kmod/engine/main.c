@@ -106,8 +106,6 @@ static int cases_show(struct seq_file *seq, void *unused)
 
 	for (suite = pair->stats->suites; *suite; suite++) {
 		for (c = (*suite)->test_cases; c->run_case; c++) {
-			if (!kp_case_wanted(c->name))
-				continue;
 			seq_printf(seq, "%s\t%s\t%s", (*suite)->name, c->name,
 				   speed_name(*suite, c));
 			for (path = 0; path < KP_NR_PATHS; path++)
@@ -158,18 +156,30 @@ static char *given = "";
 module_param(given, charp, 0444);
 MODULE_PARM_DESC(given, "PAIR,... that the host has programs for");
 
-/*
- * Take a case out of its suite, before KUnit knows of it. A case that has nothing
- * to do would be a row of skips in each report.
- */
-static void drop_case(struct kunit_suite *suite, const char *name)
-{
-	struct kunit_case *c;
+static char *only = "";
+module_param(only, charp, 0444);
+MODULE_PARM_DESC(only, "CASE,... that are to run, of each pair; all without it");
 
-	for (c = suite->test_cases; c->run_case && strcmp(c->name, name); c++)
-		;
-	for (; c->run_case; c++)
-		c[0] = c[1];
+/* Whether a case has anything to do, and is in the plan. */
+static bool has_work(const struct kp_pair *pair, const char *name)
+{
+	if (!strcmp(name, "regress") && !kp_listed(given, pair->name) && !pair->nr_diverges)
+		return false;
+	return !*only || kp_listed(only, name);
+}
+
+/*
+ * Take the cases out of a suite that are not to run, before KUnit knows of them. Each
+ * would be a row of skips in the report.
+ */
+static void choose_cases(const struct kp_pair *pair, struct kunit_suite *suite)
+{
+	struct kunit_case *from, *to = suite->test_cases;
+
+	for (from = to; from->run_case; from++)
+		if (has_work(pair, from->name))
+			*to++ = *from;
+	*to = (struct kunit_case){};
 }
 
 /**
@@ -201,8 +211,8 @@ int kp_pair_register(const struct kp_pair *pair,
 			return err;
 	}
 	stats->suites = suites;
-	if (!kp_listed(given, pair->name) && !pair->nr_diverges)
-		drop_case(suites[0], "regress");
+	for (; *suites; suites++)
+		choose_cases(pair, *suites);
 	stats->dir = debugfs_create_dir(pair->name, root);
 	debugfs_create_file("cases", 0444, stats->dir, (void *)pair,
 			    &cases_fops);

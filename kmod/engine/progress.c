@@ -33,10 +33,6 @@ static char *skip = "";
 module_param(skip, charp, 0444);
 MODULE_PARM_DESC(skip, "PAIR.CASE.PATH,... that are not to run");
 
-static char *only = "";
-module_param(only, charp, 0444);
-MODULE_PARM_DESC(only, "the one case that is to run, of each pair");
-
 static unsigned long said_at;
 static const struct kp_pair *running;
 
@@ -159,19 +155,6 @@ static bool skipped(const char *pair, const char *name, const char *path)
 
 	scnprintf(word, sizeof(word), "%s.%s.%s", pair, name, path);
 	return kp_listed(skip, word);
-}
-
-/**
- * kp_case_wanted() - whether a case is in the plan
- * @name: its name
- *
- * The host has KUnit's own filter leave out the others.
- *
- * Return: false if the host wants another one alone
- */
-bool kp_case_wanted(const char *name)
-{
-	return !*only || !strcmp(only, name);
 }
 
 /**

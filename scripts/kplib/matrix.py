@@ -17,7 +17,7 @@ from kplib.build import kernel, modules, toolchain
 from kplib.build.setup import Setup
 from kplib.common import cache, host, ui
 from kplib.common.errors import EnvironmentFailed, Failed, KparityError, Refused
-from kplib.configure import pairs, request
+from kplib.configure import cases, pairs, request
 from kplib.configure.archs import Arch
 from kplib.configure.lanes import LANES
 from kplib.configure.request import Request
@@ -117,9 +117,10 @@ class Cell:
     def __init__(self, req: Request, tools: toolchain.Toolchain, arch: Arch,
                  variant: Variant, keeper: Callable[[Setup], lanes.Keeper] | None = None) -> None:
         self.kernel = kernel.get(req, tools, arch, variant)
-        if req.program:
-            # It is the first pair's; what others want of the kernel, that has.
-            req = replace(req, pairs=req.pairs[:1])
+        # What others want of the kernel, that has.
+        req = replace(req, pairs=req.pairs[:1] if req.program else tuple(
+            name for name in req.pairs
+            if cases.any_of(req.cases, pairs.files(name, req.pairs_dir))))
         self._req = req
         self._built: Future[modules.Modules] = Future()
         #: Suites that have given their results, and how many there are.

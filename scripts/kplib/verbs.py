@@ -213,6 +213,8 @@ def _cells(req: Request) -> list[tuple[archs.Arch, variants.Variant]]:
 
 def contract(req: Request) -> int:
     """Run the suites and print the ledger and the review list, of each arch and variant."""
+    if req.cases or req.program:
+        raise Refused("a ledger counts what all cases have judged; leave CASE and PROGRAM out")
     matrix.check_folders(req)
     cells = _cells(req)
     with files.recorded(*(files.folder(req, arch.name, variant.name) for arch, variant in cells)):

@@ -126,7 +126,7 @@ class TestLanes(unittest.TestCase):
             (self.folder / pair).write_text("a program")
         self.kernel = mock.Mock(variant=self.variant, config={}, added=())
         setup = mock.Mock(modules=self.folder, kernel=self.kernel)
-        setup.request = mock.Mock(pairs=pairs, pairs_dir=None, program=None, seed=1,
+        setup.request = mock.Mock(pairs=pairs, pairs_dir=None, program=None, cases=(), seed=1,
                                   programs=1)
         built: Future[Modules] = Future()
         built.set_result(Modules(self.folder / "engine", {p: self.folder / p for p in pairs},
@@ -136,7 +136,7 @@ class TestLanes(unittest.TestCase):
     def judge(self, lane: LaneResult) -> dict[tuple[str, str, str], ktap.Verdict]:
         """All verdicts that did not pass; every planned case must have one."""
         pairs = tuple(self.script["cases"])
-        setup = mock.Mock(kernel=self.kernel, **{"request.pairs_dir": None})
+        setup = mock.Mock(kernel=self.kernel, **{"request.pairs_dir": None, "request.cases": ()})
         with mock.patch.object(places, "TOP", self.folder):  # no pair has a user program there
             self.found = results.gather(setup, pairs, [lane])
         rows = [v for pair in self.found.pairs.values() for v in pair.verdicts]

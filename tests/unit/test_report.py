@@ -289,7 +289,7 @@ class TestFiles(unittest.TestCase):
         given.take("ring", Answers((data / "fail.ktap").read_text(), invariants, {},
                                    json.dumps(LINE) + "\n"))
         found = results.gather(mock.Mock(kernel=kernel, tools=mock.Mock(versions={}),
-                                         request=mock.Mock(seed=1, pairs_dir=None)),
+                                         request=request.parse([], {})),
                                ("ring",), [given])
         found.replay = "ARCH=x86_64 SEED=1"
         self.where.mkdir(parents=True)

@@ -2,6 +2,7 @@
 """Requests that are refused, in a line that says what to do."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -9,7 +10,7 @@ import unittest
 from pathlib import Path
 
 from kplib.common.errors import Refused
-from kplib.configure import pairs, request
+from kplib.configure import cases, pairs, request
 
 
 class TestRequest(unittest.TestCase):
@@ -148,6 +149,53 @@ class TestRequest(unittest.TestCase):
                 file.truncate(1 << 40)
             self.assertIn("at most 512 KiB", self.refused("PAIR=ring", f"PROGRAM={large}"))
             self.assertIn("No such file", self.refused("PAIR=ring", f"PROGRAM={folder}/none"))
+
+    def test_cases(self) -> None:
+        """Cases choose the pairs and lanes that have them, and are in the words to run again."""
+        got = request.parse(["CASE=lockstep,spsc", "PAIR=ring"], {})
+        self.assertEqual((got.cases, got.lanes), (("lockstep", "spsc"), ("check",)))
+        self.assertIn(" CASE=lockstep,spsc", request.replay(got, got.archs[0], got.variants[0]))
+        self.assertNotIn("LANE", request.replay(got, got.archs[0], got.variants[0]))
+        self.assertEqual(request.parse(["CASE=insn"], {}).lanes, ("insn",))
+        self.assertEqual(request.parse(["CASE=insn lockstep"], {}).lanes, ("check", "insn"))
+        self.assertEqual(request.parse(["CASE=user"], {}).pairs, ("device",))
+        self.assertEqual(request.parse(["CASE=layout"], {}).pairs,
+                         tuple(name for name in pairs.shipped() if name != "glob"))
+
+    def test_no_cases(self) -> None:
+        """Cases that there are not, or that are nothing alone, or not where they were asked for."""
+        for word, why in ((" ", "names no case"), ("a;b", "give names of cases"),
+                          ("spsc spsc", "named twice"), ("invariants", "none to judge without"),
+                          ("spcs", "no such case; ring has lockstep, atomic, spsc, layout, insn")):
+            self.assertIn(why, self.refused(f"CASE={word}", "PAIR=ring"))
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "errand").mkdir()
+            Path(folder, "errand/contract.h").touch()
+            words = "CASE=spsc", "PAIR=ring errand", f"PAIRS_DIR={folder}"
+            self.assertIn("errand has no such case", self.refused(*words))
+            Path(folder, "errand/config").touch()
+            self.assertEqual(request.parse(list(words), {}).pairs, ("ring", "errand"))
+        self.assertIn("tlv has no such case", self.refused("CASE=spsc", "PAIR=ring tlv"))
+        self.assertIn("leave LANE out", self.refused("CASE=spsc", "LANE=insn"))
+        with tempfile.NamedTemporaryFile("w", suffix=".program") as program:
+            self.assertIn("exclude each other", self.refused(
+                "CASE=spsc", "PAIR=ring", f"PROGRAM={program.name}"))
+
+    def test_engine_cases(self) -> None:
+        """The engine's cases are those of its macros, and a pair's own those of its suite."""
+        macros = (pairs.TOP / "kmod/engine/suite.h").read_text()
+        macros = macros[macros.index("#define KP_SUITES("):macros.index("pair##_insn_suite = {")]
+        known = {*cases.COMMON, cases.REGRESS, *cases.OF_OBJECTS, *cases.OF_FUNCTIONS,
+                 cases.COUNTS}
+        self.assertEqual(set(re.findall(r"KP_ENGINE_CASE\(pair, (\w+)\)|__KP_CASE\(kp_case_\w+, "
+                                        r'"(\w+)"', macros)),
+                         {(name, "") if name in ("layout", "outcomes", "invariants")
+                          else ("", name) for name in known})
+        self.assertEqual(cases.of_pair(pairs.files("device")), (
+            "lockstep", "atomic", "blocking", "interrupted", "threads", "node", "layout",
+            "outcomes", "invariants", "insn", "user"))
+        self.assertEqual(cases.of_pair(pairs.files("glob")),
+                         ("lockstep", "atomic", "regress", "outcomes", "insn"))
 
     def test_parts(self) -> None:
         """Words for make test, which knows its parts itself."""

@@ -80,7 +80,7 @@ class TestJudging(unittest.TestCase):
     def setUp(self) -> None:
         kinds = variants.load_all(request.TOP / "qemu/variant")
         self.kernel = mock.Mock(tree=Path("/nonexistent"), variant=kinds["debug"])
-        self.setup = mock.Mock(kernel=self.kernel, **{"request.pairs_dir": None})
+        self.setup = mock.Mock(kernel=self.kernel, request=request.parse([], {}))
         self.lane = LaneResult(lanes.CHECK)
         self.lane.planned["ring"] = [at(case, path) for case in ("lockstep", "spsc")
                                      for path in lanes.PATHS]
@@ -109,6 +109,17 @@ class TestJudging(unittest.TestCase):
         self.assertIn("the guest panicked", got["spsc", "c->rust"].log)
         self.assertEqual({v.status for key, v in got.items()
                           if key[0] == "spsc" and key[1] != "c->rust"}, {ktap.PASS})
+
+    def test_program_alone(self) -> None:
+        """Where the user program alone was to run there are no rows of the suite or of checkers."""
+        self.setup.request = request.parse(["CASE=user"], {})
+        self.lane.planned["device"] = []
+        self.lane.take("device", Answers(None, "", {"c": (0, "TAP version 13\n1..1\nok 1 x\n")}))
+        row = ktap.Verdict("device_user", "x", "c", ktap.PASS, ())
+        with mock.patch.object(ktap, "verdicts", return_value=(row,)):
+            found = results.gather(self.setup, ("device",), [self.lane])
+        self.assertEqual({v.suite for v in found.pairs["device"].verdicts}, {"device_user"})
+        self.assertEqual(found.only, ("user",))
 
     def test_given_up(self) -> None:
         """Nothing planned is without a verdict when the lane is given up."""

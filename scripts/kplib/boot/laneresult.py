@@ -48,10 +48,11 @@ class Loss:
 
 @dataclass(frozen=True)
 class Answers:
-    """One pair's results: KTAP of its suite, its table of figures, by side the exit status
-    and the output of its user program, and the failures that the engine tells in fields."""
+    """One pair's results: KTAP of its suite, if a case of it was to run, its table of figures,
+    by side the exit status and the output of its user program, and the failures that the
+    engine tells in fields."""
 
-    ktap: str
+    ktap: str | None
     figures: str
     programs: dict[str, tuple[int, str]]
     failures: str = ""
@@ -102,10 +103,11 @@ class LaneResult:
         """One guest more."""
         self.boots += 1
 
-    def plan(self, pair: str, text: str) -> dict[str, str]:
+    def plan(self, pair: str, text: str, any_case: bool = True) -> dict[str, str]:
         """Note the cases of a pair and their paths. Returns the speed of each case.
 
-        `text` is the engine's list, one line a case: suite, case, speed, paths.
+        `text` is the engine's list, one line a case: suite, case, speed, paths. Without
+        `any_case` none is to run.
         """
         planned, speeds = [], {}
         suite = self.lane.suite(pair)
@@ -116,7 +118,7 @@ class LaneResult:
             elif name == suite:
                 planned += [CaseId(suite, words[0], path) for path in words[2:]]
                 speeds[words[0]] = words[1]
-        if not planned:
+        if any_case and not planned:
             self.damaged.setdefault(pair, f"the list of its cases has none of suite {suite}")
         self.planned[pair] = planned
         return speeds

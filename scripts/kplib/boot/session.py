@@ -20,6 +20,7 @@ from kplib.boot.laneresult import Answers, LaneResult
 from kplib.build.modules import Modules, in_guest
 from kplib.build.setup import Setup
 from kplib.common.errors import GuestLost
+from kplib.configure import cases, pairs
 from kplib.configure.lanes import user_suite
 
 DEBUG = "/sys/kernel/debug"
@@ -41,8 +42,8 @@ class _Asked:
     loaded: Pending
     modules: Pending
     cases: Pending
-    ran: Pending
-    results: Pending
+    ran: Pending | None
+    results: Pending | None
     failures: Pending | None
     figures: Pending
     programs: dict[str, Pending]
@@ -78,15 +79,13 @@ class Session:
     def load_engine(self) -> Pending:
         """Queue the engine, with the cases to leave out."""
         request = self._setup.request
-        if request.program:
-            self.vm.write("choosing the case to run", "/sys/module/kunit/parameters/filter_glob",
-                          b"*.regress")
         return self.vm.load(
             "loading the engine", in_guest(self._built.engine).read_bytes(),
             f"seed={request.seed} programs={request.programs} mark={self._token} "
             f"skip={agenda.skipped(self.works)} "
             f"given={','.join(w.pair for w in self.works if programs.files(request, w.pair))}"
-            + (" only=regress" if request.program else "")
+            + (" only=regress lone=1" if request.program else "")
+            + (f" only={','.join(request.cases)}" if request.cases else "")
             + (f" {table}" if (table := leaks.stack_table(self._setup.kernel)) else ""))
 
     def run(self) -> None:
@@ -122,10 +121,13 @@ class Session:
             marks.append(vm.write(f"handing over the programs of {pair}",
                                   f"{DEBUG}/kparity/{pair}/programs", text))
         vm.write("clearing what was warned of once", f"{DEBUG}/clear_warn_once", b"1")
+        # A suite without cases is not there.
+        any_case = self._in_suite(pair)
         asked = _Asked(
             pair, marks, loaded, modules, cases,
-            vm.write(f"running {suite}", f"{DEBUG}/kunit/{suite}/run", b"1"),
-            vm.read(f"reading the results of {suite}", f"{DEBUG}/kunit/{suite}/results"),
+            vm.write(f"running {suite}", f"{DEBUG}/kunit/{suite}/run", b"1") if any_case else None,
+            vm.read(f"reading the results of {suite}", f"{DEBUG}/kunit/{suite}/results")
+            if any_case else None,
             None if self._lane.counts else
             vm.read(f"reading the failures of {pair}", f"{DEBUG}/kparity/{pair}/failures"),
             vm.read(f"reading the figures of {pair}",
@@ -137,7 +139,9 @@ class Session:
 
     def _sides(self, work: Work) -> list[str]:
         """The sides that a pair's user program is to run on."""
-        if not self._lane.programs or self._setup.request.program \
+        request = self._setup.request
+        if not self._lane.programs or request.program \
+                or not cases.in_program(request.cases) \
                 or work.pair not in self._built.programs:
             return []
         return [side for side in SIDES if side not in agenda.skipped_sides(work)]
@@ -148,15 +152,22 @@ class Session:
         return self.vm.send(f"running the program of {pair} on {side}",
                             f"exec {len(program)} /dev/kparity-{pair}-{side}", program)
 
+    def _in_suite(self, pair: str) -> bool:
+        """Whether cases of a pair's suite are to run, and not its user program alone."""
+        request = self._setup.request
+        return cases.in_suite(request.cases, pairs.files(pair, request.pairs_dir), self._lane)
+
     def take(self, asked: _Asked) -> None:
         """The answers to ask()."""
         pair = asked.pair
         asked.loaded.ok()
         self.modules = asked.modules.text()
-        for case, speed in self._result.plan(pair, asked.cases.text()).items():
+        for case, speed in self._result.plan(
+                pair, asked.cases.text(), asked.ran is not None).items():
             self.vm.silence.allow(pair, case, speed)
-        asked.ran.ok()
-        ktap = asked.results.text()
+        if asked.ran is not None:
+            asked.ran.ok()
+        ktap = asked.results.text() if asked.results else None
         failures = asked.failures.text() if asked.failures else ""
         figures = asked.figures.text()
         said = {}

@@ -15,7 +15,7 @@ from typing import Iterable, Mapping
 
 from kplib.common import ui
 from kplib.common.errors import Refused
-from kplib.configure import archs, lanes, pairs, variants
+from kplib.configure import archs, cases, lanes, pairs, variants
 
 TOP = pairs.TOP
 #: Seconds of silence, in variant base, while a case of KUnit's speed "normal" runs, or
@@ -30,6 +30,7 @@ VARIABLES = {
     "VARIANT": "kernel to run in: base, debug, kcsan or all; default: base",
     "PAIR": "pairs to build and run, e.g. PAIR=ring or PAIR='ring idalloc'; default: all",
     "PAIRS_DIR": "a folder of your own pairs, a folder each, beside those of this repository",
+    "CASE": "cases to run, e.g. CASE=lockstep; pairs without them are left out; default: all",
     "SEED": "what programs are made from: a number, or random; default: 1",
     "PROGRAMS": "how many programs a lockstep case runs; default: 64",
     "PROGRAM": "a program as text: it alone runs, on all paths of the one PAIR",
@@ -75,6 +76,8 @@ class Request:
     out: Path
     cache: Path
     verbose: bool
+    #: The cases to run; all without any.
+    cases: tuple[str, ...] = ()
     #: A program as text, to run alone.
     program: Path | None = None
     #: make new: the kind of pair, and the folder to make it in.
@@ -282,6 +285,14 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         raise Refused("KDIR is one build; give its ARCH and VARIANT as well")
 
     program = _program(values.get("PROGRAM"), chosen, lane, pairs_dir)
+    asked = ("check",) if program else tuple(lanes.LANES) if lane == "all" else (lane,)
+    only = () if new or values.get("CASE") is None else cases.named(values["CASE"])
+    if only and program:
+        raise Refused("CASE and PROGRAM exclude each other: a program runs in case regress alone")
+    if only:
+        chosen = cases.pairs_with(only, tuple(pairs.files(name, pairs_dir) for name in chosen),
+                                  "PAIR" in values)
+        asked = cases.lanes_of(only, asked)
     cache = env.get("KPARITY_CACHE") or os.path.join(
         env.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "kparity")
     return Request(
@@ -289,7 +300,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         variants=wanted,
         pairs=chosen,
         pairs_dir=pairs_dir,
-        lanes=("check",) if program else tuple(lanes.LANES) if lane == "all" else (lane,),
+        lanes=asked,
         seed=_seed(values.get("SEED")),
         programs=_count("PROGRAMS", values.get("PROGRAMS"), 64),
         kernel=kernel,
@@ -306,6 +317,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         verbose=_flag("V", values.get("V")),
         parts=tuple((values.get("PART") or "").replace(",", " ").split()),
         given=tuple(name for name, value in values.items() if value),
+        cases=only,
         program=program,
         kind=_choice("KIND", values.get("KIND"), ("function", "object")) or "function",
         new_in=_path(values.get("DIR")) or (pairs_dir if new else None),
@@ -342,7 +354,9 @@ def replay(req: Request, arch: archs.Arch, variant: variants.Variant) -> str:
         "SEED": str(req.seed),
         "PROGRAMS": str(req.programs) if req.programs != plain.programs else None,
         "PROGRAM": req.program,
-        "LANE": req.lanes[0] if req.lanes != plain.lanes and not req.program else None,
+        "CASE": ",".join(req.cases) or None,
+        "LANE": req.lanes[0] if req.lanes != plain.lanes and not (req.program or req.cases)
+        else None,
         "KERNEL": req.kernel,
         "KERNEL_SRC": req.kernel_src,
         "KDIR": req.kdir,

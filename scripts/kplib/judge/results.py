@@ -17,7 +17,9 @@ from kplib.build.kernel import Kernel
 from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
 from kplib.configure.lanes import Lane, user_suite
+from kplib.configure import cases
 from kplib.configure import pairs as places
+from kplib.configure.request import Request
 from kplib.judge import ktap, verdicts
 from kplib.judge.tables import (NOOP, Cost, DamagedTable, Difference, Invariant, parse_costs,
                                 parse_failures, parse_invariants)
@@ -72,6 +74,8 @@ class ArchResult:
     pairs: dict[str, PairResult]
     replay: str = ""
     of_program: Callable[[Path], str] = _of_program
+    #: The cases that alone have run; all without any.
+    only: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -87,7 +91,7 @@ class ArchResult:
         """Contents of results.json that come from the guests."""
         return {
             **empty(self.kernel.arch.name, self.kernel.variant.name, self.seed, self.replay,
-                    self.verdict),
+                    self.verdict, only=self.only),
             "kernel": _kernel(self.kernel),
             "tools": self.tools.versions,
             "lanes": {
@@ -110,17 +114,19 @@ class ArchResult:
 
 
 def empty(arch: str, variant: str, seed: int, replay: str, verdict: str,
-          why: str | None = None) -> dict[str, Any]:
-    """A results.json in which nothing has run; `why` says why not."""
+          why: str | None = None, only: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A results.json in which nothing has run; `why` says why not, `only` names CASE=."""
     return {"schema": SCHEMA, "arch": arch, "variant": variant, "seed": seed,
-            "verdict": verdict, "why": why, "replay": replay, "kernel": None, "tools": {},
+            "verdict": verdict, "why": why, "replay": replay, "only": list(only), "kernel": None,
+            "tools": {},
             "failures": [], "lanes": {}, "pairs": {}}
 
 
 def unbuilt(setup: Setup, replay: str, why: str, failure: dict[str, Any]) -> dict[str, Any]:
     """The results.json of modules that do not build."""
     kernel = setup.kernel
-    return {**empty(kernel.arch.name, kernel.variant.name, setup.request.seed, replay, "fail", why),
+    return {**empty(kernel.arch.name, kernel.variant.name, setup.request.seed, replay, "fail", why,
+                    setup.request.cases),
             "kernel": _kernel(kernel),
             "tools": setup.tools.versions, "failures": [failure]}
 
@@ -161,7 +167,8 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
     """Judge the results of one lane for a pair."""
     kernel = setup.kernel
     mine: list[ktap.Verdict] = []
-    for suite in planned_suites(pair, lane.lane, setup.request.pairs_dir):
+    suites = planned_suites(pair, lane.lane, setup.request)
+    for suite in suites:
         mine += verdicts.of_suite(kernel.tree, lane, pair, suite)
     damaged = [lane.damaged[pair]] if pair in lane.damaged else []
     passed = {v.path for v in mine if v.status == ktap.PASS}
@@ -182,7 +189,8 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
         mine = _error(mine, lane.lane.suite(pair),
                       tuple(f"the guest's output cannot be read: {why}" for why in damaged))
     result.verdicts += mine
-    if not lane.lane.counts:
+    # Complaints while a user program runs are among its own rows.
+    if not lane.lane.counts and lane.lane.suite(pair) in suites:
         result.verdicts += verdicts.of_checkers(kernel, lane, pair, mine)
 
 
@@ -207,12 +215,14 @@ def gather(setup: Setup, pairs: tuple[str, ...], lanes: list[LaneResult]) -> Arc
             except Exception as err:  # pylint: disable=broad-except
                 # Whatever it is, the other pairs keep their results.
                 found[pair].verdicts = before + _not_judged(lane, pair, err)
-    return ArchResult(setup.kernel, setup.tools, setup.request.seed, lanes, found)
+    return ArchResult(setup.kernel, setup.tools, setup.request.seed, lanes, found,
+                      only=setup.request.cases)
 
 
-def planned_suites(pair: str, lane: Lane, folder: Path | None) -> list[str]:
-    """The suites of a pair in a lane. `folder` is PAIRS_DIR."""
-    suites = [lane.suite(pair)]
-    if lane.programs and places.files(pair, folder).user.exists():
+def planned_suites(pair: str, lane: Lane, req: Request) -> list[str]:
+    """The suites of a pair in a lane that a request has run."""
+    files = places.files(pair, req.pairs_dir)
+    suites = [lane.suite(pair)] if cases.in_suite(req.cases, files, lane) else []
+    if lane.programs and cases.in_program(req.cases) and files.user.exists():
         suites.append(user_suite(pair))
     return suites

@@ -11,11 +11,10 @@ from kplib.boot.console import Report
 from kplib.boot.laneresult import CaseId, LaneResult, Loss
 from kplib.boot.reduce import GUESTS_MAX
 from kplib.build.kernel import Kernel
+from kplib.configure.cases import SUM_UP
 from kplib.configure.lanes import PATHS, REFERENCE, user_suite
 from kplib.judge import ktap
 
-#: Cases that judge the calls of those before them.
-SUMS_UP = ("outcomes", "invariants")
 #: How many reports of the kernel a case and path shows.
 REPORTS = 4
 #: Calls at the end of a program that a person is shown.
@@ -27,7 +26,7 @@ def given(lane: LaneResult, pair: str) -> dict[str, str]:
     if pair not in lane.answers:
         return {}
     answers = lane.answers[pair]
-    found = {lane.lane.suite(pair): answers.ktap}
+    found = {lane.lane.suite(pair): answers.ktap} if answers.ktap is not None else {}
     if answers.programs:
         name = user_suite(pair)
         found[name] = ktap.wrap(name, answers.programs)
@@ -94,7 +93,7 @@ def of_suite(tree: Path, lane: LaneResult, pair: str, suite: str) -> list[ktap.V
         found["", ""] = ktap.Verdict(
             suite, "", "", ktap.ERROR,
             (lane.not_run.get(pair) or lane.lost or "the guest gave no results",))
-    for at, case in ((at, case) for _, at in losses for case in SUMS_UP):
+    for at, case in ((at, case) for _, at in losses for case in SUM_UP):
         after = found.get((case, at.path))
         if after and after.status == ktap.FAIL:
             found[case, at.path] = ktap.Verdict(

@@ -169,7 +169,7 @@ def without(req: Request, arch: str, variant: str, why: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((folder(req, arch, variant) / RESULTS).read_text())
         return found
     except (OSError, ValueError):
-        return results.empty(arch, variant, req.seed, "", "error", why)
+        return results.empty(arch, variant, req.seed, "", "error", why, req.cases)
 
 
 def load(req: Request, arch: str, variant: str) -> dict[str, Any]:

@@ -224,6 +224,11 @@ def _pair(found: dict[str, Any]) -> PairResult:
                for op, row in found["instructions"].items()})
 
 
+def _only(document: dict[str, Any]) -> str:
+    """What a verdict is of, where CASE= has named cases."""
+    return f"; of CASE={','.join(document['only'])} alone" if document.get("only") else ""
+
+
 #: Rows of the list before the verdict; more than that nobody reads at once.
 LISTED = 40
 
@@ -317,7 +322,7 @@ def text(document: dict[str, Any], verbose: bool, tables: bool, where: str) -> s
     word = {"pass": ktap.PASS, "fail": ktap.FAIL, "error": ktap.ERROR}[document["verdict"]]
     lines += ["", f"{name}: " + _paint(document["verdict"].upper(), word)
               + f", {passed} of {len(statuses)} results passed"
-              + (f", {skipped} skipped" if skipped else "")]
+              + (f", {skipped} skipped" if skipped else "") + _only(document)]
     return "\n".join(lines)
 
 
