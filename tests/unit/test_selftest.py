@@ -244,7 +244,8 @@ class TestMutants(unittest.TestCase):
         setup = parts.Setup(req, mock.Mock(), self.folder, (arch,), arch, (kind,), self.folder)
         option = options.Option("CONFIG_CRC7", "y", ("tlv", "bits"), "")
         mutant = self.load(HEAD + "Programs: 8\n")
-        plain = ["run", "PAIR=ring", "LANE=check", "ARCH=x86_64", "VARIANT=base", "PROGRAMS=8"]
+        plain = ["run", "PAIR=ring", "LANE=check", "ARCH=x86_64", "VARIANT=base",
+                 "CASE=lockstep", "PROGRAMS=8"]
         with mock.patch.object(kernels, "get", return_value=mock.Mock(added=(option,))) as get:
             wanting = parts._wanting(setup, kind)  # pylint: disable=protected-access
             self.assertEqual(mutants.words(req, arch, mutant, wanting), plain)
@@ -257,6 +258,11 @@ class TestMutants(unittest.TestCase):
             # Live tests are in a kernel without those.
             self.assertEqual([call.args[0].pairs for call in get.call_args_list],
                              [(), req.pairs])
+        for head, only in (("lockstep c->c", ["CASE=lockstep"]), ("kasan c->c", []),
+                           ("kasan c->c\nCase: spsc", ["CASE=spsc"]), ("invariants c->c", [])):
+            other = self.load(f"Pair: ring\nCaught-by: {head}\n")
+            self.assertEqual([word for word in mutants.words(req, arch, other, ())
+                              if word.startswith("CASE=")], only)
         self.assertIsNone(self.judge(mutant, 1, AGAIN.replace("=ring", "='ring tlv'")))
         self.assertIsNotNone(self.judge(mutant, 1, AGAIN.replace("=ring", "='tlv ring'")))
 

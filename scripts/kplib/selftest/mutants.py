@@ -20,11 +20,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kplib.common.errors import BROKEN, FAILED, EnvironmentFailed
+from kplib.configure import cases, variants
 from kplib.configure import pairs as known
-from kplib.configure import variants
 from kplib.configure.archs import Arch
 from kplib.configure.request import TOP, Request
-from kplib.judge import ktap, verdicts
+from kplib.judge import ktap
 from kplib.selftest import processes
 from kplib.selftest.copies import run_in
 
@@ -36,6 +36,7 @@ class Mutant:
     """A patch and its head: the pair, and the verdict, case, path and kernel that catch it.
 
     `programs` are as many of a whole run's, the first ones, as are enough for that; None is all.
+    `runs` is the case in which a checker, whose row is `case`, reports the bug; empty runs all.
     """
 
     patch: Path
@@ -47,6 +48,7 @@ class Mutant:
     #: Whether it is for a pair in PAIRS_DIR.
     outside: bool = False
     programs: int | None = None
+    runs: str = ""
 
     @property
     def name(self) -> str:
@@ -61,7 +63,7 @@ class Mutant:
 
 def load(patch: Path) -> Mutant:
     """Read a patch's head."""
-    head = dict(re.findall(r"^(Pair|Caught-by|Variant|Verdict|Programs): (.*)$",
+    head = dict(re.findall(r"^(Pair|Caught-by|Variant|Verdict|Programs|Case): (.*)$",
                            patch.read_text(), re.M))
     try:
         pair, (case, path) = head["Pair"], head["Caught-by"].split()
@@ -71,12 +73,12 @@ def load(patch: Path) -> Mutant:
                                 "'Caught-by: <case> <path>'; Programs is a number") from err
     if programs is not None and programs < 1:
         raise EnvironmentFailed(f"{patch}: 'Programs: {programs}': at least 1 of them runs")
-    if programs and case in verdicts.SUMS_UP:
+    if programs and case in cases.SUM_UP:
         # It would fail without the bug as well, of what so few programs do not come to.
         raise EnvironmentFailed(f"{patch}: 'Programs:' is not for what {case} catches")
     return Mutant(patch, pair, case, path, head.get("Variant", variants.BASE),
                   head.get("Verdict", ktap.FAIL),
-                  programs=programs)
+                  programs=programs, runs=head.get("Case", ""))
 
 
 def _outside(pairs: tuple[str, ...], pairs_dir: Path | None) -> list[Mutant]:
@@ -139,14 +141,18 @@ def judge(mutant: Mutant, arch: str, status: int, said: str, results: Path) -> s
 
 
 def words(req: Request, arch: Arch, mutant: Mutant, wanting: tuple[str, ...]) -> list[str]:
-    """The words that run a bug's pair in the kernel in which it has passed without the bug.
+    """The words that run a bug's case in the kernel in which it has passed without the bug.
 
     Pairs whose options that kernel has run with it; `wanting` are all such.
     """
     named = tuple(dict.fromkeys((mutant.pair, *wanting)))
+    only = mutant.runs or mutant.case
+    # What sums up needs the other cases, and of a checker only its patch knows which ones.
+    alone = set(cases.of_pair(known.files(mutant.pair, req.pairs_dir))) - set(cases.SUM_UP)
     outside = any(known.files(name, req.pairs_dir).own for name in named)
     return ["run", f"PAIR={' '.join(named)}", "LANE=check", f"ARCH={arch.name}",
             f"VARIANT={mutant.variant}",
+            *([f"CASE={only}"] if only in alone else []),
             *([f"PROGRAMS={mutant.programs}"] if mutant.programs else []),
             *([f"PAIRS_DIR={req.pairs_dir}"] if outside else [])]
 
