@@ -271,6 +271,8 @@ class LiveTest(unittest.TestCase):
     #: The checkout that is run, and the words of each of its runs.
     top: Path
     words: tuple[str, ...] = ()
+    #: Words that say which modules to begin with, where a test wants others than these runs.
+    takes: tuple[str, ...] = ()
     #: A folder for the class, and one in it that holds the results of a good run.
     scratch: Path
     built: Path
@@ -295,7 +297,7 @@ class LiveTest(unittest.TestCase):
     def prepare(cls) -> dict[tuple[str, str, str], dict[str, Any]]:
         """Make a good run, which leaves modules for those that follow; its verdicts."""
         if cls.top == TOP:
-            take_modules(cls.built, *cls.words)
+            take_modules(cls.built, *cls.words, *cls.takes)
         run = Run(cls.built, *cls.words, top=cls.top)
         try:
             ended = run.end(300)

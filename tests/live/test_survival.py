@@ -402,6 +402,8 @@ class TestCells(Misbehaving):
 
     where = ("PROGRAMS=8",)
 
+    takes = ("VARIANT=all",)
+
     def test_one_cell(self) -> None:
         """Modules that do not build for one variant cost the others nothing."""
         suite_ = self.pair / "suite.c"
