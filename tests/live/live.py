@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -122,9 +123,9 @@ class Run:
         usual = [f"SILENCE={SILENCE}"] if "SILENCE" in VARIABLES else []
         # A shell in the background ignores SIGINT, and so would all that it starts.
         self._process = subprocess.Popen(
-            [*before, "env", "--default-signal=INT", str(top / "scripts/kparity"), verb, *usual,
-             *words, f"OUT={out}"], env=environment(), stdin=subprocess.DEVNULL, stdout=self._said,
-            stderr=self._noted, preexec_fn=proc.dying_with_parent())
+            [*before, "env", "--default-signal=INT", sys.executable, str(top / "scripts/kparity"),
+             verb, *usual, *words, f"OUT={out}"], env=environment(), stdin=subprocess.DEVNULL,
+            stdout=self._said, stderr=self._noted, preexec_fn=proc.dying_with_parent())
 
     @staticmethod
     def _text(file: Any) -> str:
