@@ -5,7 +5,8 @@ common      errors with their exit status, terminal output, child processes, the
 contract    rows.read(); emit_c and emit_rust write what follows from rows (scripts/contract-glue),
             the latter from rust_over_c, rust_entries and rust_drivers
 configure   request.parse() checks NAME=VALUE words; arches and variants are files in qemu/
-build       toolchain.choose(), kernel.get(), modules.build(): from the cache, or built
+build       toolchain.choose(), source.get(), kernel.get() with config.configure() for one that
+            is not in the cache, modules.build()
 boot        accel.choose(); lanes.run() runs guests until all suites of a lane have run:
             qemu.boot() starts one, session.py asks it to load modules and run suites,
             agenda.py tells what is left for the next, laneresult.py keeps what they gave

@@ -13,7 +13,7 @@ from typing import Any, Callable, Iterator
 
 from kplib.boot import accel, lanes, programs
 from kplib.boot.laneresult import LaneResult
-from kplib.build import kernel, modules, toolchain
+from kplib.build import config, kernel, modules, toolchain
 from kplib.build.setup import Setup
 from kplib.common import cache, host, ui
 from kplib.common.errors import EnvironmentFailed, Failed, KparityError, Refused
@@ -30,7 +30,7 @@ def check_folders(req: Request) -> None:
     """Refuse folders that nothing can be built in."""
     request.check_paths(req)
     request.check_pairs(req)
-    kernel.check_options(req)
+    config.check_options(req)
     programs.check(req)
     cache.writable_folder("OUT", req.out)
     cache.writable_folder("KPARITY_CACHE", req.cache)
@@ -272,7 +272,7 @@ def run_all(req: Request, tools: toolchain.Toolchain,
         for arch, variant in cells:
             try:
                 waiting.append(Cell(req, tools, arch, variant, keeper))
-            except (Failed, EnvironmentFailed, kernel.CannotHave) as err:
+            except (Failed, EnvironmentFailed, config.CannotHave) as err:
                 if len(cells) == 1:
                     raise
                 broken(arch.name, variant.name, err)

@@ -12,7 +12,7 @@ from typing import Any
 
 from kplib import matrix
 from kplib.boot import accel
-from kplib.build import apt, kernel, modules, toolchain
+from kplib.build import apt, kernel, modules, source, toolchain
 from kplib.build.setup import Setup
 from kplib.common import cache, proc, ui
 from kplib.common.errors import (BROKEN, FAILED, OK, REFUSED, EnvironmentFailed, Failed,
@@ -122,7 +122,7 @@ def doctor(req: Request) -> int:
 def update(req: Request) -> int:
     """Look again which kernels Debian has; the default may change."""
     cache.writable_folder("KPARITY_CACHE", req.cache)
-    found = kernel.resolved(req, renew=True)
+    found = source.resolved(req, renew=True)
     for series, version in found.items():
         print(f"linux {series}: {version}")
     shutil.rmtree(req.cache / "accel", ignore_errors=True)

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from kplib.build import kernel, toolchain
+from kplib.build import config, kernel, source, toolchain
 from kplib.common import cache, proc, ui
 from kplib.common.errors import EnvironmentFailed, Refused
 from kplib.configure import options
@@ -38,7 +38,7 @@ config NEVER
 
 
 class TestConfigure(unittest.TestCase):
-    """kplib.build.kernel, with make's part played by a function"""
+    """kplib.build.config, with make's part played by a function"""
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
@@ -51,7 +51,7 @@ class TestConfigure(unittest.TestCase):
         self.arch: Any = SimpleNamespace(name="x", kernel_arch="x", kconfig="CONFIG_A=y\n")
         self.variant: Any = SimpleNamespace(kconfig="")
         for module, name, value in ((proc, "logged", self.make),
-                                    (kernel, "fragments", lambda arch, variant: arch.kconfig)):
+                                    (config, "fragments", lambda arch, variant: arch.kconfig)):
             patch = mock.patch.object(module, name, value)
             patch.start()
             self.addCleanup(patch.stop)
@@ -74,9 +74,9 @@ class TestConfigure(unittest.TestCase):
         """Configure in a folder; who wrote its auto.conf."""
         build = self.folder / name
         build.mkdir(exist_ok=True)
-        src = kernel.Source(self.folder / "tree", "source")
+        src = source.Source(self.folder / "tree", "source")
         with mock.patch("sys.stderr"), ui.step("configuring") as step:
-            kernel._configure(self.request, self.tools, src, build, self.arch, self.variant, step)
+            config.configure(self.request, self.tools, src, build, self.arch, self.variant, step)
         return (build / "include/config/auto.conf").read_text()
 
     def test_once(self) -> None:
@@ -95,7 +95,7 @@ class TestConfigure(unittest.TestCase):
         """A build that was interrupted keeps its auto.conf, or all would be built anew."""
         self.configure("one")
         (self.folder / "one/include/config/auto.conf").write_text("of the build")
-        (self.folder / "one" / kernel.BUILD_LOG).write_text("")
+        (self.folder / "one" / config.BUILD_LOG).write_text("")
         self.assertEqual(self.configure("one"), "of the build")
 
 
@@ -121,8 +121,8 @@ class TestPairsOptions(unittest.TestCase):
         self.said: list[str] = []
         for module, name, value in (
                 (proc, "logged", self.make), (kernel, "_finish", self.finish),
-                (kernel, "source", lambda req, tools: kernel.Source(self.tree, "source")),
-                (kernel, "fragments", lambda arch, variant: arch.kconfig + variant.kconfig),
+                (source, "get", lambda req, tools: source.Source(self.tree, "source")),
+                (config, "fragments", lambda arch, variant: arch.kconfig + variant.kconfig),
                 (ui, "note", self.said.append), (cache, "need_space", mock.Mock())):
             patch = mock.patch.object(module, name, value)
             patch.start()
@@ -207,7 +207,7 @@ class TestPairsOptions(unittest.TestCase):
         self.assertEqual((more.build / "object").stat().st_mtime, 1)
         self.assertIn(f"{more.build}/object", (more.build / ".object.cmd").read_text())
         self.assertIn(f"{plain.build}/object", (plain.build / ".object.cmd").read_text())
-        self.assertTrue((more.build / kernel.BUILD_LOG).exists())
+        self.assertTrue((more.build / config.BUILD_LOG).exists())
 
     def test_alone(self) -> None:
         """Without the variant's kernel it is not built; what it would have is looked at once."""
@@ -227,7 +227,7 @@ class TestPairsOptions(unittest.TestCase):
             both = self.get(a="CONFIG_LATER=y\nCONFIG_LIBRARY=y\nCONFIG_MORE=y\n")
             self.assertLessEqual({"CONFIG_LATER=y", "CONFIG_LIBRARY=y", "CONFIG_MORE=y"},
                                  self.setting(both))
-            self.assertEqual((both.build / kernel.SELECTS).read_text(), KCONFIG
+            self.assertEqual((both.build / config.SELECTS).read_text(), KCONFIG
                              + "\nconfig KPARITY_PAIRS\n\tdef_bool y\n"
                                "\tselect LIBRARY\n\tselect LATER\n")
 
@@ -281,10 +281,10 @@ class TestPairsOptions(unittest.TestCase):
         """An option of such a tree that gets a prompt is not selected, nor with the old Kconfig."""
         self.request.kernel_src = self.tree
         more = self.get(a="CONFIG_LIBRARY=y\n")
-        self.assertIn("\tselect LIBRARY\n", (more.build / kernel.SELECTS).read_text())
+        self.assertIn("\tselect LIBRARY\n", (more.build / config.SELECTS).read_text())
         (self.tree / "Kconfig").write_text(KCONFIG.replace("\ttristate\n", '\ttristate "l"\n'))
         more = self.get(a="CONFIG_LIBRARY=y\n")
-        self.assertFalse((more.build / kernel.SELECTS).exists())
+        self.assertFalse((more.build / config.SELECTS).exists())
         self.assertIn("CONFIG_LIBRARY=y", self.setting(more))
 
     def test_kdir(self) -> None:
@@ -324,13 +324,13 @@ class TestHostTools(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder, \
                 mock.patch.object(toolchain, "choose", return_value=host), \
                 mock.patch.object(toolchain, "use_root", return_value=root), \
-                mock.patch.object(kernel, "source", side_effect=lambda req, _: req.src), \
+                mock.patch.object(source, "get", side_effect=lambda req, _: req.src), \
                 mock.patch.object(kernel, "rust_refused",
                                   side_effect=lambda _, src: src.ident == "new" and "old"):
             req: Any = mock.Mock(cache=Path(folder), kdir=None, kernel_src=None, toolchain=None,
                                  out=Path(folder), pairs=(), pairs_dir=None)
             for ident, tools in (("debian 7.3", host), ("new", root), ("debian 7.3", host)):
-                req.src = kernel.Source(Path(folder), ident)
+                req.src = source.Source(Path(folder), ident)
                 self.assertIs(kernel.tools_for(req), tools)
 
 

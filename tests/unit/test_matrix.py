@@ -16,7 +16,7 @@ from unittest import mock
 from kplib import matrix, verbs
 from kplib.boot import accel, lanes
 from kplib.boot.laneresult import Answers, LaneResult
-from kplib.build import kernel, modules
+from kplib.build import config, kernel, modules
 from kplib.build.modules import Modules
 from kplib.common.errors import FAILED, EnvironmentFailed, Failed, Refused
 from kplib.configure import request
@@ -285,14 +285,14 @@ class TestMatrix(unittest.TestCase):
 
         def get(req: Any, tools: Any, arch: Any, variant: Any) -> mock.Mock:
             if arch.name == "arm64":
-                raise kernel.CannotHave("no CONFIG_X")
+                raise config.CannotHave("no CONFIG_X")
             return TestMatrix._kernel(self, req, tools, arch, variant)
         with mock.patch.object(self, "_kernel", get):
             ended, found, _ = self.run_json("ARCH=all")
             self.assertEqual((ended, found["x86_64-base"]["verdict"]), (2, "pass"))
             self.assertEqual(found["arm64-base"]["why"], "no CONFIG_X")
             ended, _, _ = self.run_json("ARCH=arm64")
-            self.assertIsInstance(ended, kernel.CannotHave)
+            self.assertIsInstance(ended, config.CannotHave)
 
     def test_json(self) -> None:
         """One object with all cells is alone on standard output; the status is as ever."""

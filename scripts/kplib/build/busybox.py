@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kplib.build import kernel
+from kplib.build import source
 from kplib.build.toolchain import Toolchain
 from kplib.common import cache, proc, ui
 from kplib.configure.archs import Arch
@@ -18,9 +18,9 @@ def get(req: Request, tools: Toolchain, arch: Arch) -> Path:
     if not (entry / "busybox").exists():
         with cache.locked(entry), cache.fresh(entry) as partial, \
                 ui.step(f"fetching busybox for {arch.name}"):
-            debs = kernel.packages(req)
+            debs = source.packages(req)
             if not (debs.folder / "sources.list").exists():
-                kernel.resolved(req, renew=True)
+                source.resolved(req, renew=True)
             deb = debs.download(f"busybox-static:{arch.debian}", partial)
             proc.output(tools.argv(
                 "sh", "-ec", 'dpkg-deb --fsys-tarfile "$1" | '

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kplib import matrix
-from kplib.build import kernel, modules, objects
+from kplib.build import config, kernel, modules, objects
 from kplib.build import setup as building
 from kplib.build.toolchain import Toolchain
 from kplib.common import cache
@@ -120,7 +120,7 @@ def builds(setup: Setup) -> list[Job]:
 
 
 def _kernel(setup: Setup, arch: Arch, variant: Variant) -> Report:
-    if kernel.check_options(setup.req):
+    if config.check_options(setup.req):
         # Live tests run pairs of their own, in the variant's own kernel.
         kernel.get(replace(setup.req, pairs=()), setup.tools, arch, variant)
     kernel.get(setup.req, setup.tools, arch, variant)
@@ -310,7 +310,7 @@ def _mutants(setup: Setup) -> list[mutants.Mutant]:
 
 def _wanting(setup: Setup, variant: Variant) -> tuple[str, ...]:
     """The pairs whose options the kernel of the suites has."""
-    if not kernel.check_options(setup.req):
+    if not config.check_options(setup.req):
         return ()
     return kernel.wanting(setup.of(setup.host, variant).kernel)
 

@@ -9,7 +9,7 @@ import shutil
 from typing import Callable, Sequence
 
 from kplib import matrix
-from kplib.build import kernel, toolchain
+from kplib.build import kernel, source, toolchain
 from kplib.common.errors import BROKEN, FAILED, OK, EnvironmentFailed, Refused
 from kplib.configure import archs, variants
 from kplib.configure.request import TOP, VARIABLES, Request
@@ -71,7 +71,7 @@ def _run(req: Request, names: tuple[str, ...], wanted: Callable[[Job], bool]) ->
     host = next(a for a in every if a.name == archs.host_name(os.uname().machine))
     kinds = tuple(variants.load_all(TOP / "qemu/variant").values())
     tree = kernel.get(req, tools, host, kinds[0]).tree if req.kdir \
-        else kernel.source(req, tools).tree
+        else source.get(req, tools).tree
     # The variables of this run are not those of the runs that tests start.
     for name in VARIABLES:
         if name not in KEPT:
