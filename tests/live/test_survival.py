@@ -153,8 +153,8 @@ IN_DEBUG = (
          checker="sleep", boots=1, bound=90),
     # Both get over it, so these are reports and not lost guests.
     Deed("STALL", ktap.FAIL,
-         ("rcu_preempt (self-)?detected stall", at("cpu_relax()", "time_before")), boots=1,
-         bound=90),
+         ("rcu_preempt (self-)?detected stall",
+          at('"hlt"', "wait_for_tick();", "10 * HZ; time_before")), boots=1, bound=90),
     Deed("HUNG", ktap.FAIL, ("INFO: task kunit_try_catch:.* blocked for more than",
                              at("schedule_timeout_uninterruptible")),
          boots=1, bound=90),
