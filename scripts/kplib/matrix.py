@@ -118,9 +118,11 @@ class Cell:
                  variant: Variant, keeper: Callable[[Setup], lanes.Keeper] | None = None) -> None:
         self.kernel = kernel.get(req, tools, arch, variant)
         # What others want of the kernel, that has.
+        names = [name for name in req.lanes if name in variant.lanes]
         req = replace(req, pairs=req.pairs[:1] if req.program else tuple(
             name for name in req.pairs
-            if cases.any_of(req.cases, pairs.files(name, req.pairs_dir))))
+            if cases.any_of(req.cases, pairs.files(name, req.pairs_dir),
+                            [LANES[lane] for lane in names])))
         self._req = req
         self._built: Future[modules.Modules] = Future()
         #: Suites that have given their results, and how many there are.
@@ -129,7 +131,7 @@ class Cell:
         self.place = ""
         self._step: ui.Step | None = None
         self._setup = setup = Setup(req, tools, self.kernel, self._advance)
-        wanted = [accel.choose(setup, LANES[name]) for name in req.lanes if name in variant.lanes]
+        wanted = [accel.choose(setup, LANES[name]) for name in names]
         self._of = len(wanted) * len(req.pairs)
         #: Set to have this cell's guests given up, and no other's.
         self._cancelled = threading.Event()
@@ -221,7 +223,7 @@ class Cell:
 
 def _replay_of(req: Request, arch: Arch, variant: Variant, path: Path) -> str:
     """The words that run one program of a run again."""
-    return request.replay(replace(req, program=path, lanes=("check",)), arch, variant)
+    return request.replay(replace(req, program=path, cases=(), lanes=("check",)), arch, variant)
 
 
 def run_cell(req: Request, tools: toolchain.Toolchain, arch: Arch, variant: Variant) -> CellRun:

@@ -29,7 +29,8 @@ def run(req: Request) -> int:
     if req.keep:
         _one(req, "run KEEP=1")
         if "check" not in req.lanes:
-            raise Refused("KEEP=1 keeps the guest of lane check; leave LANE out")
+            raise Refused("KEEP=1 keeps the guest of lane check; leave LANE=insn and CASE=insn "
+                          "out")
         if req.machine_readable:
             raise Refused("KEEP=1 is for a person; leave FORMAT=json out")
         signal.signal(signal.SIGINT, keep.interrupted)
@@ -147,6 +148,8 @@ def gdb(req: Request) -> int:
     _one(req, "gdb")
     if len(req.pairs) != 1:
         raise Refused("make gdb is for one pair; give PAIR=x")
+    if "check" not in req.lanes:
+        raise Refused("make gdb runs lane check; leave LANE=insn and CASE=insn out")
     return debug.gdb_(req, matrix.prepare(req))
 
 
@@ -213,8 +216,8 @@ def _cells(req: Request) -> list[tuple[archs.Arch, variants.Variant]]:
 
 def contract(req: Request) -> int:
     """Run the suites and print the ledger and the review list, of each arch and variant."""
-    if req.cases or req.program:
-        raise Refused("a ledger counts what all cases have judged; leave CASE and PROGRAM out")
+    if req.program:
+        raise Refused("a ledger counts what all cases have judged; leave PROGRAM out")
     matrix.check_folders(req)
     cells = _cells(req)
     with files.recorded(*(files.folder(req, arch.name, variant.name) for arch, variant in cells)):
@@ -330,4 +333,15 @@ VERBS = {
     "help": (help_, "this list"),
 }
 
-__all__ = ["VERBS"]
+#: Verbs for which CASE= means something.
+WITH_CASES = ("run", "gdb")
+
+
+def carry_out(verb: str, req: Request) -> int:
+    """Carry a verb out; its exit status."""
+    if req.cases and verb not in WITH_CASES:
+        raise Refused(f"CASE is for make {' and make '.join(WITH_CASES)}; leave it out")
+    return VERBS[verb][0](req)
+
+
+__all__ = ["VERBS", "carry_out"]

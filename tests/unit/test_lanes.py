@@ -573,6 +573,16 @@ class TestLanes(unittest.TestCase):
         self.assertEqual(lane.planned["ring"], [CaseId("ring", "lockstep", "c->c"),
                                                 CaseId("ring", "spsc", "c->c")])
 
+    def test_named_cases(self) -> None:
+        """A case of CASE= that the guest's suite does not have is an error, and not left out."""
+        lane = LaneResult(self.lane)
+        lane.plan("ring", "ring\tlockstep\tslow\tc->c\n", named=("lockstep",))
+        self.assertEqual(lane.damaged, {})
+        lane.plan("ring", "ring\tlockstep\tslow\tc->c\n", named=("lockstep", "spsc"))
+        self.assertEqual(lane.damaged, {"ring": "its suite has no case spsc"})
+        lane.plan("tlv", "", any_case=False)
+        self.assertNotIn("tlv", lane.damaged)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import io
 import json
+import shlex
 import tempfile
 import threading
 import unittest
@@ -129,6 +130,16 @@ class TestMatrix(unittest.TestCase):
                                           f"PROGRAM={self.out}/program")
         self.assertEqual((verdicts, asked), (["pass"], [("ring", "more")]))
         self.assertIn("  running ring on ", said)
+
+    def test_replay_of_program(self) -> None:
+        """The words that run a failed program of a run with CASE= again are taken."""
+        program = self.out / "program"
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text("ring capacity=1\n")
+        req = request.parse(["PAIR=ring", "CASE=lockstep", f"OUT={self.out}"], {})
+        again = matrix._replay_of(  # pylint: disable=protected-access
+            req, req.archs[0], req.variants[0], program)
+        self.assertEqual(request.parse(["PAIR=ring", *shlex.split(again)], {}).program, program)
 
     def test_no_program(self) -> None:
         """One that the engine cannot read is a wrong request; one that fails is a failure."""

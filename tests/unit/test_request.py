@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 
 from kplib.common.errors import Refused
-from kplib.configure import cases, pairs, request
+from kplib.configure import cases, lanes, pairs, request
 
 
 class TestRequest(unittest.TestCase):
@@ -159,6 +159,12 @@ class TestRequest(unittest.TestCase):
         self.assertEqual(request.parse(["CASE=insn"], {}).lanes, ("insn",))
         self.assertEqual(request.parse(["CASE=insn lockstep"], {}).lanes, ("check", "insn"))
         self.assertEqual(request.parse(["CASE=user"], {}).pairs, ("device",))
+        self.assertEqual([kind.name for kind in request.parse(
+            ["CASE=insn", "VARIANT=all"], {}).variants], ["base"])
+        both = request.parse(["CASE=insn,spsc", "VARIANT=all"], {})
+        self.assertEqual(len(both.variants), 3)
+        self.assertEqual([name for name in both.pairs if cases.any_of(
+            both.cases, pairs.files(name), (lanes.CHECK,))], ["ring"])
         self.assertEqual(request.parse(["CASE=layout"], {}).pairs,
                          tuple(name for name in pairs.shipped() if name != "glob"))
 
@@ -176,7 +182,11 @@ class TestRequest(unittest.TestCase):
             Path(folder, "errand/config").touch()
             self.assertEqual(request.parse(list(words), {}).pairs, ("ring", "errand"))
         self.assertIn("tlv has no such case", self.refused("CASE=spsc", "PAIR=ring tlv"))
-        self.assertIn("leave LANE out", self.refused("CASE=spsc", "LANE=insn"))
+        self.assertIn("leave LANE=insn out", self.refused("CASE=spsc", "LANE=insn"))
+        self.assertIn("insn; leave LANE=check out",
+                      self.refused("CASE=insn,spsc", "PAIR=ring tlv", "LANE=check"))
+        self.assertIn("variant debug does not have", self.refused("CASE=insn", "VARIANT=debug"))
+        self.assertIn("names no case", self.refused(env={"CASE": ""}))
         with tempfile.NamedTemporaryFile("w", suffix=".program") as program:
             self.assertIn("exclude each other", self.refused(
                 "CASE=spsc", "PAIR=ring", f"PROGRAM={program.name}"))
@@ -196,6 +206,20 @@ class TestRequest(unittest.TestCase):
             "outcomes", "invariants", "insn", "user"))
         self.assertEqual(cases.of_pair(pairs.files("glob")),
                          ("lockstep", "atomic", "regress", "outcomes", "insn"))
+
+    def test_own_cases(self) -> None:
+        """A suite's cases are its KP_CASE() rows, and not those in comments and macros."""
+        with tempfile.TemporaryDirectory() as folder:
+            own = Path(folder, "width")
+            own.mkdir()
+            (own / "contract.h").write_text("/* KP_DIVERGES(no) */\n")
+            (own / "suite.c").write_text(
+                "#define MINE(f) \\\n\tKP_CASE(width, f)\n/* KP_CASE(width, old) */\n"
+                "// KP_CASE(width, older)\nKP_SUITES(width, KP_CASE (width , Wide));\n")
+            self.assertEqual(cases.of_pair(pairs.files("width", Path(folder))),
+                             ("lockstep", "atomic", "Wide", "outcomes", "insn"))
+            words = [f"PAIRS_DIR={folder}", "CASE=Wide"]
+            self.assertEqual(request.parse(words, {}).pairs, ("width",))
 
     def test_parts(self) -> None:
         """Words for make test, which knows its parts itself."""

@@ -111,15 +111,30 @@ class TestJudging(unittest.TestCase):
                           if key[0] == "spsc" and key[1] != "c->rust"}, {ktap.PASS})
 
     def test_program_alone(self) -> None:
-        """Where the user program alone was to run there are no rows of the suite or of checkers."""
+        """Where the user program alone was to run, the suite has no rows but of what goes wrong."""
         self.setup.request = request.parse(["CASE=user"], {})
         self.lane.planned["device"] = []
         self.lane.take("device", Answers(None, "", {"c": (0, "TAP version 13\n1..1\nok 1 x\n")}))
         row = ktap.Verdict("device_user", "x", "c", ktap.PASS, ())
         with mock.patch.object(ktap, "verdicts", return_value=(row,)):
             found = results.gather(self.setup, ("device",), [self.lane])
-        self.assertEqual({v.suite for v in found.pairs["device"].verdicts}, {"device_user"})
+            self.lane.reports.append(console.Report("warn", "WARNING: x", at(suite="device"), []))
+            worse = results.gather(self.setup, ("device",), [self.lane])
+        self.assertEqual({(v.suite, v.status) for v in found.pairs["device"].verdicts},
+                         {("device_user", ktap.PASS), ("device", ktap.SKIP)})
+        self.assertEqual({v.case for v in found.pairs["device"].verdicts if v.suite == "device"},
+                         {checker.name for checker in self.kernel.variant.checkers})
         self.assertEqual(found.only, ("user",))
+        self.assertEqual([v.suite for v in worse.pairs["device"].verdicts
+                          if v.status == ktap.FAIL], ["device"])
+
+    def test_all_skipped(self) -> None:
+        """Checkers have nothing to say of a path on which each case had a reason not to run."""
+        got = self.judge({(p.case, p.path): ktap.SKIP if p.path == "c->rust" else ktap.PASS
+                          for p in self.lane.planned["ring"]})
+        self.assertEqual(got["kasan", "c->rust"].log, ("no case ran on this path",))
+        self.assertEqual((got["kasan", "c->rust"].status, got["kasan", "c->c"].status),
+                         (ktap.SKIP, ktap.PASS))
 
     def test_given_up(self) -> None:
         """Nothing planned is without a verdict when the lane is given up."""

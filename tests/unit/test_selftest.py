@@ -263,6 +263,9 @@ class TestMutants(unittest.TestCase):
             other = self.load(f"Pair: ring\nCaught-by: {head}\n")
             self.assertEqual([word for word in mutants.words(req, arch, other, ())
                               if word.startswith("CASE=")], only)
+        with self.assertRaisesRegex(EnvironmentFailed, "Case: lockstp': ring has atomic, "):
+            mutants.words(req, arch, self.load("Pair: ring\nCaught-by: kasan c->c\n"
+                                               "Case: lockstp\n"), ())
         self.assertIsNone(self.judge(mutant, 1, AGAIN.replace("=ring", "='ring tlv'")))
         self.assertIsNotNone(self.judge(mutant, 1, AGAIN.replace("=ring", "='tlv ring'")))
 

@@ -87,7 +87,8 @@ class _Run:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "program"
             path.write_text("\n".join(program) + "\n", encoding="utf-8")
-            request = replace(self._setup.request, pairs=(pair,), program=path)
+            request = replace(self._setup.request, pairs=(pair,), program=path,
+                              cases=())
             setup = replace(self._setup, request=request)
             vm: guest.Guest | None = None
             try:

@@ -84,8 +84,8 @@ class Session:
             f"seed={request.seed} programs={request.programs} mark={self._token} "
             f"skip={agenda.skipped(self.works)} "
             f"given={','.join(w.pair for w in self.works if programs.files(request, w.pair))}"
-            + (" only=regress lone=1" if request.program else "")
-            + (f" only={','.join(request.cases)}" if request.cases else "")
+            + (" only=regress lone=1" if request.program else
+               f" only={','.join(request.cases)}" if request.cases else "")
             + (f" {table}" if (table := leaks.stack_table(self._setup.kernel)) else ""))
 
     def run(self) -> None:
@@ -116,15 +116,16 @@ class Session:
         marks = [self._mark(pair)]
         loaded = vm.load(f"loading {pair}", in_guest(self._built.pairs[pair]).read_bytes())
         modules = vm.read("reading /proc/modules", "/proc/modules")
-        cases = vm.read(f"reading the plan of {pair}", f"{DEBUG}/kparity/{pair}/cases")
+        plan = vm.read(f"reading the plan of {pair}", f"{DEBUG}/kparity/{pair}/cases")
         if self._lane.programs and (text := programs.text(self._setup.request, pair)):
             marks.append(vm.write(f"handing over the programs of {pair}",
                                   f"{DEBUG}/kparity/{pair}/programs", text))
         vm.write("clearing what was warned of once", f"{DEBUG}/clear_warn_once", b"1")
         # A suite without cases is not there.
-        any_case = self._in_suite(pair)
+        request = self._setup.request
+        any_case = cases.in_suite(request.cases, pairs.files(pair, request.pairs_dir), self._lane)
         asked = _Asked(
-            pair, marks, loaded, modules, cases,
+            pair, marks, loaded, modules, plan,
             vm.write(f"running {suite}", f"{DEBUG}/kunit/{suite}/run", b"1") if any_case else None,
             vm.read(f"reading the results of {suite}", f"{DEBUG}/kunit/{suite}/results")
             if any_case else None,
@@ -152,10 +153,10 @@ class Session:
         return self.vm.send(f"running the program of {pair} on {side}",
                             f"exec {len(program)} /dev/kparity-{pair}-{side}", program)
 
-    def _in_suite(self, pair: str) -> bool:
-        """Whether cases of a pair's suite are to run, and not its user program alone."""
+    def _named(self, pair: str) -> tuple[str, ...]:
+        """The cases of CASE= that a pair's suite must have."""
         request = self._setup.request
-        return cases.in_suite(request.cases, pairs.files(pair, request.pairs_dir), self._lane)
+        return cases.of_lane(request.cases, pairs.files(pair, request.pairs_dir), self._lane)
 
     def take(self, asked: _Asked) -> None:
         """The answers to ask()."""
@@ -163,7 +164,7 @@ class Session:
         asked.loaded.ok()
         self.modules = asked.modules.text()
         for case, speed in self._result.plan(
-                pair, asked.cases.text(), asked.ran is not None).items():
+                pair, asked.cases.text(), asked.ran is not None, self._named(pair)).items():
             self.vm.silence.allow(pair, case, speed)
         if asked.ran is not None:
             asked.ran.ok()

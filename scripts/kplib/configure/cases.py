@@ -8,11 +8,14 @@ file of the pair lists its own with KP_CASE().
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Iterable
 
 from kplib.common import ui
 from kplib.common.errors import Refused
-from kplib.configure import lanes
+from kplib.configure.lanes import LANES, Lane
 from kplib.configure.pairs import Pair
+from kplib.configure.variants import Variant
 
 #: The engine's cases, of a pair of each kind.
 COMMON = ("lockstep", "atomic")
@@ -26,26 +29,38 @@ COUNTS = "insn"
 USER = "user"
 #: Cases that judge the calls of those before them: alone they have none to judge.
 SUM_UP = ("outcomes", "invariants")
-_OWN = re.compile(r"\bKP_CASE\(\s*\w+\s*,\s*(\w+)\s*\)")
+#: What a suite file does not list cases in: comments, and macros of its own.
+_ASIDE = re.compile(r"/\*.*?\*/|//[^\n]*|^[ \t]*#[ \t]*define\b(?:[^\n]*\\\n)*[^\n]*", re.S | re.M)
+_OWN = re.compile(r"\bKP_CASE\s*\(\s*\w+\s*,\s*(\w+)\s*\)")
+
+
+def _read(path: Path) -> str:
+    """A C file without comments and #define lines; empty if it cannot be read."""
+    try:
+        return _ASIDE.sub(" ", path.read_text(errors="replace"))
+    except OSError:
+        return ""
 
 
 def of_pair(pair: Pair) -> tuple[str, ...]:
     """The names of a pair's cases, user program included."""
-    try:
-        own = tuple(_OWN.findall(pair.suite.read_text(errors="replace")))
-    except OSError:
-        own = ()
+    own = tuple(_OWN.findall(_read(pair.suite)))
     kind = OF_OBJECTS if pair.has_object else OF_FUNCTIONS
     user = (USER,) if pair.user.exists() else ()
     programs = any(not path.name.startswith(".") for path in pair.regress.glob("*"))
-    regress = (REGRESS,) if programs or "KP_DIVERGES(" in pair.read() else ()
+    regress = (REGRESS,) if programs or "KP_DIVERGES(" in _read(pair.contract) else ()
     return (*COMMON, *regress, *own, *kind, COUNTS, *user)
 
 
-def in_suite(wanted: tuple[str, ...], pair: Pair, lane: lanes.Lane) -> bool:
-    """Whether any of the cases wanted is in the pair's suite of a lane."""
+def of_lane(wanted: tuple[str, ...], pair: Pair, lane: Lane) -> tuple[str, ...]:
+    """Those of the cases wanted that are in a pair's suite of a lane."""
     has = {COUNTS} if lane.counts else set(of_pair(pair)) - {COUNTS, USER}
-    return not wanted or bool(has.intersection(wanted))
+    return tuple(name for name in wanted if name in has)
+
+
+def in_suite(wanted: tuple[str, ...], pair: Pair, lane: Lane) -> bool:
+    """Whether any case of a pair's suite of a lane is wanted."""
+    return not wanted or bool(of_lane(wanted, pair, lane))
 
 
 def in_program(wanted: tuple[str, ...]) -> bool:
@@ -59,7 +74,7 @@ def named(value: str) -> tuple[str, ...]:
     if not found:
         raise Refused("CASE names no case; leave it out for all of them")
     for name in found:
-        if not re.fullmatch(r"[a-z]\w{0,62}", name, re.A):
+        if not re.fullmatch(r"[A-Za-z_]\w{0,62}", name, re.A):
             raise Refused(f"CASE={ui.clean(value)}: give names of cases, such as lockstep")
         if found.count(name) > 1:
             raise Refused(f"CASE={value}: {name} is named twice; name it once")
@@ -69,12 +84,14 @@ def named(value: str) -> tuple[str, ...]:
     return found
 
 
-def any_of(wanted: tuple[str, ...], pair: Pair) -> bool:
-    """Whether a pair has any of the cases wanted."""
-    return not wanted or bool(set(wanted).intersection(of_pair(pair)))
+def any_of(wanted: tuple[str, ...], pair: Pair, lanes: Iterable[Lane]) -> bool:
+    """Whether a pair has any of the cases wanted in any of these lanes."""
+    return any(in_suite(wanted, pair, lane) or lane.programs and in_program(wanted)
+               and pair.user.exists() for lane in lanes)
 
 
-def pairs_with(wanted: tuple[str, ...], pairs: tuple[Pair, ...], chosen: bool) -> tuple[str, ...]:
+def pairs_with(wanted: tuple[str, ...], pairs: tuple[Pair, ...], lanes: tuple[str, ...],
+               chosen: bool) -> tuple[str, ...]:
     """The pairs that have any of these cases; `chosen`: they are named by the user, and all must.
 
     Those that are named for their options of the kernel need not. Refuses a case that none has.
@@ -86,20 +103,26 @@ def pairs_with(wanted: tuple[str, ...], pairs: tuple[Pair, ...], chosen: bool) -
                               for pair in pairs)
             raise Refused(f"CASE={name}: no such case; {there}")
     found = tuple(pair.name for pair in pairs
-                  if any_of(wanted, pair) or chosen and pair.has_config)
+                  if any_of(wanted, pair, [LANES[name] for name in lanes])
+                  or chosen and pair.has_config)
     if chosen and (without := [pair.name for pair in pairs if pair.name not in found]):
         raise Refused(f"CASE={','.join(wanted)}: {', '.join(without)} has no such case; "
                       "name other pairs, or leave PAIR out for those that have it")
     return found
 
 
-def lanes_of(wanted: tuple[str, ...], asked: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the lanes asked for that have any of these cases."""
-    having = {lanes.INSN.name} if COUNTS in wanted else set()
-    if set(wanted) - {COUNTS}:
-        having.add(lanes.CHECK.name)
-    found = tuple(lane for lane in asked if lane in having)
-    if not found:
-        raise Refused(f"CASE={','.join(wanted)}: lane {asked[0]} has no such case; "
-                      "leave LANE out")
-    return found
+def lanes_of(wanted: tuple[str, ...], asked: tuple[str, ...],
+             kinds: tuple[Variant, ...]) -> tuple[str, ...]:
+    """The lanes that have these cases; refuses a case of a lane that is not to run.
+
+    `asked` are the lanes asked for, `kinds` the variants.
+    """
+    having = dict.fromkeys("insn" if name == COUNTS else "check" for name in wanted)
+    for lane in having:
+        name = next(name for name in wanted if (name == COUNTS) == (lane == "insn"))
+        if lane not in asked:
+            raise Refused(f"CASE={name}: it is of lane {lane}; leave LANE={asked[0]} out")
+        if not any(lane in kind.lanes for kind in kinds):
+            raise Refused(f"CASE={name}: it is of lane {lane}, which variant {kinds[0].name} "
+                          "does not have: its figures would mislead")
+    return tuple(lane for lane in asked if lane in having)

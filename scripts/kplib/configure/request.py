@@ -240,7 +240,8 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
     `new` is for the verb that makes a pair: PAIR then names one that is not there.
     """
     # make hands on PAIR=' ' as an empty word; to run all pairs then is not what was meant.
-    values = {name: env[name] for name in VARIABLES if env.get(name) or name == "PAIR" in env}
+    values = {name: env[name] for name in VARIABLES
+              if env.get(name) or name in ("PAIR", "CASE") and name in env}
     for word in words:
         name, eq, value = word.partition("=")
         if not eq or name not in VARIABLES:
@@ -290,9 +291,10 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
     if only and program:
         raise Refused("CASE and PROGRAM exclude each other: a program runs in case regress alone")
     if only:
+        asked = cases.lanes_of(only, asked, wanted)
+        wanted = tuple(kind for kind in wanted if set(asked).intersection(kind.lanes))
         chosen = cases.pairs_with(only, tuple(pairs.files(name, pairs_dir) for name in chosen),
-                                  "PAIR" in values)
-        asked = cases.lanes_of(only, asked)
+                                  asked, "PAIR" in values)
     cache = env.get("KPARITY_CACHE") or os.path.join(
         env.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "kparity")
     return Request(
@@ -355,6 +357,7 @@ def replay(req: Request, arch: archs.Arch, variant: variants.Variant) -> str:
         "PROGRAMS": str(req.programs) if req.programs != plain.programs else None,
         "PROGRAM": req.program,
         "CASE": ",".join(req.cases) or None,
+        # A case and a program have their lanes.
         "LANE": req.lanes[0] if req.lanes != plain.lanes and not (req.program or req.cases)
         else None,
         "KERNEL": req.kernel,

@@ -16,10 +16,9 @@ from kplib.boot.laneresult import LaneResult
 from kplib.build.kernel import Kernel
 from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
-from kplib.configure.lanes import Lane, user_suite
+from kplib.configure.lanes import user_suite
 from kplib.configure import cases
 from kplib.configure import pairs as places
-from kplib.configure.request import Request
 from kplib.judge import ktap, verdicts
 from kplib.judge.tables import (NOOP, Cost, DamagedTable, Difference, Invariant, parse_costs,
                                 parse_failures, parse_invariants)
@@ -167,9 +166,12 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
     """Judge the results of one lane for a pair."""
     kernel = setup.kernel
     mine: list[ktap.Verdict] = []
-    suites = planned_suites(pair, lane.lane, setup.request)
-    for suite in suites:
-        mine += verdicts.of_suite(kernel.tree, lane, pair, suite)
+    req = setup.request
+    files = places.files(pair, req.pairs_dir)
+    any_case = cases.in_suite(req.cases, files, lane.lane)
+    mine += verdicts.of_suite(kernel.tree, lane, pair, lane.lane.suite(pair), any_case)
+    if lane.lane.programs and cases.in_program(req.cases) and files.user.exists():
+        mine += verdicts.of_suite(kernel.tree, lane, pair, user_suite(pair))
     damaged = [lane.damaged[pair]] if pair in lane.damaged else []
     passed = {v.path for v in mine if v.status == ktap.PASS}
     figures = lane.answers[pair].figures if pair in lane.answers else ""
@@ -189,9 +191,8 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
         mine = _error(mine, lane.lane.suite(pair),
                       tuple(f"the guest's output cannot be read: {why}" for why in damaged))
     result.verdicts += mine
-    # Complaints while a user program runs are among its own rows.
-    if not lane.lane.counts and lane.lane.suite(pair) in suites:
-        result.verdicts += verdicts.of_checkers(kernel, lane, pair, mine)
+    if not lane.lane.counts:
+        result.verdicts += verdicts.of_checkers(kernel, lane, pair, mine, any_case)
 
 
 def _not_judged(lane: LaneResult, pair: str, err: Exception) -> list[ktap.Verdict]:
@@ -217,12 +218,3 @@ def gather(setup: Setup, pairs: tuple[str, ...], lanes: list[LaneResult]) -> Arc
                 found[pair].verdicts = before + _not_judged(lane, pair, err)
     return ArchResult(setup.kernel, setup.tools, setup.request.seed, lanes, found,
                       only=setup.request.cases)
-
-
-def planned_suites(pair: str, lane: Lane, req: Request) -> list[str]:
-    """The suites of a pair in a lane that a request has run."""
-    files = places.files(pair, req.pairs_dir)
-    suites = [lane.suite(pair)] if cases.in_suite(req.cases, files, lane) else []
-    if lane.programs and cases.in_program(req.cases) and files.user.exists():
-        suites.append(user_suite(pair))
-    return suites

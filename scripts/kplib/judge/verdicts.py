@@ -71,8 +71,12 @@ def program(loss: Loss) -> list[str]:
     return [head, *(f"    {line}" for line in lines)]
 
 
-def of_suite(tree: Path, lane: LaneResult, pair: str, suite: str) -> list[ktap.Verdict]:
-    """One verdict for each planned case and path of a suite, in their order."""
+def of_suite(tree: Path, lane: LaneResult, pair: str, suite: str,
+             any_case: bool = True) -> list[ktap.Verdict]:
+    """One verdict for each planned case and path of a suite, in their order.
+
+    Without `any_case` none of its cases was to run: there is a row only of what went wrong.
+    """
     planned = [at for at in lane.planned.get(pair, []) if at.suite == suite]
     texts = given(lane, pair)
     rest = f"{lane.lane.name}.console"  # beside results.json
@@ -89,7 +93,7 @@ def of_suite(tree: Path, lane: LaneResult, pair: str, suite: str) -> list[ktap.V
             # A case that was left out on all paths has a line, but no verdict.
             if v.path or v.status != ktap.SKIP or v.case not in cases:
                 found[v.case, v.path] = v
-    elif not planned and not losses:
+    elif not planned and not losses and any_case:
         found["", ""] = ktap.Verdict(
             suite, "", "", ktap.ERROR,
             (lane.not_run.get(pair) or lane.lost or "the guest gave no results",))
@@ -149,10 +153,14 @@ def _disabled(lane: LaneResult, checker: str, pair: str) -> tuple[str, str]:
 
 
 def of_checkers(kernel: Kernel, lane: LaneResult, pair: str,
-                verdicts: list[ktap.Verdict]) -> list[ktap.Verdict]:
-    """Verdicts of the variant's checkers on a pair, on each path."""
+                verdicts: list[ktap.Verdict], any_case: bool = True) -> list[ktap.Verdict]:
+    """Verdicts of the variant's checkers on a pair, on each path; `any_case` as in of_suite()."""
     found = []
     ran = {v.path for v in verdicts if v.status in (ktap.PASS, ktap.FAIL)}
+    # Where no case was to run, or all had a reason not to, there was nothing to look at.
+    wrong = {v.path for v in verdicts if v.status == ktap.ERROR}
+    idle = {path for path in PATHS if path not in ran | wrong and "" not in wrong
+            and (not any_case or any(v.path == path for v in verdicts))}
     for checker in kernel.variant.checkers:
         for path in PATHS:
             hits = [r for r in lane.reports if r.checker == checker.name
@@ -168,6 +176,8 @@ def of_checkers(kernel: Kernel, lane: LaneResult, pair: str,
                 status, why = _disabled(lane, checker.name, pair)
             elif checker.limit and (first := _first(lane, checker.name)):
                 status, why = ktap.SKIP, f"{checker.limit}: {_where(first)}"
+            elif path in idle:
+                status, why = ktap.SKIP, "no case ran on this path"
             elif path not in ran:
                 status, why = ktap.ERROR, "nothing ran to the end"
             elif checker.sees == "c" and path != REFERENCE:

@@ -225,7 +225,7 @@ def _pair(found: dict[str, Any]) -> PairResult:
 
 
 def _only(document: dict[str, Any]) -> str:
-    """What a verdict is of, where CASE= has named cases."""
+    """The cases that a verdict is of, where CASE= has named some."""
     return f"; of CASE={','.join(document['only'])} alone" if document.get("only") else ""
 
 
@@ -322,7 +322,8 @@ def text(document: dict[str, Any], verbose: bool, tables: bool, where: str) -> s
     word = {"pass": ktap.PASS, "fail": ktap.FAIL, "error": ktap.ERROR}[document["verdict"]]
     lines += ["", f"{name}: " + _paint(document["verdict"].upper(), word)
               + f", {passed} of {len(statuses)} results passed"
-              + (f", {skipped} skipped" if skipped else "") + _only(document)]
+              + (f", {'all' if skipped == len(statuses) else skipped} skipped" if skipped else "")
+              + _only(document)]
     return "\n".join(lines)
 
 

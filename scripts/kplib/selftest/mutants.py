@@ -149,6 +149,9 @@ def words(req: Request, arch: Arch, mutant: Mutant, wanting: tuple[str, ...]) ->
     only = mutant.runs or mutant.case
     # What sums up needs the other cases, and of a checker only its patch knows which ones.
     alone = set(cases.of_pair(known.files(mutant.pair, req.pairs_dir))) - set(cases.SUM_UP)
+    if mutant.runs and mutant.runs not in alone:
+        raise EnvironmentFailed(f"{mutant.patch}: 'Case: {mutant.runs}': {mutant.pair} has "
+                                f"{', '.join(sorted(alone))}")
     outside = any(known.files(name, req.pairs_dir).own for name in named)
     return ["run", f"PAIR={' '.join(named)}", "LANE=check", f"ARCH={arch.name}",
             f"VARIANT={mutant.variant}",
