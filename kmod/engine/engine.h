@@ -335,7 +335,6 @@ void kp_program_valid(const struct kp_pair *pair, struct kp_program *prog,
 		      u32 steps);
 
 /* args.c */
-struct rnd_state;
 u64 kp_span(u32 at, u32 len);
 u64 kp_span_resized(u64 span, u32 len);
 u64 kp_placed(u64 span, enum kp_place place, u32 bytes);
@@ -343,9 +342,6 @@ enum kp_place kp_place(u64 span);
 u32 kp_place_bytes(u64 span);
 bool kp_in_range(const struct kp_arg *arg, u64 value);
 u64 kp_of_type(const struct kp_arg *arg, u64 value);
-void kp_draw_args(struct rnd_state *rnd, const struct kp_pair *pair,
-		  const struct kp_arg *arg, struct kp_program *prog,
-		  u64 *value, u32 step);
 bool kp_edge(const struct kp_arg *arg, u32 nr, u64 *value);
 
 /* user.c */
