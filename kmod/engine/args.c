@@ -218,7 +218,7 @@ bool kp_edge(const struct kp_arg *arg, u32 nr, u64 *value)
 }
 
 /* Draw a place in user memory: three times in four one that is mapped. */
-static u64 draw_place(struct rnd_state *rnd, const struct kp_arg *arg, u64 span)
+static u64 draw_place(struct kp_random *rnd, const struct kp_arg *arg, u64 span)
 {
 	static const enum kp_place places[] = {
 		KP_END, KP_END, KP_END, KP_SPLIT, KP_UNMAPPED, KP_KERNEL, KP_HUGE,

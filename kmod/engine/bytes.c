@@ -10,7 +10,7 @@
 #include "draw.h"
 
 /* Without a list: any, and those that mean something to many functions more often. */
-static u8 draw_byte(struct rnd_state *rnd, const struct kp_arg *arg)
+static u8 draw_byte(struct kp_random *rnd, const struct kp_arg *arg)
 {
 	static const char special[] = " \t\n0123456789aAzZfF-+.,/\\=\"'%\x7f\x80\xff";
 
@@ -28,7 +28,7 @@ static u8 draw_byte(struct rnd_state *rnd, const struct kp_arg *arg)
  *
  * Return: the number
  */
-u32 kp_draw_len(struct rnd_state *rnd, const struct kp_arg *arg)
+u32 kp_draw_len(struct kp_random *rnd, const struct kp_arg *arg)
 {
 	u32 more = arg->max - arg->min;
 
@@ -52,7 +52,7 @@ u32 kp_draw_len(struct rnd_state *rnd, const struct kp_arg *arg)
  * In each second case it is as long as it may be: a search that ends one too early is
  * met so.
  */
-static u32 fill_evenly(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
+static u32 fill_evenly(struct kp_random *rnd, const struct kp_arg *arg, u8 *to)
 {
 	u32 i, len = kp_die(rnd, 2) ? arg->max : kp_draw_len(rnd, arg);
 	u8 byte = draw_byte(rnd, arg);
@@ -71,7 +71,7 @@ static bool may_have(const struct kp_arg *arg, u8 byte)
 	return !arg->of || memchr(arg->of, byte, arg->nr_of);
 }
 
-static u32 fill_anyhow(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
+static u32 fill_anyhow(struct kp_random *rnd, const struct kp_arg *arg, u8 *to)
 {
 	u32 i, len = kp_draw_len(rnd, arg);
 
@@ -84,7 +84,7 @@ static u32 fill_anyhow(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
  * A number as a person writes it, near where types end; and what people get wrong: a
  * prefix without a digit, a sign behind it or twice, leading zeros, something behind.
  */
-static u32 fill_numeric(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
+static u32 fill_numeric(struct kp_random *rnd, const struct kp_arg *arg, u8 *to)
 {
 	static const char *const signs[] = { "", "", "", "-", "-", "+", "--", "-+", "++" };
 	static const char *const prefixes[] = {
@@ -116,7 +116,7 @@ static u32 fill_numeric(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
 }
 
 /* As many pieces as there is room for: each drawn, or one and the same. */
-static u32 fill_to_the_end(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
+static u32 fill_to_the_end(struct kp_random *rnd, const struct kp_arg *arg, u8 *to)
 {
 	u32 nr = 0, len = 0, tries = arg->max, one;
 	const struct kp_part *part;
@@ -138,7 +138,7 @@ static u32 fill_to_the_end(struct rnd_state *rnd, const struct kp_arg *arg, u8 *
 }
 
 /* Pieces, and a character between them now and then. */
-static u32 fill_from_parts(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to)
+static u32 fill_from_parts(struct kp_random *rnd, const struct kp_arg *arg, u8 *to)
 {
 	/* Bytes mostly have a structure, unlike text, which one between pieces breaks. */
 	bool text = arg->kind == KP_TEXT, between = text || !kp_die(rnd, 8);
@@ -165,7 +165,7 @@ static u32 fill_from_parts(struct rnd_state *rnd, const struct kp_arg *arg, u8 *
  * Break bytes that were put together of pieces, in one place or two: a length, a type,
  * a payload. The result of two faults says in which order they are looked for.
  */
-static void break_bytes(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to, u32 len)
+static void break_bytes(struct kp_random *rnd, const struct kp_arg *arg, u8 *to, u32 len)
 {
 	u32 faults = kp_die(rnd, 4) ? 0 : 1 + kp_die(rnd, 2), at;
 	u8 byte;
@@ -196,7 +196,7 @@ static void break_bytes(struct rnd_state *rnd, const struct kp_arg *arg, u8 *to,
  * Arguments that are compared or matched are so mostly near enough for every
  * character to count. Characters that this argument may not have are replaced.
  */
-static u32 fill_from(struct rnd_state *rnd, const struct kp_arg *arg,
+static u32 fill_from(struct kp_random *rnd, const struct kp_arg *arg,
 		     const u8 *from, u32 len, u8 *to)
 {
 	u32 i, at, edits = kp_die(rnd, 3);
@@ -261,7 +261,7 @@ static u32 fill_from(struct rnd_state *rnd, const struct kp_arg *arg,
  */
 u64 kp_earlier_span(struct kp_drawing *d)
 {
-	struct rnd_state *rnd = &d->rnd;
+	struct kp_random *rnd = &d->rnd;
 	const struct kp_step *s;
 	u32 a;
 
@@ -302,7 +302,7 @@ u64 kp_draw_bytes(struct kp_drawing *d, const struct kp_arg *arg, u32 a)
 	struct kp_program *prog = d->prog;
 	u8 *to = prog->pool + prog->pool_used;
 	u32 at = prog->pool_used, len, side;
-	struct rnd_state *rnd = &d->rnd;
+	struct kp_random *rnd = &d->rnd;
 	u64 near;
 
 	if (KP_POOL_SIZE - prog->pool_used <= KP_BYTES_MAX)

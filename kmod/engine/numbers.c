@@ -29,13 +29,13 @@ static bool within(const struct limits *limits, u64 value)
 }
 
 /* Any value within limits, evenly drawn. */
-static u64 draw_any(struct rnd_state *rnd, const struct limits *limits)
+static u64 draw_any(struct kp_random *rnd, const struct limits *limits)
 {
 	return limits->lo + kp_below(rnd, limits->hi - limits->lo + 1);
 }
 
 /* One more, one less, or the same. */
-static u64 near(struct rnd_state *rnd, u64 value)
+static u64 near(struct kp_random *rnd, u64 value)
 {
 	return value + kp_die(rnd, 3) - 1;
 }
@@ -46,7 +46,7 @@ static u64 near(struct rnd_state *rnd, u64 value)
  *
  * Return: the power, or the number before or behind it
  */
-u64 kp_near_power(struct rnd_state *rnd)
+u64 kp_near_power(struct kp_random *rnd)
 {
 	static const u8 ends[] = { 7, 8, 15, 16, 31, 32, 63 };
 	u32 bit = kp_die(rnd, 2) ? kp_die(rnd, 64) : ends[kp_die(rnd, ARRAY_SIZE(ends))];
@@ -55,7 +55,7 @@ u64 kp_near_power(struct rnd_state *rnd)
 }
 
 /* A power of two as above, negative in one case of four. */
-static u64 draw_power(struct rnd_state *rnd, const struct kp_arg *arg)
+static u64 draw_power(struct kp_random *rnd, const struct kp_arg *arg)
 {
 	u64 value = kp_near_power(rnd);
 
@@ -63,14 +63,14 @@ static u64 draw_power(struct rnd_state *rnd, const struct kp_arg *arg)
 }
 
 /* A bit of an argument's type; each second one is that of the sign. */
-static u64 draw_bit(struct rnd_state *rnd, const struct kp_arg *arg)
+static u64 draw_bit(struct kp_random *rnd, const struct kp_arg *arg)
 {
 	u32 bits = 8 * arg->size;
 
 	return 1ULL << (kp_die(rnd, 2) ? bits - 1 : kp_die(rnd, bits));
 }
 
-static u64 draw_named(struct rnd_state *rnd, const struct kp_arg *arg, bool beyond)
+static u64 draw_named(struct kp_random *rnd, const struct kp_arg *arg, bool beyond)
 {
 	u32 i, n = kp_nr_names(arg);
 	u64 value = 0;
@@ -101,7 +101,7 @@ static u64 draw_earlier(struct kp_drawing *d, u32 a)
 {
 	const struct kp_arg *creation = d->pair->creation.arg;
 	const struct kp_program *prog = d->prog;
-	struct rnd_state *rnd = &d->rnd;
+	struct kp_random *rnd = &d->rnd;
 
 	if (creation[0].size && d->value != prog->param && !kp_die(rnd, 4))
 		return prog->param[has_size(&creation[1]) ? kp_die(rnd, 2) : 0];
@@ -121,7 +121,7 @@ static u64 draw_of(struct kp_drawing *d)
 }
 
 /* A square, less one, as it is, or more one. */
-static u64 near_square(struct rnd_state *rnd)
+static u64 near_square(struct kp_random *rnd)
 {
 	u64 root = kp_draw64(rnd) >> (32 + kp_die(rnd, 32));
 
@@ -151,7 +151,7 @@ static struct limits whole_type(const struct kp_arg *arg)
 }
 
 /* A value right before or behind limits, or twice the upper one. */
-static u64 draw_neighbour(struct rnd_state *rnd, const struct kp_arg *arg,
+static u64 draw_neighbour(struct kp_random *rnd, const struct kp_arg *arg,
 			  const struct limits *limits)
 {
 	switch (kp_die(rnd, limits->log2 ? 3 : 2)) {
@@ -168,7 +168,7 @@ static u64 draw_neighbour(struct rnd_state *rnd, const struct kp_arg *arg,
 static u64 draw_within(struct kp_drawing *d, const struct kp_arg *arg, u32 a,
 		       const struct limits *limits)
 {
-	struct rnd_state *rnd = &d->rnd;
+	struct kp_random *rnd = &d->rnd;
 	u64 value;
 
 	if (limits->log2)
@@ -220,7 +220,7 @@ static u64 draw_within(struct kp_drawing *d, const struct kp_arg *arg, u32 a,
  * An index that wraps within a program: it begins a little before its type ends, or
  * before half or a part of it does. In each second object it begins at 0.
  */
-static u64 draw_start(struct rnd_state *rnd, const struct kp_arg *arg)
+static u64 draw_start(struct kp_random *rnd, const struct kp_arg *arg)
 {
 	u32 bits = 8 * arg->size, ends[] = { bits, bits, bits - 1, 16, 8 };
 	u32 bit = ends[kp_die(rnd, ARRAY_SIZE(ends))];
@@ -232,7 +232,7 @@ static u64 draw_start(struct rnd_state *rnd, const struct kp_arg *arg)
 }
 
 /* A limit, or its neighbour: of all values, or of those that are usual. */
-static u64 draw_limit(struct rnd_state *rnd, const struct kp_arg *arg)
+static u64 draw_limit(struct kp_random *rnd, const struct kp_arg *arg)
 {
 	switch (kp_die(rnd, 4)) {
 	case 0:
@@ -302,7 +302,7 @@ static u64 vary(struct kp_drawing *d, const struct kp_arg *arg, u32 a, u64 value
 u64 kp_draw_number(struct kp_drawing *d, const struct kp_arg *arg, u32 a)
 {
 	enum kp_draw draw = d->prog->draw;
-	struct rnd_state *rnd = &d->rnd;
+	struct kp_random *rnd = &d->rnd;
 	struct limits limits;
 	u64 value;
 

@@ -84,8 +84,8 @@ static void begin(struct kp_drawing *d, u64 seed, u32 index, u32 steps,
 {
 	struct kp_program *prog = d->prog;
 
-	/* 64-bit golden ratio: neighbouring indices must not share a state. */
-	prandom_seed_state(&d->rnd, seed + index * 0x9e3779b97f4a7c15ULL);
+	/* 64-bit golden ratio: states of neighbouring indices are far apart. */
+	d->rnd.state = seed + index * 0x9e3779b97f4a7c15ULL;
 	prog->seed = seed;
 	prog->index = index;
 	prog->nr_steps = steps;
