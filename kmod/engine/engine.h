@@ -95,8 +95,10 @@ struct kp_digest {
  * @view: the last view, to judge the next operation by; %KP_VIEW_MAX bytes
  * @taken: room for the next one; the two change places after each operation
  * @step_max: room in @step
+ * @tested: promises that its operations have put to the test, as bits
  * @alive: tell the host of each operation: a program can take longer than the
  *         host waits for a case that says nothing
+ * @tick: the tick in which that was last done
  * @arena: room for one operation's arguments and their guards
  * @kept: outputs, to be printed
  * @kept_used: bytes of @kept in use
@@ -116,7 +118,9 @@ struct kp_trace {
 	u8 *view;
 	u8 *taken;
 	u32 step_max;
+	u32 tested;
 	bool alive;
+	unsigned long tick;
 	u8 *arena;
 	u8 *kept;
 	u32 kept_used;
@@ -380,6 +384,7 @@ u64 kp_clock(void);
 void kp_trace_begin(struct kp_trace *trace);
 void kp_trace_step(struct kp_trace *trace, u32 step,
 		   const struct kp_result *res, u64 cost, bool observed);
+void kp_trace_end(struct kp_trace *trace);
 void kp_trace_judge(struct kp_trace *trace, u32 invariant, bool holds);
 u64 kp_hash(u64 hash, const void *at, size_t size);
 struct kp_trace *kp_trace_alloc(u32 steps, bool reference);

@@ -447,7 +447,7 @@ void kp_program_vary(const struct kp_pair *pair, struct kp_program *prog, u32 in
 /**
  * kp_program_settle() - give an operation the argument that another one decides
  * @trace: what the operations before it have given
- * @at: the operation
+ * @at: the operation, which has @after in &struct kp_step
  *
  * An operation can be marked to take a number near what an earlier one gives. That is
  * known once the first path has run so far: from then on the program has the number
@@ -465,8 +465,6 @@ void kp_program_settle(const struct kp_trace *trace, u32 at)
 	u64 gave, value;
 	u32 from;
 
-	if (likely(!step->after))
-		return;
 	if (step->after > at) {
 		/* A program was made smaller before it ran so far. */
 		step->after = 0;
