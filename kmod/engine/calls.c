@@ -15,6 +15,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/unroll.h>
 #include "engine.h"
 
 /* Kmemleak and KASAN make an allocation cost a hundred times what a call does. */
@@ -38,8 +39,9 @@ struct laid {
 };
 
 /*
- * The arguments of one call. Of @laid those in @bytes are set, bits by their number: all
- * in memory but numbers, which have a form of their own, see lay_word().
+ * The arguments of one call. Those in @words and @bytes, bits by their number, are in
+ * memory: numbers in a form of their own, see lay_word(), and all others, of which @laid
+ * is set. @made: the handle that it returned.
  */
 struct call {
 	struct kp_trace *trace;
@@ -49,7 +51,9 @@ struct call {
 	u8 guard;
 	bool own;
 	bool called;
+	u32 words;
 	u32 bytes;
+	void *made;
 	struct kp_slot slot[KP_NR_ARGS];
 	struct laid laid[KP_NR_ARGS];
 };
@@ -215,6 +219,7 @@ static void lay_word(struct call *c, u32 a, u64 *word)
 	word[3] = guard;
 	word[4] = guard;
 	word[5] = guard;
+	c->words |= BIT(a);
 	c->slot[a].p = &word[2];
 }
 
@@ -327,39 +332,35 @@ static noinline const char *collect_bytes(struct call *c, u32 a, struct kp_step_
 	return NULL;
 }
 
+/* The same of a number. */
+static const char *collect_word(struct call *c, u32 a, struct kp_step_trace *t,
+				struct kp_result *res)
+{
+	const u64 *word = c->slot[a].p - KP_GUARD;
+	u64 bits = bits_of(&c->arg[a]);
+
+	collect_number(c, a, word[2] & bits, t, res);
+	return word_guarded(word, bits, word_of(c->guard)) ? NULL :
+		"wrote outside of its arguments";
+}
+
 /* Judge what a call did to its arguments, and record what it stored. */
 static const char *collect(struct call *c, const struct kp_operation *op,
 			   struct kp_step_trace *t, struct kp_result *res)
 {
 	const char *broken = NULL, *now;
-	const u64 *word;
-	u64 bits;
-	u32 a;
+	u32 a, left;
 
 	if (op->only_errno && res->ret > 0)
 		broken = "returned a number that is neither 0 nor an errno";
 	t->outs_at = c->trace->kept_used;
-	for (a = 0; a < c->nr; a++) {
-		const struct kp_arg *arg = &c->arg[a];
-
-		if (c->bytes & BIT(a)) {
-			now = collect_bytes(c, a, t, res);
-			broken = now ?: broken;
-		} else if (is_word(c, arg)) {
-			word = c->slot[a].p - KP_GUARD;
-			bits = bits_of(arg);
-			if (!word_guarded(word, bits, word_of(c->guard)))
-				broken = "wrote outside of its arguments";
-			collect_number(c, a, word[2] & bits, t, res);
-		}
+	for (left = c->words | c->bytes; left; left &= left - 1) {
+		a = __ffs(left);
+		now = c->words & BIT(a) ? collect_word(c, a, t, res) :
+			collect_bytes(c, a, t, res);
+		broken = now ?: broken;
 	}
 	return broken;
-}
-
-/* Whether the caller cannot see what an operation has stored. */
-static bool hides(enum kp_path_id path, const struct kp_operation *op, s64 ret)
-{
-	return kp_rust_calls(path) && kp_unseen_by_rust(op, ret);
 }
 
 /**
@@ -377,6 +378,7 @@ void kp_view(const struct kp_pair *pair, enum kp_path_id path, void *obj, void *
 	u32 i, words = pair->view_size / sizeof(*word);
 
 	/* As words: under an emulator memset() costs several times as much. */
+	unrolled_none
 	for (i = 0; i < words; i++)
 		WRITE_ONCE(word[i], 0);
 	if (pair->view_size % sizeof(*word))
@@ -513,31 +515,17 @@ static const char *carry_out(struct call *c, const struct kp_operation *op, void
 	return broken;
 }
 
-/* Carry out an operation that takes or returns handles. */
-static const char *carry_out_with_handles(struct call *c, const struct kp_operation *op,
-					  void *obj, struct kp_step_trace *t,
-					  struct kp_result *res, u64 *cost)
+/* What a call did to the handles that its caller holds; NULL or the fault. */
+static const char *settle_handles(const struct call *c, void **held, struct kp_step_trace *t,
+				  const struct kp_result *res)
 {
 	const struct kp_trace *trace = c->trace;
-	const struct kp_pair *pair = trace->pair;
-	void **held = kp_handles(pair, obj);
-	const char *broken;
-	void *made = NULL;
 
-	if (!take_handles(c->arg, c->step->arg, held, c->slot, &made)) {
-		res->ret = KP_NOT_CALLED;
-		t->skipped = true;
-		return NULL;
-	}
-	broken = carry_out(c, op, obj, t, res, cost);
-	if (!c->called)
-		return broken;
-	if (returns_handle(c->arg) && !res->ret && !made)
-		broken = "returned neither a handle nor an errno";
 	drop_given(c->arg, c->step->arg, held);
-	t->same = held_at(pair, held, made);
-	hold(pair->path[trace->path], c->arg, c->step->arg, held, made);
-	return broken;
+	t->same = held_at(trace->pair, held, c->made);
+	hold(trace->pair->path[trace->path], c->arg, c->step->arg, held, c->made);
+	return returns_handle(c->arg) && !res->ret && !c->made ?
+		"returned neither a handle nor an errno" : NULL;
 }
 
 static void call_one(struct kp_trace *trace, void *obj, u32 i)
@@ -548,7 +536,8 @@ static void call_one(struct kp_trace *trace, void *obj, u32 i)
 	struct kp_result res = { .out = KP_POISON };
 	/* Where stacks are cleared, to clear this would cost more than most operations do. */
 	struct call c __uninitialized;
-	const char *broken;
+	void **held = trace->pair->nr_handles ? kp_handles(trace->pair, obj) : NULL;
+	const char *broken = NULL, *fault;
 	u64 cost = 0;
 
 	c.trace = trace;
@@ -557,15 +546,21 @@ static void call_one(struct kp_trace *trace, void *obj, u32 i)
 	c.nr = op->nr_args;
 	c.guard = guard_of(trace, i);
 	c.own = IS_ENABLED(CONFIG_KASAN) && !(i % OWN_EVERY);
+	c.words = 0;
 	c.bytes = 0;
 	t->outs = KP_HASH_START;
 	t->stored = KP_HASH_START;
 	t->outs_at = KP_NOT_KEPT;
 	c.called = false;
-	broken = trace->pair->nr_handles ?
-		carry_out_with_handles(&c, op, obj, t, &res, &cost) :
-		carry_out(&c, op, obj, t, &res, &cost);
-	t->hides = hides(trace->path, op, res.ret);
+	c.made = NULL;
+	if (held && !take_handles(c.arg, step->arg, held, c.slot, &c.made)) {
+		res.ret = KP_NOT_CALLED;
+		t->skipped = true;
+	} else {
+		broken = carry_out(&c, op, obj, t, &res, &cost);
+		fault = held && c.called ? settle_handles(&c, held, t, &res) : NULL;
+		broken = fault ?: broken;
+	}
 	kp_trace_step(trace, i, &res, cost, take_view(trace, obj));
 	if (broken)
 		kp_trace_broken(trace, i, broken);
@@ -591,9 +586,11 @@ void kp_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
 	if (take_view(trace, obj))
 		kp_trace_begin(trace);
 	for (i = 0; i < prog->nr_steps; i++) {
-		kp_program_settle(trace, i);
+		if (prog->step[i].after)
+			kp_program_settle(trace, i);
 		call_one(trace, obj, i);
 	}
+	kp_trace_end(trace);
 }
 
 /**

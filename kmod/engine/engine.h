@@ -95,8 +95,10 @@ struct kp_digest {
  * @view: the last view, to judge the next operation by; %KP_VIEW_MAX bytes
  * @taken: room for the next one; the two change places after each operation
  * @step_max: room in @step
+ * @tested: promises that its operations have put to the test, as bits
  * @alive: tell the host of each operation: a program can take longer than the
  *         host waits for a case that says nothing
+ * @tick: the tick in which that was last done
  * @arena: room for one operation's arguments and their guards
  * @kept: outputs, to be printed
  * @kept_used: bytes of @kept in use
@@ -116,7 +118,9 @@ struct kp_trace {
 	u8 *view;
 	u8 *taken;
 	u32 step_max;
+	u32 tested;
 	bool alive;
+	unsigned long tick;
 	u8 *arena;
 	u8 *kept;
 	u32 kept_used;
@@ -335,7 +339,6 @@ void kp_program_valid(const struct kp_pair *pair, struct kp_program *prog,
 		      u32 steps);
 
 /* args.c */
-struct rnd_state;
 u64 kp_span(u32 at, u32 len);
 u64 kp_span_resized(u64 span, u32 len);
 u64 kp_placed(u64 span, enum kp_place place, u32 bytes);
@@ -343,9 +346,6 @@ enum kp_place kp_place(u64 span);
 u32 kp_place_bytes(u64 span);
 bool kp_in_range(const struct kp_arg *arg, u64 value);
 u64 kp_of_type(const struct kp_arg *arg, u64 value);
-void kp_draw_args(struct rnd_state *rnd, const struct kp_pair *pair,
-		  const struct kp_arg *arg, struct kp_program *prog,
-		  u64 *value, u32 step);
 bool kp_edge(const struct kp_arg *arg, u32 nr, u64 *value);
 
 /* user.c */
@@ -384,6 +384,7 @@ u64 kp_clock(void);
 void kp_trace_begin(struct kp_trace *trace);
 void kp_trace_step(struct kp_trace *trace, u32 step,
 		   const struct kp_result *res, u64 cost, bool observed);
+void kp_trace_end(struct kp_trace *trace);
 void kp_trace_judge(struct kp_trace *trace, u32 invariant, bool holds);
 u64 kp_hash(u64 hash, const void *at, size_t size);
 struct kp_trace *kp_trace_alloc(u32 steps, bool reference);

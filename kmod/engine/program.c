@@ -5,11 +5,10 @@
  */
 #include <linux/err.h>
 #include <linux/minmax.h>
-#include <linux/prandom.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
-#include "engine.h"
+#include "draw.h"
 
 /**
  * kp_program_alloc() - make room for a program
@@ -59,39 +58,40 @@ static bool in_memory(const struct kp_arg *arg)
 }
 
 /* Draw the operations from @from to @to; @weight says how often each is drawn. */
-static void fill(const struct kp_pair *pair, struct kp_program *prog,
-		 struct rnd_state *rnd, const u32 *weight, u32 from, u32 to)
+static void fill(struct kp_drawing *d, const u32 *weight, u32 from, u32 to)
 {
+	const struct kp_pair *pair = d->pair;
 	u32 i, op, pick, total = 0;
 
 	for (op = 0; op < pair->nr_ops; op++)
 		total += weight[op];
 	for (i = from; i < to; i++) {
-		struct kp_step *step = &prog->step[i];
+		struct kp_step *step = &d->prog->step[i];
 
-		pick = prandom_u32_state(rnd) % total;
+		pick = kp_die(&d->rnd, total);
 		for (op = 0; pick >= weight[op]; op++)
 			pick -= weight[op];
 		step->op = op;
 		step->after = 0;
-		kp_draw_args(rnd, pair, pair->operation[op].arg, prog, step->arg, i);
+		kp_draw_args(d, pair->operation[op].arg, step->arg, i);
 		step->shift = pair->stateless || in_memory(pair->operation[op].arg) ?
-			prandom_u32_state(rnd) % 8 : 0;
+			kp_die(&d->rnd, 8) : 0;
 	}
 }
 
-static void begin(const struct kp_pair *pair, struct kp_program *prog,
-		  struct rnd_state *rnd, u64 seed, u32 index, u32 steps,
+static void begin(struct kp_drawing *d, u64 seed, u32 index, u32 steps,
 		  enum kp_draw draw)
 {
-	/* 64-bit golden ratio: neighbouring indices must not share a state. */
-	prandom_seed_state(rnd, seed + index * 0x9e3779b97f4a7c15ULL);
+	struct kp_program *prog = d->prog;
+
+	/* 64-bit golden ratio: states of neighbouring indices are far apart. */
+	d->rnd.state = seed + index * 0x9e3779b97f4a7c15ULL;
 	prog->seed = seed;
 	prog->index = index;
 	prog->nr_steps = steps;
 	prog->pool_used = 0;
 	prog->draw = draw;
-	kp_draw_args(rnd, pair, pair->creation.arg, prog, prog->param, 0);
+	kp_draw_args(d, d->pair->creation.arg, prog->param, 0);
 }
 
 static void weights(const struct kp_pair *pair, u32 *weight)
@@ -113,12 +113,12 @@ static void weights(const struct kp_pair *pair, u32 *weight)
 void kp_program_make(const struct kp_pair *pair, struct kp_program *prog,
 		     u64 seed, u32 index, u32 steps)
 {
+	struct kp_drawing d = { .pair = pair, .prog = prog };
 	u32 weight[KP_MAX_OPS];
-	struct rnd_state rnd;
 
-	begin(pair, prog, &rnd, seed, index, steps, KP_DRAW_USUAL);
+	begin(&d, seed, index, steps, KP_DRAW_USUAL);
 	weights(pair, weight);
-	fill(pair, prog, &rnd, weight, 0, steps);
+	fill(&d, weight, 0, steps);
 }
 
 /*
@@ -212,12 +212,13 @@ u32 kp_program_count(const struct kp_pair *pair)
 }
 
 /* An operation that programs use, other than the no-op. */
-static u32 draw_op(const struct kp_pair *pair, struct rnd_state *rnd)
+static u32 draw_op(struct kp_drawing *d)
 {
+	const struct kp_pair *pair = d->pair;
 	u32 op = 0, tries = 64;
 
 	while (tries-- && (!op || !pair->operation[op].weight))
-		op = prandom_u32_state(rnd) % pair->nr_ops;
+		op = kp_die(&d->rnd, pair->nr_ops);
 	return op;
 }
 
@@ -227,12 +228,13 @@ static u32 draw_op(const struct kp_pair *pair, struct rnd_state *rnd)
  * turn that the others always came between. Swarm testing (Groce et
  * al., ISSTA 2012) leaves out operations at random for that.
  */
-static void mix(const struct kp_pair *pair, struct rnd_state *rnd, u32 *weight)
+static void mix(struct kp_drawing *d, u32 *weight)
 {
-	u32 a = draw_op(pair, rnd), b = draw_op(pair, rnd), op;
+	u32 a = draw_op(d), b = draw_op(d), op;
+	const struct kp_pair *pair = d->pair;
 
 	weights(pair, weight);
-	switch (prandom_u32_state(rnd) % 4) {
+	switch (kp_die(&d->rnd, 4)) {
 	case 0:
 		/* Two of them alone. */
 		for (op = 0; op < pair->nr_ops; op++)
@@ -242,7 +244,7 @@ static void mix(const struct kp_pair *pair, struct rnd_state *rnd, u32 *weight)
 	case 1:
 		/* About half of them. */
 		for (op = 0; op < pair->nr_ops; op++)
-			if (op != a && prandom_u32_state(rnd) % 2)
+			if (op != a && kp_die(&d->rnd, 2))
 				weight[op] = 0;
 		break;
 	case 2:
@@ -293,13 +295,13 @@ static u32 filler(const struct kp_pair *pair, u32 nr)
 }
 
 /* Make the largest object, do something with it, and then one thing over and over. */
-static void set_up(const struct kp_pair *pair, struct kp_program *prog,
-		   struct rnd_state *rnd, u32 op, u32 try, u32 to)
+static void set_up(struct kp_drawing *d, u32 op, u32 try, u32 to)
 {
-	u32 weight[KP_MAX_OPS], index = prog->index, a;
+	u32 weight[KP_MAX_OPS], index = d->prog->index, a;
+	const struct kp_pair *pair = d->pair;
+	struct kp_program *prog = d->prog;
 
-	begin(pair, prog, rnd, kp_seed, index + (try << 16), prog->nr_steps,
-	      KP_DRAW_LARGE);
+	begin(d, kp_seed, index + (try << 16), prog->nr_steps, KP_DRAW_LARGE);
 	prog->index = index;
 	for (a = 0; a < KP_NR_ARGS && pair->creation.arg[a].name; a++) {
 		const struct kp_arg *arg = &pair->creation.arg[a];
@@ -310,11 +312,11 @@ static void set_up(const struct kp_pair *pair, struct kp_program *prog,
 			prog->param[a] = arg->to ?: arg->hi;
 	}
 	weights(pair, weight);
-	fill(pair, prog, rnd, weight, 0, SETUP);
+	fill(d, weight, 0, SETUP);
 	prog->draw = KP_DRAW_VALID;
 	memset(weight, 0, sizeof(weight));
 	weight[op] = 1;
-	fill(pair, prog, rnd, weight, SETUP, to);
+	fill(d, weight, SETUP, to);
 }
 
 /* Operations that try a setup, and setups that are tried. */
@@ -322,19 +324,19 @@ static void set_up(const struct kp_pair *pair, struct kp_program *prog,
 #define TRIES		16
 
 /* How many of the first operations behind a setup succeed, on C over C. */
-static u32 room_after(const struct kp_pair *pair, struct kp_program *prog,
-		      struct rnd_state *rnd, u32 op, u32 try)
+static u32 room_after(struct kp_drawing *d, u32 op, u32 try)
 {
 	struct kp_trace *trace = kp_trace_alloc(SETUP + TRIED, true);
+	struct kp_program *prog = d->prog;
 	u32 i, n = 0, steps = prog->nr_steps;
 	bool observe = prog->observe;
 
 	if (!trace)
 		return 0;
-	set_up(pair, prog, rnd, op, try, SETUP + TRIED);
+	set_up(d, op, try, SETUP + TRIED);
 	prog->nr_steps = SETUP + TRIED;
 	prog->observe = false;
-	kp_trace_run(trace, pair, KP_C_C, prog);
+	kp_trace_run(trace, d->pair, KP_C_C, prog);
 	for (i = SETUP; i < trace->nr; i++)
 		n += trace->step[i].ret >= 0;
 	prog->nr_steps = steps;
@@ -347,9 +349,9 @@ static u32 room_after(const struct kp_pair *pair, struct kp_program *prog,
  * A setup behind which there is room: objects may have to be told their size, or to be
  * started, before they take anything. Of some setups, the one after which most goes in.
  */
-static u32 find_setup(const struct kp_pair *pair, struct kp_program *prog,
-		      struct rnd_state *rnd, u32 op, u32 nr)
+static u32 find_setup(struct kp_drawing *d, u32 op, u32 nr)
 {
+	const struct kp_pair *pair = d->pair;
 	u32 try, n, best = 0, most = 0;
 
 	if (!fills(&pair->operation[op]))
@@ -357,7 +359,7 @@ static u32 find_setup(const struct kp_pair *pair, struct kp_program *prog,
 	if (nr < KP_MAX_SETUPS && pair->stats->setup[nr])
 		return pair->stats->setup[nr] - 1;
 	for (try = 0; try < TRIES && most < TRIED; try++) {
-		n = room_after(pair, prog, rnd, op, try);
+		n = room_after(d, op, try);
 		if (n <= most)
 			continue;
 		most = n;
@@ -372,32 +374,31 @@ static u32 find_setup(const struct kp_pair *pair, struct kp_program *prog,
  * Fill the largest object that there can be with one operation, and then carry out the
  * others, or take all out again: an error by one there shows nowhere else.
  */
-static void fill_up(const struct kp_pair *pair, struct kp_program *prog,
-		    struct rnd_state *rnd, u32 nr)
+static void fill_up(struct kp_drawing *d, u32 nr)
 {
+	const struct kp_pair *pair = d->pair;
+	struct kp_program *prog = d->prog;
 	u32 full = SETUP + filling(pair), then = prog->nr_steps - AFTERWARDS;
 	u32 op = filler(pair, nr), weight[KP_MAX_OPS] = {};
 
-	set_up(pair, prog, rnd, op, find_setup(pair, prog, rnd, op, nr), full);
+	set_up(d, op, find_setup(d, op, nr), full);
 	weight[op] = 1;
 	weight[behind(pair, op, nr)] += 31;
-	fill(pair, prog, rnd, weight, full, then);
+	fill(d, weight, full, then);
 	prog->draw = KP_DRAW_VARIED;
 	weights(pair, weight);
-	fill(pair, prog, rnd, weight, then, prog->nr_steps);
+	fill(d, weight, then, prog->nr_steps);
 }
 
 /* Up to three parts, each of a mix that is drawn. */
-static void mixed(const struct kp_pair *pair, struct kp_program *prog,
-		  struct rnd_state *rnd)
+static void mixed(struct kp_drawing *d)
 {
-	u32 weight[KP_MAX_OPS], steps = prog->nr_steps, part;
-	u32 parts = 1 + prandom_u32_state(rnd) % 3;
+	u32 weight[KP_MAX_OPS], steps = d->prog->nr_steps, part;
+	u32 parts = 1 + kp_die(&d->rnd, 3);
 
 	for (part = 0; part < parts; part++) {
-		mix(pair, rnd, weight);
-		fill(pair, prog, rnd, weight, steps * part / parts,
-		     steps * (part + 1) / parts);
+		mix(d, weight);
+		fill(d, weight, steps * part / parts, steps * (part + 1) / parts);
 	}
 }
 
@@ -419,34 +420,34 @@ void kp_program_vary(const struct kp_pair *pair, struct kp_program *prog, u32 in
 	u32 nr = index / LONG_EVERY, steps = short_steps(pair), weight[KP_MAX_OPS], a;
 	bool is_long = index % LONG_EVERY == LONG_EVERY - 1 && !pair->stateless &&
 		pair->nr_ops > 1;
-	struct rnd_state rnd;
+	struct kp_drawing d = { .pair = pair, .prog = prog };
 	u64 value;
 
 	if (index < kp_programs && index % 4 == 0) {
 		kp_program_make(pair, prog, kp_seed, index, steps);
 		return;
 	}
-	begin(pair, prog, &rnd, kp_seed, index, steps, KP_DRAW_VARIED);
+	begin(&d, kp_seed, index, steps, KP_DRAW_VARIED);
 	if (index >= kp_programs && find_edge(pair, index - kp_programs, &a, &value)) {
 		prog->param[a] = value;
 		prog->nr_steps = EDGE_STEPS;
 		weights(pair, weight);
-		fill(pair, prog, &rnd, weight, 0, EDGE_STEPS);
+		fill(&d, weight, 0, EDGE_STEPS);
 	} else if (is_long) {
 		prog->nr_steps = long_steps(pair, nr);
-		fill_up(pair, prog, &rnd, nr);
+		fill_up(&d, nr);
 	} else if (pair->stateless) {
 		weights(pair, weight);
-		fill(pair, prog, &rnd, weight, 0, steps);
+		fill(&d, weight, 0, steps);
 	} else {
-		mixed(pair, prog, &rnd);
+		mixed(&d);
 	}
 }
 
 /**
  * kp_program_settle() - give an operation the argument that another one decides
  * @trace: what the operations before it have given
- * @at: the operation
+ * @at: the operation, which has @after in &struct kp_step
  *
  * An operation can be marked to take a number near what an earlier one gives. That is
  * known once the first path has run so far: from then on the program has the number
@@ -464,8 +465,6 @@ void kp_program_settle(const struct kp_trace *trace, u32 at)
 	u64 gave, value;
 	u32 from;
 
-	if (likely(!step->after))
-		return;
 	if (step->after > at) {
 		/* A program was made smaller before it ran so far. */
 		step->after = 0;

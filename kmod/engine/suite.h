@@ -205,7 +205,7 @@ struct kp_step {
 /**
  * enum kp_draw - how the arguments of a program are drawn
  * @KP_DRAW_USUAL: as the contract says
- * @KP_DRAW_VARIED: the same, and where implementations part ways: see args.c
+ * @KP_DRAW_VARIED: the same, and where implementations part ways: see numbers.c and bytes.c
  * @KP_DRAW_LARGE: valid ones, for an object that is as large as it can be
  * @KP_DRAW_VALID: valid ones alone
  */

@@ -4,7 +4,9 @@
  * contract at once.
  */
 #include <linux/bitops.h>
+#include <linux/compiler.h>
 #include <linux/err.h>
+#include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -59,6 +61,7 @@ struct kp_trace *kp_trace_alloc(u32 steps, bool reference)
 	}
 	trace->step_max = steps;
 	trace->reference = reference;
+	trace->tick = jiffies;
 	return trace;
 }
 
@@ -96,6 +99,8 @@ u64 kp_hash(u64 hash, const void *at, size_t size)
 		memcpy(&word, at, sizeof(word)); /* one load */
 		hash = kp_hash_word(hash, word);
 		at += sizeof(word);
+		/* Most views have a few words: the loop costs more when it is unrolled. */
+		OPTIMIZER_HIDE_VAR(size);
 	}
 	if (size) {
 		word = 0;
@@ -162,21 +167,21 @@ static void judge(struct kp_trace *trace, u32 step, const struct kp_result *res)
 	};
 	struct kp_judged judged = pair->judge(&o);
 
+	trace->tested |= judged.tested;
 	for (; judged.tested; judged.tested &= judged.tested - 1)
-		kp_stats_count(stats, trace->path, __ffs(judged.tested));
+		stats->judged[__ffs(judged.tested)][trace->path]++;
 	if (judged.broken)
 		kp_trace_broken(trace, step, pair->invariant[__ffs(judged.broken)].id);
 }
 
 /* Add an operation to what paths are compared by. */
-static void digest(struct kp_trace *trace, const struct kp_operation *op,
-		   const struct kp_step_trace *t)
+static void digest(struct kp_trace *trace, const struct kp_step_trace *t, bool unseen)
 {
 	/* Sums of hashes that differ only by where the words were would be the same. */
 	u64 stored = t->stored * 5;
 	u64 seen = t->view + t->outs * 3 + (t->ret ^ (u64)t->same << 40 ^ (u64)t->skipped << 39);
 
-	if (kp_unseen_by_rust(op, t->ret))
+	if (unseen)
 		trace->digest.unseen = kp_hash_word(trace->digest.unseen, stored);
 	else
 		seen += stored;
@@ -201,12 +206,15 @@ void kp_trace_step(struct kp_trace *trace, u32 step,
 	const struct kp_pair *pair = trace->pair;
 	const struct kp_operation *op = &pair->operation[trace->prog->step[step].op];
 	struct kp_step_trace *t = &trace->step[step];
+	bool unseen;
 
 	if (WARN_ON_ONCE(step != trace->nr || step >= trace->step_max))
 		return;
 	trace->nr = step + 1;
-	if (trace->alive)
+	if (trace->alive && time_after(jiffies, trace->tick)) {
+		trace->tick = jiffies;
 		kp_alive();
+	}
 	t->ret = res->ret;
 	t->out = res->out;
 	t->cost = cost;
@@ -219,7 +227,23 @@ void kp_trace_step(struct kp_trace *trace, u32 step,
 			judge(trace, step, res);
 		swap(trace->view, trace->taken);
 	}
-	digest(trace, op, t);
+	unseen = kp_unseen_by_rust(op, res->ret);
+	t->hides = unseen && kp_rust_calls(trace->path);
+	digest(trace, t, unseen);
+}
+
+/**
+ * kp_trace_end() - report that a program has ended
+ * @trace: where to
+ */
+void kp_trace_end(struct kp_trace *trace)
+{
+	struct kp_stats *stats = trace->pair->stats;
+	unsigned long tested = trace->tested;
+	u32 i;
+
+	for_each_set_bit(i, &tested, KP_MAX_INVARIANTS)
+		stats->judged_in[i] |= BIT(stats->now);
 }
 
 /**
@@ -259,6 +283,7 @@ void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
 	trace->nr = 0;
 	trace->start = 0;
 	trace->broken = NULL;
+	trace->tested = 0;
 	trace->alive = false;
 	trace->kept_used = 0;
 	trace->digest = (struct kp_digest){ KP_HASH_START, KP_HASH_START };
