@@ -173,7 +173,7 @@ static u32 get_times(struct reader *r)
 	if (*r->at != '*')
 		return 1;
 	r->at++;
-	if (get_word(r, " +\t\r\n#", word) && kstrtou32(word, 10, &times))
+	if (get_word(r, " +@\t\r\n#", word) && kstrtou32(word, 10, &times))
 		refuse(r, "'%s' behind a * is no number", word);
 	return times;
 }
