@@ -81,7 +81,7 @@ void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
 		       diff->at < prog->nr_steps ? diff->at + 1 : 0);
 	put_text(s, "operation", diff->at < prog->nr_steps ?
 		 got->pair->operation[diff->op].name : NULL);
-	kp_print_create(&line, got->pair, prog->param);
+	kp_print_create(&line, got->pair, prog);
 	seq_buf_puts(s, ", \"program\": [");
 	put_string(s, seq_buf_str(&line));
 	for (i = 0; i < prog->nr_steps; i++) {
