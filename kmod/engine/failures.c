@@ -51,6 +51,15 @@ static void put_results(struct seq_buf *s, const char *name,
 	seq_buf_puts(s, "]");
 }
 
+/* What the object's creation came to; null where there is no object. */
+static void put_made(struct seq_buf *s, const char *name, const struct kp_trace *trace,
+		     const struct kp_trace *other, struct seq_buf *line)
+{
+	seq_buf_clear(line);
+	kp_print_created(line, trace, other);
+	put_text(s, name, trace->pair->stateless ? NULL : seq_buf_str(line));
+}
+
 /**
  * kp_failure_print() - print a program and the results of both paths, as JSON
  * @s: where to: members of an object, without its braces
@@ -92,6 +101,8 @@ void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
 	}
 	seq_buf_printf(s, "], \"created\": {\"expected\": %d, \"got\": %d}", ref->err,
 		       got->err);
+	put_made(s, "made_expected", ref, got, &line);
+	put_made(s, "made_got", got, ref, &line);
 	put_results(s, "expected", ref, got, &line);
 	put_results(s, "got", got, ref, &line);
 	put_text(s, "broken", diff->broken);
