@@ -6,9 +6,6 @@
 
 use super::bindings;
 
-/// Arguments of an operation, or of an object's creation.
-pub(crate) type Args = [u64; bindings::KP_NR_ARGS as usize];
-
 /// The engine's form of a layout.
 pub(crate) const fn layout_of(fields: &'static [bindings::kp_field]) -> bindings::kp_layout {
     bindings::kp_layout {

@@ -109,9 +109,9 @@ struct kp_layout {
 
 /**
  * struct kp_driver - one caller language over one implementation
- * @create: make an object from a program's parameters; an ERR_PTR on failure,
- *          and then nothing is left behind. May sleep. NULL where there are no
- *          objects.
+ * @create: make an object from arguments that are laid out; an ERR_PTR on
+ *          failure, and then nothing is left behind. May sleep. NULL where there
+ *          are no objects.
  * @destroy: release the object. May sleep.
  * @layout: the caller language's idea of the shared types
  * @view: take the object's view, while no one uses it; the view is zeroed. NULL
@@ -122,7 +122,7 @@ struct kp_layout {
  * @put: give a handle back; NULL where there are none
  */
 struct kp_driver {
-	void *(*create)(const u64 *param);
+	void *(*create)(const struct kp_slot *slot);
 	void (*destroy)(void *obj);
 	struct kp_layout layout;
 	void (*view)(void *obj, void *view);

@@ -197,7 +197,7 @@ bool kp_edge(const struct kp_arg *arg, u32 nr, u64 *value)
 	u32 i, n = kp_nr_names(arg);
 	u64 seen;
 
-	if (arg->wraps)
+	if (arg->wraps || !kp_is_number(arg))
 		return false;
 	if (n) {
 		/* Each name, and then each bit that no name should have. */

@@ -252,21 +252,40 @@ static u32 fill_from(struct kp_random *rnd, const struct kp_arg *arg,
 	return len;
 }
 
+/* Text or bytes that an operation's object is made of; the empty span if there are none. */
+static u64 made_of(struct kp_drawing *d)
+{
+	const struct kp_arg *creation = d->pair->creation.arg;
+	u64 spans[KP_NR_ARGS];
+	u32 a, nr = 0;
+
+	if (d->value == d->prog->param)
+		return 0;
+	for (a = 0; a < KP_NR_ARGS && creation[a].name; a++)
+		if (kp_in_pool(&creation[a]))
+			spans[nr++] = d->prog->param[a];
+	return nr ? spans[kp_die(&d->rnd, nr)] : 0;
+}
+
 /**
  * kp_earlier_span() - draw text or bytes from those drawn before
  * @d: the program
  *
- * Return: those of an argument of the same operation, or of any argument of an earlier
- *         one; the empty span if it has none
+ * Return: those of an argument of the same operation, of any argument of an earlier one,
+ *         or of the object's creation; the empty span if it has none
  */
 u64 kp_earlier_span(struct kp_drawing *d)
 {
 	struct kp_random *rnd = &d->rnd;
 	const struct kp_step *s;
+	u64 made;
 	u32 a;
 
 	if (d->nr_spans && kp_die(rnd, 4))
 		return d->spans[kp_die(rnd, d->nr_spans)];
+	made = made_of(d);
+	if (made && !kp_die(rnd, 4))
+		return made;
 	if (!d->step)
 		return 0;
 	s = &d->prog->step[kp_die(rnd, d->step)];

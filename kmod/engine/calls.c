@@ -567,10 +567,46 @@ static void call_one(struct kp_trace *trace, void *obj, u32 i)
 }
 
 /**
+ * kp_make() - make the object of a program
+ * @trace: the program's trace, right after kp_trace_start()
+ *
+ * For a pair of functions there is none, but what else its calls need is made ready.
+ *
+ * Context: may sleep.
+ * Return: as kp_create_slots()
+ */
+void *kp_make(struct kp_trace *trace)
+{
+	const struct kp_pair *pair = trace->pair;
+	struct kp_step step = { .shift = trace->prog->shift };
+	struct kp_result res = { .out = KP_POISON };
+	struct call c = {
+		.trace = trace, .step = &step, .arg = pair->creation.arg,
+		.nr = pair->creation.nr_args, .guard = guard_of(trace, 0),
+		.own = IS_ENABLED(CONFIG_KASAN),
+	};
+	const char *broken = "no memory for its arguments";
+	void *obj = ERR_PTR(-ENOMEM);
+
+	memcpy(step.arg, trace->prog->param, sizeof(step.arg));
+	if ((!pair->user || !kp_user_attach()) && lay_out(&c)) {
+		obj = kp_create_slots(pair, trace->path, c.slot);
+		broken = collect(&c, &pair->creation, &trace->made, &res);
+	}
+	if (c.bytes)
+		release(&c);
+	trace->digest.seen = kp_hash_word(trace->digest.seen, trace->made.outs);
+	trace->made.broken = broken;
+	if (broken)
+		kp_trace_broken(trace, KP_AT_CREATION, broken);
+	return obj;
+}
+
+/**
  * kp_run() - carry out a program on an object
  * @pair: the pair
  * @path: the path
- * @obj: the object; NULL for a function
+ * @obj: what kp_make() returned for @trace
  * @prog: what to do
  * @trace: where results go
  *
@@ -581,8 +617,6 @@ void kp_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
 {
 	u32 i;
 
-	if (pair->user && kp_user_attach())
-		kp_trace_broken(trace, 0, "no memory for user memory");
 	if (take_view(trace, obj))
 		kp_trace_begin(trace);
 	for (i = 0; i < prog->nr_steps; i++) {

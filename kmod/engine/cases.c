@@ -75,13 +75,15 @@ void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
 	u32 nr = min(prog->nr_steps, diff->at + 1), i, first = 0, lines = 0, times;
 
 	seq_buf_puts(s, "    ");
-	kp_print_create(s, got->pair, prog->param);
+	kp_print_create(s, got->pair, prog);
 	seq_buf_putc(s, '\n');
-	if (diff->what == KP_DIFFERS_CREATE)
-		seq_buf_printf(s, "          c->c: created with %pe, state %08x\n"
-			       "          this path: created with %pe, state %08x\n",
-			       ERR_PTR(ref->err), (u32)ref->start, ERR_PTR(got->err),
-			       (u32)got->start);
+	if (diff->what == KP_DIFFERS_CREATE) {
+		seq_buf_puts(s, "          c->c: ");
+		kp_print_created(s, ref, got);
+		seq_buf_puts(s, "\n          this path: ");
+		kp_print_created(s, got, ref);
+		seq_buf_putc(s, '\n');
+	}
 	for (i = 1; i < nr; i++)
 		lines += i == diff->at || !repeats(prog, i, ref);
 	if (lines >= PRINT_MAX) {
@@ -101,7 +103,10 @@ void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
 			       prog->nr_steps - nr);
 	if (diff->broken)
 		seq_buf_printf(s, "    this path broke its contract: %s\n", diff->broken);
-	if (ref->broken)
+	if (ref->made.broken)
+		seq_buf_printf(s, "    c->c itself breaks the contract, making the object: %s\n",
+			       ref->made.broken);
+	else if (ref->broken)
 		seq_buf_printf(s, "    c->c itself breaks the contract at step %u: %s\n",
 			       ref->broken_at + 1, ref->broken);
 }
@@ -135,8 +140,12 @@ static void report(struct kunit *test, const struct kp_program *prog,
 	char *json = kunit_kmalloc(test, JSON_SIZE, GFP_KERNEL);
 	struct seq_buf s;
 
-	KUNIT_FAIL(test, "%s: step %u of %u differs from c->c, or breaks its contract",
-		   name, min(diff->at + 1, prog->nr_steps), prog->nr_steps);
+	if (diff->what == KP_DIFFERS_CREATE)
+		KUNIT_FAIL(test, "%s: the object is not made as on c->c, or breaks its contract",
+			   name);
+	else
+		KUNIT_FAIL(test, "%s: step %u of %u differs from c->c, or breaks its contract",
+			   name, min(diff->at + 1, prog->nr_steps), prog->nr_steps);
 	if (!text || !json)
 		return;
 	seq_buf_init(&s, json, JSON_SIZE);
@@ -266,11 +275,11 @@ void kp_report_given(struct kunit *test, const struct kp_path_param *p,
 		     struct kp_program *prog, const char *name, struct kp_trace *ref,
 		     struct kp_trace *got, struct kp_diff *diff)
 {
-	u32 steps = prog->nr_steps;
+	u32 steps = prog->nr_steps, nr = diff->what == KP_DIFFERS_CREATE ? 0 : diff->at + 1;
 	struct kp_diff again;
 
-	if (!p->pair->stateless && diff->at + 1 < steps) {
-		prog->nr_steps = diff->at + 1;
+	if (!p->pair->stateless && nr < steps) {
+		prog->nr_steps = nr;
 		kp_trace_run(ref, p->pair, KP_C_C, prog);
 		kp_trace_run(got, p->pair, p->id, prog);
 		if (kp_trace_diff(ref, got, 0, &again)) {
@@ -459,7 +468,7 @@ void kp_case_atomic(struct kunit *test)
 	prog->observe = true;
 	kp_trace_run(ref, p->pair, KP_C_C, prog);
 	kp_trace_start(trace, p->pair, p->id, prog);
-	obj = kp_create(p->pair, p->id, prog->param);
+	obj = kp_make(trace);
 	if (IS_ERR(obj)) {
 		KUNIT_FAIL(test, "create: %pe", obj);
 		goto out;

@@ -75,6 +75,9 @@ struct kp_digest {
 /** define KP_NOT_KEPT - a trace has no room for an operation's outputs */
 #define KP_NOT_KEPT	U32_MAX
 
+/** define KP_AT_CREATION - a promise broke when the object was made */
+#define KP_AT_CREATION	U32_MAX
+
 /** define KP_POOL_SIZE - bytes of all arguments of a program */
 #define KP_POOL_SIZE	(256 * 1024)
 
@@ -87,10 +90,12 @@ struct kp_digest {
  * @path: the path
  * @prog: the program
  * @err: errno of the object's creation, or 0
+ * @made: what that stored, and the part of the contract that it broke
  * @nr: operations reported so far
  * @start: hash of the view before the first operation
  * @step: one element an operation
- * @broken_at: operation at which a promise broke first, if @broken
+ * @broken_at: operation at which a promise broke first, if @broken; %KP_AT_CREATION
+ *             for none of them
  * @broken: the promise that broke, or NULL
  * @view: the last view, to judge the next operation by; %KP_VIEW_MAX bytes
  * @taken: room for the next one; the two change places after each operation
@@ -110,6 +115,7 @@ struct kp_trace {
 	enum kp_path_id path;
 	const struct kp_program *prog;
 	int err;
+	struct kp_step_trace made;
 	u32 nr;
 	u64 start;
 	struct kp_step_trace *step;
@@ -130,7 +136,8 @@ struct kp_trace {
 
 /**
  * enum kp_what - the part of an operation that differs
- * @KP_DIFFERS_CREATE: the object's creation, or its state right after that
+ * @KP_DIFFERS_CREATE: the object's creation, what that stored, the state right after
+ *                     it, or that it broke its contract
  * @KP_DIFFERS_RETURN: the return value
  * @KP_DIFFERS_OUTPUT: what it stored
  * @KP_DIFFERS_STATE: the object's state after it
@@ -225,6 +232,17 @@ static inline u32 kp_span_at(u64 span)
 static inline u32 kp_span_len(u64 span)
 {
 	return (u16)span;
+}
+
+/**
+ * kp_is_number() - whether an argument is a number
+ * @arg: the argument
+ *
+ * Return: true if it is one that is passed by value, or read and stored
+ */
+static inline bool kp_is_number(const struct kp_arg *arg)
+{
+	return arg->name && (arg->kind == KP_NUMBER || arg->kind == KP_INOUT);
 }
 
 /**
@@ -369,9 +387,11 @@ struct kp_place_word {
 struct seq_buf;
 extern const struct kp_place_word kp_places[KP_NR_PLACES];
 void kp_print_create(struct seq_buf *s, const struct kp_pair *pair,
-		     const u64 *param);
+		     const struct kp_program *prog);
 void kp_print_step(struct seq_buf *s, const struct kp_pair *pair,
 		   const struct kp_program *prog, u32 step);
+void kp_print_created(struct seq_buf *s, const struct kp_trace *trace,
+		      const struct kp_trace *other);
 void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step,
 		     const struct kp_trace *other);
 
@@ -408,6 +428,7 @@ void kp_reference_forget(void);
 
 /* calls.c */
 u8 *kp_arena_alloc(void);
+void *kp_make(struct kp_trace *trace);
 void kp_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
 	    const struct kp_program *prog, struct kp_trace *trace);
 struct kp_result kp_call_once(const struct kp_pair *pair, enum kp_path_id path,

@@ -51,6 +51,15 @@ static void put_results(struct seq_buf *s, const char *name,
 	seq_buf_puts(s, "]");
 }
 
+/* What the object's creation came to; null where there is no object. */
+static void put_made(struct seq_buf *s, const char *name, const struct kp_trace *trace,
+		     const struct kp_trace *other, struct seq_buf *line)
+{
+	seq_buf_clear(line);
+	kp_print_created(line, trace, other);
+	put_text(s, name, trace->pair->stateless ? NULL : seq_buf_str(line));
+}
+
 /**
  * kp_failure_print() - print a program and the results of both paths, as JSON
  * @s: where to: members of an object, without its braces
@@ -81,7 +90,7 @@ void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
 		       diff->at < prog->nr_steps ? diff->at + 1 : 0);
 	put_text(s, "operation", diff->at < prog->nr_steps ?
 		 got->pair->operation[diff->op].name : NULL);
-	kp_print_create(&line, got->pair, prog->param);
+	kp_print_create(&line, got->pair, prog);
 	seq_buf_puts(s, ", \"program\": [");
 	put_string(s, seq_buf_str(&line));
 	for (i = 0; i < prog->nr_steps; i++) {
@@ -92,6 +101,8 @@ void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
 	}
 	seq_buf_printf(s, "], \"created\": {\"expected\": %d, \"got\": %d}", ref->err,
 		       got->err);
+	put_made(s, "made_expected", ref, got, &line);
+	put_made(s, "made_got", got, ref, &line);
 	put_results(s, "expected", ref, got, &line);
 	put_results(s, "got", got, ref, &line);
 	put_text(s, "broken", diff->broken);

@@ -145,6 +145,7 @@ static void cut(struct kp_program *to, const struct kp_program *from, u32 first,
 	to->index = from->index;
 	to->observe = from->observe;
 	memcpy(to->param, from->param, sizeof(to->param));
+	to->shift = from->shift;
 	memcpy(to->step, from->step + first, nr * sizeof(*to->step));
 	to->nr_steps = nr;
 	memcpy(to->pool, from->pool, from->pool_used);

@@ -90,7 +90,7 @@ static int counted_run(const struct kp_path_param *p, struct kp_trace *got)
 	unsigned long flags;
 	void *obj;
 
-	obj = kp_create(p->pair, p->id, got->prog->param);
+	obj = kp_make(got);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
 	kp_watch(got, true);

@@ -57,7 +57,7 @@ static int panicked(struct notifier_block *nb, unsigned long event, void *unused
 	/* The last call printed is the one that has begun; at the object's end all are printed. */
 	nr = READ_ONCE(has_object) ? min(trace->nr + 1, trace->prog->nr_steps) : 0;
 	seq_buf_init(&line, text, sizeof(text));
-	kp_print_create(&line, trace->pair, trace->prog->param);
+	kp_print_create(&line, trace->pair, trace->prog);
 	tell(&line);
 	for (i = 0; i < nr; i++) {
 		seq_buf_clear(&line);

@@ -90,7 +90,18 @@ static u64 draw_named(struct kp_random *rnd, const struct kp_arg *arg, bool beyo
 /* Whether an argument of an object's creation says something of what it can hold. */
 static bool has_size(const struct kp_arg *arg)
 {
-	return arg->name && arg->size && !arg->wraps;
+	return kp_is_number(arg) && !arg->wraps;
+}
+
+/* The first argument of an object's creation that does; 0 if none does. */
+static u32 first_size(const struct kp_arg *creation)
+{
+	u32 a;
+
+	for (a = 0; a < KP_NR_ARGS && creation[a].name; a++)
+		if (has_size(&creation[a]))
+			return a;
+	return 0;
 }
 
 /*
@@ -102,9 +113,13 @@ static u64 draw_earlier(struct kp_drawing *d, u32 a)
 	const struct kp_arg *creation = d->pair->creation.arg;
 	const struct kp_program *prog = d->prog;
 	struct kp_random *rnd = &d->rnd;
+	u32 size = first_size(creation);
 
-	if (creation[0].size && d->value != prog->param && !kp_die(rnd, 4))
-		return prog->param[has_size(&creation[1]) ? kp_die(rnd, 2) : 0];
+	if (has_size(&creation[size]) && d->value != prog->param && !kp_die(rnd, 4)) {
+		if (size + 1 < KP_NR_ARGS && has_size(&creation[size + 1]))
+			size += kp_die(rnd, 2);
+		return prog->param[size];
+	}
 	if (a && kp_die(rnd, 2))
 		return d->value[kp_die(rnd, a)];
 	return d->step ? prog->step[kp_die(rnd, d->step)].arg[kp_die(rnd, KP_NR_ARGS)] : 0;
@@ -253,7 +268,7 @@ static u64 near_size(struct kp_drawing *d, u64 value)
 	u32 a = kp_die(&d->rnd, KP_NR_ARGS);
 
 	if (!has_size(&creation[a]))
-		a = 0;
+		a = first_size(creation);
 	return has_size(&creation[a]) ? near(&d->rnd, d->prog->param[a]) : value;
 }
 

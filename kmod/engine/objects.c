@@ -35,16 +35,17 @@ static void put_all(const struct kp_pair *pair, const struct kp_driver *driver,
 }
 
 /**
- * kp_create() - make an object on one path
+ * kp_create_slots() - make an object from arguments that the caller lays out
  * @pair: the pair
  * @path: the path
- * @param: a program's parameters
+ * @slot: the arguments, in the order of the contract
  *
  * Context: may sleep.
  * Return: the object, to be released with kp_destroy(); NULL for a pair of
  *         functions; an ERR_PTR on failure
  */
-void *kp_create(const struct kp_pair *pair, enum kp_path_id path, const u64 *param)
+void *kp_create_slots(const struct kp_pair *pair, enum kp_path_id path,
+		      const struct kp_slot *slot)
 {
 	const struct kp_driver *driver = pair->path[path];
 	struct kp_holder *holder;
@@ -53,14 +54,14 @@ void *kp_create(const struct kp_pair *pair, enum kp_path_id path, const u64 *par
 	if (!driver->create)
 		return NULL;
 	if (!pair->nr_handles) {
-		obj = driver->create(param);
+		obj = driver->create(slot);
 		kp_outcome_created(pair, path, PTR_ERR_OR_ZERO(obj));
 		return obj;
 	}
 	holder = kzalloc_obj(*holder);
 	if (!holder)
 		return ERR_PTR(-ENOMEM);
-	obj = driver->create(param);
+	obj = driver->create(slot);
 	kp_outcome_created(pair, path, PTR_ERR_OR_ZERO(obj));
 	if (IS_ERR(obj)) {
 		kfree(holder);
@@ -68,6 +69,26 @@ void *kp_create(const struct kp_pair *pair, enum kp_path_id path, const u64 *par
 	}
 	holder->obj = obj;
 	return holder;
+}
+EXPORT_SYMBOL_GPL(kp_create_slots);
+
+/**
+ * kp_create() - make an object from numbers
+ * @pair: the pair; its objects are made from numbers and callbacks alone
+ * @path: the path
+ * @param: the numbers, in the order of the contract
+ *
+ * Context: may sleep.
+ * Return: as kp_create_slots()
+ */
+void *kp_create(const struct kp_pair *pair, enum kp_path_id path, const u64 *param)
+{
+	struct kp_slot slot[KP_NR_ARGS] = {};
+	u32 a;
+
+	for (a = 0; a < KP_NR_ARGS; a++)
+		slot[a].n = param[a];
+	return kp_create_slots(pair, path, slot);
 }
 EXPORT_SYMBOL_GPL(kp_create);
 

@@ -173,7 +173,7 @@ static u32 get_times(struct reader *r)
 	if (*r->at != '*')
 		return 1;
 	r->at++;
-	if (get_word(r, " +\t\r\n#", word) && kstrtou32(word, 10, &times))
+	if (get_word(r, " +@\t\r\n#", word) && kstrtou32(word, 10, &times))
 		refuse(r, "'%s' behind a * is no number", word);
 	return times;
 }
@@ -306,6 +306,24 @@ static bool begins_with(struct reader *r, const char *name)
 	return !strncmp(r->at, name, len) && r->at[len] == '=';
 }
 
+/* An argument, of a call or of the object's creation. */
+static u64 get_value(struct reader *r, const struct kp_arg *arg, struct kp_program *prog)
+{
+	u64 value;
+
+	if (kp_is_handle(arg))
+		value = get_handle(r, arg);
+	else if (kp_in_pool(arg))
+		value = get_bytes(r, arg, prog);
+	else if (arg->kind == KP_USER_BUFFER)
+		value = get_size(r, arg);
+	else
+		value = get_number(r, arg);
+	if (arg->kind == KP_BUFFER && value > KP_BYTES_MAX)
+		refuse(r, "%s: at most %u bytes", arg->name, KP_BYTES_MAX);
+	return kp_in_user(arg) ? get_place(r, arg, value) : value;
+}
+
 static void get_params(struct reader *r, const struct kp_pair *pair,
 		       struct kp_program *prog)
 {
@@ -328,8 +346,10 @@ static void get_params(struct reader *r, const struct kp_pair *pair,
 			return;
 		}
 		r->at++;
-		prog->param[a] = get_number(r, &pair->creation.arg[a]);
+		prog->param[a] = get_value(r, &pair->creation.arg[a], prog);
 	}
+	if (!r->failed)
+		prog->shift = get_shift(r);
 }
 
 static void get_step(struct reader *r, const struct kp_pair *pair,
@@ -352,20 +372,10 @@ static void get_step(struct reader *r, const struct kp_pair *pair,
 	for (a = 0; !r->failed && a < KP_NR_ARGS && arg[a].name; a++) {
 		if (!kp_is_given(&arg[a]))
 			continue;
-		if (kp_is_handle(&arg[a]))
-			step->arg[a] = get_handle(r, &arg[a]);
-		else if (ends_line(r))
+		if (!kp_is_handle(&arg[a]) && ends_line(r))
 			refuse(r, "%s: %s is missing", word, arg[a].name);
-		else if (kp_in_pool(&arg[a]))
-			step->arg[a] = get_bytes(r, &arg[a], prog);
-		else if (arg[a].kind == KP_USER_BUFFER)
-			step->arg[a] = get_size(r, &arg[a]);
 		else
-			step->arg[a] = get_number(r, &arg[a]);
-		if (arg[a].kind == KP_BUFFER && step->arg[a] > KP_BYTES_MAX)
-			refuse(r, "%s: at most %u bytes", arg[a].name, KP_BYTES_MAX);
-		if (kp_in_user(&arg[a]))
-			step->arg[a] = get_place(r, &arg[a], step->arg[a]);
+			step->arg[a] = get_value(r, &arg[a], prog);
 	}
 	if (!r->failed)
 		step->shift = get_shift(r);

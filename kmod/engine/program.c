@@ -92,6 +92,7 @@ static void begin(struct kp_drawing *d, u64 seed, u32 index, u32 steps,
 	prog->pool_used = 0;
 	prog->draw = draw;
 	kp_draw_args(d, d->pair->creation.arg, prog->param, 0);
+	prog->shift = in_memory(d->pair->creation.arg) ? kp_die(&d->rnd, 8) : 0;
 }
 
 static void weights(const struct kp_pair *pair, u32 *weight)
@@ -141,7 +142,7 @@ static u32 largest(const struct kp_pair *pair)
 	u32 a;
 
 	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++)
-		if (arg[a].size && !arg[a].names && !arg[a].wraps)
+		if (kp_is_number(&arg[a]) && !arg[a].names && !arg[a].wraps)
 			most = max(most, arg[a].to ?: arg[a].hi);
 	return min(most, 4 * kp_steps);
 }
@@ -308,7 +309,7 @@ static void set_up(struct kp_drawing *d, u32 op, u32 try, u32 to)
 
 		if (arg->wraps)
 			prog->param[a] = kp_of_type(arg, -(u64)(largest(pair) / 2));
-		else if (arg->size && !arg->names)
+		else if (kp_is_number(arg) && !arg->names)
 			prog->param[a] = arg->to ?: arg->hi;
 	}
 	weights(pair, weight);
@@ -496,15 +497,18 @@ void kp_program_settle(const struct kp_trace *trace, u32 at)
 void kp_program_valid(const struct kp_pair *pair, struct kp_program *prog,
 		      u32 steps)
 {
-	void *obj;
+	struct kp_trace *trace = kp_trace_alloc(1, true);
+	void *obj = ERR_PTR(-ENOMEM);
 	u32 i;
 
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 100 && IS_ERR(obj); i++) {
 		kp_program_make(pair, prog, kp_seed, i, steps);
-		obj = kp_create(pair, KP_C_C, prog->param);
-		if (IS_ERR(obj))
-			continue;
-		kp_destroy(pair, KP_C_C, obj);
-		return;
+		if (!trace)
+			break;
+		kp_trace_start(trace, pair, KP_C_C, prog);
+		obj = kp_make(trace);
 	}
+	if (!IS_ERR(obj))
+		kp_destroy(pair, KP_C_C, obj);
+	kp_trace_free(trace);
 }

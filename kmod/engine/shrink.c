@@ -494,48 +494,52 @@ static bool shrink_handles(struct shrink *s)
 	return done;
 }
 
-/* One round over all arguments; whether any became smaller. */
-static bool shrink_args(struct shrink *s, u8 *keep)
+/* The arguments of one call; whether any became smaller. */
+static bool shrink_call(struct shrink *s, const struct kp_arg *arg, u64 *value, u32 *shift,
+			u8 *keep)
 {
-	bool done = shrink_alike(s, keep);
-	u32 i, a;
+	bool done = shrink_shift(s, shift);
+	u32 a;
 
-	done |= shrink_handles(s);
-	for (i = 0; i < s->prog->nr_steps; i++) {
-		struct kp_step *step = &s->prog->step[i];
-		const struct kp_arg *arg = s->pair->operation[step->op].arg;
-
-		done |= shrink_shift(s, &step->shift);
-		done |= shrink_pairs(s, arg, step->arg, keep);
-		for (a = 0; a < KP_NR_ARGS && arg[a].name && !s->late; a++) {
-			if (kp_in_user(&arg[a]))
-				done |= shrink_place(s, &step->arg[a]);
-			if (arg[a].kind == KP_USER_BUFFER) {
-				done |= shrink_size(s, &arg[a], &step->arg[a]);
-			} else if (kp_in_pool(&arg[a])) {
-				/* A long argument is made plain first, which shortens it faster. */
-				if (kp_span_len(step->arg[a]) > LONG)
-					done |= make_plain(s, &arg[a], &step->arg[a], keep);
-				done |= shorten(s, &arg[a], &step->arg[a], keep);
-				done |= make_plain(s, &arg[a], &step->arg[a], keep);
-			} else if (arg[a].kind != KP_OUTPUT) {
-				done |= shrink_number(s, &arg[a], &step->arg[a]);
-			}
+	done |= shrink_pairs(s, arg, value, keep);
+	for (a = 0; a < KP_NR_ARGS && arg[a].name && !s->late; a++) {
+		if (kp_in_user(&arg[a]))
+			done |= shrink_place(s, &value[a]);
+		if (arg[a].kind == KP_USER_BUFFER) {
+			done |= shrink_size(s, &arg[a], &value[a]);
+		} else if (kp_in_pool(&arg[a])) {
+			/* A long argument is made plain first, which shortens it faster. */
+			if (kp_span_len(value[a]) > LONG)
+				done |= make_plain(s, &arg[a], &value[a], keep);
+			done |= shorten(s, &arg[a], &value[a], keep);
+			done |= make_plain(s, &arg[a], &value[a], keep);
+		} else if (arg[a].kind != KP_OUTPUT) {
+			done |= shrink_number(s, &arg[a], &value[a]);
 		}
 	}
 	return done;
 }
 
-/* Make the object smaller; whether it is. */
-static bool shrink_params(struct shrink *s)
+/* One round over the arguments of all operations; whether any became smaller. */
+static bool shrink_args(struct shrink *s, u8 *keep)
 {
-	const struct kp_arg *arg = s->pair->creation.arg;
-	bool done = false;
-	u32 a;
+	bool done = shrink_alike(s, keep);
+	u32 i;
 
-	for (a = 0; a < KP_NR_ARGS && arg[a].name && !s->late; a++)
-		done |= shrink_number(s, &arg[a], &s->prog->param[a]);
+	done |= shrink_handles(s);
+	for (i = 0; i < s->prog->nr_steps; i++) {
+		struct kp_step *step = &s->prog->step[i];
+
+		done |= shrink_call(s, s->pair->operation[step->op].arg, step->arg, &step->shift,
+				    keep);
+	}
 	return done;
+}
+
+/* Make the object smaller; whether it is. */
+static bool shrink_params(struct shrink *s, u8 *keep)
+{
+	return shrink_call(s, s->pair->creation.arg, s->prog->param, &s->prog->shift, keep);
 }
 
 /* Whether some operations and the one before them are all the same. */
@@ -652,7 +656,7 @@ bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
 		if (prog->nr_steps > ALIKE_MAX)
 			flatten_numbers(&s, steps);
 		shrink_steps(&s, steps, 1);
-		while ((shrink_args(&s, bytes) || shrink_params(&s)) && !s.late)
+		while ((shrink_args(&s, bytes) || shrink_params(&s, bytes)) && !s.late)
 			shrink_steps(&s, steps, 1);
 	}
 	kvfree(bytes);

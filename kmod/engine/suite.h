@@ -219,7 +219,8 @@ enum kp_draw { KP_DRAW_USUAL, KP_DRAW_VARIED, KP_DRAW_LARGE, KP_DRAW_VALID };
  * @observe: take the object's view around each operation; without it only what
  *           each operation costs counts
  * @draw: how its arguments are drawn
- * @param: how to create the object
+ * @param: how to create the object: arguments, as in &struct kp_step
+ * @shift: where text and bytes of @param lie, in bytes behind a multiple of 8
  * @step: the operations
  * @pool: the bytes of text and bytes that are arguments
  * @pool_used: bytes of @pool in use
@@ -231,6 +232,7 @@ struct kp_program {
 	bool observe;
 	enum kp_draw draw;
 	u64 param[KP_NR_ARGS];
+	u32 shift;
 	struct kp_step *step;
 	u8 *pool;
 	u32 pool_used;
@@ -417,10 +419,11 @@ struct kp_stats {
  * @handles_at: offset in the view of what each of them shows
  * @handle_size: bytes that each shows
  * @handles_outlive: they are given back when the object is destroyed; else before
- * @user: an operation is given user memory
+ * @user: an operation, or an object's creation, is given user memory
  * @after: judges the promise @after_judges when a program's object has ended, by what
- *         was seen outside of it. Called with the program's parameters; before the
- *         program as well, to begin anew. May be NULL.
+ *         was seen outside of it. Called with the program's parameters, of which
+ *         those that are numbers are so here; before the program as well, to begin
+ *         anew. May be NULL.
  * @after_judges: number of the promise in the contract
  * @init: called when the pair's module is loaded, before any case runs; may be
  *        NULL. Returns 0 or an errno, and then the module is not loaded.
@@ -627,6 +630,8 @@ MODULE_LICENSE("GPL")
 
 /* Objects of a path, for cases that use one themselves. */
 void *kp_create(const struct kp_pair *pair, enum kp_path_id path, const u64 *param);
+void *kp_create_slots(const struct kp_pair *pair, enum kp_path_id path,
+		      const struct kp_slot *slot);
 void kp_destroy(const struct kp_pair *pair, enum kp_path_id path, void *obj);
 void kp_view(const struct kp_pair *pair, enum kp_path_id path, void *obj,
 	     void *view);

@@ -6,8 +6,8 @@
  *	push 11
  *	pop
  *
- * The first line names the pair and the parameters of the object's creation; each
- * further line is an operation and its arguments. Numbers are decimal or 0x...,
+ * The first line names the pair and the arguments of the object's creation, each with its
+ * name; each further line is an operation and its arguments. Numbers are decimal or 0x...,
  * values that have a name in C go by it, flags are joined with |. Text and bytes
  * are in double quotes, with the escapes of print_byte() for what does not print;
  * "a"*3 is "aaa", and + joins two. @N at the end has all text and bytes of the call
@@ -145,20 +145,23 @@ static void print_value(struct seq_buf *s, const struct kp_program *prog,
  * kp_print_create() - print a program's first line
  * @s: where to
  * @pair: the pair
- * @param: how the object is created
+ * @prog: the program
  */
 void kp_print_create(struct seq_buf *s, const struct kp_pair *pair,
-		     const u64 *param)
+		     const struct kp_program *prog)
 {
+	const struct kp_arg *arg = pair->creation.arg;
 	u32 a;
 
 	seq_buf_puts(s, pair->name);
-	for (a = 0; a < KP_NR_ARGS && pair->creation.arg[a].name; a++) {
-		if (pair->creation.arg[a].wraps && !param[a])
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
+		if (arg[a].wraps && !prog->param[a])
 			continue;
-		seq_buf_printf(s, " %s=", pair->creation.arg[a].name);
-		print_number(s, &pair->creation.arg[a], param[a]);
+		seq_buf_printf(s, " %s=", arg[a].name);
+		print_value(s, prog, &arg[a], prog->param[a]);
 	}
+	if (prog->shift)
+		seq_buf_printf(s, " @%u", prog->shift);
 }
 
 /**
@@ -225,12 +228,11 @@ static u64 number_at(const u8 *at, const struct kp_arg *arg)
 	return value;
 }
 
-/* Names and values of the arguments that an operation stored to. */
-static void print_outs(struct seq_buf *s, const struct kp_trace *trace, u32 step)
+/* Names and values of the arguments that a call stored to; it was given @value. */
+static void print_outs(struct seq_buf *s, const struct kp_trace *trace,
+		       const struct kp_step_trace *t, const struct kp_arg *arg,
+		       const u64 *value)
 {
-	const struct kp_step_trace *t = &trace->step[step];
-	const struct kp_step *at = &trace->prog->step[step];
-	const struct kp_arg *arg = trace->pair->operation[at->op].arg;
 	const u8 *kept = trace->kept + t->outs_at, *at_now;
 	u32 a, size;
 	bool buffer;
@@ -243,8 +245,8 @@ static void print_outs(struct seq_buf *s, const struct kp_trace *trace, u32 step
 			continue;
 		}
 		buffer = arg[a].kind == KP_BUFFER || arg[a].kind == KP_USER_BUFFER;
-		size = arg[a].kind == KP_BUFFER ? at->arg[a] :
-		       buffer ? kp_span_len(at->arg[a]) : arg[a].size;
+		size = arg[a].kind == KP_BUFFER ? value[a] :
+		       buffer ? kp_span_len(value[a]) : arg[a].size;
 		at_now = kept;
 		kept += size;
 		/* Untouched: as for a caller in Rust, which has no output then. */
@@ -324,6 +326,30 @@ static void print_view(struct seq_buf *s, const struct kp_trace *trace,
 }
 
 /**
+ * kp_print_created() - print what the creation of an object came to
+ * @s: where to
+ * @trace: the trace
+ * @other: the trace that it is printed beside
+ *
+ * For a program without operations the object's state is printed.
+ */
+void kp_print_created(struct seq_buf *s, const struct kp_trace *trace,
+		      const struct kp_trace *other)
+{
+	if (trace->err)
+		seq_buf_printf(s, "%pe", ERR_PTR(trace->err));
+	else
+		seq_buf_puts(s, "created");
+	print_outs(s, trace, &trace->made, trace->pair->creation.arg, trace->prog->param);
+	if (!trace->pair->view_size || !trace->prog->observe || trace->err || other->err)
+		return;
+	if (!trace->prog->nr_steps)
+		print_view(s, trace, other);
+	else if (trace->start != other->start)
+		seq_buf_printf(s, ", state %08x", (u32)trace->start);
+}
+
+/**
  * kp_print_result() - print the results of an operation
  * @s: where to
  * @trace: the trace
@@ -336,7 +362,8 @@ void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step,
 		     const struct kp_trace *other)
 {
 	const struct kp_step_trace *t = &trace->step[step];
-	const struct kp_operation *op = &trace->pair->operation[trace->prog->step[step].op];
+	const struct kp_step *at = &trace->prog->step[step];
+	const struct kp_operation *op = &trace->pair->operation[at->op];
 
 	if (t->skipped)
 		seq_buf_puts(s, "not called, as it has no handle");
@@ -344,7 +371,7 @@ void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step,
 		print_returned(s, op, t->ret);
 	if (!t->skipped) {
 		print_new(s, trace, step);
-		print_outs(s, trace, step);
+		print_outs(s, trace, t, op->arg, at->arg);
 	}
 	if (!trace->pair->view_size || !trace->prog->observe)
 		return;

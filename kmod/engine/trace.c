@@ -113,7 +113,7 @@ u64 kp_hash(u64 hash, const void *at, size_t size)
 /**
  * kp_trace_broken() - record that an operation broke its contract
  * @trace: the trace; it keeps the first such operation
- * @step: the operation
+ * @step: the operation; %KP_AT_CREATION for the object's creation
  * @what: what it broke; must live as long as the trace
  */
 void kp_trace_broken(struct kp_trace *trace, u32 step, const char *what)
@@ -280,6 +280,7 @@ void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
 	trace->path = path;
 	trace->prog = prog;
 	trace->err = 0;
+	trace->made = (struct kp_step_trace){ .outs = KP_HASH_START, .outs_at = KP_NOT_KEPT };
 	trace->nr = 0;
 	trace->start = 0;
 	trace->broken = NULL;
@@ -315,7 +316,7 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 	if (pair->after)
 		pair->after(prog->param);
 	kp_watch(trace, false);
-	obj = kp_create(pair, path, prog->param);
+	obj = kp_make(trace);
 	if (IS_ERR(obj)) {
 		kp_watch(NULL, false);
 		trace->err = PTR_ERR(obj);
@@ -533,8 +534,10 @@ bool kp_trace_diff(const struct kp_trace *a, const struct kp_trace *b, u32 from,
 	int what = -1;
 
 	memset(diff, 0, sizeof(*diff));
-	if (!from && (a->err != b->err || a->start != b->start)) {
+	if (!from && (a->err != b->err || a->start != b->start || a->made.outs != b->made.outs ||
+		      b->made.broken)) {
 		diff->at = a->prog->nr_steps;
+		diff->broken = b->made.broken;
 		diff->what = KP_DIFFERS_CREATE;
 		diff->expected = a->err;
 		diff->got = b->err;

@@ -2,7 +2,8 @@
 """Pairs with an object, outside of this repository: one with a suite, and the scaffold's.
 
 The methods of tests/live/pairs/slate have each kind of parameter. One run has bugs in its
-port, of which one shows in the case of its own suite alone.
+port, of which one shows in the case of its own suite alone. The constructor of
+tests/live/pairs/badge has each kind as well; there a bug shows before there is an object.
 """
 
 import re
@@ -94,6 +95,73 @@ class TestObjects(PairsTest):
                          {("apart", "c->rust"), ("apart", "rust->rust")}, ended.show())
         self.assertRegex("\n".join(rows["slate", "apart", "rust->rust"]["log"]),
                          "broken: apart: kp_once")
+
+
+#: The same of the constructor of badge: the arguments of the program, and what is broken.
+MADE = (
+    # Ignores the last character of a text.
+    ("copied(name)?", "copied(&name[..name.len() - 1])?", 'name="a" table="" data=""', None),
+    # Reads a byte too few of user memory.
+    ("read_slice(&mut bytes)?;",
+     "read_slice(bytes.split_last_mut().map_or(&mut [], |(_, rest)| rest))?;",
+     'name="a" table="" data="a"', None),
+    # Writes to bytes that it is to read.
+    ("        let (name, table) = (copied(name)?, copied(table)?);",
+     "        let given = table;\n        let (name, table) = (copied(name)?, copied(table)?);\n\n"
+     "        if let Some(first) = given.first() {\n"
+     "            // SAFETY: There is one. But it is not this side's to change.\n"
+     "            unsafe { core::ptr::from_ref(first).cast_mut().write_volatile(1) };\n        }",
+     'name="a" table="a" data=""', "wrote to an argument that it may only read"),
+)
+
+
+@needs_kernel
+@needs("base", seconds=60)
+class TestCreation(PairsTest):
+    """tests/live/pairs/badge"""
+
+    def test_right(self) -> None:
+        """A right port passes in both lanes, with programs of all kinds and a case of its own."""
+        ended = self.kparity("badge", "ACCEL=tcg")
+        self.assertEqual(ended.status, 0, ended.show())
+        rows = cases(ended.results())
+        for case in ("lockstep", "regress", "apart"):
+            self.assertEqual(rows["badge", case, "rust->rust"]["status"], "pass")
+
+    def test_wrong(self) -> None:
+        """A bug in what the object is made of is told as the first line of a program alone."""
+        right = (self.pairs / "badge/badge.rs").read_text()
+        for old, new, made, broken in MADE:
+            program = [f"badge {made} options.uses=1 options.flags=0 serial=0"]
+            with self.subTest(made):
+                self.edit("badge/badge.rs", old, new)
+                ended = self.kparity("badge", "ACCEL=tcg", "LANE=check", "CASE=lockstep")
+                (self.pairs / "badge/badge.rs").write_text(right)
+                self.assertEqual(ended.status, 1, ended.show())
+                rows = cases(ended.results())
+                for path in ("c->c", "rust->c"):
+                    self.assertEqual(rows["badge", "lockstep", path]["status"], "pass")
+                for path in ("c->rust", "rust->rust"):
+                    told = [(failure["what"], failure["program"],
+                             [one["what"] for one in failure["broken"]],
+                             {one["made"][:17] for one in failure["results"]})
+                            for failure in rows["badge", "lockstep", path]["failures"]]
+                    self.assertIn(("create", program, [broken] if broken else [],
+                                   {"created, serial 1"}), told)
+
+    def test_refused(self) -> None:
+        """What is wrong in the first line of a program is told."""
+        program = self.folder / "program"
+        line = 'badge name="a" table="" data="abc" options.uses=1 options.flags=0 serial=0'
+        for old, new, what in (
+                ('"abc"', '"abc"@end+4', "data: '4' behind the + is no number of its last bytes"),
+                ('"a"', "a", "name: text in double quotes is missing"),
+                ("serial=0", "serial=0 @8", "'8' behind the @ is no number from 0 to 7"),
+                (' table=""', "", "'data' where table= is expected")):
+            program.write_text(f"{line.replace(old, new)}\n")
+            ended = self.kparity("badge", "ACCEL=tcg", f"PROGRAM={program}")
+            self.assertEqual(ended.status, 2, ended.show())
+            self.assertIn(f"line 1: {what}", ended.noted)
 
 
 @needs_kernel

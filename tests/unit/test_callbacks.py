@@ -54,7 +54,7 @@ class TestCallbacks(unittest.TestCase):
         self.assertIn("void d_rust_detach(struct d *object);", header)
         self.assertNotIn("d_rust_both", header)
         glue = emit_c.glue(contract, "d.h", "d_glue.c")
-        self.assertIn("d_rust_create(saw_run, saw_end, (void *)(uintptr_t)param[0])", glue)
+        self.assertIn("d_rust_create(saw_run, saw_end, (void *)(uintptr_t)slot[0].n)", glue)
         self.assertIn("res->ret = d_both(&rust_ops, (u32)slot[0].n);", glue)
         self.assertIn('.name = "task", .kind = KP_NUMBER, .size = sizeof(u32)', glue)
         self.assertIn(".after = d_once,", glue)

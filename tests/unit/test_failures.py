@@ -19,6 +19,7 @@ PROGRAM = ("ring capacity=1", "push 0", "push 0")
 LINE: dict[str, Any] = {
     "case": "lockstep", "path": "c->rust", "times": 24, "source": None, "what": "return",
     "step": 2, "operation": "push", "program": PROGRAM, "created": {"expected": 0, "got": 0},
+    "made_expected": "created", "made_got": "created",
     "expected": ["0, state 6b09b175", "-ENOSPC, state 6b09b175"],
     "got": ["0, state 6b09b175", "0, state 93412a46"], "broken": "bounded",
     "reference_broken": None}
@@ -49,6 +50,7 @@ class TestParse(unittest.TestCase):
                      changed(times=True), changed(times="1"), changed(step=3), changed(step=-1),
                      changed(program=[]), changed(program=["ring", 1]), changed(program="ring"),
                      changed(created=0), changed(created={"expected": 0}), changed(broken=1),
+                     changed(made_got=0),
                      changed(expected=None), changed(operation=[]), changed(case="")):
             with self.subTest(line[:60]):
                 found, damaged = tables.parse_failures(f"{changed()}\n{line}\n{changed()}\n")
@@ -122,9 +124,11 @@ class TestTeller(unittest.TestCase):
     def test_kinds(self) -> None:
         """A difference is told in one line, also where no step differs."""
         for change, message in (
-                ({"what": "create", "step": 0, "operation": None,
-                  "created": {"expected": 0, "got": -22}},
-                 "creating the object gives -22 on c->rust, 0 on c->c"),
+                ({"what": "create", "step": 0, "operation": None, "broken": None,
+                  "created": {"expected": 0, "got": -22}, "made_got": "-EINVAL"},
+                 "creating the object: -EINVAL on c->rust, created on c->c"),
+                ({"what": "create", "step": 0, "operation": None, "broken": "wrote"},
+                 "creating the object: c->rust breaks its contract: wrote"),
                 ({"what": "end", "step": 0, "operation": None, "broken": "a driver skipped"},
                  "c->rust differs from c->c: a driver skipped"),
                 ({"what": "contract"}, "step 2, push: c->rust breaks its contract: bounded"),

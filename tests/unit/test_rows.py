@@ -205,9 +205,13 @@ class TestObjects(unittest.TestCase):
                  "returns KP_RESULT(struct pot *, its errnos)"),
                 (OBJECT.replace("KP_RESULT(struct pot *, -EINVAL)", "KP_ERRNO(-EINVAL)"), 2,
                  "returns KP_RESULT(struct pot *, its errnos)"),
-                (OBJECT.replace("KP_NUMBER(u32, size", "KP_TEXT(size").replace(
-                    ".lo = 1, .hi = 64, .log2 = true, .beyond = true", ".max = 1"), 3,
-                 "takes numbers and callbacks alone, not KP_TEXT"),
+                (OBJECT.replace(".beyond = true)", ".beyond = true), KP_OUTPUT(u32, first)"), 3,
+                 "first is a KP_OUTPUT, and what makes an object in Rust returns that alone"),
+                (OBJECT.replace(".beyond = true)", ".beyond = true), KP_GIVEN(struct pan, lid)"),
+                 3, "lid is a handle, and those come from an object"),
+                (OBJECT.replace("pot_create, SLEEPS", "pot_create, ATOMIC").replace(
+                    ".beyond = true)", ".beyond = true), KP_USER_BYTES(from, size_t)"), 3,
+                 "from is user memory, which may have to be brought in"),
                 (OBJECT.replace("KP_NUMBER(u64, value)", "KP_NUMBER(u64, value, .wraps = true)"),
                  5, "pot_put: .wraps is of what KP_CREATE takes alone"),
                 (OBJECT.replace(".lo = 1, .hi = 64, .log2 = true, .beyond = true",
@@ -237,6 +241,56 @@ class TestObjects(unittest.TestCase):
                 rows.read(text, "pot")
             self.assertEqual(caught.exception.line, line, caught.exception)
             self.assertIn(word, str(caught.exception))
+
+
+#: How an object is made of each kind of parameter.
+MADE = """\
+KP_CREATE(pot_create, SLEEPS, KP_RESULT(struct pot *, -EINVAL),
+	  KP_STRUCT(struct setting, set, KP_NUMBER(u32, size), KP_FLAGS(u16, how, POT_A)),
+	  KP_TEXT(name, .min = 1), KP_BYTES(u8, table, u32), KP_USER_BYTES(from, size_t),
+	  KP_INOUT(u32, left))
+"""
+
+
+class TestCreation(unittest.TestCase):
+    """KP_CREATE with more than numbers"""
+
+    def setUp(self) -> None:
+        before, _, after = OBJECT.partition("KP_CREATE")
+        self.contract = rows.read(f"{before}{MADE}KP_DESTROY{after.partition('KP_DESTROY')[2]}",
+                                  "pot")
+
+    def test_c(self) -> None:
+        """C is handed what is laid out; each member is an argument of its own."""
+        glue = emit_c.glue(self.contract, "pot.h", "pot_glue.c")
+        self.assertIn("const struct setting set = { .size = (u32)slot[0].n, "
+                      ".how = (u16)slot[1].n };", glue)
+        for name in ("pot_create", "pot_rust_create"):
+            self.assertIn(f"\treturn {name}(&set, slot[2].p, slot[3].p, slot[3].n, "
+                          "kp_user_ptr(&slot[4]), slot[4].n, slot[5].p);", glue)
+        self.assertIn('.name = "set.how", .kind = KP_NUMBER', glue)
+        self.assertIn('.name = "left", .kind = KP_INOUT', glue)
+        self.assertIn("\t.user = true,\n", glue)
+        self.assertIn("sizeof(struct setting) == ", glue)
+
+    def test_rust(self) -> None:
+        """In Rust they are what an operation's are, over either side."""
+        root = emit_rust.root(self.contract, Path("/s"), Path("/p"))
+        self.assertIn("fn create(set: &bindings::setting, name: &CStr, table: &[u8], "
+                      "from: glue::UserMemory, left: &mut u32) "
+                      "-> Result<impl PinInit<Self>>;", root)
+        self.assertIn("let __made = unsafe { port::Object::create(glue::structure(&__call, set), "
+                      "glue::text(&__call, name), glue::bytes(&__call, table.cast(), "
+                      "table_size as usize), glue::user(from.cast_mut(), from_size as usize), "
+                      "&mut *left) };", root)
+        self.assertIn("Caller::<I>::create(&bindings::setting { size: slot.number(0), "
+                      "how: slot.number(1) }, slot.text(2), "
+                      "glue::bytes(&slot, slot.bytes(3), slot.len(3)), slot.user(4), "
+                      "slot.number_at(5))", root)
+        self.assertIn("let (from, from_size) = from.into_parts(Key(()));", root)
+        self.assertIn("name.to_bytes().len() >= bindings::KP_LIMIT_pot_create_2_min as usize",
+                      root)
+        self.assertIn("impl kernel::transmute::FromBytes for bindings::setting", root)
 
 
 #: A structure with an array, and what both sides do when the module is loaded.

@@ -172,6 +172,8 @@ class _Text:
 
 
 def _argument(parameter: Parameter, at: int) -> str:
+    if parameter.kind == "KP_CALLBACK":
+        return f"{', '.join(parameter.names)}, (void *)(uintptr_t)slot[{at}].n"
     if parameter.kind in ("KP_NUMBER", "KP_CHOICE", "KP_FLAGS"):
         return f"({parameter.type})slot[{at}].n"
     if parameter.kind in ("KP_BYTES", "KP_BUFFER"):
@@ -184,6 +186,14 @@ def _argument(parameter: Parameter, at: int) -> str:
 def _structure(parameter: Parameter, at: int) -> str:
     """The value of a structure, from the arguments that its members are."""
     return ", ".join(f".{m.name} = {_argument(m, at + i)}" for i, m in enumerate(parameter.members))
+
+
+def _structures(function: Function, text: _Text) -> None:
+    """The structures that a function is passed by pointer, as variables of its caller."""
+    structures = [(i, p) for i, p in function.placed if p.members]
+    for i, p in structures:
+        text.row(p.line, f"\tconst {p.type} {p.name} = {{ {_structure(p, i)} }};")
+    text.add("\n" * bool(structures))
 
 
 def _caller(function: Function, name: str, called: str, text: _Text, ops: str = "") -> None:
@@ -200,13 +210,10 @@ def _caller(function: Function, name: str, called: str, text: _Text, ops: str = 
         body = f"\tres->ret = kp_new({call}, slot[{len(function.arguments)}].p);"
     else:
         body = f"\tres->ret = {call};"
-    structures = [(i, p) for i, p in function.placed if p.members]
     text.add(f"static void {name}(void *obj, const struct kp_slot *slot,\n"
              "\t\tstruct kp_result *res)\n{\n")
-    for i, p in structures:
-        text.row(p.line, f"\tconst {p.type} {p.name} = {{ {_structure(p, i)} }};")
-    text.add("\n" * bool(structures)
-             + ("\tres->ret = 0;\n" if function.returns.kind == "KP_VOID" else ""))
+    _structures(function, text)
+    text.add("\tres->ret = 0;\n" if function.returns.kind == "KP_VOID" else "")
     text.row(function.line, body)
     text.add("}\n\n")
 
@@ -450,10 +457,9 @@ def _lifetime(contract: Contract, side: str, text: _Text) -> None:
         text.add(f"static void {side}_{name}(void *handle{last and ', void *view'})\n{{\n")
         text.row(function.line, f"\t{called}(handle{last});")
         text.add("}\n\n")
-    arguments = ", ".join(
-        f"{', '.join(p.names)}, (void *)(uintptr_t)param[{i}]" if p.kind == "KP_CALLBACK"
-        else f"({p.type})param[{i}]" for i, p in enumerate(create.parameters))
-    text.add(f"static void *{side}_create(const u64 *param)\n{{\n")
+    arguments = ", ".join(_argument(p, i) for i, p in create.placed)
+    text.add(f"static void *{side}_create(const struct kp_slot *slot)\n{{\n")
+    _structures(create, text)
     text.row(create.line, f"\treturn {made}({arguments});")
     text.add(f"}}\n\nstatic void {side}_destroy(void *obj)\n{{\n")
     text.row(destroy.line, f"\t{ends}(obj);")
@@ -618,7 +624,8 @@ def _tables(contract: Contract, text: _Text) -> None:
                  f"\t.nr_handles = {_places(contract)}, .handles_at = {at}, "
                  f".handle_size = sizeof({contract.handle.view}),")
         text.add("\t.handles_outlive = true,\n" if contract.handle.outlives else "")
-    if any(p.kind in USER for f in functions for p in f.parameters):
+    if any(p.kind in USER for f in (*functions, *([contract.create] if contract.create else []))
+           for p in f.parameters):
         text.add("\t.user = true,\n")
     if contract.after:
         text.row(contract.after.line, f"\t.after = {contract.after.function},")

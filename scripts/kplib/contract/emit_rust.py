@@ -127,7 +127,8 @@ def _interface(contract: Contract) -> str:
 
 def _structures(contract: Contract) -> str:
     """Implementations of FromBytes for the structures of rows, of which any bytes are a value."""
-    found = {p.type: p for f in contract.functions for p in f.parameters if p.members}
+    functions = (*contract.functions, *([contract.create] if contract.create else []))
+    found = {p.type: p for f in functions for p in f.parameters if p.members}
     return "".join(
         f"\n// SAFETY: Integers without padding: the glue in C holds the row of "
         f"`{p.type}` against it.\n"

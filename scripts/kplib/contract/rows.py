@@ -39,10 +39,12 @@ Operations can return handles, such as counted references, which later ones use:
     KP_METHOD(registry_get, ATOMIC, KP_NEW(struct registry_object *, -ENOENT),
               KP_NUMBER(u32, name))
     KP_FUNCTION(registry_put, ATOMIC, KP_VOID, KP_GIVEN(struct registry_object, obj))
-An object may end in other ways than in KP_DESTROY's, which programs do not take by themselves,
-and what is handed over when it is made may be a callback: programs hand over functions of the
-pair's suite, and a number for them to know it by. What no row can say is an adapter, which each
-caller language has its own of: it is an operation of programs, written over either side.
+
+What an object is made of is passed as an operation's arguments are, and may be a callback as well:
+programs hand over functions of the pair's suite, and a number for them to know it by. The object
+may end in other ways than in KP_DESTROY's, which programs do not take by themselves. What no row
+can say is an adapter, which each caller language has its own of: it is an operation of programs,
+written over either side.
 
     KP_CREATE(deferred_create, SLEEPS, KP_RESULT(struct deferred *, -ENOMEM),
               KP_CALLBACK(deferred_fn, task, deferred_saw_run, deferred_saw_release, .hi = 3))
@@ -569,9 +571,13 @@ def _object(plain: str) -> tuple[Object | None, Function | None, Function | None
     if create.returns.kind != "KP_RESULT" or create.returns.type != f"{words[0]} *":
         raise BadRow(create.line, f"{create.name} returns KP_RESULT({words[0]} *, its errnos)")
     for parameter in create.parameters:
-        if parameter.kind not in ("KP_NUMBER", "KP_CHOICE", "KP_FLAGS", "KP_CALLBACK"):
-            raise BadRow(parameter.line, f"{create.name} takes numbers and callbacks alone, not "
-                                         f"{parameter.kind}; write a function around it")
+        if parameter.handle:
+            raise BadRow(parameter.line, f"{parameter.name} is a handle, and those come from an "
+                                         "object; there is none yet")
+        if parameter.stored:
+            raise BadRow(parameter.line, f"{parameter.name} is a KP_OUTPUT, and what makes an "
+                                         "object in Rust returns that alone; show it in the view, "
+                                         "or take a KP_INOUT")
     return (Object(words[0], words[1], _name(words[2], line, "a function"), line), create,
             _end("KP_DESTROY", *ends))
 

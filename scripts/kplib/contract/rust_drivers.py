@@ -16,6 +16,7 @@ def _slot(p: Parameter, at: int) -> str:
             "KP_BUFFER": f"glue::buffer(&slot, slot.bytes({at}), slot.len({at}))",
             "KP_BORROWED": f"glue::lent::<I::Handle, c_void>(slot.bytes({at}))",
             "KP_GIVEN": f"glue::taken::<I::Handle, c_void>(slot.bytes({at}))",
+            "KP_CALLBACK": f"callbacks::{rust_word(p.name)}(slot.number({at}))",
             "KP_USER_BYTES": f"slot.user({at})", "KP_USER_BUFFER": f"slot.user({at})",
             "KP_INOUT": f"slot.number_at({at})",
             "KP_STRUCT": _structure(p, at)}.get(p.kind, f"slot.number({at})")
@@ -149,18 +150,20 @@ def engine_calls(contract: Contract) -> list[str]:
     """Functions that the engine calls, over either side."""
     assert contract.object and contract.create
     generic, caller = "<I: Interface>", "obj.cast::<Caller<I>>()"
-    create = ", ".join(f"callbacks::{rust_word(p.name)}(param[{i}])" if p.kind == "KP_CALLBACK"
-                       else f"glue::Number::of(param[{i}])"
-                       for i, p in enumerate(contract.create.parameters))
+    create = ", ".join(_slot(p, i) for i, p in contract.create.placed)
     parts = [f"""\
     /// # Safety
     ///
-    /// `param` must point to `KP_NR_ARGS` values.
-    pub(super) unsafe extern "C" fn create{generic}(param: *const u64) -> *mut c_void {{
-        // SAFETY: By the safety requirements of this function.
-        let {'_' * (not create)}param = unsafe {{ &*param.cast::<kparity::Args>() }};
+    /// As for [`glue::Slots::new`].
+    pub(super) unsafe extern "C" fn create{generic}(
+        slot: *const bindings::kp_slot,
+    ) -> *mut c_void {{
+        // SAFETY: The engine lays out the arguments as the contract's row says.
+        unsafe {{
+            let {'_' * (not create)}slot = glue::Slots::new(slot);
 
-        glue::owned::<Caller<I>, _, _>(Caller::<I>::create({create}))
+            glue::owned::<Caller<I>, _, _>(Caller::<I>::create({create}))
+        }}
     }}
 """, f"""\
     /// # Safety

@@ -9,6 +9,12 @@ from kplib.contract.rows import USER
 from kplib.contract.rust_types import (certainly, inputs_of, outputs_of, pointee, rust_word,
                                        tuple_of, type_of, value_or_errno)
 
+#: Parameters that ask nothing of the caller: numbers that are passed by value, and user memory.
+_UNASKING = {"KP_NUMBER", "KP_CHOICE", "KP_FLAGS", *USER}
+#: Parameters that the port borrows for the time of the call.
+_BORROWED = {"KP_TEXT", "KP_BYTES", "KP_BUFFER", "KP_STRUCT"}
+_CALL = "        let __call = (); // What is borrowed is borrowed for as long.\n\n"
+
 #: The handles of the port, in the module with C's ways into it.
 HANDLE = "PortHandle"
 
@@ -100,15 +106,13 @@ def entry(contract: Contract, function: Function) -> str:
     if function.returns.new:
         returned = f"*mut {type_of(function.returns.type.removesuffix(' *'))}"
     kinds = {p.kind for p in function.parameters}
-    # Numbers that are passed by value, and user memory, ask nothing of the caller.
-    if function.method or contract.guarded(function) or \
-            kinds - {"KP_NUMBER", "KP_CHOICE", "KP_FLAGS", *USER}:
+    if function.method or contract.guarded(function) or kinds - _UNASKING:
         body = ("        // SAFETY: By the safety requirements of this function.\n"
                 f"        unsafe {{ {body} }}\n")
     else:
         body = f"        {body}\n"
-    if kinds & {"KP_TEXT", "KP_BYTES", "KP_BUFFER", "KP_STRUCT"}:
-        body = f"        let __call = (); // What is borrowed is borrowed for as long.\n\n{body}"
+    if kinds & _BORROWED:
+        body = _CALL + body
     return _extern(contract, function, returned, body)
 
 
@@ -138,9 +142,10 @@ def entries(contract: Contract) -> list[str]:
     kind = type_of(contract.object.type)
     create = f"port::Object::create({', '.join(map(_into, contract.create.parameters))})"
     safety = "        // SAFETY: By the safety requirements of this function.\n"
-    if any(p.kind == "KP_CALLBACK" for p in contract.create.parameters):
-        create = f"unsafe {{ {create} }}"
-        made = (f"{safety}        let __made = {create};\n\n"
+    kinds = {p.kind for p in contract.create.parameters}
+    if kinds - _UNASKING:
+        made = (f"{_CALL if kinds & _BORROWED else ''}{safety}"
+                f"        let __made = unsafe {{ {create} }};\n\n"
                 "        glue::owned::<port::Object, _, _>(__made)\n")
     else:
         made = f"        glue::owned::<port::Object, _, _>({create})\n"

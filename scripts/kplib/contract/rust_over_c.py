@@ -78,6 +78,13 @@ def _limits_held(function: Function, indent: str) -> str:
         for i, a in enumerate(function.arguments[at:at + (len(p.members) or 1)], at) if a.limits)
 
 
+def _opened(function: Function, indent: str) -> str:
+    """Statements that make user memory an address and a size, as C takes it."""
+    return "".join(f"{indent}let ({rust_word(p.name)}, {p.name}_size) = "
+                   f"{rust_word(p.name)}.into_parts(Key(()));\n"
+                   for p in function.parameters if p.kind in USER)
+
+
 def _body_over_c(function: Function) -> str:
     """Statements that call the C side and hand its result on."""
     first = ["self.0.as_ptr()"] if function.method else []
@@ -88,9 +95,7 @@ def _body_over_c(function: Function) -> str:
     lets = _limits_held(function, " " * 8)
     lets += "".join(f"        let mut {rust_word(p.name)} = Default::default();\n"
                     for _, p in outputs_of(function))
-    lets += "".join(f"        let ({rust_word(p.name)}, {p.name}_size) = "
-                    f"{rust_word(p.name)}.into_parts(Key(()));\n"
-                    for p in function.parameters if p.kind in USER)
+    lets += _opened(function, " " * 8)
     outs = tuple_of([rust_word(p.name) for _, p in outputs_of(function)])
     kind = function.returns.kind
     if kind == "KP_OFFSET":
@@ -137,7 +142,7 @@ def object_over_c(contract: Contract) -> str:
     pair, kind = contract.pair, type_of(contract.object.type)
     create = ", ".join(safe_parameter(p) for p in contract.create.parameters)
     args = ", ".join(map(_from, contract.create.parameters))
-    lets = _limits_held(contract.create, " " * 12)
+    lets = _limits_held(contract.create, " " * 12) + _opened(contract.create, " " * 12)
     tasks = [rust_word(p.name) for p in contract.create.parameters if p.kind == "KP_CALLBACK"]
     lets += "".join(f"            let {task} = glue::callback({task})?;\n" for task in tasks)
     made = "".join(f"""\
@@ -182,7 +187,7 @@ def object_over_c(contract: Contract) -> str:
 
     impl Interface for Object {{
 {handle}        fn create({create}) -> Result<Self> {{
-{lets}            // SAFETY: The contract lets anyone make one{", of such callbacks" * bool(tasks)}.
+{lets}            // SAFETY: The contract lets anyone make one{", of such arguments" * bool(args)}.
             let made = unsafe {{ bindings::{contract.create.name}({args}) }};
 {made}
             // INVARIANT: Checked for an error, so it is an object, and this is its owner.

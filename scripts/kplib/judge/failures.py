@@ -109,10 +109,10 @@ class Teller:
             stage, found.what, _message(found), again, found.times,
             source=found.whence, program=list(found.program), step=found.step or None,
             program_file=file and str(file), operation=found.operation,
-            results=[{"path": path, "created": created, "steps": list(steps)} for
-                     path, created, steps in
-                     ((REFERENCE, found.created[0], found.expected),
-                      (found.path, found.created[1], found.got))],
+            results=[{"path": path, "created": created, "made": made, "steps": list(steps)} for
+                     path, created, made, steps in
+                     ((REFERENCE, found.created[0], found.made[0], found.expected),
+                      (found.path, found.created[1], found.made[1], found.got))],
             broken=self._broken(found.path, found.broken)
             + self._broken(REFERENCE, found.reference_broken),
             errnos=None if operation is None else list(operation.errnos))
@@ -179,9 +179,11 @@ def _said(log: ktap.Log) -> str:
 
 def _message(found: Difference) -> str:
     """One line on a difference."""
+    if found.what == "create" and found.broken:
+        return f"creating the object: {found.path} breaks its contract: {found.broken}"
     if found.what == "create":
-        return (f"creating the object gives {found.created[1]} on {found.path}, "
-                f"{found.created[0]} on {REFERENCE}")
+        return (f"creating the object: {found.made[1]} on {found.path}, {found.made[0]} on "
+                f"{REFERENCE}")
     if not found.step:
         return f"{found.path} differs from {REFERENCE}" + (
             f": {found.broken}" if found.broken else "")

@@ -53,7 +53,8 @@ class Difference:
 
     `whence` names the program unless it was made from the seed; `step` counts from 1, and is
     0 where no step differs. `created` has what creating the object returned, on c->c and on
-    the path; `expected` and `got` the results of each step there. Of a program that is too
+    the path, and `made` that in words, with what it stored; `expected` and `got` the results of
+    each step there. Of a program that is too
     long for its line there is `what` alone.
     """
 
@@ -66,6 +67,7 @@ class Difference:
     operation: str | None = None
     program: tuple[str, ...] = ()
     created: tuple[int, int] = (0, 0)
+    made: tuple[str | None, str | None] = (None, None)
     expected: tuple[str, ...] = ()
     got: tuple[str, ...] = ()
     broken: str | None = None
@@ -189,6 +191,7 @@ def _difference(row: dict[str, Any]) -> Difference:
         case, path, times, whence, what, _number(row, "step"), _text_or_none(row, "operation"),
         _texts(row, "program"),
         (_number(row["created"], "expected"), _number(row["created"], "got")),
+        (_text_or_none(row, "made_expected"), _text_or_none(row, "made_got")),
         _texts(row, "expected"), _texts(row, "got"), _text_or_none(row, "broken"),
         _text_or_none(row, "reference_broken"))
     if not 0 <= found.step < max(1, len(found.program)) or not found.program:
