@@ -69,6 +69,8 @@ class Plan:
         return not self._waiting and not self._running
 
     def _fits(self, job: Job) -> bool:
+        if any(other.alone for other in self._running):
+            return False
         return not self._running or self.load + job.cores <= self._limit + 1e-9
 
     def _behind(self, group: str) -> bool:
@@ -84,6 +86,9 @@ class Plan:
         before it while it does not fit, but not for longer than PATIENCE.
         """
         ready = [job for job in self._waiting if self._done.issuperset(job.needs)]
+        # No core waits for those that run alone: they come last.
+        if self._running or not all(job.alone for job in self._waiting):
+            ready = [job for job in ready if not job.alone]
         groups = [job.group for job in self._running if job.group]
         ready = [job for job in ready if groups.count(job.group) < GROUP_MAX]
         last = {group for group in groups if not self._behind(group)}
