@@ -529,6 +529,8 @@ class TestProgress(unittest.TestCase):
         self.assertEqual(again.expected([job("a"), job("b"), kernel]),
                          {"a": 7.5, "b": 5, "kernel x86_64 base": 300})
         self.assertEqual(again.expected([there]), {"kernel x86_64 base": 0.5})
+        again.save([Ended(job("a"), Report(aside=checks.UNCHANGED), 0, 0.1, 0.1, 0.1)])
+        self.assertEqual(progress.History(self.folder).expected([job("a")]), {"a": 7.5})
         (self.folder / "test-times.json").write_text('{"a": {"work": "x"}}')
         self.assertEqual(progress.History(self.folder).expected([job("a")]), {"a": 5})
 

@@ -41,6 +41,8 @@ CHECKPATCH_IGNORE = (
     "TRAILING_SEMICOLON",       # ... and one that defines a variable ends with one
     "ARRAY_SIZE",               # the guest's init is user space
 )
+#: The remark on a check that was not run, as nothing that it reads has changed.
+UNCHANGED = "unchanged since it passed"
 
 
 @dataclass(frozen=True)
@@ -251,7 +253,7 @@ def run(req: Request, tools: Toolchain, check: Check) -> Report:
     key = _key(tools, check)
     if (folder / key).exists():
         os.utime(folder / key)
-        return _report(check, None, aside="unchanged since it passed")
+        return _report(check, None, aside=UNCHANGED)
     found = _report(check, check.run())
     # A file that was edited meanwhile may not be the one that passed.
     if not found.count(FAILED) and key == _key(tools, check):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Sequence
 
 from kplib.common import cache, ui
+from kplib.selftest.checks import UNCHANGED
 from kplib.selftest.jobs import FAILED, PASSED, SKIPPED, Ended, Job, Outcome
 from kplib.selftest.parts import BUILDS, BUILT
 
@@ -75,9 +76,9 @@ class History:
         return self._known.get(self._key(job, built), {}).get("cpu")
 
     def save(self, ended: Sequence[Ended]) -> None:
-        """Remember the times of the jobs of this run that passed."""
+        """Remember the times of the jobs of this run that passed, and had something to do."""
         for one in ended:
-            if one.good and one.work > 0:
+            if one.good and one.work > 0 and one.report.aside != UNCHANGED:
                 self._known[self._key(one.job, one.report.aside == BUILT)] = {
                     "work": round(one.work, 2), "cpu": round(one.cpu, 2)}
         cache.write(self._path, json.dumps(self._known, indent=1, sort_keys=True))
