@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import io
 import os
 import shutil
 import signal
@@ -241,6 +242,9 @@ def _redirect(folder: Path) -> None:
     os.dup2(output, 2)
     os.close(nothing)
     os.close(output)
+    # What a job that crashes said last is not to be lost in a buffer.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
 
 
 def _tail(path: Path) -> str:
