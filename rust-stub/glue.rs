@@ -553,7 +553,8 @@ impl Slots {
     ///
     /// # Safety
     ///
-    /// `slot` must be the engine's slots for the operation, during its call.
+    /// `slot` must be the engine's slots for the operation, or the object's creation, during its
+    /// call.
     #[inline]
     pub(crate) unsafe fn new(slot: *const bindings::kp_slot) -> Self {
         // INVARIANT: By the safety requirements of this function.

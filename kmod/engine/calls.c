@@ -566,6 +566,19 @@ static void call_one(struct kp_trace *trace, void *obj, u32 i)
 		kp_trace_broken(trace, i, broken);
 }
 
+/*
+ * Write over text and bytes that an object was made of. It was to copy them: one that
+ * looks at them later finds other ones, on each path.
+ */
+static void spoil(struct call *c)
+{
+	u32 a;
+
+	for (a = 0; a < c->nr; a++)
+		if ((c->bytes & BIT(a)) && !c->laid[a].own && !c->laid[a].user)
+			memset(c->laid[a].at, c->guard, c->laid[a].size);
+}
+
 /**
  * kp_make() - make the object of a program
  * @trace: the program's trace, right after kp_trace_start()
@@ -583,15 +596,19 @@ void *kp_make(struct kp_trace *trace)
 	struct call c = {
 		.trace = trace, .step = &step, .arg = pair->creation.arg,
 		.nr = pair->creation.nr_args, .guard = guard_of(trace, 0),
-		.own = IS_ENABLED(CONFIG_KASAN),
+		/* KASAN does not see what is written right before an allocation's part. */
+		.own = IS_ENABLED(CONFIG_KASAN) && !(trace->prog->index % 2),
 	};
 	const char *broken = "no memory for its arguments";
 	void *obj = ERR_PTR(-ENOMEM);
 
 	memcpy(step.arg, trace->prog->param, sizeof(step.arg));
-	if ((!pair->user || !kp_user_attach()) && lay_out(&c)) {
+	if (pair->user && kp_user_attach()) {
+		broken = "no memory for user memory";
+	} else if (lay_out(&c)) {
 		obj = kp_create_slots(pair, trace->path, c.slot);
 		broken = collect(&c, &pair->creation, &trace->made, &res);
+		spoil(&c);
 	}
 	if (c.bytes)
 		release(&c);

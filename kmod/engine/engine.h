@@ -159,6 +159,7 @@ enum kp_what {
  *      none of them
  * @op: the operation
  * @what: the part that differs
+ * @in: the first part of an object's creation that differs; 0 for an operation
  * @expected: errno of C over C, 0 for success
  * @got: errno on the path, 0 for success
  * @broken: the part of the contract that broke on the path; NULL if none did
@@ -167,6 +168,7 @@ struct kp_diff {
 	u32 at;
 	u32 op;
 	enum kp_what what;
+	enum kp_in in;
 	s32 expected;
 	s32 got;
 	const char *broken;
@@ -243,6 +245,17 @@ static inline u32 kp_span_len(u64 span)
 static inline bool kp_is_number(const struct kp_arg *arg)
 {
 	return arg->name && (arg->kind == KP_NUMBER || arg->kind == KP_INOUT);
+}
+
+/**
+ * kp_is_size() - whether an argument of an object's creation says what it can hold
+ * @arg: the argument
+ *
+ * Return: true for a number that is passed by value, and is no index that may wrap
+ */
+static inline bool kp_is_size(const struct kp_arg *arg)
+{
+	return arg->name && arg->kind == KP_NUMBER && !arg->wraps;
 }
 
 /**

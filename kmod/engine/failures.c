@@ -9,8 +9,8 @@
 #include <linux/slab.h>
 #include "engine.h"
 
-/* Room for one operation of a program as text. */
-#define LINE_SIZE	16384
+/* Room for one operation of a program as text, or the object's creation. */
+#define LINE_SIZE	(128 * 1024)
 /* All failures of a pair. Those that do not fit are in the log all the same. */
 #define ALL_SIZE	(1024 * 1024)
 
@@ -79,7 +79,8 @@ void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
 		[KP_DIFFERS_OUTPUT] = "output", [KP_DIFFERS_STATE] = "state",
 		[KP_DIFFERS_CONTRACT] = "contract", [KP_DIFFERS_END] = "end",
 	};
-	char *text = kmalloc(LINE_SIZE, GFP_KERNEL);
+	char *text = kvmalloc(LINE_SIZE, GFP_KERNEL);
+	bool cut = false;
 	struct seq_buf line;
 	u32 i;
 
@@ -91,11 +92,13 @@ void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
 	put_text(s, "operation", diff->at < prog->nr_steps ?
 		 got->pair->operation[diff->op].name : NULL);
 	kp_print_create(&line, got->pair, prog);
+	cut |= seq_buf_has_overflowed(&line);
 	seq_buf_puts(s, ", \"program\": [");
 	put_string(s, seq_buf_str(&line));
 	for (i = 0; i < prog->nr_steps; i++) {
 		seq_buf_clear(&line);
 		kp_print_step(&line, got->pair, prog, i);
+		cut |= seq_buf_has_overflowed(&line);
 		seq_buf_puts(s, ", ");
 		put_string(s, seq_buf_str(&line));
 	}
@@ -107,8 +110,8 @@ void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
 	put_results(s, "got", got, ref, &line);
 	put_text(s, "broken", diff->broken);
 	put_text(s, "reference_broken", ref->broken);
-	kfree(text);
-	if (!seq_buf_has_overflowed(s))
+	kvfree(text);
+	if (!cut && !seq_buf_has_overflowed(s))
 		return;
 	seq_buf_clear(s);
 	seq_buf_printf(s, "\"what\": \"%s\", \"too_long\": true", what[diff->what]);

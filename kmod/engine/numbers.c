@@ -87,19 +87,13 @@ static u64 draw_named(struct kp_random *rnd, const struct kp_arg *arg, bool beyo
 	return kp_of_type(arg, value);
 }
 
-/* Whether an argument of an object's creation says something of what it can hold. */
-static bool has_size(const struct kp_arg *arg)
-{
-	return kp_is_number(arg) && !arg->wraps;
-}
-
-/* The first argument of an object's creation that does; 0 if none does. */
+/* The first argument of an object's creation that says what it can hold; 0 if none does. */
 static u32 first_size(const struct kp_arg *creation)
 {
 	u32 a;
 
 	for (a = 0; a < KP_NR_ARGS && creation[a].name; a++)
-		if (has_size(&creation[a]))
+		if (kp_is_size(&creation[a]))
 			return a;
 	return 0;
 }
@@ -115,8 +109,8 @@ static u64 draw_earlier(struct kp_drawing *d, u32 a)
 	struct kp_random *rnd = &d->rnd;
 	u32 size = first_size(creation);
 
-	if (has_size(&creation[size]) && d->value != prog->param && !kp_die(rnd, 4)) {
-		if (size + 1 < KP_NR_ARGS && has_size(&creation[size + 1]))
+	if (kp_is_size(&creation[size]) && d->value != prog->param && !kp_die(rnd, 4)) {
+		if (size + 1 < KP_NR_ARGS && kp_is_size(&creation[size + 1]))
 			size += kp_die(rnd, 2);
 		return prog->param[size];
 	}
@@ -267,9 +261,9 @@ static u64 near_size(struct kp_drawing *d, u64 value)
 	const struct kp_arg *creation = d->pair->creation.arg;
 	u32 a = kp_die(&d->rnd, KP_NR_ARGS);
 
-	if (!has_size(&creation[a]))
+	if (!kp_is_size(&creation[a]))
 		a = first_size(creation);
-	return has_size(&creation[a]) ? near(&d->rnd, d->prog->param[a]) : value;
+	return kp_is_size(&creation[a]) ? near(&d->rnd, d->prog->param[a]) : value;
 }
 
 /* Have an operation take a number near what one before it gives: known once that has run. */

@@ -74,7 +74,8 @@ EXPORT_SYMBOL_GPL(kp_create_slots);
 
 /**
  * kp_create() - make an object from numbers
- * @pair: the pair; its objects are made from numbers and callbacks alone
+ * @pair: the pair; its objects are made from numbers and callbacks alone, some of which
+ *        the creation may change
  * @path: the path
  * @param: the numbers, in the order of the contract
  *
@@ -83,11 +84,20 @@ EXPORT_SYMBOL_GPL(kp_create_slots);
  */
 void *kp_create(const struct kp_pair *pair, enum kp_path_id path, const u64 *param)
 {
+	const struct kp_arg *arg = pair->creation.arg;
 	struct kp_slot slot[KP_NR_ARGS] = {};
+	u64 number[KP_NR_ARGS];
 	u32 a;
 
-	for (a = 0; a < KP_NR_ARGS; a++)
-		slot[a].n = param[a];
+	for (a = 0; a < pair->creation.nr_args; a++) {
+		if (WARN_ON_ONCE(!kp_is_number(&arg[a])))
+			return ERR_PTR(-EINVAL);
+		number[a] = param[a];
+		if (arg[a].kind == KP_INOUT)
+			slot[a].p = &number[a];
+		else
+			slot[a].n = param[a];
+	}
 	return kp_create_slots(pair, path, slot);
 }
 EXPORT_SYMBOL_GPL(kp_create);

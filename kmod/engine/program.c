@@ -142,7 +142,7 @@ static u32 largest(const struct kp_pair *pair)
 	u32 a;
 
 	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++)
-		if (kp_is_number(&arg[a]) && !arg[a].names && !arg[a].wraps)
+		if (kp_is_size(&arg[a]) && !arg[a].names)
 			most = max(most, arg[a].to ?: arg[a].hi);
 	return min(most, 4 * kp_steps);
 }
@@ -309,7 +309,7 @@ static void set_up(struct kp_drawing *d, u32 op, u32 try, u32 to)
 
 		if (arg->wraps)
 			prog->param[a] = kp_of_type(arg, -(u64)(largest(pair) / 2));
-		else if (kp_is_number(arg) && !arg->names)
+		else if (kp_is_size(arg) && !arg->names)
 			prog->param[a] = arg->to ?: arg->hi;
 	}
 	weights(pair, weight);

@@ -321,7 +321,7 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 		kp_watch(NULL, false);
 		trace->err = PTR_ERR(obj);
 		trace->digest.seen = kp_hash_word(trace->digest.seen, trace->err);
-		if (!errno_allowed(&pair->creation, trace->err))
+		if (!trace->made.broken && !errno_allowed(&pair->creation, trace->err))
 			kp_trace_broken(trace, 0,
 					"an errno of its creation that its row does not list");
 	} else {
@@ -537,8 +537,10 @@ bool kp_trace_diff(const struct kp_trace *a, const struct kp_trace *b, u32 from,
 	if (!from && (a->err != b->err || a->start != b->start || a->made.outs != b->made.outs ||
 		      b->made.broken)) {
 		diff->at = a->prog->nr_steps;
-		diff->broken = b->made.broken;
+		diff->broken = b->made.broken ?: b->err ? b->broken : NULL;
 		diff->what = KP_DIFFERS_CREATE;
+		diff->in = a->err != b->err ? KP_IN_RETURNS :
+			   a->made.outs != b->made.outs ? KP_IN_OUTPUTS : KP_IN_STATE;
 		diff->expected = a->err;
 		diff->got = b->err;
 		return true;
@@ -577,6 +579,6 @@ bool kp_trace_diff(const struct kp_trace *a, const struct kp_trace *b, u32 from,
  */
 bool kp_same_kind(const struct kp_diff *a, const struct kp_diff *b)
 {
-	return a->op == b->op && a->what == b->what && a->expected == b->expected &&
-	       a->got == b->got && a->broken == b->broken;
+	return a->op == b->op && a->what == b->what && a->in == b->in &&
+	       a->expected == b->expected && a->got == b->got && a->broken == b->broken;
 }

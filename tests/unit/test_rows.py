@@ -279,9 +279,10 @@ class TestCreation(unittest.TestCase):
         self.assertIn("fn create(set: &bindings::setting, name: &CStr, table: &[u8], "
                       "from: glue::UserMemory, left: &mut u32) "
                       "-> Result<impl PinInit<Self>>;", root)
-        self.assertIn("let __made = unsafe { port::Object::create(glue::structure(&__call, set), "
-                      "glue::text(&__call, name), glue::bytes(&__call, table.cast(), "
-                      "table_size as usize), glue::user(from.cast_mut(), from_size as usize), "
+        self.assertIn("let __made = unsafe { <port::Object as Interface>::create("
+                      "glue::structure(&__call, set), glue::text(&__call, name), "
+                      "glue::bytes(&__call, table.cast(), table_size as usize), "
+                      "glue::user(from.cast_mut(), from_size as usize), "
                       "&mut *left) };", root)
         self.assertIn("Caller::<I>::create(&bindings::setting { size: slot.number(0), "
                       "how: slot.number(1) }, slot.text(2), "

@@ -6,13 +6,11 @@ from __future__ import annotations
 from kplib.contract.emit_c import callable_functions, handle_functions, rust_module, rust_name
 from kplib.contract.model import Contract, Function, Parameter
 from kplib.contract.rows import USER
-from kplib.contract.rust_types import (certainly, inputs_of, outputs_of, pointee, rust_word,
-                                       tuple_of, type_of, value_or_errno)
+from kplib.contract.rust_types import (BORROWED, certainly, inputs_of, outputs_of, pointee,
+                                       rust_word, tuple_of, type_of, value_or_errno)
 
 #: Parameters that ask nothing of the caller: numbers that are passed by value, and user memory.
 _UNASKING = {"KP_NUMBER", "KP_CHOICE", "KP_FLAGS", *USER}
-#: Parameters that the port borrows for the time of the call.
-_BORROWED = {"KP_TEXT", "KP_BYTES", "KP_BUFFER", "KP_STRUCT"}
 _CALL = "        let __call = (); // What is borrowed is borrowed for as long.\n\n"
 
 #: The handles of the port, in the module with C's ways into it.
@@ -111,7 +109,7 @@ def entry(contract: Contract, function: Function) -> str:
                 f"        unsafe {{ {body} }}\n")
     else:
         body = f"        {body}\n"
-    if kinds & _BORROWED:
+    if kinds & BORROWED:
         body = _CALL + body
     return _extern(contract, function, returned, body)
 
@@ -140,11 +138,12 @@ def entries(contract: Contract) -> list[str]:
     """C's ways into the port of an object."""
     assert contract.object and contract.create and contract.destroy
     kind = type_of(contract.object.type)
-    create = f"port::Object::create({', '.join(map(_into, contract.create.parameters))})"
+    create = ("<port::Object as Interface>::create("
+              f"{', '.join(map(_into, contract.create.parameters))})")
     safety = "        // SAFETY: By the safety requirements of this function.\n"
     kinds = {p.kind for p in contract.create.parameters}
     if kinds - _UNASKING:
-        made = (f"{_CALL if kinds & _BORROWED else ''}{safety}"
+        made = (f"{_CALL if kinds & BORROWED else ''}{safety}"
                 f"        let __made = unsafe {{ {create} }};\n\n"
                 "        glue::owned::<port::Object, _, _>(__made)\n")
     else:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from kplib.contract.emit_c import limit
 from kplib.contract.model import Contract, Function, Parameter
 from kplib.contract.rows import USER
-from kplib.contract.rust_types import (KEYWORDS, interface_functions, outputs_of, rust_word,
-                                       safe_parameter, signature, tuple_of, type_of)
+from kplib.contract.rust_types import (BORROWED, KEYWORDS, interface_functions, outputs_of,
+                                       rust_word, safe_parameter, signature, tuple_of, type_of)
 
 
 #: Types that say the length of any slice.
@@ -142,6 +142,9 @@ def object_over_c(contract: Contract) -> str:
     pair, kind = contract.pair, type_of(contract.object.type)
     create = ", ".join(safe_parameter(p) for p in contract.create.parameters)
     args = ", ".join(map(_from, contract.create.parameters))
+    borrowed = ", of such arguments" * bool(args)
+    if any(p.kind in BORROWED for p in contract.create.parameters):
+        borrowed += ", which it borrows\n            // for the call's time alone"
     lets = _limits_held(contract.create, " " * 12) + _opened(contract.create, " " * 12)
     tasks = [rust_word(p.name) for p in contract.create.parameters if p.kind == "KP_CALLBACK"]
     lets += "".join(f"            let {task} = glue::callback({task})?;\n" for task in tasks)
@@ -187,7 +190,7 @@ def object_over_c(contract: Contract) -> str:
 
     impl Interface for Object {{
 {handle}        fn create({create}) -> Result<Self> {{
-{lets}            // SAFETY: The contract lets anyone make one{", of such arguments" * bool(args)}.
+{lets}            // SAFETY: The contract lets anyone make one{borrowed}.
             let made = unsafe {{ bindings::{contract.create.name}({args}) }};
 {made}
             // INVARIANT: Checked for an error, so it is an object, and this is its owner.

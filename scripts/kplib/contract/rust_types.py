@@ -22,6 +22,9 @@ TYPES = {
     "unsigned short int": "u16",
 }
 
+#: Parameters that are borrowed for the time of a call.
+BORROWED = frozenset(("KP_TEXT", "KP_BYTES", "KP_BUFFER", "KP_STRUCT"))
+
 KEYWORDS = frozenset("""as async await break const continue dyn else enum extern false fn for gen
     if impl in let loop match mod move mut pub ref return static struct trait true type unsafe use
     where while abstract become box do final macro override priv try typeof unsized virtual
