@@ -77,7 +77,7 @@ void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
 	seq_buf_puts(s, "    ");
 	kp_print_create(s, got->pair, prog);
 	seq_buf_putc(s, '\n');
-	if (diff->what == KP_DIFFERS_CREATE) {
+	if (diff->what == KP_DIFFERS_CREATE || ref->err || got->err) {
 		seq_buf_puts(s, "          c->c: ");
 		kp_print_created(s, ref, got);
 		seq_buf_puts(s, "\n          this path: ");
@@ -103,9 +103,9 @@ void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
 			       prog->nr_steps - nr);
 	if (diff->broken)
 		seq_buf_printf(s, "    this path broke its contract: %s\n", diff->broken);
-	if (ref->made.broken)
+	if (ref->broken && ref->broken_at == KP_AT_CREATION)
 		seq_buf_printf(s, "    c->c itself breaks the contract, making the object: %s\n",
-			       ref->made.broken);
+			       ref->broken);
 	else if (ref->broken)
 		seq_buf_printf(s, "    c->c itself breaks the contract at step %u: %s\n",
 			       ref->broken_at + 1, ref->broken);
@@ -468,8 +468,10 @@ void kp_case_atomic(struct kunit *test)
 	prog->observe = true;
 	kp_trace_run(ref, p->pair, KP_C_C, prog);
 	kp_trace_start(trace, p->pair, p->id, prog);
+	kp_watch(trace, false);
 	obj = kp_make(trace);
 	if (IS_ERR(obj)) {
+		kp_watch(NULL, false);
 		KUNIT_FAIL(test, "create: %pe", obj);
 		goto out;
 	}

@@ -195,12 +195,29 @@ static bool find_edge(const struct kp_pair *pair, u32 nr, u32 *a, u64 *value)
 	return false;
 }
 
+/* Short programs, for each other one, of a pair whose objects are made of more than numbers. */
+#define MAKING		8
+
+/*
+ * Whether an object is made of text, bytes or memory, which have no few edges: what its
+ * creation does with them shows in many objects, and not in many operations on one.
+ */
+static bool is_made_of_bytes(const struct kp_pair *pair)
+{
+	u32 a;
+
+	for (a = 0; a < pair->creation.nr_args; a++)
+		if (!kp_is_number(&pair->creation.arg[a]))
+			return true;
+	return false;
+}
+
 /**
  * kp_program_count() - how many programs case lockstep has
  * @pair: the pair
  *
- * Return: the parameter programs, and one for each edge of each parameter that
- *         objects are made with
+ * Return: the parameter programs, one for each edge of each number that objects are
+ *         made with, and several short ones for each where they are made of bytes
  */
 u32 kp_program_count(const struct kp_pair *pair)
 {
@@ -209,6 +226,8 @@ u32 kp_program_count(const struct kp_pair *pair)
 
 	while (find_edge(pair, nr, &a, &value))
 		nr++;
+	if (is_made_of_bytes(pair))
+		nr += MAKING * kp_programs;
 	return kp_programs + nr;
 }
 
@@ -412,7 +431,8 @@ static void mixed(struct kp_drawing *d)
  * Every fourth has the pair's own mix of operations. The others have up to three
  * parts, each of a mix that is drawn: one part can fill an object, and the next
  * drain it. Long ones fill the largest object. The last ones make an object with
- * each edge of its parameters, most of which are to be refused.
+ * each edge of its numbers, most of which are to be refused, and many objects of
+ * other bytes.
  *
  * Context: may sleep.
  */
@@ -429,8 +449,9 @@ void kp_program_vary(const struct kp_pair *pair, struct kp_program *prog, u32 in
 		return;
 	}
 	begin(&d, kp_seed, index, steps, KP_DRAW_VARIED);
-	if (index >= kp_programs && find_edge(pair, index - kp_programs, &a, &value)) {
-		prog->param[a] = value;
+	if (index >= kp_programs) {
+		if (find_edge(pair, index - kp_programs, &a, &value))
+			prog->param[a] = value;
 		prog->nr_steps = EDGE_STEPS;
 		weights(pair, weight);
 		fill(&d, weight, 0, EDGE_STEPS);

@@ -322,7 +322,7 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 		trace->err = PTR_ERR(obj);
 		trace->digest.seen = kp_hash_word(trace->digest.seen, trace->err);
 		if (!trace->made.broken && !errno_allowed(&pair->creation, trace->err))
-			kp_trace_broken(trace, 0,
+			kp_trace_broken(trace, KP_AT_CREATION,
 					"an errno of its creation that its row does not list");
 	} else {
 		kp_watch(trace, true);
