@@ -93,10 +93,7 @@ void *kp_create(const struct kp_pair *pair, enum kp_path_id path, const u64 *par
 		if (WARN_ON_ONCE(!kp_is_number(&arg[a])))
 			return ERR_PTR(-EINVAL);
 		number[a] = param[a];
-		if (arg[a].kind == KP_INOUT)
-			slot[a].p = &number[a];
-		else
-			slot[a].n = param[a];
+		slot[a] = (struct kp_slot){ .p = &number[a], .n = param[a] };
 	}
 	return kp_create_slots(pair, path, slot);
 }

@@ -580,7 +580,7 @@ class TestLanes(unittest.TestCase):
         self.assertEqual(lane.damaged, {})
         lane.plan("ring", "ring\tlockstep\tslow\tc->c\n", named=("lockstep", "spsc"))
         self.assertEqual(lane.damaged, {"ring": "its suite has no case spsc"})
-        lane.plan("tlv", "", any_case=False)
+        lane.plan("tlv", "", named=())
         self.assertNotIn("tlv", lane.damaged)
 
 

@@ -103,12 +103,12 @@ class LaneResult:
         """One guest more."""
         self.boots += 1
 
-    def plan(self, pair: str, text: str, any_case: bool = True,
-             named: tuple[str, ...] = ()) -> dict[str, str]:
+    def plan(self, pair: str, text: str,
+             named: tuple[str, ...] | None = None) -> dict[str, str]:
         """Note the cases of a pair and their paths. Returns the speed of each case.
 
-        `text` is the engine's list, one line a case: suite, case, speed, paths. Without
-        `any_case` none is to run; those that are `named` must be there.
+        `text` is the engine's list, one line a case: suite, case, speed, paths. If cases are
+        `named`, these alone are to run, and must be there.
         """
         planned, speeds = [], {}
         suite = self.lane.suite(pair)
@@ -119,9 +119,9 @@ class LaneResult:
             elif name == suite:
                 planned += [CaseId(suite, words[0], path) for path in words[2:]]
                 speeds[words[0]] = words[1]
-        if any_case and not planned:
+        if named != () and not planned:
             self.damaged.setdefault(pair, f"the list of its cases has none of suite {suite}")
-        if lost := set(named) - speeds.keys():
+        if lost := set(named or ()) - speeds.keys():
             self.damaged.setdefault(pair, f"its suite has no case {', '.join(sorted(lost))}")
         self.planned[pair] = planned
         return speeds

@@ -35,12 +35,13 @@ OFF_DEADLINE = 30.0
 
 @dataclass(frozen=True)
 class _Asked:
-    """The requests for one pair."""
+    """The requests for one pair; `named` as in LaneResult.plan()."""
 
     pair: str
     marks: list[Pending]
     loaded: Pending
     modules: Pending
+    named: tuple[str, ...] | None
     cases: Pending
     ran: Pending | None
     results: Pending | None
@@ -121,11 +122,10 @@ class Session:
             marks.append(vm.write(f"handing over the programs of {pair}",
                                   f"{DEBUG}/kparity/{pair}/programs", text))
         vm.write("clearing what was warned of once", f"{DEBUG}/clear_warn_once", b"1")
-        # A suite without cases is not there.
-        request = self._setup.request
-        any_case = cases.in_suite(request.cases, pairs.files(pair, request.pairs_dir), self._lane)
+        named = self._named(pair)
+        any_case = named is None or bool(named)  # a suite without cases is not there
         asked = _Asked(
-            pair, marks, loaded, modules, plan,
+            pair, marks, loaded, modules, named, plan,
             vm.write(f"running {suite}", f"{DEBUG}/kunit/{suite}/run", b"1") if any_case else None,
             vm.read(f"reading the results of {suite}", f"{DEBUG}/kunit/{suite}/results")
             if any_case else None,
@@ -141,8 +141,7 @@ class Session:
     def _sides(self, work: Work) -> list[str]:
         """The sides that a pair's user program is to run on."""
         request = self._setup.request
-        if not self._lane.programs or request.program \
-                or not cases.in_program(request.cases) \
+        if request.program or not cases.wants_programs(request.cases, self._lane) \
                 or work.pair not in self._built.programs:
             return []
         return [side for side in SIDES if side not in agenda.skipped_sides(work)]
@@ -153,9 +152,11 @@ class Session:
         return self.vm.send(f"running the program of {pair} on {side}",
                             f"exec {len(program)} /dev/kparity-{pair}-{side}", program)
 
-    def _named(self, pair: str) -> tuple[str, ...]:
-        """The cases of CASE= that a pair's suite must have."""
+    def _named(self, pair: str) -> tuple[str, ...] | None:
+        """The cases of CASE= that a pair's suite must have; None without CASE=."""
         request = self._setup.request
+        if not request.cases:
+            return None
         return cases.of_lane(request.cases, pairs.files(pair, request.pairs_dir), self._lane)
 
     def take(self, asked: _Asked) -> None:
@@ -163,8 +164,7 @@ class Session:
         pair = asked.pair
         asked.loaded.ok()
         self.modules = asked.modules.text()
-        for case, speed in self._result.plan(
-                pair, asked.cases.text(), asked.ran is not None, self._named(pair)).items():
+        for case, speed in self._result.plan(pair, asked.cases.text(), asked.named).items():
             self.vm.silence.allow(pair, case, speed)
         if asked.ran is not None:
             asked.ran.ok()

@@ -13,9 +13,10 @@ from typing import Iterable
 
 from kplib.common import ui
 from kplib.common.errors import Refused
-from kplib.configure.lanes import LANES, Lane
+from kplib.configure.lanes import CHECK, INSN, LANES, Lane
 from kplib.configure.pairs import Pair
 from kplib.configure.variants import Variant
+from kplib.contract import rows
 
 #: The engine's cases, of a pair of each kind.
 COMMON = ("lockstep", "atomic")
@@ -29,15 +30,15 @@ COUNTS = "insn"
 USER = "user"
 #: Cases that judge the calls of those before them: alone they have none to judge.
 SUM_UP = ("outcomes", "invariants")
-#: What a suite file does not list cases in: comments, and macros of its own.
-_ASIDE = re.compile(r"/\*.*?\*/|//[^\n]*|^[ \t]*#[ \t]*define\b(?:[^\n]*\\\n)*[^\n]*", re.S | re.M)
+#: Macros of a suite file's own.
+_DEFINE = re.compile(r"^[ \t]*#[ \t]*define\b(?:[^\n]*\\\n)*[^\n]*", re.M)
 _OWN = re.compile(r"\bKP_CASE\s*\(\s*\w+\s*,\s*(\w+)\s*\)")
 
 
 def _read(path: Path) -> str:
     """A C file without comments and #define lines; empty if it cannot be read."""
     try:
-        return _ASIDE.sub(" ", path.read_text(errors="replace"))
+        return _DEFINE.sub(" ", rows.uncommented(path.read_text(errors="replace")))
     except OSError:
         return ""
 
@@ -63,9 +64,14 @@ def in_suite(wanted: tuple[str, ...], pair: Pair, lane: Lane) -> bool:
     return not wanted or bool(of_lane(wanted, pair, lane))
 
 
-def in_program(wanted: tuple[str, ...]) -> bool:
-    """Whether user programs are wanted."""
-    return not wanted or USER in wanted
+def wants_programs(wanted: tuple[str, ...], lane: Lane) -> bool:
+    """Whether user programs are wanted in a lane."""
+    return lane.programs and (not wanted or USER in wanted)
+
+
+def in_program(wanted: tuple[str, ...], pair: Pair, lane: Lane) -> bool:
+    """Whether a pair has a user program, and it is wanted in a lane."""
+    return wants_programs(wanted, lane) and pair.user.exists()
 
 
 def named(value: str) -> tuple[str, ...]:
@@ -86,8 +92,7 @@ def named(value: str) -> tuple[str, ...]:
 
 def any_of(wanted: tuple[str, ...], pair: Pair, lanes: Iterable[Lane]) -> bool:
     """Whether a pair has any of the cases wanted in any of these lanes."""
-    return any(in_suite(wanted, pair, lane) or lane.programs and in_program(wanted)
-               and pair.user.exists() for lane in lanes)
+    return any(in_suite(wanted, pair, lane) or in_program(wanted, pair, lane) for lane in lanes)
 
 
 def pairs_with(wanted: tuple[str, ...], pairs: tuple[Pair, ...], lanes: tuple[str, ...],
@@ -117,12 +122,11 @@ def lanes_of(wanted: tuple[str, ...], asked: tuple[str, ...],
 
     `asked` are the lanes asked for, `kinds` the variants.
     """
-    having = dict.fromkeys("insn" if name == COUNTS else "check" for name in wanted)
-    for lane in having:
-        name = next(name for name in wanted if (name == COUNTS) == (lane == "insn"))
+    having = {name: (INSN if name == COUNTS else CHECK).name for name in wanted}
+    for name, lane in having.items():
         if lane not in asked:
             raise Refused(f"CASE={name}: it is of lane {lane}; leave LANE={asked[0]} out")
         if not any(lane in kind.lanes for kind in kinds):
             raise Refused(f"CASE={name}: it is of lane {lane}, which variant {kinds[0].name} "
                           "does not have: its figures would mislead")
-    return tuple(lane for lane in asked if lane in having)
+    return tuple(lane for lane in asked if lane in having.values())

@@ -115,7 +115,8 @@ def _blank(found: re.Match[str]) -> str:
         else found.group()
 
 
-def _uncommented(text: str) -> str:
+def uncommented(text: str) -> str:
+    """C's text with blanks in place of comments, which are none within a string."""
     return re.sub(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|/\*.*?\*/|//[^\n]*', _blank, text,
                   flags=re.S)
 
@@ -140,7 +141,7 @@ def _plain(text: str) -> str:
     configuration would be several: so none stands within #if. A guard against being included
     twice is no such.
     """
-    plain = _uncommented(text)
+    plain = uncommented(text)
     found = list(re.finditer(r"^[ \t]*#[ \t]*(\w+)[ \t]*(.*)", plain, re.M))
     words = [(one.group(1), one.group(2)) for one in found]
     open_: list[int] = []

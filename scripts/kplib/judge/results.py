@@ -170,7 +170,7 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
     files = places.files(pair, req.pairs_dir)
     any_case = cases.in_suite(req.cases, files, lane.lane)
     mine += verdicts.of_suite(kernel.tree, lane, pair, lane.lane.suite(pair), any_case)
-    if lane.lane.programs and cases.in_program(req.cases) and files.user.exists():
+    if cases.in_program(req.cases, files, lane.lane):
         mine += verdicts.of_suite(kernel.tree, lane, pair, user_suite(pair))
     damaged = [lane.damaged[pair]] if pair in lane.damaged else []
     passed = {v.path for v in mine if v.status == ktap.PASS}

@@ -335,11 +335,10 @@ def planted(setup: Setup) -> list[Job]:
         waits = mutant.variant != variants.BASE
         # KCSAN sees a race where both CPUs of the guest run at once. Beside other work the host
         # can have them take turns on one core for as long as the guest lives.
-        race = any(c.option == "KCSAN" for c in kinds[mutant.variant].checkers) \
-            if mutant.variant in kinds else False
+        kind = kinds.get(mutant.variant)
+        race = kind is not None and any(c.option == "KCSAN" for c in kind.checkers)
         jobs.append(Job(f"mutant {mutant.name}", "mutants", run, seconds=9 if waits else 2.5,
                         cores=0.6 if waits else 1, alone=race,
                         needs=(modules_name(setup.host.name, mutant.variant),
-                               _suite_name(setup.host, kinds[mutant.variant]))
-                        if mutant.variant in kinds else ()))
+                               _suite_name(setup.host, kind)) if kind else ()))
     return jobs

@@ -128,25 +128,24 @@ class Processes:
         status = 1
         try:
             proc.die_with(parent)
-            if os.getppid() == parent:
-                os.setsid()
-                signal.signal(signal.SIGINT, _terminated)
-                signal.signal(signal.SIGTERM, _terminated)
-                _redirect(folder)
-                signal.pthread_sigmask(signal.SIG_SETMASK, ())
-                os.nice(job.nice)
-                if os.geteuid() == 0:
-                    # Mounts of tests that run beside each other are no one else's.
-                    with contextlib.suppress(OSError):
-                        own_mounts()
-                try:
-                    report = job.run(folder / "files")
-                except KeyboardInterrupt:
-                    raise
-                except BaseException as err:  # pylint: disable=broad-except
-                    report = failed(job.name, err)
-                cache.write(folder / "report", report.to_json())
-                status = 0
+            os.setsid()
+            signal.signal(signal.SIGINT, _terminated)
+            signal.signal(signal.SIGTERM, _terminated)
+            _redirect(folder)
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            os.nice(job.nice)
+            if os.geteuid() == 0:
+                # Mounts of tests that run beside each other are no one else's.
+                with contextlib.suppress(OSError):
+                    own_mounts()
+            try:
+                report = job.run(folder / "files")
+            except KeyboardInterrupt:
+                raise
+            except BaseException as err:  # pylint: disable=broad-except
+                report = failed(job.name, err)
+            cache.write(folder / "report", report.to_json())
+            status = 0
         except KeyboardInterrupt:
             status = 128 + signal.SIGINT
         except BaseException:  # pylint: disable=broad-except

@@ -69,8 +69,6 @@ class Plan:
         return not self._waiting and not self._running
 
     def _fits(self, job: Job) -> bool:
-        if any(other.alone for other in self._running):
-            return False
         return not self._running or self.load + job.cores <= self._limit + 1e-9
 
     def _behind(self, group: str) -> bool:

@@ -20,7 +20,7 @@ from kplib.selftest.jobs import Job
 __all__ = ["test", "check", "copy_of_project", "run_in"]
 
 #: Variables that change what a run of suites runs. The whole of it is what must hold.
-REFUSED = ("LANE", "CASE", "SEED", "PROGRAMS", "PROGRAM", "APPEND", "KEEP")
+REFUSED = ("LANE", "SEED", "PROGRAMS", "PROGRAM", "APPEND", "KEEP")
 
 #: The parts of `make check`, of which suites are those of the base kernel here.
 CHECKED = ("static", "unit", "suites")
