@@ -259,6 +259,18 @@ static inline bool kp_is_size(const struct kp_arg *arg)
 }
 
 /**
+ * kp_fits() - whether a number of bytes is one that an argument may have
+ * @arg: the argument; text, bytes or a buffer
+ * @size: the number
+ *
+ * Return: true if it is between the argument's limits
+ */
+static inline bool kp_fits(const struct kp_arg *arg, u64 size)
+{
+	return size >= arg->min && size <= arg->max;
+}
+
+/**
  * kp_in_user() - whether an argument is user memory
  * @arg: the argument
  *

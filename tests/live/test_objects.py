@@ -82,6 +82,23 @@ class TestObjects(PairsTest):
                     rows["slate", "outcomes", path]["log"] if "never" in line]
             self.assertEqual(said, ["create: never gave -EPERM", "read: never gave -EIO"])
 
+    def test_edges(self) -> None:
+        """An object is made with each edge of one number, and with the other one as it may be."""
+        self.edit("slate/slate.c", "\tstruct slate *slate;\n\n\tif (!size ||",
+                  "\tstruct slate *slate;\n\n\tpr_notice(\"made %u %u\\n\", size, (u32)kind);\n"
+                  "\tif (!size ||")
+        self.edit("slate/slate.c", "#include <linux/slab.h>\n",
+                  "#include <linux/printk.h>\n#include <linux/slab.h>\n")
+        ended = self.kparity("slate", "ACCEL=tcg", "LANE=check", "CASE=lockstep", "PROGRAMS=1")
+        self.assertEqual(ended.status, 0, ended.show())
+        text = (ended.folder() / "check.console").read_text()
+        made = {(int(size), int(kind)) for size, kind in re.findall(r"made (\d+) (\d+)", text)}
+        sizes = {size for size, kind in made if kind in (0, 5)}
+        self.assertLessEqual({0, 1, 2, 32, 63, 64, 65, 128, 320, 1 << 31,
+                              64 | 1 << 16, 1 | 1 << 31, (1 << 32) - 1}, sizes)
+        kinds = {kind for size, kind in made if 1 <= size <= 64}
+        self.assertLessEqual({1 << bit for bit in range(32)}, kinds)
+
     def test_own_case(self) -> None:
         """A bug that no program of one object shows fails in the pair's own case alone."""
         subprocess.run(["git", "apply", "-p1", PAIRS / "slate/mutants/rust-one-kind.patch"],
