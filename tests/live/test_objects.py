@@ -165,6 +165,12 @@ class TestCreation(PairsTest):
                             for failure in rows["badge", "lockstep", path]["failures"]]
                     self.assertIn(("create", program, [broken] if broken else [],
                                    {"created, serial 1"}), told)
+                    if made.endswith('data="a"'):
+                        # Of an array in the state each element is printed, with its sign.
+                        said = {one["made"].partition("tail ")[2] for failure in
+                                rows["badge", "lockstep", path]["failures"]
+                                if failure["program"] == program for one in failure["results"]}
+                        self.assertEqual(said, {"[-1 97]", "[-1 0]"})
 
     def test_refused(self) -> None:
         """What is wrong in the first line of a program is told."""
@@ -174,6 +180,8 @@ class TestCreation(PairsTest):
                 ('"abc"', '"abc"@end+4', "data: '4' behind the + is no number of its last bytes"),
                 ('"a"', "a", "name: text in double quotes is missing"),
                 ("serial=0", "serial=0 @8", "'8' behind the @ is no number from 0 to 7"),
+                (" serial=0", "", "badge: serial= is missing"),
+                ("serial=0", "serial=", "serial: its value is missing"),
                 (' table=""', "", "'data' where table= is expected")):
             program.write_text(f"{line.replace(old, new)}\n")
             ended = self.kparity("badge", "ACCEL=tcg", f"PROGRAM={program}")
