@@ -172,6 +172,17 @@ class TestCreation(PairsTest):
                                 if failure["program"] == program for one in failure["results"]}
                         self.assertEqual(said, {"[-1 97]", "[-1 0]"})
 
+    def test_same(self) -> None:
+        """A text that an object is made of and one that an operation is given shrink together."""
+        self.edit("badge/badge.rs", "self.name[..] == *name.to_bytes()",
+                  "self.name[..] == *name.to_bytes() && self.name.len() < 4")
+        ended = self.kparity("badge", "ACCEL=tcg", "LANE=check", "CASE=lockstep")
+        self.assertEqual(ended.status, 1, ended.show())
+        row = cases(ended.results())["badge", "lockstep", "c->rust"]
+        self.assertEqual(
+            [['badge name="aaaa" table="" data="" options.uses=1 options.flags=0 serial=0',
+              'is "aaaa"']], [failure["program"] for failure in row["failures"]])
+
     def test_refused(self) -> None:
         """What is wrong in the first line of a program is told."""
         program = self.folder / "program"
