@@ -183,6 +183,18 @@ class TestCreation(PairsTest):
             [['badge name="aaaa" table="" data="" options.uses=1 options.flags=0 serial=0',
               'is "aaaa"']], [failure["program"] for failure in row["failures"]])
 
+    def test_lost(self) -> None:
+        """Of an object that takes its guest with it what it is made of becomes plain."""
+        self.edit("badge/badge.rs", "        let name = name.to_bytes();\n",
+                  "        let room = [0u8; 4];\n"
+                  "        let at = core::hint::black_box(table.len());\n"
+                  "        let _ = core::hint::black_box(room[at]);\n"
+                  "        let name = name.to_bytes();\n")
+        ended = self.kparity("badge", "ACCEL=tcg", "LANE=check", "CASE=lockstep")
+        (failure,) = cases(ended.results())["badge", "lockstep", "c->rust"]["failures"]
+        self.assertEqual((failure["what"], failure["program"]), ("lost", [
+            'badge name="" table="aaaa" data="" options.uses=0 options.flags=0 serial=0']))
+
     def test_refused(self) -> None:
         """What is wrong in the first line of a program is told."""
         program = self.folder / "program"
