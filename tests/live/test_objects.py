@@ -172,6 +172,22 @@ class TestCreation(PairsTest):
                                 if failure["program"] == program for one in failure["results"]}
                         self.assertEqual(said, {"[-1 97]", "[-1 0]"})
 
+    def test_kept_pointer(self) -> None:
+        """User memory is the caller's again once an object is made of it: it is written over."""
+        for old, new in (("\tu32 table_size;\n", "\tu32 table_size;\n\tconst u8 __user *from;\n"),
+                         ("\tbadge->size = data_size;\n",
+                          "\tbadge->size = data_size;\n\tbadge->from = data;\n"),
+                         ("\t\tret = badge->data[at];\n\t}\n\tspin_unlock(&badge->lock);\n",
+                          "\t\tret = badge->data[at];\n\t}\n\tspin_unlock(&badge->lock);\n"
+                          "\tif (ret >= 0 && get_user(badge->data[at], badge->from + at))\n"
+                          "\t\treturn -ERANGE;\n\tif (ret >= 0)\n\t\tret = badge->data[at];\n")):
+            self.edit("badge/badge.c", old, new)
+        ended = self.kparity("badge", "ACCEL=tcg", "LANE=check", "CASE=lockstep")
+        self.assertEqual(ended.status, 1, ended.show())
+        row = cases(ended.results())["badge", "lockstep", "c->rust"]
+        self.assertIn(['badge name="a" table="" data="a" options.uses=1 options.flags=0 serial=0',
+                       "use 0"], [failure["program"] for failure in row["failures"]])
+
     def test_same(self) -> None:
         """A text that an object is made of and one that an operation is given shrink together."""
         self.edit("badge/badge.rs", "self.name[..] == *name.to_bytes()",
@@ -194,6 +210,16 @@ class TestCreation(PairsTest):
         (failure,) = cases(ended.results())["badge", "lockstep", "c->rust"]["failures"]
         self.assertEqual((failure["what"], failure["program"]), ("lost", [
             'badge name="" table="aaaa" data="" options.uses=0 options.flags=0 serial=0']))
+
+    def test_lost_uncounted(self) -> None:
+        """An object that takes its guest with it while costs are counted is told as well."""
+        self.edit("badge/badge.c", "\tspin_lock_init(&badge->lock);\n",
+                  "\tspin_lock_init(&badge->lock);\n\t{\n\t\tstatic u32 made;\n\n"
+                  "\t\tBUG_ON(++made == 4);\n\t}\n")
+        ended = self.kparity("badge", "ACCEL=tcg", "LANE=insn")
+        (failure,) = cases(ended.results())["badge_insn", "insn", "c->c"]["failures"]
+        self.assertEqual(failure["what"], "lost")
+        self.assertRegex(failure["program"][0], "^badge name=.* serial=")
 
     def test_refused(self) -> None:
         """What is wrong in the first line of a program is told."""
