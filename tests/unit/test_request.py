@@ -28,7 +28,7 @@ class TestRequest(unittest.TestCase):
         """No words: all pairs, both lanes, seed 1, a cache below home."""
         got = request.parse([], {"HOME": "/nonexistent"})
         self.assertEqual(got.pairs, pairs.shipped())
-        self.assertEqual(got.lanes, ("check", "insn"))
+        self.assertEqual(got.lanes, ("check", "insn", "irq"))
         self.assertEqual(got.seed, 1)
         self.assertEqual(len(got.archs), 1)
 
@@ -196,16 +196,16 @@ class TestRequest(unittest.TestCase):
         macros = (pairs.TOP / "kmod/engine/suite.h").read_text()
         macros = macros[macros.index("#define KP_SUITES("):macros.index("pair##_insn_suite = {")]
         known = {*cases.COMMON, cases.REGRESS, *cases.OF_OBJECTS, *cases.OF_FUNCTIONS,
-                 cases.COUNTS}
+                 *cases.LONE.values()}
         self.assertEqual(set(re.findall(r"KP_ENGINE_CASE\(pair, (\w+)\)|__KP_CASE\(kp_case_\w+, "
                                         r'"(\w+)"', macros)),
                          {(name, "") if name in ("layout", "outcomes", "invariants")
                           else ("", name) for name in known})
         self.assertEqual(cases.of_pair(pairs.files("device")), (
             "lockstep", "atomic", "blocking", "interrupted", "threads", "node", "layout",
-            "outcomes", "invariants", "insn", "user"))
+            "outcomes", "invariants", "insn", "interrupt", "user"))
         self.assertEqual(cases.of_pair(pairs.files("glob")),
-                         ("lockstep", "atomic", "regress", "outcomes", "insn"))
+                         ("lockstep", "atomic", "regress", "outcomes", "insn", "interrupt"))
 
     def test_own_cases(self) -> None:
         """A suite's cases are its KP_CASE() rows, and not those in comments and macros."""
@@ -217,7 +217,7 @@ class TestRequest(unittest.TestCase):
                 "#define MINE(f) \\\n\tKP_CASE(width, f)\n/* KP_CASE(width, old) */\n"
                 "// KP_CASE(width, older)\nKP_SUITES(width, KP_CASE (width , Wide));\n")
             self.assertEqual(cases.of_pair(pairs.files("width", Path(folder))),
-                             ("lockstep", "atomic", "Wide", "outcomes", "insn"))
+                             ("lockstep", "atomic", "Wide", "outcomes", "insn", "interrupt"))
             words = [f"PAIRS_DIR={folder}", "CASE=Wide"]
             self.assertEqual(request.parse(words, {}).pairs, ("width",))
 
