@@ -12,6 +12,7 @@
 #include <linux/align.h>
 #include <linux/array_size.h>
 #include <linux/bits.h>
+#include <linux/err.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -682,26 +683,35 @@ const char *kp_call_end(struct kp_call *call, u32 i)
 }
 
 /*
- * Write over text and bytes that an object was made of. It was to copy them: one that
- * looks at them later finds other ones, on each path.
+ * Write over text, bytes and user memory that an object was made of. It was to copy them:
+ * one that looks at them later finds other ones, on each path.
  */
 static void spoil(struct call *c)
 {
 	u32 a;
 
-	for (a = 0; a < c->nr; a++)
-		if ((c->bytes & BIT(a)) && !c->laid[a].own && !c->laid[a].user)
-			memset(c->laid[a].at, c->guard, c->laid[a].size);
+	for (a = 0; a < c->nr; a++) {
+		struct laid *laid = &c->laid[a];
+
+		if (!(c->bytes & BIT(a)) || laid->own)
+			continue;
+		if (laid->user)
+			kp_user_spoil(&laid->piece, c->guard);
+		else
+			memset(laid->at, c->guard, laid->size);
+	}
 }
 
 /**
  * kp_make() - make the object of a program
  * @trace: the program's trace, right after kp_trace_start()
  *
- * For a pair of functions there is none, but what else its calls need is made ready.
+ * For a pair of functions there is none, but what else its calls need is made ready. From
+ * here on until kp_unmake(), or where no object is made until this returns, the program is
+ * told if the kernel does not survive it.
  *
- * Context: may sleep.
- * Return: as kp_create_slots()
+ * Context: may sleep; one program at a time.
+ * Return: as kp_create_slots(); to be given to kp_unmake() if it is no error
  */
 void *kp_make(struct kp_trace *trace)
 {
@@ -717,6 +727,7 @@ void *kp_make(struct kp_trace *trace)
 	const char *broken = "no memory for its arguments";
 	void *obj = ERR_PTR(-ENOMEM);
 
+	kp_watch(trace, false);
 	memcpy(step.arg, trace->prog->param, sizeof(step.arg));
 	if (pair->user && kp_user_attach()) {
 		broken = "no memory for user memory";
@@ -731,7 +742,21 @@ void *kp_make(struct kp_trace *trace)
 	trace->made.broken = broken;
 	if (broken)
 		kp_trace_broken(trace, KP_AT_CREATION, broken);
+	kp_watch(IS_ERR(obj) ? NULL : trace, true);
 	return obj;
+}
+
+/**
+ * kp_unmake() - destroy the object of a program, which is over
+ * @trace: the program's trace
+ * @obj: what kp_make() returned for it, and no error
+ *
+ * Context: may sleep.
+ */
+void kp_unmake(struct kp_trace *trace, void *obj)
+{
+	kp_destroy(trace->pair, trace->path, obj);
+	kp_watch(NULL, false);
 }
 
 /**

@@ -488,21 +488,17 @@ void kp_case_atomic(struct kunit *test)
 	prog->observe = true;
 	kp_trace_run(ref, p->pair, KP_C_C, prog);
 	kp_trace_start(trace, p->pair, p->id, prog);
-	kp_watch(trace, false);
 	obj = kp_make(trace);
 	if (IS_ERR(obj)) {
-		kp_watch(NULL, false);
 		KUNIT_FAIL(test, "create: %pe", obj);
 		goto out;
 	}
-	kp_watch(trace, true);
 	preempt_disable();
 	switches = current->nvcsw;
 	kp_run(p->pair, p->id, obj, prog, trace);
 	switches = current->nvcsw - switches;
 	preempt_enable();
-	kp_destroy(p->pair, p->id, obj);
-	kp_watch(NULL, false);
+	kp_unmake(trace, obj);
 	judge_id(test, "never_sleeps");
 	KUNIT_EXPECT_EQ_MSG(test, switches, 0UL, "an operation slept");
 	judge_atomic(test, prog, ref, trace);

@@ -259,6 +259,18 @@ static inline bool kp_is_size(const struct kp_arg *arg)
 }
 
 /**
+ * kp_fits() - whether a number of bytes is one that an argument may have
+ * @arg: the argument; text, bytes or a buffer
+ * @size: the number
+ *
+ * Return: true if it is between the argument's limits
+ */
+static inline bool kp_fits(const struct kp_arg *arg, u64 size)
+{
+	return size >= arg->min && size <= arg->max;
+}
+
+/**
  * kp_in_user() - whether an argument is user memory
  * @arg: the argument
  *
@@ -383,6 +395,7 @@ bool kp_edge(const struct kp_arg *arg, u32 nr, u64 *value);
 unsigned long kp_user_put(struct kp_user_piece *p, u32 argument, u64 span, u32 shift,
 			  u8 *image, u32 size, u32 before, u8 other);
 void kp_user_get(const struct kp_user_piece *p);
+void kp_user_spoil(const struct kp_user_piece *p, u8 byte);
 void kp_user_drop(const struct kp_user_piece *p);
 u64 kp_user_size(const struct kp_arg *arg, u64 span);
 
@@ -444,6 +457,7 @@ void kp_reference_forget(void);
 /* calls.c */
 u8 *kp_arena_alloc(void);
 void *kp_make(struct kp_trace *trace);
+void kp_unmake(struct kp_trace *trace, void *obj);
 void kp_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
 	    const struct kp_program *prog, struct kp_trace *trace);
 struct kp_result kp_call_once(const struct kp_pair *pair, enum kp_path_id path,

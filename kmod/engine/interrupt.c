@@ -386,13 +386,9 @@ static void *enter(struct sweep *s)
 	kp_trace_start(s->outer, s->p->pair, s->p->id, s->prog);
 	if (s->p->pair->after)
 		s->p->pair->after(s->prog->param);
-	kp_watch(s->outer, false);
 	obj = kp_make(s->outer);
-	if (IS_ERR(obj)) {
-		kp_watch(NULL, false);
+	if (IS_ERR(obj))
 		return obj;
-	}
-	kp_watch(s->outer, true);
 	s->prog->nr_steps = nr - 2;
 	kp_run(s->p->pair, s->p->id, obj, s->prog, s->outer);
 	s->prog->nr_steps = nr;
@@ -416,8 +412,7 @@ static const char *leave(struct sweep *s, void *obj)
 		s->inner->step[nr - 1].view = kp_hash(KP_HASH_START, s->inner->view,
 						      pair->view_size);
 	}
-	kp_destroy(pair, s->p->id, obj);
-	kp_watch(NULL, false);
+	kp_unmake(s->outer, obj);
 	if (pair->after && !pair->after(s->prog->param))
 		broken = broken ?: pair->invariant[pair->after_judges].id;
 	return broken;

@@ -23,6 +23,8 @@ static bool has_object;
  * @trace: its trace; NULL once it is over. Borrowed until then.
  * @created: its object has been created
  *
+ * For kp_make() and kp_unmake(), so that none who runs programs can forget it.
+ *
  * Context: task; one program at a time.
  */
 void kp_watch(const struct kp_trace *trace, bool created)

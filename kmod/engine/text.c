@@ -18,6 +18,8 @@
  * # begins a comment. Arguments that an operation only writes are left out here.
  */
 #include <linux/err.h>
+#include <linux/math.h>
+#include <linux/minmax.h>
 #include <linux/seq_buf.h>
 #include <linux/string.h>
 #include "engine.h"
@@ -284,18 +286,21 @@ static void print_new(struct seq_buf *s, const struct kp_trace *trace, u32 step)
 	}
 }
 
-/* A member of a view, as numbers of at most 64 bits; one of another size in 32-bit words. */
-static void print_member(struct seq_buf *s, const u8 *at, u32 size)
+/*
+ * A member of a view: its number, or each that an array has. One of another kind, as a
+ * structure, is printed as words of 32 bits.
+ */
+static void print_member(struct seq_buf *s, const u8 *at, u32 size, s32 each)
 {
-	u32 i, word = size == 1 || size == 2 || size == 8 ? size : 4;
+	struct kp_arg number = { .is_signed = each < 0 };
+	u32 i, word = each ? abs(each) : sizeof(u32);
 	bool several = size > word;
-	u64 value;
 
 	seq_buf_puts(s, several ? " [" : " ");
 	for (i = 0; i < size; i += word) {
-		value = 0;
-		memcpy(&value, at + i, min(word, size - i));
-		seq_buf_printf(s, "%s%llu", i ? " " : "", value);
+		number.size = min(word, size - i);
+		seq_buf_puts(s, i ? " " : "");
+		print_number(s, &number, number_at(at + i, &number));
 	}
 	seq_buf_puts(s, several ? "]" : "");
 }
@@ -328,7 +333,7 @@ void kp_print_view(struct seq_buf *s, const struct kp_trace *trace,
 		seq_buf_printf(s, ", %s%s",
 			       memcmp(trace->view + at, other->view + at, end - at) ? "*" : "",
 			       f->name + len + 1);
-		print_member(s, trace->view + at, end - at);
+		print_member(s, trace->view + at, end - at, f->each);
 	}
 }
 

@@ -315,20 +315,16 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 	trace->alive = true;
 	if (pair->after)
 		pair->after(prog->param);
-	kp_watch(trace, false);
 	obj = kp_make(trace);
 	if (IS_ERR(obj)) {
-		kp_watch(NULL, false);
 		trace->err = PTR_ERR(obj);
 		trace->digest.seen = kp_hash_word(trace->digest.seen, trace->err);
 		if (!trace->made.broken && !errno_allowed(&pair->creation, trace->err))
 			kp_trace_broken(trace, KP_AT_CREATION,
 					"an errno of its creation that its row does not list");
 	} else {
-		kp_watch(trace, true);
 		kp_run(pair, path, obj, prog, trace);
-		kp_destroy(pair, path, obj);
-		kp_watch(NULL, false);
+		kp_unmake(trace, obj);
 	}
 	if (pair->after)
 		kp_trace_judge(trace, pair->after_judges, pair->after(prog->param));

@@ -275,6 +275,19 @@ void kp_user_get(const struct kp_user_piece *p)
 }
 
 /**
+ * kp_user_spoil() - write over an argument and its guards, as far as they are mapped
+ * @p: the argument, after kp_user_get()
+ * @byte: with this
+ *
+ * Pages of its own are unmapped by kp_user_drop().
+ */
+void kp_user_spoil(const struct kp_user_piece *p, u8 byte)
+{
+	memset(p->image, byte, p->size);
+	WARN_ON_ONCE(!copy(p, false));
+}
+
+/**
  * kp_user_drop() - give back what kp_user_put() has taken
  * @p: the argument
  */

@@ -29,6 +29,7 @@ struct badge_view {
 	u32 left;
 	u32 flags;
 	u32 serial;
+	s16 tail[2]; /* the last bytes of data; -1 where there are fewer */
 };
 
 struct badge *badge_create(const char *name, const u8 *table, u32 table_size,
@@ -55,7 +56,7 @@ KP_METHOD(badge_is, ATOMIC, KP_BOOL, KP_TEXT(name, .of = "abc", .max = BADGE_NAM
 KP_METHOD(badge_use, ATOMIC, KP_RESULT(u8, -ENOSPC, -ERANGE),
 	  KP_NUMBER(u8, at, .hi = BADGE_DATA))
 
-KP_TYPE(struct badge_view, name, table, data, size, left, flags, serial)
+KP_TYPE(struct badge_view, name, table, data, size, left, flags, serial, tail)
 
 KP_INVARIANT(used_up, lifetime,
 	     "it can be used as often as it was made for",
