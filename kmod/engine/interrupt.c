@@ -34,7 +34,7 @@
 #define TEXT_SIZE	4096
 #define JSON_SIZE	65536
 
-static unsigned int interrupt = 120;
+static unsigned int interrupt = 240;
 module_param(interrupt, uint, 0444);
 MODULE_PARM_DESC(interrupt, "instructions, in millions, that case interrupt may take of a pair");
 
