@@ -77,10 +77,18 @@ static int __kprobes spins(struct kprobe *p, struct pt_regs *regs)
 	return 1;
 }
 
+/* With one of these the kernel makes no jump of the probe, which could not lead elsewhere. */
+static void keeps_the_trap(struct kprobe *p, struct pt_regs *regs, unsigned long flags)
+{
+}
+
+#define SPINS_IN(name) \
+	{ .symbol_name = name, .pre_handler = spins, .post_handler = keeps_the_trap }
+
 static struct kprobe spinning[] = {
-	{ .symbol_name = "queued_spin_lock_slowpath", .pre_handler = spins },
-	{ .symbol_name = "queued_read_lock_slowpath", .pre_handler = spins },
-	{ .symbol_name = "queued_write_lock_slowpath", .pre_handler = spins },
+	SPINS_IN("queued_spin_lock_slowpath"),
+	SPINS_IN("queued_read_lock_slowpath"),
+	SPINS_IN("queued_write_lock_slowpath"),
 };
 
 /* Nesting of RCU's read side, where the kernel counts it. */
@@ -313,7 +321,7 @@ void kp_interrupt(struct kp_interruption *in)
 	irq.calibrated = !in->missed && in->came_at == in->at;
 }
 
-/* Once: a probe that is added again, after it was removed, is not always hit. */
+/* Once for all cases: to remove a probe takes a grace period of RCU. */
 static int add_probes(void)
 {
 	struct kprobe *probes[ARRAY_SIZE(spinning)];
