@@ -75,7 +75,7 @@ def _check_parsed(req: Request, result: results.ArchResult) -> None:
     if req.program is None:
         return
     found = [verdict for pair in result.pairs.values() for verdict in pair.verdicts
-             if verdict.case == "regress"]
+             if verdict.case in (cases.REGRESS, *cases.LONE.values())]
     begin = f"{pairs.short(req.program)}: line "
     if found and all(verdict.status == ktap.FAIL and len(verdict.log) == 2
                      and verdict.log[1].startswith(begin) for verdict in found):

@@ -191,6 +191,29 @@ class TestRequest(unittest.TestCase):
             self.assertIn("exclude each other", self.refused(
                 "CASE=spsc", "PAIR=ring", f"PROGRAM={program.name}"))
 
+    def test_depth(self) -> None:
+        """DEPTH=quick is without lane irq, and its replay says so."""
+        quick = request.parse(["DEPTH=quick"], {})
+        self.assertEqual(quick.lanes, ("check", "insn"))
+        again = request.replay(quick, quick.archs[0], quick.variants[0])
+        self.assertIn("DEPTH=quick", again)
+        self.assertNotIn("LANE=", again)
+        self.assertNotIn("DEPTH=", request.replay(request.parse([], {}), quick.archs[0],
+                                                  quick.variants[0]))
+        for words in (["DEPTH=deep"], ["DEPTH=quick", "LANE=irq"]):
+            with self.subTest(words), self.assertRaises(Refused):
+                request.parse(words, {})
+
+    def test_program_with_interruption(self) -> None:
+        """A program in which one operation interrupts another runs in lane irq."""
+        with tempfile.TemporaryDirectory() as folder:
+            program = Path(folder, "program")
+            for text, lane in (("ring capacity=2\nduring push 1\npop\n", "irq"),
+                               ("ring capacity=2\npush 1 # during\npop\n", "check")):
+                program.write_text(text)
+                got = request.parse(["PAIR=ring", f"PROGRAM={program}"], {})
+                self.assertEqual(got.lanes, (lane,))
+
     def test_engine_cases(self) -> None:
         """The engine's cases are those of its macros, and a pair's own those of its suite."""
         macros = (pairs.TOP / "kmod/engine/suite.h").read_text()
