@@ -676,7 +676,7 @@ static void tell(struct sweep *s, struct violation *v, const char *name)
 	struct seq_buf line;
 
 	if (!told) {
-		KUNIT_FAIL(s->test, "no memory to tell of a violation");
+		KUNIT_FAIL(s->test, "no memory for a violation");
 		return;
 	}
 	if (!goes_wrong(s, v->at, v))

@@ -54,8 +54,8 @@ class Difference:
     `whence` names the program unless it was made from the seed; `step` counts from 1, and is
     0 where no step differs. `created` has what creating the object returned, on c->c and on
     the path, and `made` that in words, with what it stored; `expected` and `got` the results of
-    each step there; of an interruption, what c->c gives in either order, and what the path gave. Of a program that is too
-    long for its line there is `what` alone.
+    each step there; of an interruption, what c->c gives in either order, and what the path
+    gave. Of a program that is too long for its line there is `what` alone.
     """
 
     case: str
@@ -84,8 +84,8 @@ class Interruptions:
     """The work of case interrupt on a path.
 
     `tried` of the `of` positions in the scenes that were begun, `scenes` of `scenes_of`; at
-    `unreached` positions no interruption came. `allowed`: results that were of no order, and may be
-    by the contract: snapshots, and transient errnos.
+    `unreached` positions no interruption came. `allowed`: results that were of no order, and may
+    be by the contract: snapshots, and transient errnos.
     """
 
     tried: int

@@ -12,7 +12,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from kplib.common.errors import FAILED, KparityError
 from kplib.configure.lanes import IRQ, LANES, PATHS, user_suite
@@ -159,13 +159,15 @@ def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
 
 def _interruptions(swept: dict[str, Interruptions]) -> list[str]:
     """How many interruptions were tried on each path, of those that there are."""
-    rows = (("interruptions", lambda one: f"{one.tried} of {one.of}"),
-            ("in scenes", lambda one: f"{one.scenes} of {one.scenes_of}"),
-            ("not reached", lambda one: str(one.unreached)),
-            ("allowed", lambda one: str(one.allowed)))
+    rows: dict[str, Callable[[Interruptions], str]] = {
+        "interruptions": lambda one: f"{one.tried} of {one.of}",
+        "in scenes": lambda one: f"{one.scenes} of {one.scenes_of}",
+        "not reached": lambda one: str(one.unreached),
+        "allowed": lambda one: str(one.allowed),
+    }
     return [f"    {name:<16}" + "".join(
         f"{show(swept[path]) if path in swept else '-':>16}" for path in PATHS)
-        for name, show in rows]
+        for name, show in rows.items()]
 
 
 def _summary(pairs: dict[str, PairResult]) -> list[str]:
