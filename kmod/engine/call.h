@@ -35,7 +35,7 @@ struct kp_laid {
 };
 
 /**
- * struct kp_call - one call and its arguments
+ * struct kp_arguments - the arguments of one call
  * @trace: the trace that it is recorded in
  * @step: the operation and the values of its arguments
  * @arg: what these are
@@ -43,13 +43,14 @@ struct kp_laid {
  * @guard: the value of guards
  * @own: arguments are allocations of their own
  * @called: it has been called
+ * @user: the first of its areas in user memory
  * @words: those in memory in the form of lay_word(), bits by their number
  * @bytes: all others in memory, of which @laid is set
  * @made: the handle that it returned
  * @slot: the arguments as the function takes them
  * @laid: those in @bytes
  */
-struct kp_call {
+struct kp_arguments {
 	struct kp_trace *trace;
 	const struct kp_step *step;
 	const struct kp_arg *arg;
@@ -57,6 +58,7 @@ struct kp_call {
 	u8 guard;
 	bool own;
 	bool called;
+	u32 user;
 	u32 words;
 	u32 bytes;
 	void *made;
@@ -66,22 +68,22 @@ struct kp_call {
 
 /* calls.c */
 u8 *kp_keep(struct kp_trace *trace, struct kp_step_trace *t, u32 size);
-void kp_collect_number(struct kp_call *c, u32 a, u64 number, struct kp_step_trace *t,
+void kp_collect_number(struct kp_arguments *c, u32 a, u64 number, struct kp_step_trace *t,
 		       struct kp_result *res);
 
 /* memory.c */
-bool kp_lay_bytes(struct kp_call *c, u32 a, u8 *room);
-const char *kp_collect_bytes(struct kp_call *c, u32 a, struct kp_step_trace *t,
+bool kp_lay_bytes(struct kp_arguments *c, u32 a, u8 *room);
+const char *kp_collect_bytes(struct kp_arguments *c, u32 a, struct kp_step_trace *t,
 			     struct kp_result *res);
-void kp_spoil(struct kp_call *c);
-void kp_release(const struct kp_call *c);
+void kp_spoil(struct kp_arguments *c);
+void kp_release(const struct kp_arguments *c);
 
 /* handles.c */
 bool kp_take_handles(const struct kp_arg *arg, const u64 *value, void *const *held,
 		     struct kp_slot *slot, void **made);
 void kp_pass_handles(const struct kp_driver *driver, const struct kp_arg *arg,
 		     const u64 *value, void **held, void *made);
-const char *kp_settle_handles(const struct kp_call *c, void **held, struct kp_step_trace *t,
+const char *kp_settle_handles(const struct kp_arguments *c, void **held, struct kp_step_trace *t,
 			      const struct kp_result *res);
 
 #endif

@@ -30,7 +30,7 @@ static u8 guard_of(const struct kp_trace *trace, u32 i)
 }
 
 /* Whether an argument is a number that is stored, in the form of lay_word(). */
-static bool is_word(const struct kp_call *c, const struct kp_arg *arg)
+static bool is_word(const struct kp_arguments *c, const struct kp_arg *arg)
 {
 	return (arg->kind == KP_OUTPUT || arg->kind == KP_INOUT) && !c->own;
 }
@@ -54,7 +54,7 @@ static u64 bits_of(const struct kp_arg *arg)
 	return U64_MAX >> (64 - 8 * arg->size);
 }
 
-static void lay_word(struct kp_call *c, u32 a, u64 *word)
+static void lay_word(struct kp_arguments *c, u32 a, u64 *word)
 {
 	u64 value, bits = bits_of(&c->arg[a]), guard = word_of(c->guard);
 
@@ -77,7 +77,7 @@ static bool word_guarded(const u64 *word, u64 bits, u64 guard)
 }
 
 /* Lay out the arguments of one operation; false if there is no memory. */
-static bool lay_out(struct kp_call *c)
+static bool lay_out(struct kp_arguments *c)
 {
 	u8 *arena = c->trace->arena;
 	u32 a;
@@ -130,7 +130,7 @@ u8 *kp_keep(struct kp_trace *trace, struct kp_step_trace *t, u32 size)
  * @t: receives it
  * @res: receives it, if it is the first one
  */
-void kp_collect_number(struct kp_call *c, u32 a, u64 number, struct kp_step_trace *t,
+void kp_collect_number(struct kp_arguments *c, u32 a, u64 number, struct kp_step_trace *t,
 		       struct kp_result *res)
 {
 	const struct kp_arg *arg = &c->arg[a];
@@ -150,7 +150,7 @@ void kp_collect_number(struct kp_call *c, u32 a, u64 number, struct kp_step_trac
 }
 
 /* Judge what a call did to a number, and record what it stored. */
-static const char *collect_word(struct kp_call *c, u32 a, struct kp_step_trace *t,
+static const char *collect_word(struct kp_arguments *c, u32 a, struct kp_step_trace *t,
 				struct kp_result *res)
 {
 	const u64 *word = c->slot[a].p - KP_GUARD;
@@ -162,7 +162,7 @@ static const char *collect_word(struct kp_call *c, u32 a, struct kp_step_trace *
 }
 
 /* Judge what a call did to its arguments, and record what it stored. */
-static const char *collect(struct kp_call *c, const struct kp_operation *op,
+static const char *collect(struct kp_arguments *c, const struct kp_operation *op,
 			   struct kp_step_trace *t, struct kp_result *res)
 {
 	const char *broken = NULL, *now;
@@ -234,7 +234,7 @@ static u64 timed(const struct kp_trace *trace, kp_invoke call, void *obj,
 }
 
 /* Lay arguments out, call, and judge them afterwards; NULL or the fault. */
-static const char *carry_out(struct kp_call *c, const struct kp_operation *op, void *obj,
+static const char *carry_out(struct kp_arguments *c, const struct kp_operation *op, void *obj,
 			     struct kp_step_trace *t, struct kp_result *res, u64 *cost)
 {
 	const struct kp_trace *trace = c->trace;
@@ -254,6 +254,29 @@ static const char *carry_out(struct kp_call *c, const struct kp_operation *op, v
 	return broken;
 }
 
+/* Make ready what a call goes by; nothing is laid out yet. */
+static void begin(struct kp_arguments *c, struct kp_trace *trace, u32 i)
+{
+	const struct kp_step *step = &trace->prog->step[i];
+	const struct kp_operation *op = &trace->pair->operation[step->op];
+	struct kp_step_trace *t = &trace->step[i];
+
+	c->trace = trace;
+	c->step = step;
+	c->arg = op->arg;
+	c->nr = op->nr_args;
+	c->guard = guard_of(trace, i);
+	c->own = IS_ENABLED(CONFIG_KASAN) && !(i % OWN_EVERY);
+	c->user = 0;
+	c->words = 0;
+	c->bytes = 0;
+	c->called = false;
+	c->made = NULL;
+	t->outs = KP_HASH_START;
+	t->stored = KP_HASH_START;
+	t->outs_at = KP_NOT_KEPT;
+}
+
 static void call_one(struct kp_trace *trace, void *obj, u32 i)
 {
 	const struct kp_step *step = &trace->prog->step[i];
@@ -261,24 +284,12 @@ static void call_one(struct kp_trace *trace, void *obj, u32 i)
 	struct kp_step_trace *t = &trace->step[i];
 	struct kp_result res = { .out = KP_POISON };
 	/* Where stacks are cleared, to clear this would cost more than most operations do. */
-	struct kp_call c __uninitialized;
+	struct kp_arguments c __uninitialized;
 	void **held = trace->pair->nr_handles ? kp_handles(trace->pair, obj) : NULL;
 	const char *broken = NULL, *fault;
 	u64 cost = 0;
 
-	c.trace = trace;
-	c.step = step;
-	c.arg = op->arg;
-	c.nr = op->nr_args;
-	c.guard = guard_of(trace, i);
-	c.own = IS_ENABLED(CONFIG_KASAN) && !(i % OWN_EVERY);
-	c.words = 0;
-	c.bytes = 0;
-	t->outs = KP_HASH_START;
-	t->stored = KP_HASH_START;
-	t->outs_at = KP_NOT_KEPT;
-	c.called = false;
-	c.made = NULL;
+	begin(&c, trace, i);
 	if (held && !kp_take_handles(c.arg, step->arg, held, c.slot, &c.made)) {
 		res.ret = KP_NOT_CALLED;
 		t->skipped = true;
@@ -290,6 +301,109 @@ static void call_one(struct kp_trace *trace, void *obj, u32 i)
 	kp_trace_step(trace, i, &res, cost, take_view(trace, obj));
 	if (broken)
 		kp_trace_broken(trace, i, broken);
+}
+
+/**
+ * struct kp_call - a call in three parts, of which the middle one can be made anywhere
+ * @c: its arguments
+ * @obj: the object
+ * @res: what it returned
+ * @invoke: the function that makes it; NULL if it cannot be made
+ */
+struct kp_call {
+	struct kp_arguments c;
+	void *obj;
+	struct kp_result res;
+	kp_invoke invoke;
+};
+
+/**
+ * kp_call_alloc() - make room for a call
+ *
+ * Context: may sleep.
+ * Return: the room, to be released with kvfree(), or NULL
+ */
+struct kp_call *kp_call_alloc(void)
+{
+	return kvzalloc_obj(struct kp_call);
+}
+
+/**
+ * kp_call_begin() - lay out the arguments of an operation
+ * @call: receives them
+ * @trace: where the operation's results are to go; no other call has its arguments there
+ * @obj: the object, which stays until kp_call_end()
+ * @i: the operation's number in the program
+ * @user: the first of the arguments' areas in user memory that it may use
+ *
+ * Context: task.
+ * Return: whether kp_call_make() can make it; else it takes a handle that is not held, or there
+ *         is no memory
+ */
+bool kp_call_begin(struct kp_call *call, struct kp_trace *trace, void *obj, u32 i, u32 user)
+{
+	const struct kp_step *step = &trace->prog->step[i];
+	const struct kp_pair *pair = trace->pair;
+	void **held = pair->nr_handles ? kp_handles(pair, obj) : NULL;
+	struct kp_arguments *c = &call->c;
+
+	begin(c, trace, i);
+	c->user = user;
+	call->obj = obj;
+	call->res = (struct kp_result){ .out = KP_POISON };
+	call->invoke = NULL;
+	if (held && !kp_take_handles(c->arg, step->arg, held, c->slot, &c->made))
+		return false;
+	if (!lay_out(c))
+		return false;
+	call->invoke = pair->path[trace->path]->call[step->op];
+	return true;
+}
+
+/**
+ * kp_call_make() - make a call whose arguments are laid out
+ * @data: the call, a &struct kp_call
+ *
+ * Context: that of the operation.
+ */
+void kp_call_make(void *data)
+{
+	struct kp_call *call = data;
+
+	call->c.called = true;
+	call->invoke(kp_object(call->c.trace->pair, call->obj), call->c.slot, &call->res);
+}
+
+/**
+ * kp_call_end() - record what a call gave, and release its arguments
+ * @call: the call; kp_call_begin() has been called, and kp_call_make() if that allowed it
+ * @i: the operation's number in the program
+ *
+ * Context: as for kp_call_begin(). The call has returned.
+ * Return: the part of the contract that it broke, or NULL
+ */
+const char *kp_call_end(struct kp_call *call, u32 i)
+{
+	struct kp_arguments *c = &call->c;
+	struct kp_trace *trace = c->trace;
+	const struct kp_pair *pair = trace->pair;
+	const struct kp_operation *op = &pair->operation[c->step->op];
+	struct kp_step_trace *t = &trace->step[i];
+	const char *broken = NULL, *fault = NULL;
+
+	if (c->called) {
+		broken = collect(c, op, t, &call->res);
+		if (pair->nr_handles)
+			fault = kp_settle_handles(c, kp_handles(pair, call->obj), t, &call->res);
+	} else {
+		call->res.ret = KP_NOT_CALLED;
+		t->skipped = true;
+	}
+	if (c->bytes)
+		kp_release(c);
+	trace->nr = i;
+	kp_trace_step(trace, i, &call->res, 0, false);
+	return fault ?: broken ?: t->broken;
 }
 
 /**
@@ -308,7 +422,7 @@ void *kp_make(struct kp_trace *trace)
 	const struct kp_pair *pair = trace->pair;
 	struct kp_step step = { .shift = trace->prog->shift };
 	struct kp_result res = { .out = KP_POISON };
-	struct kp_call c = {
+	struct kp_arguments c = {
 		.trace = trace, .step = &step, .arg = pair->creation.arg,
 		.nr = pair->creation.nr_args, .guard = guard_of(trace, 0),
 		/* KASAN does not see what is written right before an allocation's part. */

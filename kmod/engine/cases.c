@@ -328,8 +328,38 @@ static void get_name(const char **text, char *name, size_t size)
 	*text += len + !!(*text)[len];
 }
 
-static bool lone;
-module_param(lone, bool, 0444);
+/**
+ * kp_given_next() - read the next of the programs that the host has handed over
+ * @test: the case; it fails if that is no program
+ * @text: the rest of them; moved behind the program
+ * @name: receives the program's name, up to %KP_NAME_MAX bytes
+ *
+ * Return: the program, owned by the caller; NULL if there are no more
+ */
+struct kp_program *kp_given_next(struct kunit *test, const char **text, char *name)
+{
+	const struct kp_path_param *p = test->param_value;
+	struct kp_program *prog = NULL;
+	struct seq_buf wrong;
+	char said[200];
+
+	while (!prog && *text && **text == '@') {
+		get_name(text, name, KP_NAME_MAX);
+		seq_buf_init(&wrong, said, sizeof(said));
+		prog = kp_program_parse(p->pair, text, &wrong);
+		if (!prog)
+			KUNIT_FAIL(test, "%s: %s", name, seq_buf_str(&wrong));
+		while (**text && **text != '@') {
+			*text += strcspn(*text, "\n");
+			*text += !!**text;
+		}
+		kp_alive();
+	}
+	return prog;
+}
+
+bool kp_lone;
+module_param_named(lone, kp_lone, bool, 0444);
 MODULE_PARM_DESC(lone, "the host gives a program of its own, in place of a pair's");
 
 /**
@@ -343,31 +373,21 @@ void kp_case_regress(struct kunit *test)
 {
 	const struct kp_path_param *p = test->param_value;
 	const char *text = p->pair->stats->given.text;
-	char name[512], said[200];
 	struct kp_program *prog;
-	struct seq_buf wrong;
+	char name[KP_NAME_MAX];
 	u32 d, seen = 0;
 
 	if ((!text || *text != '@') && !p->pair->nr_diverges) {
 		kunit_skip(test, "no programs in its regress folder, nor given with PROGRAM=");
 		return;
 	}
-	while (text && *text == '@') {
-		get_name(&text, name, sizeof(name));
-		seq_buf_init(&wrong, said, sizeof(said));
-		prog = kp_program_parse(p->pair, &text, &wrong);
-		if (prog)
+	while ((prog = kp_given_next(test, &text, name))) {
+		/* One with an interruption is for lane irq. */
+		if (!prog->during)
 			run_given(test, p, name, prog, &seen);
-		else
-			KUNIT_FAIL(test, "%s: %s", name, seq_buf_str(&wrong));
 		kp_program_free(prog);
-		while (*text && *text != '@') {
-			text += strcspn(text, "\n");
-			text += !!*text;
-		}
-		kp_alive();
 	}
-	if (lone || !kp_rust_is_called(p->id))
+	if (kp_lone || !kp_rust_is_called(p->id))
 		return;
 	for (d = 0; d < p->pair->nr_diverges; d++)
 		if (!(seen & BIT(d)))

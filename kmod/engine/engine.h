@@ -418,6 +418,8 @@ void kp_print_step(struct seq_buf *s, const struct kp_pair *pair,
 		   const struct kp_program *prog, u32 step);
 void kp_print_created(struct seq_buf *s, const struct kp_trace *trace,
 		      const struct kp_trace *other);
+void kp_print_view(struct seq_buf *s, const struct kp_trace *trace,
+		   const struct kp_trace *other);
 void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step,
 		     const struct kp_trace *other);
 
@@ -462,8 +464,18 @@ void kp_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
 	    const struct kp_program *prog, struct kp_trace *trace);
 struct kp_result kp_call_once(const struct kp_pair *pair, enum kp_path_id path,
 			      void *obj, u32 op, const u64 *arg);
+struct kp_call;
+struct kp_call *kp_call_alloc(void);
+bool kp_call_begin(struct kp_call *call, struct kp_trace *trace, void *obj, u32 i, u32 user);
+void kp_call_make(void *call);
+const char *kp_call_end(struct kp_call *call, u32 i);
+
+/** define KP_NAME_MAX - room for the name of a program that the host hands over */
+#define KP_NAME_MAX	512
 
 /* cases.c */
+extern bool kp_lone;
+struct kp_program *kp_given_next(struct kunit *test, const char **text, char *name);
 void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
 		      const struct kp_trace *ref, const struct kp_trace *got,
 		      const struct kp_diff *diff);
@@ -482,6 +494,9 @@ bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
 void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
 		      const struct kp_trace *ref, const struct kp_trace *got,
 		      const struct kp_diff *diff);
+void kp_failure_interrupted(struct seq_buf *s, const struct kp_pair *pair,
+			    const struct kp_program *prog, const char *const *orders,
+			    const char *got, const char *broken);
 void kp_failure_add(struct kunit *test, const char *whence, u32 times,
 		    const char *text);
 

@@ -130,7 +130,7 @@ void kp_pass_handles(const struct kp_driver *driver, const struct kp_arg *arg,
  *
  * Return: NULL, or the part of the contract that it broke
  */
-const char *kp_settle_handles(const struct kp_call *c, void **held, struct kp_step_trace *t,
+const char *kp_settle_handles(const struct kp_arguments *c, void **held, struct kp_step_trace *t,
 			      const struct kp_result *res)
 {
 	const struct kp_trace *trace = c->trace;

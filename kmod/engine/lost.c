@@ -58,6 +58,9 @@ static int panicked(struct notifier_block *nb, unsigned long event, void *unused
 	WRITE_ONCE(watched, NULL);
 	/* The last call printed is the one that has begun; at the object's end all are printed. */
 	nr = READ_ONCE(has_object) ? min(trace->nr + 1, trace->prog->nr_steps) : 0;
+	/* An interruption comes with the operation that it interrupts. */
+	if (nr && nr == trace->prog->during)
+		nr++;
 	seq_buf_init(&line, text, sizeof(text));
 	kp_print_create(&line, trace->pair, trace->prog);
 	tell(&line);

@@ -66,7 +66,7 @@ static void fill(const struct kp_arg *arg, const struct kp_program *prog,
 }
 
 /* Move an argument that is laid out to user memory; false without memory. */
-static bool move_to_user(struct kp_call *c, u32 a)
+static bool move_to_user(struct kp_arguments *c, u32 a)
 {
 	struct kp_laid *laid = &c->laid[a];
 	u64 value = c->step->arg[a];
@@ -75,8 +75,8 @@ static bool move_to_user(struct kp_call *c, u32 a)
 	/* Where costs are counted, pages are there: a fault costs fifty times the rest. */
 	if (kp_place(value) == KP_CHANGES && !c->trace->prog->observe)
 		value = kp_placed(value, KP_SPLIT, kp_place_bytes(value));
-	at = kp_user_put(&laid->piece, a, value, c->step->shift, laid->room, KP_ROOM(laid->size),
-			 laid->at - laid->room, c->guard);
+	at = kp_user_put(&laid->piece, c->user + a, value, c->step->shift, laid->room,
+			 KP_ROOM(laid->size), laid->at - laid->room, c->guard);
 	laid->user = true;
 	c->slot[a] = (struct kp_slot){ kp_user_size(&c->arg[a], value), (void *)at };
 	return at;
@@ -86,7 +86,7 @@ static bool move_to_user(struct kp_call *c, u32 a)
  * kp_release() - give back what the arguments of a call have taken
  * @c: the call
  */
-void kp_release(const struct kp_call *c)
+void kp_release(const struct kp_arguments *c)
 {
 	u32 a;
 
@@ -109,7 +109,7 @@ void kp_release(const struct kp_call *c)
  * Context: that of the call.
  * Return: true; false without memory
  */
-bool kp_lay_bytes(struct kp_call *c, u32 a, u8 *room)
+bool kp_lay_bytes(struct kp_arguments *c, u32 a, u8 *room)
 {
 	const struct kp_arg *arg = &c->arg[a];
 	struct kp_laid *laid = &c->laid[a];
@@ -165,7 +165,7 @@ static bool unchanged(const struct kp_arg *arg, const struct kp_program *prog,
  * Context: that of the call.
  * Return: NULL, or the part of the contract that it broke
  */
-const char *kp_collect_bytes(struct kp_call *c, u32 a, struct kp_step_trace *t,
+const char *kp_collect_bytes(struct kp_arguments *c, u32 a, struct kp_step_trace *t,
 			     struct kp_result *res)
 {
 	const struct kp_arg *arg = &c->arg[a];
@@ -197,7 +197,7 @@ const char *kp_collect_bytes(struct kp_call *c, u32 a, struct kp_step_trace *t,
  *
  * It was to copy them: one that looks at them later finds other ones, on each path.
  */
-void kp_spoil(struct kp_call *c)
+void kp_spoil(struct kp_arguments *c)
 {
 	u32 a;
 

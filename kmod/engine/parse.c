@@ -381,6 +381,12 @@ static void get_step(struct reader *r, const struct kp_pair *pair,
 
 	if (!get_word(r, " \t\r\n#", word))
 		return;
+	if (!strcmp(word, "during")) {
+		prog->during = prog->nr_steps;
+		skip_blanks(r);
+		if (!get_word(r, " \t\r\n#", word))
+			return;
+	}
 	for (step->op = 0; step->op < pair->nr_ops; step->op++)
 		if (!strcmp(pair->operation[step->op].name, word))
 			break;
@@ -445,6 +451,8 @@ struct kp_program *kp_program_parse(const struct kp_pair *pair,
 		get_step(&r, pair, prog, &prog->step[prog->nr_steps++]);
 	if (!r.failed && pair->stateless && !prog->nr_steps)
 		refuse(&r, "no call");
+	if (!r.failed && prog->during && prog->during + 1 != prog->nr_steps)
+		refuse(&r, "one operation, the last one, follows the one behind 'during'");
 	/* An @ in the middle of a line that is wrong begins no program. */
 	if (r.failed && r.at != *text && r.at[-1] != '\n')
 		r.at += strcspn(r.at, "\n");

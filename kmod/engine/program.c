@@ -105,6 +105,7 @@ static void begin(struct kp_drawing *d, u64 seed, u32 index, u32 steps,
 	prog->index = index;
 	prog->nr_steps = steps;
 	prog->pool_used = 0;
+	prog->during = 0;
 	prog->draw = draw;
 	prog->shift = draw_call(d, d->pair->creation.arg, prog->param, 0) ?
 		kp_die(&d->rnd, 8) : 0;

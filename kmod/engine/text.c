@@ -180,6 +180,8 @@ void kp_print_step(struct seq_buf *s, const struct kp_pair *pair,
 	const struct kp_arg *arg = pair->operation[at->op].arg;
 	u32 a;
 
+	if (prog->during == step + 1)
+		seq_buf_puts(s, "during ");
 	seq_buf_puts(s, pair->operation[at->op].name);
 	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
 		if (!kp_is_given(&arg[a]))
@@ -303,9 +305,14 @@ static void print_member(struct seq_buf *s, const u8 *at, u32 size, s32 each)
 	seq_buf_puts(s, several ? "]" : "");
 }
 
-/* The members of the last view; a star stands before those that differ on another path. */
-static void print_view(struct seq_buf *s, const struct kp_trace *trace,
-		       const struct kp_trace *other)
+/**
+ * kp_print_view() - print the members of the last view
+ * @s: where to
+ * @trace: the trace
+ * @other: the trace that it is printed beside: a star stands before members that differ
+ */
+void kp_print_view(struct seq_buf *s, const struct kp_trace *trace,
+		   const struct kp_trace *other)
 {
 	const struct kp_layout *layout = &trace->pair->path[KP_C_C]->layout;
 	const char *type = trace->pair->view;
@@ -349,7 +356,7 @@ void kp_print_created(struct seq_buf *s, const struct kp_trace *trace,
 	if (!trace->pair->view_size || !trace->prog->observe || trace->err || other->err)
 		return;
 	if (!trace->prog->nr_steps)
-		print_view(s, trace, other);
+		kp_print_view(s, trace, other);
 	else if (trace->start != other->start)
 		seq_buf_printf(s, ", state %08x", (u32)trace->start);
 }
@@ -381,7 +388,7 @@ void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step,
 	if (!trace->pair->view_size || !trace->prog->observe)
 		return;
 	if (step + 1 == trace->prog->nr_steps && other->nr > step)
-		print_view(s, trace, other);
+		kp_print_view(s, trace, other);
 	/* Elsewhere eight digits tell two states apart; the full hash tells no more. */
 	else if (other->nr > step && other->step[step].view != t->view)
 		seq_buf_printf(s, ", state %08x", (u32)t->view);

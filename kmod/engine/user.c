@@ -151,7 +151,8 @@ int kp_user_attach(void)
 	 * is not ours to report.
 	 */
 	kmemleak_not_leak(current->mm);
-	for (a = 0; a < KP_NR_ARGS; a++) {
+	/* Twice as many as one call has: another one can come while it runs. */
+	for (a = 0; a < 2 * KP_NR_ARGS; a++) {
 		addr = vm_mmap(NULL, pages_of(a), MAPPED, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, 0);
 		if (addr == (unsigned long)-EEXIST)

@@ -604,7 +604,13 @@ def _operation(contract: Contract, function: Function, text: _Text) -> None:
                  if parameter.handle else _row(parameter))
     if returns.new:
         text.row(function.line, _slot_row(contract, "to", "KP_NEW"))
-    text.add(f"\t}}, {len(function.arguments) + bool(returns.new)}\n")
+    text.add(f"\t}}, {len(function.arguments) + bool(returns.new)},\n")
+    if function.option("role"):
+        text.add(f"\t.role = \"{function.option('role')}\",\n")
+    text.add("\t.alone = true,\n" if function.adapter else "")
+    for option in ("snapshot", "transient", "waits"):
+        if function.option(option):
+            text.row(function.line, f"\t.{option} = {function.option(option)},")
 
 
 def _tables(contract: Contract, text: _Text) -> None:

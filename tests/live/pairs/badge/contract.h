@@ -52,8 +52,8 @@ KP_CREATE(badge_create, SLEEPS,
 		    KP_FLAGS(u32, flags, BADGE_LOUD, BADGE_SHORT, .beyond = true)),
 	  KP_INOUT(u32, serial))
 KP_DESTROY(badge_destroy, SLEEPS)
-KP_METHOD(badge_is, ATOMIC, KP_BOOL, KP_TEXT(name, .of = "abc", .max = BADGE_NAME + 1))
-KP_METHOD(badge_use, ATOMIC, KP_RESULT(u8, -ENOSPC, -ERANGE),
+KP_METHOD(badge_is, PROCESS, KP_BOOL, KP_TEXT(name, .of = "abc", .max = BADGE_NAME + 1))
+KP_METHOD(badge_use, PROCESS, KP_RESULT(u8, -ENOSPC, -ERANGE),
 	  KP_NUMBER(u8, at, .hi = BADGE_DATA))
 
 KP_TYPE(struct badge_view, name, table, data, size, left, flags, serial, tail)
