@@ -22,16 +22,25 @@
 /* Operations of a program, programs that are looked through, states that are kept. */
 #define STEPS		24
 #define PROGRAMS	64
-#define STATES		96
+#define STATES		160
 #define STATES_OF_OP	12
+/* Programs that are looked through for two operations whose order matters, such that are kept. */
+#define NEIGHBOURLY	32
+#define NEIGHBOURS	64
 /* What interrupts has its arguments drawn so many times, and once they are the other's. */
 #define DRAWS		3
+/* Places in programs where an operation ends and costs the same: a draw has one of its own. */
+#define PLACES		(DRAWS + 1)
+/* By how many other scenes those come later in which an operation waits: there all is allowed. */
+#define WAITS_LATER	8
 /* Positions that are tried before the next scene. */
 #define CHUNK		8
 /* Tries for a position at which no interruption comes. */
 #define TRIES		8
 /* Instructions by which the way into an interrupt can be shorter. */
 #define SHORTER		32
+/* Places behind interrupts that are off, of those met last. */
+#define LANDINGS	16
 /* Kinds of violations that are told in full. */
 #define TOLD		6
 #define TEXT_SIZE	4096
@@ -41,13 +50,30 @@ static unsigned int interrupt = 240;
 module_param(interrupt, uint, 0444);
 MODULE_PARM_DESC(interrupt, "instructions, in millions, that case interrupt may take of a pair");
 
-/* A state in which an operation is interrupted: that of program @index before step @at. */
-struct state {
+/* Which step of a program interrupts which one: any that is drawn, the next one, or that by it. */
+enum beside { DRAWN, BY_NEXT, NEXT_BY };
+
+/* A step of a program. */
+struct place {
 	u32 index;
 	u32 at;
+};
+
+/*
+ * A state in which operation @op is interrupted: that before one of @nr_places steps, at all of
+ * which it gives @ret and costs @cost. If @beside says that two steps meet, @other is the
+ * operation that interrupts, and @outcome is what both give in the program's order and in the
+ * other one.
+ */
+struct state {
+	struct place place[PLACES];
+	u32 nr_places;
 	u32 op;
 	s64 ret;
 	u64 cost;
+	enum beside beside;
+	u32 other;
+	s64 outcome[4];
 };
 
 /*
@@ -97,6 +123,9 @@ struct sweep {
 	struct scene *scene;
 	u32 nr_scenes;
 	struct met met[KP_MAX_OPS][KP_MAX_OPS];
+	unsigned long landing[LANDINGS];
+	u32 nr_landings;
+	s64 earlier;
 	u64 end;
 	u32 told;
 	u32 untold;
@@ -148,20 +177,144 @@ static void make_program(struct sweep *s, u32 index)
 		hold_still(s->p->pair, &s->prog->step[i]);
 }
 
-static bool known(const struct sweep *s, u32 op, s64 ret, u64 cost)
+/* Keep a step if its operation ends or costs otherwise than in those kept, or some alike. */
+static void keep_state(struct sweep *s, u32 index, u32 at, s64 ret, u64 cost)
 {
-	u32 i, n = 0;
+	u32 op = s->prog->step[at].op, i, n = 0;
+	const struct place place = { index, at };
 
 	for (i = 0; i < s->nr_states; i++) {
-		const struct state *t = &s->state[i];
+		struct state *t = &s->state[i];
 
-		if (t->op != op)
+		if (t->op != op || t->beside)
 			continue;
 		n++;
-		if (t->ret == ret && t->cost == cost)
-			return true;
+		if (t->ret != ret || t->cost != cost)
+			continue;
+		/* But for the first one, the last of a program: by then objects are fuller. */
+		if (t->place[t->nr_places - 1].index != index) {
+			if (t->nr_places < PLACES)
+				t->place[t->nr_places++] = place;
+		} else if (t->nr_places > 1) {
+			t->place[t->nr_places - 1] = place;
+		}
+		return;
 	}
-	return n >= STATES_OF_OP;
+	if (n < STATES_OF_OP && s->nr_states < STATES)
+		s->state[s->nr_states++] = (struct state){
+			.place = { place }, .nr_places = 1, .op = op, .ret = ret, .cost = cost,
+		};
+}
+
+/* Places that an operation uses, as bits: those that it borrows, and all others. */
+static void places_of(const struct kp_arg *arg, const u64 *value, u32 *borrowed, u32 *owned)
+{
+	u32 a;
+
+	*borrowed = 0;
+	*owned = 0;
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
+		if (arg[a].kind == KP_BORROWED)
+			*borrowed |= BIT(value[a]);
+		else if (kp_is_handle(&arg[a]))
+			*owned |= BIT(value[a]);
+	}
+}
+
+/* Whether neither of two operations is one that waits: there all is allowed. */
+static bool none_waits(const struct kp_operation *a, const struct kp_operation *b)
+{
+	return !a->waits && !b->waits;
+}
+
+/* Whether one of two operations takes, or puts something into, a place that the other one uses. */
+static bool collide(const struct kp_pair *pair, const struct kp_step *a, const struct kp_step *b)
+{
+	u32 borrowed[2], owned[2];
+
+	places_of(pair->operation[a->op].arg, a->arg, &borrowed[0], &owned[0]);
+	places_of(pair->operation[b->op].arg, b->arg, &borrowed[1], &owned[1]);
+	return owned[0] & (borrowed[1] | owned[1]) || owned[1] & borrowed[0];
+}
+
+/* The same program with its last two operations the other way round. */
+static void swap_last(struct sweep *s)
+{
+	struct kp_step *step = s->swapped.step;
+	u32 nr = s->prog->nr_steps;
+
+	s->swapped = *s->prog;
+	s->swapped.step = step;
+	memcpy(step, s->prog->step, nr * sizeof(*step));
+	swap(step[nr - 2], step[nr - 1]);
+}
+
+static bool same_results(const struct kp_step_trace *a, const struct kp_step_trace *b)
+{
+	return a->ret == b->ret && a->outs == b->outs &&
+	       (a->stored == b->stored || a->hides || b->hides);
+}
+
+/* Keep two steps, either one interrupting the other, unless such have been kept. */
+static void keep_neighbours(struct sweep *s, u32 index, u32 at, const s64 *outcome)
+{
+	u32 first = s->prog->step[at].op, second = s->prog->step[at + 1].op, i;
+
+	for (i = 0; i < s->nr_states; i++)
+		if (s->state[i].beside == BY_NEXT && s->state[i].op == first &&
+		    s->state[i].other == second &&
+		    !memcmp(s->state[i].outcome, outcome, sizeof(s->state[i].outcome)))
+			return;
+	for (i = 0; i < 2; i++) {
+		struct state *state = &s->state[s->nr_states++];
+
+		*state = (struct state){
+			.place = { { index, at } }, .nr_places = 1, .op = i ? second : first,
+			.beside = i ? NEXT_BY : BY_NEXT, .other = i ? first : second,
+		};
+		memcpy(state->outcome, outcome, sizeof(state->outcome));
+	}
+}
+
+/*
+ * Of two steps that follow each other and end otherwise the other way round, keep the first ones
+ * with each such outcome: they are at an edge, as where a ring is full.
+ */
+static void find_neighbours(struct sweep *s)
+{
+	const struct kp_pair *pair = s->p->pair;
+	struct kp_trace *t = s->ref[0], *u = s->ref[1];
+	u32 index, i, nr;
+
+	for (index = 0; index < NEIGHBOURLY && s->nr_states + 2 <= NEIGHBOURS; index++) {
+		make_program(s, index);
+		s->prog->observe = false;
+		kp_trace_run(t, pair, KP_C_C, s->prog);
+		for (i = 0; i + 1 < t->nr && s->nr_states + 2 <= NEIGHBOURS; i++) {
+			const struct kp_step *a = &s->prog->step[i], *b = a + 1;
+			s64 outcome[4];
+
+			if (!a->op || !b->op || t->step[i].skipped || t->step[i + 1].skipped ||
+			    !may_meet(&pair->operation[a->op], &pair->operation[b->op]) ||
+			    !none_waits(&pair->operation[a->op], &pair->operation[b->op]) ||
+			    collide(pair, a, b))
+				continue;
+			nr = s->prog->nr_steps;
+			s->prog->nr_steps = i + 2;
+			swap_last(s);
+			s->prog->nr_steps = nr;
+			kp_trace_run(u, pair, KP_C_C, &s->swapped);
+			if (u->nr != i + 2 || u->step[i].skipped || u->step[i + 1].skipped)
+				continue;
+			outcome[0] = min(t->step[i].ret, 1);
+			outcome[1] = min(t->step[i + 1].ret, 1);
+			outcome[2] = min(u->step[i + 1].ret, 1);
+			outcome[3] = min(u->step[i].ret, 1);
+			if (!same_results(&t->step[i], &u->step[i + 1]) ||
+			    !same_results(&t->step[i + 1], &u->step[i]))
+				keep_neighbours(s, index, i, outcome);
+		}
+	}
 }
 
 /* Keep each state in which an operation ends or costs otherwise than in those before. */
@@ -171,21 +324,14 @@ static void find_states(struct sweep *s)
 	struct kp_trace *t = s->ref[0];
 	u32 index, i;
 
-	for (index = 0; index < PROGRAMS && s->nr_states < STATES; index++) {
+	for (index = 0; index < PROGRAMS; index++) {
 		make_program(s, index);
 		s->prog->observe = false;
 		kp_trace_run(t, pair, KP_C_C, s->prog);
-		for (i = 0; i < t->nr && s->nr_states < STATES; i++) {
-			u32 op = s->prog->step[i].op;
-			/* Of what succeeds, the number that it gives is no other outcome. */
-			s64 ret = min(t->step[i].ret, 1);
-
-			if (!op || t->step[i].skipped || known(s, op, ret, t->step[i].cost))
-				continue;
-			s->state[s->nr_states++] = (struct state){
-				index, i, op, ret, t->step[i].cost
-			};
-		}
+		/* Of what succeeds, the number that it gives is no other outcome. */
+		for (i = 0; i < t->nr; i++)
+			if (s->prog->step[i].op && !t->step[i].skipped)
+				keep_state(s, index, i, min(t->step[i].ret, 1), t->step[i].cost);
 	}
 }
 
@@ -202,12 +348,17 @@ static bool find_scenes(struct sweep *s)
 		for (op = 1; op < pair->nr_ops; op++) {
 			const struct kp_operation *inner = &pair->operation[op];
 
-			if (!inner->weight || !may_meet(&pair->operation[s->state[i].op], inner))
+			const struct kp_operation *outer = &pair->operation[s->state[i].op];
+			const u32 later = none_waits(outer, inner) ? 0 : WAITS_LATER;
+
+			if (!inner->weight || !may_meet(outer, inner))
 				continue;
-			for (draw = 0; draw <= DRAWS; draw++)
+			if (s->state[i].beside && s->state[i].other != op)
+				continue;
+			for (draw = 0; draw <= (s->state[i].beside ? 0 : DRAWS); draw++)
 				s->scene[s->nr_scenes++] = (struct scene){
 					.state = i, .inner = op, .draw = draw,
-					.rank = s->met[s->state[i].op][op].scenes++,
+					.rank = s->met[s->state[i].op][op].scenes++ + later,
 				};
 		}
 	}
@@ -231,21 +382,6 @@ static u32 held_before(const struct kp_trace *t, u32 step)
 		}
 	}
 	return held;
-}
-
-/* Places that an operation uses, as bits: those that it borrows, and all others. */
-static void places_of(const struct kp_arg *arg, const u64 *value, u32 *borrowed, u32 *owned)
-{
-	u32 a;
-
-	*borrowed = 0;
-	*owned = 0;
-	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
-		if (arg[a].kind == KP_BORROWED)
-			*borrowed |= BIT(value[a]);
-		else if (kp_is_handle(&arg[a]))
-			*owned |= BIT(value[a]);
-	}
 }
 
 /*
@@ -324,18 +460,6 @@ static bool draws(const struct kp_operation *op)
 	return false;
 }
 
-/* The same program with its last two operations the other way round. */
-static void swap_last(struct sweep *s)
-{
-	struct kp_step *step = s->swapped.step;
-	u32 nr = s->prog->nr_steps;
-
-	s->swapped = *s->prog;
-	s->swapped.step = step;
-	memcpy(step, s->prog->step, nr * sizeof(*step));
-	swap(step[nr - 2], step[nr - 1]);
-}
-
 /* Carry out the last two operations of the program in both orders, on C over C. */
 static bool make_references(struct sweep *s)
 {
@@ -354,36 +478,57 @@ static bool make_references(struct sweep *s)
 	return true;
 }
 
+/* Make the program of a scene in which a program's own steps meet. */
+static bool set_neighbours(struct sweep *s, const struct state *state)
+{
+	const struct place *place = &state->place[0];
+	struct kp_step *step = &s->prog->step[place->at];
+
+	make_program(s, place->index);
+	s->prog->nr_steps = place->at + 2;
+	s->prog->observe = false;
+	/* Numbers that earlier operations decide are settled by a run. */
+	kp_trace_run(s->ref[0], s->p->pair, KP_C_C, s->prog);
+	if (state->beside == NEXT_BY)
+		swap(step[0], step[1]);
+	s->prog->during = place->at + 1;
+	return make_references(s);
+}
+
 /* Make the program of a scene: what leads to its state, and its two operations. */
 static bool set_scene(struct sweep *s, const struct scene *scene)
 {
 	const struct kp_pair *pair = s->p->pair;
 	const struct state *state = &s->state[scene->state];
+	const struct place *place = &state->place[scene->draw % state->nr_places];
 	struct kp_drawing d = { .pair = pair, .prog = s->prog };
 	struct kp_step *outer, *inner;
 
-	make_program(s, state->index);
-	s->prog->nr_steps = state->at + 1;
-	s->prog->during = state->at + 1;
+	if (state->beside)
+		return set_neighbours(s, state);
+	make_program(s, place->index);
+	s->prog->nr_steps = place->at + 1;
+	s->prog->during = place->at + 1;
 	s->prog->observe = false;
 	/* Numbers that earlier operations decide are settled by a run. */
 	kp_trace_run(s->ref[0], pair, KP_C_C, s->prog);
 	if (s->ref[0]->nr != s->prog->nr_steps)
 		return false;
-	outer = &s->prog->step[state->at];
+	outer = &s->prog->step[place->at];
 	inner = outer + 1;
 	*inner = (struct kp_step){ .op = scene->inner };
 	d.rnd.state = kp_seed + scene->state * 1000003 + scene->inner * 1009 + scene->draw;
-	kp_draw_args(&d, pair->operation[inner->op].arg, inner->arg, state->at + 1);
+	kp_draw_args(&d, pair->operation[inner->op].arg, inner->arg, place->at + 1);
 	inner->after = 0;
 	if (!scene->draw && !copy_arguments(pair, inner, outer))
 		return false;
-	if (scene->draw > 1 && !draws(&pair->operation[inner->op]))
+	if (scene->draw > 1 && scene->draw >= state->nr_places &&
+	    !draws(&pair->operation[inner->op]))
 		return false;
-	if (!choose_places(s, &d.rnd, inner, outer, held_before(s->ref[0], state->at)))
+	if (!choose_places(s, &d.rnd, inner, outer, held_before(s->ref[0], place->at)))
 		return false;
 	hold_still(pair, inner);
-	s->prog->nr_steps = state->at + 2;
+	s->prog->nr_steps = place->at + 2;
 	return make_references(s);
 }
 
@@ -427,12 +572,6 @@ static const char *leave(struct sweep *s, void *obj)
 	if (pair->after && !pair->after(s->prog->param))
 		broken = broken ?: pair->invariant[pair->after_judges].id;
 	return broken;
-}
-
-static bool same_results(const struct kp_step_trace *a, const struct kp_step_trace *b)
-{
-	return a->ret == b->ret && a->outs == b->outs &&
-	       (a->stored == b->stored || a->hides || b->hides);
 }
 
 /*
@@ -526,6 +665,22 @@ static bool try_at(struct sweep *s, u32 at, struct violation *v, s64 *came_at)
 }
 
 /*
+ * Whether an interruption that did not come where it was to came as another one did, which was
+ * tried twice: behind the same place where interrupts were off, or as much earlier.
+ */
+static bool comes_there(const struct sweep *s, s64 late, unsigned long ip)
+{
+	u32 i;
+
+	if (late < 0)
+		return -late == s->earlier;
+	for (i = 0; i < LANDINGS; i++)
+		if (s->landing[i] == ip)
+			return true;
+	return false;
+}
+
+/*
  * The same, with some tries for the very position. Where interrupts are off the interruption
  * comes later, each time at the same place: @came_at is that then. Where preemption is off the
  * kernel's way into the interrupt is some instructions shorter, and it seems to come so much
@@ -542,8 +697,17 @@ static bool try_exactly(struct sweep *s, u32 at, struct violation *v, u32 *came_
 			continue;
 		}
 		*came_at = max(came, (s64)at);
-		if (v->broken || came == at || (came > (s64)at - SHORTER && came == before))
+		if (v->broken || came == at)
 			return true;
+		if (came > (s64)at - SHORTER &&
+		    (came == before || (!n && comes_there(s, came - at, v->ip)))) {
+			if (came < at)
+				s->earlier = at - came;
+			else if (!comes_there(s, came - at, v->ip))
+				s->landing[s->nr_landings++ % LANDINGS] = v->ip;
+			kp_irq_keep();
+			return true;
+		}
 		before = came;
 	}
 	return false;
@@ -789,7 +953,9 @@ static void go_on(struct sweep *s, struct scene *scene)
 		}
 	}
 	for (n = 0; n < CHUNK && scene->tried < scene->length; ) {
-		u32 at = position(scene->tried++, scene->length), came_at;
+		/* Not those that scenes of the same two operations have begun with. */
+		u32 nth = (scene->tried++ + scene->rank * CHUNK) % scene->length;
+		u32 at = position(nth, scene->length), came_at;
 
 		if (test_bit(at, scene->done))
 			continue;
@@ -976,8 +1142,10 @@ void kp_case_interrupt(struct kunit *test)
 		goto out;
 	}
 	run_all_given(s);
-	if (!kp_lone)
+	if (!kp_lone) {
+		find_neighbours(s);
 		find_states(s);
+	}
 	if (!kp_lone && !find_scenes(s))
 		KUNIT_FAIL(test, "no memory");
 	s->end = used() + (u64)interrupt * 1000000 / KP_NR_PATHS;

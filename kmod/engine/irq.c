@@ -321,6 +321,17 @@ void kp_interrupt(struct kp_interruption *in)
 	irq.calibrated = !in->missed && in->came_at == in->at;
 }
 
+/**
+ * kp_irq_keep() - keep the aim, as the last interruption came where it could
+ *
+ * Context: as for kp_interrupt(), right after it. Else it finds out anew what an interrupt costs,
+ * where the last one did not come as it was to.
+ */
+void kp_irq_keep(void)
+{
+	irq.calibrated = true;
+}
+
 /* Once for all cases: to remove a probe takes a grace period of RCU. */
 static int add_probes(void)
 {

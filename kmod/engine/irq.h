@@ -50,6 +50,7 @@ void kp_irq_stop(void);
 void kp_irq_exit(void);
 u32 kp_irq_length(void (*outer)(void *data), void *data);
 void kp_interrupt(struct kp_interruption *in);
+void kp_irq_keep(void);
 
 /**
  * struct kp_escape - registers that a function's caller goes on with
