@@ -22,7 +22,6 @@
 /* Operations of a program, programs that are looked through, states that are kept. */
 #define STEPS		24
 #define PROGRAMS	64
-#define STATES		160
 #define STATES_OF_OP	12
 /* Programs that are looked through for two operations whose order matters, such that are kept. */
 #define NEIGHBOURLY	32
@@ -101,9 +100,10 @@ struct violation {
 	const char *broken;
 };
 
-/* Scenes of two operations, and whether one of them went wrong. */
+/* Scenes of two operations, whether one of them was begun, and whether one went wrong. */
 struct met {
 	u16 scenes;
+	bool begun;
 	bool bad;
 };
 
@@ -118,7 +118,8 @@ struct sweep {
 	struct kp_trace *outer;
 	struct kp_trace *inner;
 	struct kp_call *call[2];
-	struct state state[STATES];
+	struct kp_interruption in;
+	struct state *state;
 	u32 nr_states;
 	struct scene *scene;
 	u32 nr_scenes;
@@ -130,6 +131,8 @@ struct sweep {
 	u32 told;
 	u32 untold;
 	u32 allowed;
+	u64 hits;
+	bool stuck;
 	struct kp_swept given;
 };
 
@@ -200,7 +203,7 @@ static void keep_state(struct sweep *s, u32 index, u32 at, s64 ret, u64 cost)
 		}
 		return;
 	}
-	if (n < STATES_OF_OP && s->nr_states < STATES)
+	if (n < STATES_OF_OP)
 		s->state[s->nr_states++] = (struct state){
 			.place = { place }, .nr_places = 1, .op = op, .ret = ret, .cost = cost,
 		};
@@ -244,6 +247,7 @@ static void swap_last(struct sweep *s)
 	u32 nr = s->prog->nr_steps;
 
 	s->swapped = *s->prog;
+	s->swapped.during = 0;
 	s->swapped.step = step;
 	memcpy(step, s->prog->step, nr * sizeof(*step));
 	swap(step[nr - 2], step[nr - 1]);
@@ -466,11 +470,14 @@ static bool make_references(struct sweep *s)
 	const struct kp_pair *pair = s->p->pair;
 	u32 nr = s->prog->nr_steps, i;
 
+	/* One after the other: so the program is told if it takes the guest with it. */
+	s->prog->during = 0;
 	s->prog->observe = true;
 	kp_trace_run(s->ref[0], pair, KP_C_C, s->prog);
 	swap_last(s);
 	kp_trace_run(s->ref[1], pair, KP_C_C, &s->swapped);
 	s->prog->observe = false;
+	s->prog->during = nr - 1;
 	for (i = 0; i < 2; i++)
 		if (s->ref[i]->nr != nr || s->ref[i]->step[nr - 2].skipped ||
 		    s->ref[i]->step[nr - 1].skipped)
@@ -536,6 +543,7 @@ static bool set_scene(struct sweep *s, const struct scene *scene)
 static void *enter(struct sweep *s)
 {
 	u32 nr = s->prog->nr_steps;
+	bool begun;
 	void *obj;
 
 	kp_trace_start(s->inner, s->p->pair, s->path, s->prog);
@@ -548,9 +556,37 @@ static void *enter(struct sweep *s)
 	s->prog->nr_steps = nr - 2;
 	kp_run(s->p->pair, s->path, obj, s->prog, s->outer);
 	s->prog->nr_steps = nr;
-	kp_call_begin(s->call[0], s->outer, obj, nr - 2, 0);
-	kp_call_begin(s->call[1], s->inner, obj, nr - 1, KP_NR_ARGS);
-	return obj;
+	begun = kp_call_begin(s->call[0], s->outer, obj, nr - 2, 0);
+	begun &= kp_call_begin(s->call[1], s->inner, obj, nr - 1, KP_NR_ARGS);
+	if (begun)
+		return obj;
+	/* What leads here went otherwise than on C over C. */
+	kp_call_end(s->call[0], nr - 2);
+	kp_call_end(s->call[1], nr - 1);
+	kp_unmake(s->outer, obj);
+	return ERR_PTR(-ENOENT);
+}
+
+/* Why a scene could not be entered. */
+static const char *why_not(const void *obj)
+{
+	return PTR_ERR(obj) == -ENOENT ? "a handle that it takes is not held, as it is on c->c" :
+		"the object is not made, as it is on c->c";
+}
+
+/* The first invariant of a state that does not hold behind both operations, or NULL. */
+static const char *judge_state(const struct sweep *s)
+{
+	static const struct kp_step noop;
+	static const struct kp_result res = { .out = KP_POISON };
+	const struct kp_pair *pair = s->p->pair;
+	struct kp_observed o = {
+		.pair = pair, .prog = s->prog, .step = &noop, .res = &res,
+		.before = s->inner->view, .after = s->inner->view, .called = true,
+	};
+	u32 broken = pair->judge ? pair->judge(&o).broken : 0;
+
+	return broken ? pair->invariant[__ffs(broken)].id : NULL;
 }
 
 /* Take the state behind both, and release the object; the promise that broke, or NULL. */
@@ -567,6 +603,7 @@ static const char *leave(struct sweep *s, void *obj)
 		kp_view(pair, s->path, obj, s->inner->view);
 		s->inner->step[nr - 1].view = kp_hash(KP_HASH_START, s->inner->view,
 						      pair->view_size);
+		broken = broken ?: judge_state(s);
 	}
 	kp_unmake(s->outer, obj);
 	if (pair->after && !pair->after(s->prog->param))
@@ -574,22 +611,37 @@ static const char *leave(struct sweep *s, void *obj)
 	return broken;
 }
 
+/* Whether the interrupted operation gave what it gives in an order. */
+static bool outer_gave(const struct sweep *s, u32 order)
+{
+	u32 nr = s->prog->nr_steps;
+
+	return same_results(&s->ref[order]->step[order ? nr - 1 : nr - 2],
+			    &s->outer->step[nr - 2]);
+}
+
+/* The same of the one that interrupted it. */
+static bool inner_gave(const struct sweep *s, u32 order)
+{
+	u32 nr = s->prog->nr_steps;
+
+	return same_results(&s->ref[order]->step[order ? nr - 2 : nr - 1],
+			    &s->inner->step[nr - 1]);
+}
+
 /*
  * Whether the results are those of one order: 0 is the interrupted operation first. A result that
- * the contract calls a snapshot may be any.
+ * the contract calls a snapshot may be that of the other order.
  */
 static bool is_order(struct sweep *s, u32 order, bool exact)
 {
 	u32 nr = s->prog->nr_steps;
-	const struct kp_trace *ref = s->ref[order];
-	const struct kp_step_trace *outer = &ref->step[order ? nr - 1 : nr - 2];
-	const struct kp_step_trace *inner = &ref->step[order ? nr - 2 : nr - 1];
+	bool any_outer = !exact && op_at(s, nr - 2)->snapshot;
+	bool any_inner = !exact && op_at(s, nr - 1)->snapshot;
 
-	return ref->step[nr - 1].view == s->inner->step[nr - 1].view &&
-	       (same_results(outer, &s->outer->step[nr - 2]) ||
-		(!exact && op_at(s, nr - 2)->snapshot)) &&
-	       (same_results(inner, &s->inner->step[nr - 1]) ||
-		(!exact && op_at(s, nr - 1)->snapshot));
+	return s->ref[order]->step[nr - 1].view == s->inner->step[nr - 1].view &&
+	       (outer_gave(s, order) || (any_outer && outer_gave(s, !order))) &&
+	       (inner_gave(s, order) || (any_inner && inner_gave(s, !order)));
 }
 
 /*
@@ -624,34 +676,40 @@ static bool is_transient(struct sweep *s, bool inner)
  */
 static bool try_at(struct sweep *s, u32 at, struct violation *v, s64 *came_at)
 {
-	struct kp_interruption in = {
-		.outer = kp_call_make, .outer_data = s->call[0],
-		.inner = kp_call_make, .inner_data = s->call[1], .at = at,
-		.where = where(op_at(s, s->prog->nr_steps - 1)),
-	};
+	struct kp_interruption *in = &s->in;
 	const char *broken;
 	void *obj;
 
 	v->broken = NULL;
+	*came_at = at;
 	obj = enter(s);
 	if (IS_ERR(obj)) {
-		v->broken = "the object is not made";
+		v->broken = why_not(obj);
 		return true;
 	}
-	kp_interrupt(&in);
-	*came_at = in.came_at;
-	v->ip = in.ip;
-	if (in.spins || (in.hit && !in.ended)) {
+	*in = (struct kp_interruption){
+		.outer = kp_call_make, .outer_data = s->call[0],
+		.inner = kp_call_make, .inner_data = s->call[1], .at = at,
+		.where = where(op_at(s, s->prog->nr_steps - 1)),
+	};
+	kp_interrupt(in);
+	*came_at = in->came_at;
+	v->ip = in->ip;
+	if (in->spins || (in->hit && !in->ended)) {
 		/* It holds locks, or will yet use the object: that is left as it is. */
-		v->broken = in.spins ? "waits for a spinlock of what it has interrupted, for ever" :
+		s->stuck = !in->spins;
+		v->broken = in->spins ? "waits for a spinlock of what it has interrupted, for ever" :
 			"does not end although what it has interrupted has";
 		kp_watch(NULL, false);
 		return true;
 	}
 	broken = leave(s, obj);
 	/* Behind the end of a call, nothing is interrupted. */
-	if (!in.hit)
-		return !in.missed && in.came_at == at;
+	if (!in->hit)
+		return !in->missed && in->came_at == at;
+	s->hits++;
+	if (in->unbalanced)
+		broken = "interrupts, preemption or RCU are left other than they were found";
 	v->broken = broken;
 	if (broken || is_order(s, 0, true) || is_order(s, 1, true))
 		return true;
@@ -692,6 +750,7 @@ static bool try_exactly(struct sweep *s, u32 at, struct violation *v, u32 *came_
 	u32 n;
 
 	for (n = 0; n < TRIES; n++) {
+		kp_alive();
 		if (!try_at(s, at, v, &came)) {
 			before = -1;
 			continue;
@@ -713,16 +772,24 @@ static bool try_exactly(struct sweep *s, u32 at, struct violation *v, u32 *came_
 	return false;
 }
 
-/* Count the instructions of the interrupted operation in this scene. */
-static u32 length_of(struct sweep *s)
+/*
+ * Count the instructions of the interrupted operation in this scene; 0 if it cannot be entered,
+ * which @why says then. The least of two counts: a tick can come into one.
+ */
+static u32 length_of(struct sweep *s, const char **why)
 {
-	void *obj = enter(s);
-	u32 length;
+	u32 i, length = U32_MAX;
 
-	if (IS_ERR(obj))
-		return 0;
-	length = kp_irq_length(kp_call_make, s->call[0]);
-	leave(s, obj);
+	for (i = 0; i < 2; i++) {
+		void *obj = enter(s);
+
+		if (IS_ERR(obj)) {
+			*why = why_not(obj);
+			return 0;
+		}
+		length = min(length, kp_irq_length(kp_call_make, s->call[0]));
+		leave(s, obj);
+	}
 	return length;
 }
 
@@ -849,10 +916,11 @@ static void shrink(struct sweep *s, struct violation *v)
 static bool reference_goes_wrong(struct sweep *s)
 {
 	struct violation v = {};
+	const char *why;
 	u32 at, length, came_at;
 
 	s->path = KP_C_C;
-	length = length_of(s);
+	length = length_of(s, &why);
 	for (at = 0; at < length && !v.broken; at = came_at + 1) {
 		came_at = at;
 		try_exactly(s, at, &v, &came_at);
@@ -904,13 +972,14 @@ static void tell(struct sweep *s, struct violation *v, const char *name)
 		KUNIT_FAIL(s->test, "no memory for a violation");
 		return;
 	}
-	if (s->path != KP_C_C && reference_goes_wrong(s))
-		reference = "c->c itself goes wrong here";
-	if (!goes_wrong(s, v->at, v))
-		v->broken = "it went wrong once, and not when it was run again";
-	print_violation(s, v, told);
 	KUNIT_FAIL(s->test, "%s: %s interrupted by %s: %s", name, op_at(s, nr - 2)->name,
 		   op_at(s, nr - 1)->name, v->broken);
+	/* Where one never ends, nothing can be run again. */
+	if (!s->stuck && s->path != KP_C_C && reference_goes_wrong(s))
+		reference = "c->c itself goes wrong here";
+	if (!s->stuck && !goes_wrong(s, v->at, v))
+		v->broken = "it went wrong once, and not when it was run again";
+	print_violation(s, v, told);
 	seq_buf_init(&line, told->all, sizeof(told->all));
 	kp_failure_interrupted(&line, pair, s->prog,
 			       (const char *const[]){ told->order[0], told->order[1] },
@@ -944,13 +1013,19 @@ static void go_on(struct sweep *s, struct scene *scene)
 		return;
 	}
 	if (!scene->length) {
-		scene->length = length_of(s);
+		scene->length = length_of(s, &v.broken);
 		if (scene->length)
 			scene->done = bitmap_zalloc(scene->length, GFP_KERNEL);
 		if (!scene->done) {
 			scene->over = true;
+			s->met[s->state[scene->state].op][scene->inner].bad = true;
+			KUNIT_FAIL(s->test, "program %u, %s interrupted by %s: %s", s->prog->index,
+				   op_at(s, s->prog->nr_steps - 2)->name,
+				   op_at(s, s->prog->nr_steps - 1)->name,
+				   v.broken ?: "no memory");
 			return;
 		}
+		s->met[s->state[scene->state].op][scene->inner].begun = true;
 	}
 	for (n = 0; n < CHUNK && scene->tried < scene->length; ) {
 		/* Not those that scenes of the same two operations have begun with. */
@@ -974,7 +1049,8 @@ static void go_on(struct sweep *s, struct scene *scene)
 				s->untold++;
 				return;
 			}
-			shrink(s, &v);
+			if (!s->stuck)
+				shrink(s, &v);
 			scnprintf(name, sizeof(name), "seed %lu, program %u", kp_seed,
 				  s->prog->index);
 			tell(s, &v, name);
@@ -1013,7 +1089,7 @@ static void sweep(struct sweep *s)
 				kp_alive();
 				go_on(s, scene);
 				left |= !scene->over;
-				if (used() > s->end)
+				if (s->stuck || used() > s->end)
 					return;
 			}
 		}
@@ -1026,6 +1102,7 @@ static void run_given(struct sweep *s, struct kp_program *prog, const char *name
 	struct kp_program *own = s->prog;
 	u32 at, length, came_at, unreached = 0, nr = prog->nr_steps;
 	struct violation v = {}, first = {};
+	const char *why = "its operations are not all called";
 
 	if (nr > STEPS + 2) {
 		KUNIT_FAIL(s->test, "%s: at most %u operations where one interrupts another",
@@ -1042,10 +1119,10 @@ static void run_given(struct sweep *s, struct kp_program *prog, const char *name
 	s->prog = prog;
 	hold_still(s->p->pair, &prog->step[nr - 2]);
 	hold_still(s->p->pair, &prog->step[nr - 1]);
-	length = make_references(s) ? length_of(s) : 0;
+	length = make_references(s) ? length_of(s, &why) : 0;
 	if (!length)
-		KUNIT_FAIL(s->test, "%s: its operations are not all called", name);
-	for (at = 0; at < length; at++) {
+		KUNIT_FAIL(s->test, "%s: %s", name, why);
+	for (at = 0; at < length && !s->stuck; at++) {
 		if (!try_exactly(s, at, &v, &came_at)) {
 			unreached++;
 			continue;
@@ -1081,6 +1158,18 @@ static void run_all_given(struct sweep *s)
 	kvfree(name);
 }
 
+/* How many times an operation may come beside one. */
+static u32 pairs_of(const struct kp_pair *pair)
+{
+	u32 a, b, n = 0;
+
+	for (a = 1; a < pair->nr_ops; a++)
+		for (b = 1; b < pair->nr_ops; b++)
+			n += pair->operation[a].weight && pair->operation[b].weight &&
+				may_meet(&pair->operation[a], &pair->operation[b]);
+	return n;
+}
+
 static void sum_up(struct sweep *s)
 {
 	struct kp_swept *swept = &s->p->pair->stats->swept[s->p->id];
@@ -1094,11 +1183,22 @@ static void sum_up(struct sweep *s)
 		swept->of += s->scene[i].length;
 		swept->unreached += s->scene[i].unreached;
 		swept->scenes += !!s->scene[i].length;
+		/* One that no arguments make. */
 		swept->scenes_of -= s->scene[i].over && !s->scene[i].length;
 	}
+	for (i = 0; i < KP_MAX_OPS * KP_MAX_OPS; i++) {
+		const struct met *met = &s->met[i / KP_MAX_OPS][i % KP_MAX_OPS];
+
+		swept->pairs += met->begun;
+	}
+	swept->pairs_of = pairs_of(s->p->pair);
 	if (s->untold)
 		KUNIT_FAIL(s->test, "%u more scenes go wrong", s->untold);
-	if (swept->scenes_of && swept->tried == swept->unreached)
+	if (s->stuck)
+		KUNIT_FAIL(s->test, "ended there: what interrupted runs or sleeps on");
+	else if (!kp_lone && !swept->pairs_of)
+		kunit_mark_skipped(s->test, "by the contract no operation comes beside another one");
+	else if (!s->hits)
 		KUNIT_FAIL(s->test, "not one operation was interrupted");
 }
 
@@ -1129,8 +1229,10 @@ void kp_case_interrupt(struct kunit *test)
 	s->inner = kp_trace_alloc(STEPS + 2, false);
 	s->call[0] = kp_call_alloc();
 	s->call[1] = kp_call_alloc();
+	s->state = kvcalloc(p->pair->nr_ops * STATES_OF_OP + NEIGHBOURS, sizeof(*s->state),
+			    GFP_KERNEL);
 	if (!s->prog || !s->swapped.step || !s->ref[0] || !s->ref[1] || !s->lone ||
-	    !s->outer || !s->inner || !s->call[0] || !s->call[1]) {
+	    !s->outer || !s->inner || !s->call[0] || !s->call[1] || !s->state) {
 		KUNIT_FAIL(test, "no memory");
 		goto out;
 	}
@@ -1156,6 +1258,10 @@ out:
 	for (i = 0; i < s->nr_scenes; i++)
 		bitmap_free(s->scene[i].done);
 	kvfree(s->scene);
+	kvfree(s->state);
+	/* What never ends still uses these. */
+	if (s->stuck)
+		return;
 	kvfree(s->call[1]);
 	kvfree(s->call[0]);
 	kp_trace_free(s->inner);
