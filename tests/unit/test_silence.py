@@ -56,6 +56,7 @@ class TestSilence(unittest.TestCase):
         at = Position("ring", "interrupt", "c->c")
         self.assertEqual(Silence(20).limit(at), 2.0)
         self.assertEqual(Silence(60).limit(at), 6.0)
+        self.assertEqual(Silence(1).limit(at), 1.0)
         self.assertEqual(Silence(20).limit(Position("ring", "lockstep", "c->c")), 20)
 
     def test_waits_right_now(self) -> None:
