@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Violations that case interrupt finds: made small, and told.
+ */
+#include <linux/array_size.h>
+#include <linux/err.h>
+#include <linux/minmax.h>
+#include <linux/seq_buf.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include "interrupt.h"
+
+#define TEXT_SIZE	4096
+#define JSON_SIZE	65536
+
+/*
+ * Print what two operations gave, the interrupted one first, and the state behind both.
+ * @first and @second have the results of the two; @order: the second one was called first.
+ */
+static void print_both(struct seq_buf *line, const struct kp_sweep *s, const struct kp_trace *first,
+		       const struct kp_trace *second, bool order)
+{
+	u32 nr = s->prog->nr_steps, o = order ? nr - 1 : nr - 2, i = order ? nr - 2 : nr - 1;
+
+	seq_buf_printf(line, "%s: ", kp_op_at(s, nr - 2)->name);
+	kp_print_result(line, first, o, first);
+	seq_buf_printf(line, "; %s: ", kp_op_at(s, nr - 1)->name);
+	kp_print_result(line, second, i, second);
+	if (s->p->pair->view_size) {
+		seq_buf_puts(line, "; then");
+		kp_print_view(line, second, second == s->inner ? s->ref[0] : s->inner);
+	}
+}
+
+/* Whether the scene still goes wrong, near a position; where. */
+static bool goes_wrong(struct kp_sweep *s, u32 near, struct kp_violation *v)
+{
+	u32 at, from = near - min(near, 3), came_at;
+
+	for (at = from; at < from + 7; at++)
+		if (kp_try_exactly(s, at, v, &came_at) && v->broken) {
+			v->at = at;
+			return true;
+		}
+	return false;
+}
+
+/* Whether a program that has been made smaller still goes wrong; where is in @v then. */
+static bool still_wrong(struct kp_sweep *s, struct kp_violation *v)
+{
+	struct kp_violation now = {};
+
+	kp_alive();
+	if (!kp_make_references(s) || !goes_wrong(s, v->at, &now))
+		return false;
+	*v = now;
+	return true;
+}
+
+/* Leave out operations before the interrupted one, as long as it still goes wrong. */
+static void leave_out(struct kp_sweep *s, struct kp_violation *v, struct kp_step *kept)
+{
+	struct kp_step *step = s->prog->step;
+	u32 i, nr;
+
+	for (i = s->prog->nr_steps - 2; i--; ) {
+		nr = s->prog->nr_steps;
+		memcpy(kept, step, nr * sizeof(*step));
+		memmove(&step[i], &step[i + 1], (nr - i - 1) * sizeof(*step));
+		s->prog->nr_steps = nr - 1;
+		s->prog->during = nr - 2;
+		if (still_wrong(s, v))
+			continue;
+		memcpy(step, kept, nr * sizeof(*step));
+		s->prog->nr_steps = nr;
+		s->prog->during = nr - 1;
+	}
+}
+
+/* Have a number be the plainest one with which it still goes wrong. */
+static void make_plain(struct kp_sweep *s, struct kp_violation *v, const struct kp_arg *arg, u64 *value)
+{
+	const u64 plain[] = { 0, 1, 2, arg->lo, arg->lo + 1 };
+	u64 kept = *value;
+	u32 i;
+
+	if (!kp_is_number(arg))
+		return;
+	for (i = 0; i < ARRAY_SIZE(plain); i++) {
+		if (plain[i] == kept)
+			return;
+		if (!kp_in_range(arg, plain[i]))
+			continue;
+		*value = plain[i];
+		if (still_wrong(s, v))
+			return;
+	}
+	*value = kept;
+}
+
+/**
+ * kp_violation_shrink() - make a program smaller, as long as it still goes wrong
+ * @s: the sweep, whose @prog it is
+ * @v: where it goes wrong; follows
+ *
+ * Context: may sleep.
+ */
+void kp_violation_shrink(struct kp_sweep *s, struct kp_violation *v)
+{
+	struct kp_step *kept = kvcalloc(KP_SCENE_STEPS + 2, sizeof(*kept), GFP_KERNEL);
+	const struct kp_operation *creation = &s->p->pair->creation;
+	u32 i, a;
+
+	if (!kept)
+		return;
+	leave_out(s, v, kept);
+	kvfree(kept);
+	for (a = 0; a < creation->nr_args; a++)
+		make_plain(s, v, &creation->arg[a], &s->prog->param[a]);
+	for (i = 0; i < s->prog->nr_steps; i++)
+		for (a = 0; a < kp_op_at(s, i)->nr_args; a++)
+			make_plain(s, v, &kp_op_at(s, i)->arg[a], &s->prog->step[i].arg[a]);
+	kp_make_references(s);
+}
+
+/* Whether C over C itself goes wrong in this scene, at any instruction. */
+static bool reference_goes_wrong(struct kp_sweep *s)
+{
+	struct kp_violation v = {};
+	const char *why;
+	u32 at, length, came_at;
+
+	s->path = KP_C_C;
+	length = kp_length_of(s, &why);
+	for (at = 0; at < length && !v.broken; at = came_at + 1) {
+		came_at = at;
+		kp_try_exactly(s, at, &v, &came_at);
+	}
+	s->path = s->p->id;
+	return v.broken;
+}
+
+/* Texts in which a violation is told: what either order gives, what the path gave, all of it. */
+struct told {
+	char order[2][TEXT_SIZE];
+	char got[TEXT_SIZE];
+	char all[2 * JSON_SIZE];
+};
+
+/* Print the program, what either order gives, and what the path gave. */
+static void print_violation(struct kp_sweep *s, const struct kp_violation *v, struct told *told)
+{
+	u32 nr = s->prog->nr_steps, i;
+	struct seq_buf line;
+
+	s->prog->observe = false;
+	s->swapped.observe = false;
+	for (i = 0; i < 2; i++) {
+		seq_buf_init(&line, told->order[i], TEXT_SIZE);
+		seq_buf_printf(&line, "%s first: ", kp_op_at(s, nr - 2 + i)->name);
+		print_both(&line, s, s->ref[i], s->ref[i], i);
+		seq_buf_str(&line);
+	}
+	seq_buf_init(&line, told->got, TEXT_SIZE);
+	seq_buf_printf(&line, "interrupted at %pS: ", (void *)v->ip);
+	if (s->inner->nr == nr)
+		print_both(&line, s, s->outer, s->inner, false);
+	else
+		seq_buf_puts(&line, v->broken);
+	seq_buf_str(&line);
+}
+
+/**
+ * kp_violation_tell() - fail with a scene that goes wrong: its program, and what it gives
+ * @s: the sweep, whose @prog and @ref are of the scene
+ * @v: where it goes wrong
+ * @name: how to call the program
+ *
+ * Context: may sleep.
+ */
+void kp_violation_tell(struct kp_sweep *s, struct kp_violation *v, const char *name)
+{
+	const struct kp_pair *pair = s->p->pair;
+	struct told *told = kvzalloc_obj(*told);
+	u32 i, nr = s->prog->nr_steps;
+	const char *reference = NULL;
+	struct seq_buf line;
+
+	if (!told) {
+		KUNIT_FAIL(s->test, "no memory for a violation");
+		return;
+	}
+	KUNIT_FAIL(s->test, "%s: %s interrupted by %s: %s", name, kp_op_at(s, nr - 2)->name,
+		   kp_op_at(s, nr - 1)->name, v->broken);
+	/* Where one never ends, nothing can be run again. */
+	if (!s->stuck && s->path != KP_C_C && reference_goes_wrong(s))
+		reference = "c->c itself goes wrong here";
+	if (!s->stuck && !goes_wrong(s, v->at, v))
+		v->broken = "it went wrong once, and not when it was run again";
+	print_violation(s, v, told);
+	seq_buf_init(&line, told->all, sizeof(told->all));
+	kp_failure_interrupted(&line, pair, s->prog,
+			       (const char *const[]){ told->order[0], told->order[1] },
+			       told->got, v->broken, reference);
+	kp_failure_add(s->test, name, max(v->times, 1), seq_buf_str(&line));
+	seq_buf_clear(&line);
+	kp_print_create(&line, pair, s->prog);
+	seq_buf_putc(&line, '\n');
+	for (i = 0; i < nr; i++) {
+		kp_print_step(&line, pair, s->prog, i);
+		seq_buf_putc(&line, '\n');
+	}
+	seq_buf_printf(&line, "      %s\n      %s\n      %s\n", told->order[0], told->order[1],
+		       told->got);
+	if (reference)
+		seq_buf_printf(&line, "      %s\n", reference);
+	seq_buf_str(&line);
+	kp_print_lines(s->test, told->all);
+	kvfree(told);
+}
