@@ -142,17 +142,18 @@ static void run_given(struct kp_sweep *s, struct kp_program *prog, const char *n
 	u32 at, length, came_at, unreached = 0, nr = prog->nr_steps;
 	struct kp_violation v = {}, first = {};
 	const char *why = "its operations are not all called";
+	const struct kp_operation *outer, *inner;
 
 	if (nr > KP_SCENE_STEPS + 2) {
 		KUNIT_FAIL(s->test, "%s: at most %u operations where one interrupts another",
 			   name, KP_SCENE_STEPS + 2);
 		return;
 	}
-	if (!kp_may_meet(&s->p->pair->operation[prog->step[nr - 2].op],
-		      &s->p->pair->operation[prog->step[nr - 1].op])) {
+	outer = &s->p->pair->operation[prog->step[nr - 2].op];
+	inner = &s->p->pair->operation[prog->step[nr - 1].op];
+	if (!kp_may_meet(outer, inner)) {
 		KUNIT_FAIL(s->test, "%s: by its contract %s does not come while %s runs", name,
-			   s->p->pair->operation[prog->step[nr - 1].op].name,
-			   s->p->pair->operation[prog->step[nr - 2].op].name);
+			   inner->name, outer->name);
 		return;
 	}
 	s->prog = prog;
@@ -236,7 +237,7 @@ static void sum_up(struct kp_sweep *s)
 	if (s->stuck)
 		KUNIT_FAIL(s->test, "ended there: what interrupted runs or sleeps on");
 	else if (!kp_lone && !swept->pairs_of)
-		kunit_mark_skipped(s->test, "by the contract no operation comes beside another one");
+		kunit_mark_skipped(s->test, "by its contract no operation comes beside another");
 	else if (!s->hits)
 		KUNIT_FAIL(s->test, "not one operation was interrupted");
 }

@@ -13,7 +13,7 @@
 /** define KP_SCENE_STEPS - operations of a program that leads to a scene */
 #define KP_SCENE_STEPS	24
 
-/** define KP_DRAWS - times that what interrupts has its arguments drawn, and once they are the other's */
+/** define KP_DRAWS - draws of the arguments of what interrupts, beside those of the other one */
 #define KP_DRAWS	3
 
 /** define KP_PLACES - places in programs where an operation ends and costs the same, one a draw */

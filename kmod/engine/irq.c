@@ -35,7 +35,7 @@
 #define PATIENCE	40000
 /* Nops whose number tells what an interrupt costs before its handler. */
 #define NOPS		4000
-/* Ticks in which what was interrupted has ended, and what interrupts has not. Idle ones cost nothing. */
+/* Ticks that what interrupts is waited for behind what was interrupted. Idle ones cost nothing. */
 #define ENDS_WITHIN	(60 * HZ)
 
 static struct {
@@ -210,20 +210,21 @@ static enum hrtimer_restart fire(struct hrtimer *unused)
 	return HRTIMER_NORESTART;
 }
 
-/* As many nops as @n has units of @bit. */
+/* Two to the power of @bit nops, if %0 has that bit. */
+#define ROW(bit)	".rept 1 << " #bit "\n\tnop\n\t.endr\n1:\n\t"
 #ifdef CONFIG_X86_64
 #define NOP_SIZE	1
-#define STEP(bit, of)	"testl $" #bit ", %0\n\tjz 1f\n\t.rept " #bit "\n\tnop\n\t.endr\n1:\n\t"
+#define STEP(bit)	"testl $(1 << " #bit "), %0\n\tjz 1f\n\t" ROW(bit)
 #else
 #define NOP_SIZE	4
-#define STEP(bit, of)	"tbz %w0, #" #of ", 1f\n\t.rept " #bit "\n\tnop\n\t.endr\n1:\n\t"
+#define STEP(bit)	"tbz %w0, #" #bit ", 1f\n\t" ROW(bit)
 #endif
 
 /* Wait for @n instructions, and always the same number beside them. */
 static __always_inline void delay(u32 n)
 {
-	asm volatile(STEP(512, 9) STEP(256, 8) STEP(128, 7) STEP(64, 6) STEP(32, 5)
-		     STEP(16, 4) STEP(8, 3) STEP(4, 2) STEP(2, 1) STEP(1, 0) : : "r" (n) : "cc");
+	asm volatile(STEP(9) STEP(8) STEP(7) STEP(6) STEP(5) STEP(4) STEP(3) STEP(2) STEP(1)
+		     STEP(0) : : "r" (n) : "cc");
 }
 
 static noinline void run_nops(void *unused)

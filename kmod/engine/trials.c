@@ -183,7 +183,8 @@ static bool try_at(struct kp_sweep *s, u32 at, struct kp_violation *v, s64 *came
 	if (in->spins || (in->hit && !in->ended)) {
 		/* It holds locks, or will yet use the object: that is left as it is. */
 		s->stuck = !in->spins;
-		v->broken = in->spins ? "waits for a spinlock of what it has interrupted, for ever" :
+		v->broken = in->spins ?
+			"waits for a spinlock of what it has interrupted, for ever" :
 			"does not end although what it has interrupted has";
 		kp_watch(NULL, false);
 		return true;

@@ -78,7 +78,8 @@ static void leave_out(struct kp_sweep *s, struct kp_violation *v, struct kp_step
 }
 
 /* Have a number be the plainest one with which it still goes wrong. */
-static void make_plain(struct kp_sweep *s, struct kp_violation *v, const struct kp_arg *arg, u64 *value)
+static void make_plain(struct kp_sweep *s, struct kp_violation *v, const struct kp_arg *arg,
+		       u64 *value)
 {
 	const u64 plain[] = { 0, 1, 2, arg->lo, arg->lo + 1 };
 	u64 kept = *value;
