@@ -87,9 +87,8 @@ static void make_plain(struct kp_sweep *s, struct kp_violation *v, const struct 
 
 	if (!kp_is_number(arg))
 		return;
-	for (i = 0; i < ARRAY_SIZE(plain); i++) {
-		if (plain[i] == kept)
-			return;
+	/* What is plainer than the number as it is stands before it, if that is among these. */
+	for (i = 0; i < ARRAY_SIZE(plain) && plain[i] != kept; i++) {
 		if (!kp_in_range(arg, plain[i]))
 			continue;
 		*value = plain[i];
