@@ -494,7 +494,7 @@ void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
 		      const struct kp_diff *diff);
 void kp_failure_interrupted(struct seq_buf *s, const struct kp_pair *pair,
 			    const struct kp_program *prog, const char *const *orders,
-			    const char *got, const char *broken);
+			    const char *got, const char *broken, const char *reference);
 void kp_failure_add(struct kunit *test, const char *whence, u32 times,
 		    const char *text);
 

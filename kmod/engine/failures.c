@@ -125,12 +125,13 @@ void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
  * @orders: what C over C gives in either order, two texts
  * @got: what the path gave
  * @broken: what is wrong with that
+ * @reference: what is wrong with C over C, or NULL
  *
  * Context: may sleep.
  */
 void kp_failure_interrupted(struct seq_buf *s, const struct kp_pair *pair,
 			    const struct kp_program *prog, const char *const *orders,
-			    const char *got, const char *broken)
+			    const char *got, const char *broken, const char *reference)
 {
 	char *text = kvmalloc(LINE_SIZE, GFP_KERNEL);
 	struct seq_buf line;
@@ -161,7 +162,7 @@ void kp_failure_interrupted(struct seq_buf *s, const struct kp_pair *pair,
 	put_string(s, got);
 	seq_buf_puts(s, "]");
 	put_text(s, "broken", broken);
-	put_text(s, "reference_broken", NULL);
+	put_text(s, "reference_broken", reference);
 	kvfree(text);
 	if (!seq_buf_has_overflowed(s))
 		return;

@@ -8,6 +8,7 @@
  * each one that ends or costs otherwise than those before is taken. What interrupts runs in
  * the strongest context that its row allows.
  */
+#include <linux/array_size.h>
 #include <linux/bitmap.h>
 #include <linux/err.h>
 #include <linux/minmax.h>
@@ -83,6 +84,7 @@ struct met {
 struct sweep {
 	struct kunit *test;
 	const struct kp_path_param *p;
+	enum kp_path_id path;
 	struct kp_program *prog;
 	struct kp_program swapped;
 	struct kp_trace *ref[2];
@@ -391,15 +393,15 @@ static void *enter(struct sweep *s)
 	u32 nr = s->prog->nr_steps;
 	void *obj;
 
-	kp_trace_start(s->inner, s->p->pair, s->p->id, s->prog);
-	kp_trace_start(s->outer, s->p->pair, s->p->id, s->prog);
+	kp_trace_start(s->inner, s->p->pair, s->path, s->prog);
+	kp_trace_start(s->outer, s->p->pair, s->path, s->prog);
 	if (s->p->pair->after)
 		s->p->pair->after(s->prog->param);
 	obj = kp_make(s->outer);
 	if (IS_ERR(obj))
 		return obj;
 	s->prog->nr_steps = nr - 2;
-	kp_run(s->p->pair, s->p->id, obj, s->prog, s->outer);
+	kp_run(s->p->pair, s->path, obj, s->prog, s->outer);
 	s->prog->nr_steps = nr;
 	kp_call_begin(s->call[0], s->outer, obj, nr - 2, 0);
 	kp_call_begin(s->call[1], s->inner, obj, nr - 1, KP_NR_ARGS);
@@ -417,7 +419,7 @@ static const char *leave(struct sweep *s, void *obj)
 	other = kp_call_end(s->call[1], nr - 1);
 	broken = broken ?: other;
 	if (pair->view_size) {
-		kp_view(pair, s->p->id, obj, s->inner->view);
+		kp_view(pair, s->path, obj, s->inner->view);
 		s->inner->step[nr - 1].view = kp_hash(KP_HASH_START, s->inner->view,
 						      pair->view_size);
 	}
@@ -607,34 +609,92 @@ static bool goes_wrong(struct sweep *s, u32 near, struct violation *v)
 	return false;
 }
 
-/* Leave out operations before the interrupted one, as long as it still goes wrong. */
-static void shrink(struct sweep *s, struct violation *v)
+/* Whether a program that has been made smaller still goes wrong; where is in @v then. */
+static bool still_wrong(struct sweep *s, struct violation *v)
 {
-	struct kp_step *step = s->prog->step, *kept;
+	struct violation now = {};
+
+	kp_alive();
+	if (!make_references(s) || !goes_wrong(s, v->at, &now))
+		return false;
+	*v = now;
+	return true;
+}
+
+/* Leave out operations before the interrupted one, as long as it still goes wrong. */
+static void leave_out(struct sweep *s, struct violation *v, struct kp_step *kept)
+{
+	struct kp_step *step = s->prog->step;
 	u32 i, nr;
 
-	kept = kvcalloc(STEPS + 2, sizeof(*kept), GFP_KERNEL);
-	if (!kept)
-		return;
 	for (i = s->prog->nr_steps - 2; i--; ) {
-		struct violation now = {};
-
-		kp_alive();
 		nr = s->prog->nr_steps;
 		memcpy(kept, step, nr * sizeof(*step));
 		memmove(&step[i], &step[i + 1], (nr - i - 1) * sizeof(*step));
 		s->prog->nr_steps = nr - 1;
 		s->prog->during = nr - 2;
-		if (make_references(s) && goes_wrong(s, v->at, &now)) {
-			*v = now;
+		if (still_wrong(s, v))
 			continue;
-		}
 		memcpy(step, kept, nr * sizeof(*step));
 		s->prog->nr_steps = nr;
 		s->prog->during = nr - 1;
 	}
+}
+
+/* Have a number be the plainest one with which it still goes wrong. */
+static void make_plain(struct sweep *s, struct violation *v, const struct kp_arg *arg, u64 *value)
+{
+	const u64 plain[] = { 0, 1, 2, arg->lo, arg->lo + 1 };
+	u64 kept = *value;
+	u32 i;
+
+	if (!kp_is_number(arg))
+		return;
+	for (i = 0; i < ARRAY_SIZE(plain); i++) {
+		if (plain[i] == kept)
+			return;
+		if (!kp_in_range(arg, plain[i]))
+			continue;
+		*value = plain[i];
+		if (still_wrong(s, v))
+			return;
+	}
+	*value = kept;
+}
+
+/* Make a program smaller, as long as it still goes wrong. */
+static void shrink(struct sweep *s, struct violation *v)
+{
+	struct kp_step *kept = kvcalloc(STEPS + 2, sizeof(*kept), GFP_KERNEL);
+	const struct kp_operation *creation = &s->p->pair->creation;
+	u32 i, a;
+
+	if (!kept)
+		return;
+	leave_out(s, v, kept);
 	kvfree(kept);
+	for (a = 0; a < creation->nr_args; a++)
+		make_plain(s, v, &creation->arg[a], &s->prog->param[a]);
+	for (i = 0; i < s->prog->nr_steps; i++)
+		for (a = 0; a < op_at(s, i)->nr_args; a++)
+			make_plain(s, v, &op_at(s, i)->arg[a], &s->prog->step[i].arg[a]);
 	make_references(s);
+}
+
+/* Whether C over C itself goes wrong in this scene, at any instruction. */
+static bool reference_goes_wrong(struct sweep *s)
+{
+	struct violation v = {};
+	u32 at, length, came_at;
+
+	s->path = KP_C_C;
+	length = length_of(s);
+	for (at = 0; at < length && !v.broken; at = came_at + 1) {
+		came_at = at;
+		try_exactly(s, at, &v, &came_at);
+	}
+	s->path = s->p->id;
+	return v.broken;
 }
 
 /* Texts in which a violation is told: what either order gives, what the path gave, all of it. */
@@ -673,12 +733,15 @@ static void tell(struct sweep *s, struct violation *v, const char *name)
 	const struct kp_pair *pair = s->p->pair;
 	struct told *told = kvzalloc_obj(*told);
 	u32 i, nr = s->prog->nr_steps;
+	const char *reference = NULL;
 	struct seq_buf line;
 
 	if (!told) {
 		KUNIT_FAIL(s->test, "no memory for a violation");
 		return;
 	}
+	if (s->path != KP_C_C && reference_goes_wrong(s))
+		reference = "c->c itself goes wrong here";
 	if (!goes_wrong(s, v->at, v))
 		v->broken = "it went wrong once, and not when it was run again";
 	print_violation(s, v, told);
@@ -687,7 +750,7 @@ static void tell(struct sweep *s, struct violation *v, const char *name)
 	seq_buf_init(&line, told->all, sizeof(told->all));
 	kp_failure_interrupted(&line, pair, s->prog,
 			       (const char *const[]){ told->order[0], told->order[1] },
-			       told->got, v->broken);
+			       told->got, v->broken, reference);
 	kp_failure_add(s->test, name, max(v->times, 1), seq_buf_str(&line));
 	seq_buf_clear(&line);
 	kp_print_create(&line, pair, s->prog);
@@ -698,6 +761,8 @@ static void tell(struct sweep *s, struct violation *v, const char *name)
 	}
 	seq_buf_printf(&line, "      %s\n      %s\n      %s\n", told->order[0], told->order[1],
 		       told->got);
+	if (reference)
+		seq_buf_printf(&line, "      %s\n", reference);
 	seq_buf_str(&line);
 	kp_print_lines(s->test, told->all);
 	kvfree(told);
@@ -888,6 +953,7 @@ void kp_case_interrupt(struct kunit *test)
 	}
 	s->test = test;
 	s->p = p;
+	s->path = p->id;
 	s->prog = kp_program_alloc(STEPS + 2);
 	s->swapped.step = kvcalloc(STEPS + 2, sizeof(*s->swapped.step), GFP_KERNEL);
 	s->ref[0] = kp_trace_alloc(STEPS + 2, true);
