@@ -454,8 +454,10 @@ const struct kp_trace *kp_reference(const struct kp_trace *got, u32 index,
 				    struct kp_trace *room, bool *unsteady);
 void kp_reference_forget(void);
 
-/* calls.c */
+/* memory.c */
 u8 *kp_arena_alloc(void);
+
+/* calls.c */
 void *kp_make(struct kp_trace *trace);
 void kp_unmake(struct kp_trace *trace, void *obj);
 void kp_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
