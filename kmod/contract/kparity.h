@@ -120,6 +120,8 @@ struct kp_layout {
  * @view: take the object's view, while no one uses it; the view is zeroed. NULL
  *        where there are no objects.
  * @call: a function for each operation, in the order of the contract
+ * @dirty: the same, with dirty bits where narrow arguments leave some of a register
+ *         unused; NULL if callers are Rust's
  * @show: take the view of a handle; the view is zeroed. NULL where there are no
  *        handles.
  * @put: give a handle back; NULL where there are none
@@ -130,6 +132,7 @@ struct kp_driver {
 	struct kp_layout layout;
 	void (*view)(void *obj, void *view);
 	const kp_invoke *call;
+	const kp_invoke *dirty;
 	void (*show)(void *handle, void *view);
 	void (*put)(void *handle);
 };

@@ -233,6 +233,14 @@ static u64 timed(const struct kp_trace *trace, kp_invoke call, void *obj,
 	return kp_clock() - start;
 }
 
+/* The function that calls an operation; where costs are counted it makes nothing dirty. */
+static kp_invoke caller(const struct kp_trace *trace, u32 op)
+{
+	const struct kp_driver *driver = trace->pair->path[trace->path];
+
+	return driver->dirty && trace->prog->observe ? driver->dirty[op] : driver->call[op];
+}
+
 /* Lay arguments out, call, and judge them afterwards; NULL or the fault. */
 static const char *carry_out(struct kp_arguments *c, const struct kp_operation *op, void *obj,
 			     struct kp_step_trace *t, struct kp_result *res, u64 *cost)
@@ -241,7 +249,7 @@ static const char *carry_out(struct kp_arguments *c, const struct kp_operation *
 	const char *broken = "no memory for its arguments";
 
 	if (lay_out(c)) {
-		*cost = timed(trace, trace->pair->path[trace->path]->call[c->step->op],
+		*cost = timed(trace, caller(trace, c->step->op),
 			      kp_object(trace->pair, obj), c->slot, res);
 		c->called = true;
 		broken = collect(c, op, t, res);

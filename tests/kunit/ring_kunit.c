@@ -13,7 +13,7 @@
 #include "ring_glue.h"
 #include "engine/suite.h"
 
-#define SPSC_VALUES	5000
+#define SPSC_VALUES	(IS_ENABLED(CONFIG_KCSAN) ? 15000 : 5000) /* it looks at few */
 #define SPSC_TRIES	100	/* of an end of the ring, before it sleeps */
 
 /* A ring that is shared between a producer and a consumer. */

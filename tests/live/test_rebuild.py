@@ -12,11 +12,12 @@ from unittest import mock
 from kplib import matrix
 from kplib.build import kernel, modules, objects, saved, toolchain
 from kplib.build.setup import Setup
+from kplib.common import proc
 from kplib.common.errors import Failed
 from kplib.configure import request
 from kplib.selftest import selftest
 
-from .live import needs_kernel
+from .live import needs, needs_kernel
 
 #: An edit of each kind of file that a pair is made of, and of the engine: file, what to
 #: replace (or nothing, to add at the end), and with what.
@@ -31,10 +32,10 @@ EDITS = {
 }
 
 
-@needs_kernel
-class TestRebuild(unittest.TestCase):
-    """kplib.build.modules, in a copy of the project"""
+class Rebuilt(unittest.TestCase):
+    """Modules that are built in a copy of the project"""
 
+    variant = "base"
     scratch: Path
     top: Path
     out: Path
@@ -57,7 +58,8 @@ class TestRebuild(unittest.TestCase):
             patch = mock.patch.object(module, "TOP", cls.top)
             patch.start()
             cls.addClassCleanup(patch.stop)
-        cls.request = request.parse([f"OUT={cls.out}", "PAIR=ring", "VARIANT=base"], os.environ)
+        cls.request = request.parse([f"OUT={cls.out}", "PAIR=ring", f"VARIANT={cls.variant}"],
+                                    os.environ)
         cls.tools = matrix.prepare(cls.request)
         cls.setup = Setup(cls.request, cls.tools, kernel.get(
             cls.request, cls.tools, cls.request.archs[0], cls.request.variants[0]))
@@ -84,6 +86,16 @@ class TestRebuild(unittest.TestCase):
         return {f"{path.parent.name}/{path.name}": path.read_bytes()
                 for ko in cls.built.files() for path in (ko, modules.in_guest(ko))}
 
+    def build_anew(self) -> str:
+        """Build all by kbuild: nothing looks at what this Kbuild defines. Returns the output."""
+        path = self.top / "Kbuild"
+        text = path.read_text()
+        self.addCleanup(path.write_text, text)
+        path.write_text(text + "\nccflags-y += -DEDITED\n")
+        log = self.build_all()
+        self.assertIn("Entering directory", log)
+        return log
+
     def edit(self, kind: str) -> None:
         """Make an edit, which is undone after the test."""
         name, old, new = EDITS[kind]
@@ -102,6 +114,11 @@ class TestRebuild(unittest.TestCase):
         """The saved commands were enough."""
         self.assertNotIn("Entering directory", log)
 
+
+@needs_kernel
+class TestRebuild(Rebuilt):
+    """kplib.build.modules"""
+
     def test_same_as_kbuild(self) -> None:
         """Saved commands give what kbuild gives, byte for byte, whatever was edited.
 
@@ -114,13 +131,8 @@ class TestRebuild(unittest.TestCase):
                 self.assert_no_kbuild(self.build_all())
                 self.assertNotIn(self.content(), seen)
                 seen.append(self.content())
-        # All edits together, by kbuild alone; nothing looks at what this Kbuild defines.
-        path = self.top / "Kbuild"
-        text = path.read_text()
-        self.addCleanup(path.write_text, text)
-        path.write_text(text + "\nccflags-y += -DEDITED\n")
-        log = self.build_all()
-        self.assertIn("Entering directory", log)
+        # All edits together, by kbuild alone.
+        log = self.build_anew()
         state = objects.State.read(self.folder() / modules.STATE)
         self.assertEqual([target for module in ("kparity", "kparity_ring")
                           for target in state.modules[module] if f" {target}\n" not in log], [])
@@ -186,6 +198,30 @@ class TestRebuild(unittest.TestCase):
             log = self.build_all()
         self.assertIn("Entering directory", log)
         self.assertNotRegex(log, r"CC|LD|RUSTC|BINDGEN")
+
+
+@needs("kcsan", seconds=40)
+class TestWatched(Rebuilt):
+    """Rust of pairs in variant kcsan"""
+
+    variant = "kcsan"
+
+    def calls(self) -> str:
+        """Functions that the Rust object calls."""
+        return proc.output(self.tools.argv(
+            "llvm-nm", "--undefined-only", self.folder() / "rust-stub/ring_root.o"))
+
+    def test_watched(self) -> None:
+        """Accesses, and where functions begin and end, are told to KCSAN by kbuild and after it."""
+        wanted = {f"__tsan_{what}" for what in ("write8", "func_entry", "func_exit")}
+        self.assertLessEqual(wanted, set(self.calls().split()))
+        self.edit("Rust")
+        self.assert_no_kbuild(self.build_all())
+        self.assertLessEqual(wanted, set(self.calls().split()))
+        edited = self.content()
+        self.assertNotEqual(edited, self.plain)
+        self.assertIn("RUSTC [M] rust-stub/ring_root.o", self.build_anew())
+        self.assertEqual(self.content(), edited)
 
 
 if __name__ == "__main__":

@@ -116,6 +116,20 @@ class TestJudging(unittest.TestCase):
         """Results of guests that passed all cases but some."""
         return {(p.case, p.path): ktap.PASS for p in self.lane.planned["ring"] if p not in but}
 
+    def test_sees_rust(self) -> None:
+        """KCSAN is silent on Rust where the kernel lets no one instrument it: those paths skip."""
+        self.kernel.variant = variants.load_all(request.TOP / "qemu/variant")["kcsan"]
+        for config, status in (({"CONFIG_RUST_INLINE_HELPERS": "y"}, ktap.PASS),
+                               ({"CONFIG_RUST_INLINE_HELPERS": "n"}, ktap.SKIP), ({}, ktap.SKIP)):
+            with self.subTest(config):
+                self.kernel.config = config
+                got = self.judge(self.all_passed())
+                self.assertEqual({path: got["kcsan", path].status for path in lanes.PATHS},
+                                 {**dict.fromkeys(lanes.PATHS, status), "c->c": ktap.PASS})
+                said = "KCSAN does not instrument Rust without RUST_INLINE_HELPERS; "
+                self.assertEqual(any(said in line for line in got["kcsan", "rust->c"].log),
+                                 status == ktap.SKIP)
+
     def test_lost(self) -> None:
         """The case that took its guest with it is an error that says how; others are kept."""
         lost = at("spsc", "c->rust")

@@ -266,8 +266,10 @@ class TestCreation(unittest.TestCase):
         self.assertIn("const struct setting set = { .size = (u32)slot[0].n, "
                       ".how = (u16)slot[1].n };", glue)
         for name in ("pot_create", "pot_rust_create"):
-            self.assertIn(f"\treturn {name}(&set, slot[2].p, slot[3].p, slot[3].n, "
-                          "kp_user_ptr(&slot[4]), slot[4].n, slot[5].p);", glue)
+            self.assertIn("\treturn ((struct pot *(*)(const void *, const void *, const void *, "
+                          f"u64, const void __user *, u64, const void *))kp_as({name}))"
+                          "(&set, slot[2].p, slot[3].p, kp_dirty(u32, slot[3].n), "
+                          "kp_user_ptr(&slot[4]), kp_dirty(size_t, slot[4].n), slot[5].p);", glue)
         self.assertIn('.name = "set.how", .kind = KP_NUMBER', glue)
         self.assertIn('.name = "left", .kind = KP_INOUT', glue)
         self.assertIn("\t.user = true,\n", glue)
@@ -505,6 +507,24 @@ KP_FUNCTION(g, ANY, KP_VOID, KP_BUFFER(u8, room, size_t, .min = 4, .max = 9),
         self.assertNotIn("KP_SUITES", text)
         self.assertIn("KP_SUITES(pot);", emit_c.glue(contract, "c.h", "pot_glue.c"))
         self.assertIn('"owns', text.replace('"the value is " "copied"', '"owns'))
+
+    def test_dirty(self) -> None:
+        """Functions that are passed integers have callers that fill registers; others have not."""
+        text = emit_c.glue(rows.read(OBJECT, "pot"), "c.h", "pot_glue.c")
+        for side, name in (("c", "pot_put"), ("rust", "pot_rust_put")):
+            self.assertIn(f"static void {side}_dirty_put(", text)
+            self.assertIn(f"\tres->ret = {name}(obj, (u64)slot[0].n);", text)
+            self.assertIn(f"\tres->ret = ((int (*)(void *, u64))kp_as({name}))"
+                          "(obj, kp_dirty(u64, slot[0].n));", text)
+            self.assertIn(f"pot_c_over_{side}_dirty[] = {{\n\tglue_noop,\n\t{side}_dirty_put,\n"
+                          f"\t{side}_call_full,\n\t{side}_call_pot_largest,\n}};", text)
+        self.assertIn("\treturn ((struct pot *(*)(u64))kp_as(pot_rust_create))"
+                      "(kp_dirty(u32, slot[0].n));", text)
+        text = emit_c.glue(rows.read(GOOD, "x"), "c.h", "x_glue.c")
+        self.assertIn("((int (*)(const void *, const void *, u64, u64, const void *))kp_as(find))"
+                      "(slot[0].p, slot[1].p, kp_dirty(size_t, slot[1].n), "
+                      "kp_dirty(unsigned int, slot[2].n), slot[3].p);", text)
+        self.assertIn("_call[] = {\n\tglue_noop,\n\tc_call_find,\n\tc_call_kind,\n};", text)
 
     def test_usual_part(self) -> None:
         """Where most values lie is within the limits, and an index can begin near its wrap."""

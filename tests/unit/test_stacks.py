@@ -6,8 +6,10 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from kplib.boot import stacks
+from kplib.boot import console, stacks
 from kplib.boot.console import plain
+from kplib.boot.laneresult import CaseId, LaneResult
+from kplib.configure import lanes
 
 from .test_console import SAVED, saved
 
@@ -156,6 +158,22 @@ class TestStacks(unittest.TestCase):
                              [["BUG: a", "1", "2"], ["BUG: b", "2", "1"], []])
             self.assertEqual(stacks.decode(setup, [["BUG: a"], ["x"]]), [["BUG: a"], ["x"]])
             self.assertEqual(setup.tools.argv.call_count, 1)
+
+    def test_title(self) -> None:
+        """The title of a race has the names that its stacks have."""
+        with tempfile.TemporaryDirectory() as folder:
+            setup = mock.Mock(modules=Path(folder))
+            setup.kernel = mock.Mock(tree=Path("/t"), build=Path("/b"))
+            setup.tools.argv.return_value = [
+                "sed", r"s,_RNvpush+0x1/0x2.*,<ring::Queue as Interface>::push (a/b.rs:1) ring,"]
+            said = ["BUG: KCSAN: data-race in _RNvpush [kparity_ring] / _RNvother [kparity_ring]",
+                    " _RNvpush+0x1/0x2 [kparity_ring]", " ring_pop+0x1/0x2 [kparity_ring]"]
+            report = console.Report("kcsan", said[0], CaseId("ring", "spsc", "c->rust"), said)
+            lane = LaneResult(lanes.CHECK)
+            lane.reports.append(report)
+            lane.decode(lambda said: stacks.decode(setup, said))
+            self.assertEqual(report.heading(), "BUG: KCSAN: data-race in <ring::Queue as "
+                             "Interface>::push [kparity_ring] / _RNvother [kparity_ring]")
 
     def test_not_decoded(self) -> None:
         """A decoder that fails hides nothing."""

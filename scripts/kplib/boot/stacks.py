@@ -38,6 +38,10 @@ _EXACT = re.compile(r"((?:RIP: \w+:|\bpc : )\S+?\+0x)([0-9a-f]+)(?=/0x)|"
 #: A line with an address in it, as the tree's script sees one, and the function there.
 _ADDRESS = re.compile(r"\[<[^]]+>\]|[^+ ]+\+0x[0-9a-f]+/0x[0-9a-f]+")
 _FUNCTION = re.compile(r"([^+\s(:]+)\+0x[0-9a-f]+/0x")
+#: A function of Rust's as a symbol, and in a frame; what is behind its name once that is decoded.
+_RUST = re.compile(r"\b_R[a-zA-Z]\w+")
+_MANGLED = re.compile(r"^ *(_R[a-zA-Z]\w+)\+0x")
+_NAME = re.compile(r" \([^()]*:\d+\)( \w+)?$")
 #: FOLDER SCRIPT VMLINUX TREE KO..., with the names of all functions in FOLDER/names.
 #:
 #: In a module every section begins at 0, and an address in .init.text or .text.unlikely
@@ -131,8 +135,12 @@ def decode(setup: Setup, said: list[list[str]]) -> list[list[str]]:
         decoded = dict(zip(asked, _decode_frames(setup, asked)))
     except (subprocess.TimeoutExpired, OSError, EnvironmentFailed):
         return said
-    return [[decoded[frames[line]] if line in frames else line.strip() for line in lines]
-            for lines in reports]
+    # The title of a race names the functions of its stacks, and has no address.
+    names = {found.group(1): _NAME.sub("", decoded[asking]).strip() for asking in asked
+             if (found := _MANGLED.search(asking))}
+    return [[decoded[frames[line]] if line in frames else
+             _RUST.sub(lambda found: names.get(found.group(), found.group()), line.strip())
+             for line in lines] for lines in reports]
 
 
 def _shorten(line: str) -> str:

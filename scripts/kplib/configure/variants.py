@@ -17,8 +17,9 @@ BASE = "base"
 class Checker:
     """A checker of the kernel: the errors it looks for, and on which side.
 
-    `sees` is "both", or "c" where Rust is not instrumented. `limit` says why its
-    silence means nothing once it has spoken, if so.
+    `sees` is "both", or "c" where Rust is not instrumented; `rust_by` is an option of the
+    kernel without which it is not. `limit` says why its silence means nothing once it has
+    spoken, if so.
     """
 
     name: str
@@ -26,6 +27,15 @@ class Checker:
     option: str
     sees: str
     limit: str = ""
+    rust_by: str = ""
+
+    def blind(self, config: dict[str, str]) -> str:
+        """Why it does not see Rust in a kernel of this configuration; empty if it does."""
+        if self.sees == "c":
+            return f"{self.option} does not instrument Rust"
+        if self.rust_by and config.get(f"CONFIG_{self.rust_by}") != "y":
+            return f"{self.option} does not instrument Rust without {self.rust_by}"
+        return ""
 
 
 @dataclass(frozen=True)

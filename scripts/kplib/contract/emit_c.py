@@ -52,6 +52,33 @@ def declaration(parameter: Parameter) -> str:
     return f"{p.type} {p.name}"
 
 
+def _dirty(parameter: Parameter) -> str:
+    """Types of a parameter as C declares it, but for narrow integers: these have a register."""
+    p, size = parameter, ", u64" * bool(parameter.size_type)
+    if p.kind == "KP_CALLBACK":
+        return f"{p.type}, {p.type}, void *"
+    if p.kind in USER:
+        return f"{'const ' * (p.kind == 'KP_USER_BYTES')}void __user *{size}"
+    return f"const void *{size}" if _by_pointer(p) else "u64"
+
+
+def _by_pointer(p: Parameter) -> bool:
+    """Whether C is passed where a parameter is."""
+    return bool(p.kind in ("KP_TEXT", "KP_BYTES", "KP_BUFFER", "KP_OUTPUT", "KP_INOUT",
+                           "KP_STRUCT", *USER) or p.handle)
+
+
+def _has_narrow(function: Function) -> bool:
+    """Whether a function is passed an integer, which can be narrower than a register."""
+    return any(p.size_type or p.kind != "KP_CALLBACK" and not _by_pointer(p)
+               for p in function.parameters)
+
+
+def _made_dirty(function: Function) -> bool:
+    """Whether there are callers of a function that make its arguments dirty: an adapter is C's."""
+    return _has_narrow(function) and not function.adapter
+
+
 def _parameters(function: Function, obj: str = "", pair: str = "") -> str:
     first = [f"{obj} *object"] if function.method else \
         [f"const struct {pair}_ops *ops"] if function.adapter else []
@@ -174,15 +201,17 @@ class _Text:
         return "".join(self._parts)
 
 
-def _argument(parameter: Parameter, at: int) -> str:
+def _argument(parameter: Parameter, at: int, dirty: bool = False) -> str:
     if parameter.kind == "KP_CALLBACK":
         return f"{', '.join(parameter.names)}, (void *)(uintptr_t)slot[{at}].n"
     if parameter.kind in ("KP_NUMBER", "KP_CHOICE", "KP_FLAGS"):
-        return f"({parameter.type})slot[{at}].n"
+        return f"kp_dirty({parameter.type}, slot[{at}].n)" if dirty else \
+            f"({parameter.type})slot[{at}].n"
+    size = f"kp_dirty({parameter.size_type}, slot[{at}].n)" if dirty else f"slot[{at}].n"
     if parameter.kind in ("KP_BYTES", "KP_BUFFER"):
-        return f"slot[{at}].p, slot[{at}].n"
+        return f"slot[{at}].p, {size}"
     if parameter.kind in USER:
-        return f"kp_user_ptr(&slot[{at}]), slot[{at}].n"
+        return f"kp_user_ptr(&slot[{at}]), {size}"
     return f"&{parameter.name}" if parameter.kind == "KP_STRUCT" else f"slot[{at}].p"
 
 
@@ -199,11 +228,19 @@ def _structures(function: Function, text: _Text) -> None:
     text.add("\n" * bool(structures))
 
 
-def _caller(function: Function, name: str, called: str, text: _Text, ops: str = "") -> None:
+def _as_dirty(function: Function, called: str) -> str:
+    """A function, to be called with registers of which every bit is given."""
+    types = ", ".join([*(["void *"] if function.method else []),
+                       *map(_dirty, function.parameters)])
+    return f"(({_returned(function)}(*)({types}))kp_as({called}))"
+
+
+def _caller(function: Function, name: str, called: str, text: _Text, ops: str = "",
+            dirty: bool = False) -> None:
     """A function that the engine calls with arguments that are laid out."""
     first = ["obj"] if function.method else [f"&{ops}"] if function.adapter else []
-    arguments = ", ".join([*first, *(_argument(p, i) for i, p in function.placed)])
-    call = f"{called}({arguments})"
+    arguments = ", ".join([*first, *(_argument(p, i, dirty) for i, p in function.placed)])
+    call = f"{_as_dirty(function, called) if dirty else called}({arguments})"
     if function.returns.kind == "KP_VOID":
         body = f"\t{call};"
     elif function.returns.kind == "KP_OFFSET":
@@ -474,7 +511,9 @@ def _lifetime(contract: Contract, side: str, text: _Text) -> None:
         text.add(f"static void {side}_{name}(void *handle{last and ', void *view'})\n{{\n")
         text.row(function.line, f"\t{called}(handle{last});")
         text.add("}\n\n")
-    arguments = ", ".join(_argument(p, i) for i, p in create.placed)
+    dirty = _made_dirty(create)
+    arguments = ", ".join(_argument(p, i, dirty) for i, p in create.placed)
+    made = _as_dirty(create, made) if dirty else made
     text.add(f"static void *{side}_create(const struct kp_slot *slot)\n{{\n")
     _structures(create, text)
     text.row(create.line, f"\treturn {made}({arguments});")
@@ -519,7 +558,7 @@ def glue(contract: Contract, path: str, own: str, suite: bool = False) -> str:
     text.add(_HEAD.format(contract=path).replace("/* SPDX", "// SPDX").replace(
         "GPL-2.0 */", "GPL-2.0", 1))
     text.add("#include <linux/err.h>\n#include <linux/module.h>\n#include <linux/overflow.h>\n"
-             "#include \"engine/suite.h\"\n"
+             "#include \"engine/dirty.h\"\n#include \"engine/suite.h\"\n"
              f"#include \"{pair}_glue.h\"\n\n"
              "static void glue_noop(void *obj, const struct kp_slot *slot,\n"
              "\t\tstruct kp_result *res)\n{\n\tres->ret = 0;\n}\n\n")
@@ -532,6 +571,9 @@ def glue(contract: Contract, path: str, own: str, suite: bool = False) -> str:
             _caller(function, f"c_call_{name}", function.name, text, "c_ops")
             _caller(function, f"rust_call_{name}", function.name if function.adapter
                     else rust_name(pair, function), text, "rust_ops")
+            for side in ("c", "rust") if _made_dirty(function) else ():
+                _caller(function, f"{side}_dirty_{name}", function.name if side == "c"
+                        else rust_name(pair, function), text, dirty=True)
         elif contract.object and function.name != contract.object.viewer:
             _checks(contract, function, text)
         if function not in handle_functions(contract) and \
@@ -550,6 +592,10 @@ def glue(contract: Contract, path: str, own: str, suite: bool = False) -> str:
         listed = "".join(f"\t{side}_call_{f.operation(pair)},\n" for f in contract.functions)
         text.add(f"static const kp_invoke {pair}_c_over_{side}_call[] = {{\n\tglue_noop,\n"
                  f"{listed}}};\n\n")
+        listed = "".join(f"\t{side}_{'dirty' if _made_dirty(f) else 'call'}_"
+                         f"{f.operation(pair)},\n" for f in contract.functions)
+        text.add(f"static const kp_invoke {pair}_c_over_{side}_dirty[] = {{\n\tglue_noop,\n"
+                 f"{listed}}};\n\n")
         if contract.object:
             _lifetime(contract, side, text)
         _driver(contract, side, text)
@@ -563,7 +609,7 @@ def glue(contract: Contract, path: str, own: str, suite: bool = False) -> str:
 def _driver(contract: Contract, side: str, text: _Text) -> None:
     """C callers over one side."""
     name = f"{contract.pair}_c_over_{side}"
-    members = [f".call = {name}_call"]
+    members = [f".call = {name}_call", f".dirty = {name}_dirty"]
     if contract.object:
         members += [f".{word} = {side}_{word}" for word in ("create", "destroy", "view")]
     if contract.handle:

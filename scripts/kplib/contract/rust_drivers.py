@@ -104,7 +104,7 @@ def driver(contract: Contract, side: str, invokers: str, generic: str = "") -> s
             f"/// Rust callers of the {side} side; declared in the glue's header.\n#[no_mangle]\n"
             f"pub static {name}: bindings::kp_driver = bindings::kp_driver {{\n{life}"
             "    layout: kparity::layout_of(&LAYOUT),\n"
-            f"    call: {table}.as_ptr(),\n}};\n"
+            f"    call: {table}.as_ptr(),\n    dirty: core::ptr::null(),\n}};\n"
             f"declared!({name}: bindings::kp_driver);\n")
 
 

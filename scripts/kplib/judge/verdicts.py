@@ -180,8 +180,8 @@ def of_checkers(kernel: Kernel, lane: LaneResult, pair: str,
                 status, why = ktap.SKIP, "no case ran on this path"
             elif path not in ran:
                 status, why = ktap.ERROR, "nothing ran to the end"
-            elif checker.sees == "c" and path != REFERENCE:
-                status, why = ktap.SKIP, (f"{checker.option} does not instrument Rust; "
-                                          f"only what C does is looked at for {checker.looks_for}")
+            elif path != REFERENCE and (blind := checker.blind(kernel.config)):
+                status, why = ktap.SKIP, (f"{blind}; only what C does is looked at for "
+                                          f"{checker.looks_for}")
             found.append(ktap.Verdict(pair, checker.name, path, status, (why,) if why else ()))
     return found
