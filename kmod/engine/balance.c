@@ -7,9 +7,10 @@
  * memory that is free would not do: all tasks take of it, and who took what is not known
  * afterwards.
  *
- * The slab allocator takes a page when it has no free object. That is an allocation of
- * the same task, comes now and then, and would fail in place of the one that is meant: a
- * call in which it came has shown nothing, and its program runs again. Variant fault has
+ * The slab allocator takes a page when it has no free object, and so does kfree_rcu() for
+ * its lists. That is an allocation of the same task, comes now and then, and would fail in
+ * place of the one that is meant: it does not count, and a call that is to fail and in
+ * which it came has shown nothing; its program runs again. Variant fault has
  * no per-CPU stocks of objects (slab_debug=), whose refills would be more of these.
  *
  * A kernel without these trace points, as that of variant debug, has kmemleak or nothing.
@@ -61,6 +62,7 @@ static struct {
 	unsigned long twice_by;
 	struct page *page[PAGES];
 	u32 nr_pages;
+	u32 others;
 } balance = { .lock = __RAW_SPIN_LOCK_UNLOCKED(balance.lock) };
 
 static struct piece *find(unsigned long at)
@@ -210,8 +212,10 @@ static void on_page_alloc(void *unused, struct page *page, unsigned int order, g
 	if (!watched() || !page)
 		return;
 	by = who_asked();
-	if (!by)
+	if (!by) {
+		balance.others++;
 		return;
+	}
 	if (balance.nr_pages < PAGES)
 		balance.page[balance.nr_pages] = page;
 	balance.nr_pages++;
@@ -399,6 +403,7 @@ void kp_balance_end(struct kp_trace *trace)
 void kp_balance_watch(void)
 {
 	balance.nr_pages = 0;
+	balance.others = 0;
 	balance.failed_by = 0;
 	WRITE_ONCE(balance.task, current);
 }
@@ -409,12 +414,11 @@ void kp_balance_watch(void)
  *
  * Pages of the slab allocator are not the call's to give back.
  *
- * Return: whether it took any
+ * Return: how many allocations of its were the kernel's own
  */
-bool kp_balance_unwatch(unsigned long *failed_by)
+u32 kp_balance_unwatch(unsigned long *failed_by)
 {
-	bool any = balance.nr_pages > PAGES;
-	u32 i;
+	u32 i, nr = balance.others + (balance.nr_pages > PAGES);
 
 	WRITE_ONCE(balance.task, NULL);
 	if (failed_by)
@@ -423,7 +427,7 @@ bool kp_balance_unwatch(unsigned long *failed_by)
 		if (!PageSlab(balance.page[i]))
 			continue;
 		gave_back(PAGE_KEY(balance.page[i]));
-		any = true;
+		nr++;
 	}
-	return any;
+	return nr;
 }

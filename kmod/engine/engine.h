@@ -512,13 +512,13 @@ void kp_balance_begin(void);
 void kp_balance_end(struct kp_trace *trace);
 void kp_balance_stop(void);
 void kp_balance_watch(void);
-bool kp_balance_unwatch(unsigned long *failed_by);
+u32 kp_balance_unwatch(unsigned long *failed_by);
 #else
 static inline void kp_balance_begin(void) { }
 static inline void kp_balance_end(struct kp_trace *trace) { }
 static inline void kp_balance_stop(void) { }
 static inline void kp_balance_watch(void) { }
-static inline bool kp_balance_unwatch(unsigned long *failed_by) { return false; }
+static inline u32 kp_balance_unwatch(unsigned long *failed_by) { return 0; }
 #endif
 
 /* objects.c */

@@ -100,16 +100,15 @@ void __kp_memory_enter(struct kp_trace *trace, u32 fail)
  */
 void __kp_memory_leave(struct kp_trace *trace, struct kp_step_trace *t, u32 fail)
 {
-	u32 left = fail_nth_left();
-	bool refilled;
+	u32 left = fail_nth_left(), others;
 
 	if (trace->like)
 		return;
 	fail_nth(0);
-	refilled = kp_balance_unwatch(fail && !left ? &trace->failed_by : NULL);
-	trace->disturbed |= refilled && (fail || trace->prog->count);
+	others = kp_balance_unwatch(fail && !left ? &trace->failed_by : NULL);
+	trace->disturbed |= fail && others;
 	trace->stuck |= holds_lock();
 	t->failed = fail && !left;
 	if (!fail && trace->prog->count)
-		t->allocations = min(UNLIMITED - left, U16_MAX);
+		t->allocations = min(UNLIMITED - left - others, U16_MAX);
 }
