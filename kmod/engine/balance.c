@@ -10,10 +10,10 @@
  * The slab allocator takes a page when it has no free object, and so does kfree_rcu() for
  * its lists. That is an allocation of the same task, comes now and then, and would fail in
  * place of the one that is meant: it does not count, and a call that is to fail and in
- * which it came has shown nothing; its program runs again. Variant fault has
- * no per-CPU stocks of objects (slab_debug=), whose refills would be more of these.
+ * which it came has shown nothing; its program runs again. Variant fault has no per-CPU
+ * stocks of objects (slab_debug=), whose refills would be more of these.
  *
- * A kernel without these trace points, as that of variant debug, has kmemleak or nothing.
+ * This is not for a kernel with KASAN, as that of variant debug, which has kmemleak as well.
  */
 #include <linux/array_size.h>
 #include <linux/hashtable.h>

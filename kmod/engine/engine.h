@@ -506,8 +506,8 @@ static __always_inline void kp_memory_leave(struct kp_trace *trace, struct kp_st
 		__kp_memory_leave(trace, t, fail);
 }
 
-/* balance.c */
-#ifdef CONFIG_TRACEPOINTS
+/* balance.c, if Kbuild has it for this kernel */
+#ifdef KP_BALANCE
 void kp_balance_begin(void);
 void kp_balance_end(struct kp_trace *trace);
 void kp_balance_stop(void);

@@ -12,8 +12,8 @@
  * How often the n-th allocation of an operation fails on a path, in one program and in all.
  * Where there are more of them in a program, those that fail are spread over it.
  */
-#define TIMES		8
-#define TIMES_ALL	32
+#define TIMES		(IS_SLOW ? 2 : 8)
+#define TIMES_ALL	(IS_SLOW ? 4 : 32)
 /* Allocations of a call that are told apart for that; those beyond are one. */
 #define NTH_MAX		16
 /* Operations behind the one that fails: the object is to work on. */
@@ -22,7 +22,7 @@
  * Programs, where a checker makes each take long. It sees more than the engine does, but
  * not by more programs: variant fault runs them all.
  */
-#define FEW		6
+#define FEW		4
 #define IS_SLOW		(IS_ENABLED(CONFIG_KASAN) || IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
 
 /**
