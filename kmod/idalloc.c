@@ -85,10 +85,11 @@ static int idalloc_alloc_locked(struct idalloc *ida)
 int idalloc_alloc(struct idalloc *ida)
 {
 	int id;
+	unsigned long flags;
 
-	spin_lock(&ida->lock);
+	spin_lock_irqsave(&ida->lock, flags);
 	id = idalloc_alloc_locked(ida);
-	spin_unlock(&ida->lock);
+	spin_unlock_irqrestore(&ida->lock, flags);
 	return id;
 }
 
@@ -101,38 +102,42 @@ static bool idalloc_test(const struct idalloc *ida, u32 id)
 int idalloc_free(struct idalloc *ida, u32 id)
 {
 	int err = -ENOENT;
+	unsigned long flags;
 
 	if (id >= ida->limit)
 		return -EINVAL;
-	spin_lock(&ida->lock);
+	spin_lock_irqsave(&ida->lock, flags);
 	if (idalloc_test(ida, id)) {
 		__clear_bit(id, ida->map);
 		ida->used--;
 		err = 0;
 	}
-	spin_unlock(&ida->lock);
+	spin_unlock_irqrestore(&ida->lock, flags);
 	return err;
 }
 
 int idalloc_used(struct idalloc *ida, u32 id)
 {
 	int used;
+	unsigned long flags;
 
 	if (id >= ida->limit)
 		return -EINVAL;
-	spin_lock(&ida->lock);
+	spin_lock_irqsave(&ida->lock, flags);
 	used = idalloc_test(ida, id);
-	spin_unlock(&ida->lock);
+	spin_unlock_irqrestore(&ida->lock, flags);
 	return used;
 }
 
 void idalloc_view(struct idalloc *ida, struct idalloc_view *view)
 {
-	spin_lock(&ida->lock);
+	unsigned long flags;
+
+	spin_lock_irqsave(&ida->lock, flags);
 	view->limit = ida->limit;
 	view->used = ida->used;
 	view->lowest = min_t(u32, ida->limit,
 			     find_first_zero_bit(ida->map, ida->room));
 	view->room = ida->room;
-	spin_unlock(&ida->lock);
+	spin_unlock_irqrestore(&ida->lock, flags);
 }

@@ -83,10 +83,11 @@ static void object_release(struct kref *kref)
 	struct registry_object *obj =
 		container_of(kref, struct registry_object, kref);
 	struct registry *reg = obj->reg;
+	unsigned long flags;
 
 	/* The lock is not needed here. Whether it is ours to take is. */
-	if (spin_trylock(&reg->lock))
-		spin_unlock(&reg->lock);
+	if (spin_trylock_irqsave(&reg->lock, flags))
+		spin_unlock_irqrestore(&reg->lock, flags);
 	else
 		atomic_inc(&reg->blocked);
 	kfree(obj);
@@ -143,14 +144,15 @@ static void registry_unlist(struct registry *reg, struct registry_object *obj)
 void registry_destroy(struct registry *reg)
 {
 	struct registry_object *obj;
+	unsigned long flags;
 
 	for (;;) {
-		spin_lock(&reg->lock);
+		spin_lock_irqsave(&reg->lock, flags);
 		obj = list_first_entry_or_null(&reg->objects,
 					       struct registry_object, node);
 		if (obj)
 			registry_unlist(reg, obj);
-		spin_unlock(&reg->lock);
+		spin_unlock_irqrestore(&reg->lock, flags);
 		if (!obj)
 			break;
 		registry_put(obj);
@@ -174,12 +176,13 @@ int registry_add(struct registry *reg, u32 name, u64 value)
 {
 	struct registry_object *obj = object_new(reg, name, value);
 	int err;
+	unsigned long flags;
 
 	if (!obj)
 		return -ENOMEM;
-	spin_lock(&reg->lock);
+	spin_lock_irqsave(&reg->lock, flags);
 	err = registry_list(reg, obj);
-	spin_unlock(&reg->lock);
+	spin_unlock_irqrestore(&reg->lock, flags);
 	if (err)
 		registry_put(obj);
 	return err;
@@ -188,25 +191,27 @@ int registry_add(struct registry *reg, u32 name, u64 value)
 struct registry_object *registry_get(struct registry *reg, u32 name)
 {
 	struct registry_object *obj;
+	unsigned long flags;
 
-	spin_lock(&reg->lock);
+	spin_lock_irqsave(&reg->lock, flags);
 	obj = registry_find(reg, name);
 	/* The list's reference keeps the count above zero up to here. */
 	if (obj)
 		kref_get(&obj->kref);
-	spin_unlock(&reg->lock);
+	spin_unlock_irqrestore(&reg->lock, flags);
 	return obj ?: ERR_PTR(-ENOENT);
 }
 
 int registry_remove(struct registry *reg, u32 name)
 {
 	struct registry_object *obj;
+	unsigned long flags;
 
-	spin_lock(&reg->lock);
+	spin_lock_irqsave(&reg->lock, flags);
 	obj = registry_find(reg, name);
 	if (obj)
 		registry_unlist(reg, obj);
-	spin_unlock(&reg->lock);
+	spin_unlock_irqrestore(&reg->lock, flags);
 	if (!obj)
 		return -ENOENT;
 	registry_put(obj);
@@ -221,14 +226,15 @@ u64 registry_value(struct registry_object *obj)
 void registry_view(struct registry *reg, struct registry_view *view)
 {
 	struct registry_object *obj;
+	unsigned long flags;
 
-	spin_lock(&reg->lock);
+	spin_lock_irqsave(&reg->lock, flags);
 	view->limit = reg->limit;
 	view->registered = reg->registered;
 	list_for_each_entry(obj, &reg->objects, node)
 		if (obj->name < 32)
 			view->names |= BIT(obj->name);
-	spin_unlock(&reg->lock);
+	spin_unlock_irqrestore(&reg->lock, flags);
 	view->made = atomic_read(&reg->made);
 	view->live = atomic_read(&reg->live);
 	view->blocked = atomic_read(&reg->blocked);
@@ -236,12 +242,14 @@ void registry_view(struct registry *reg, struct registry_view *view)
 
 void registry_info(struct registry_object *obj, struct registry_info *info)
 {
+	unsigned long flags;
+
 	info->serial = obj->serial;
 	info->name = obj->name;
 	info->refs = kref_read(&obj->kref);
-	spin_lock(&obj->reg->lock);
+	spin_lock_irqsave(&obj->reg->lock, flags);
 	info->listed = !list_empty(&obj->node);
-	spin_unlock(&obj->reg->lock);
+	spin_unlock_irqrestore(&obj->reg->lock, flags);
 }
 
 u32 registries_left(void)

@@ -10,9 +10,11 @@ use super::{
     Interface, //
 };
 use kernel::{
-    new_spinlock,
     prelude::*,
-    sync::SpinLock, //
+    sync::{
+        new_spinlock_irq,
+        SpinLockIrq, //
+    }, //
 };
 
 /// The Rust side of the contract.
@@ -136,7 +138,7 @@ impl Map {
 pub(crate) struct RustIds {
     limit: u32,
     #[pin]
-    map: SpinLock<Map>,
+    map: SpinLockIrq<Map>,
 }
 
 impl RustIds {
@@ -182,7 +184,7 @@ impl Interface for RustIds {
         words.push(0, GFP_KERNEL)?;
         Ok(pin_init!(Self {
             limit,
-            map <- new_spinlock!(Map { words, used: 0 }, "idalloc"),
+            map <- new_spinlock_irq!(Map { words, used: 0 }, "idalloc"),
         }))
     }
 

@@ -17,7 +17,6 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
-    new_spinlock,
     prelude::*,
     sync::{
         aref::{
@@ -28,9 +27,10 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
+        new_spinlock_irq,
         Arc,
         Refcount,
-        SpinLock, //
+        SpinLockIrq, //
     }, //
 };
 
@@ -51,7 +51,7 @@ struct Shared {
     blocked: Atomic<i32>,
     /// The registered objects, with room for `limit` of them.
     #[pin]
-    objects: SpinLock<KVec<ARef<Entry>>>,
+    objects: SpinLockIrq<KVec<ARef<Entry>>>,
 }
 
 #[pinned_drop]
@@ -249,7 +249,7 @@ impl Interface for Registry {
                 made: Atomic::new(0),
                 live: Atomic::new(0),
                 blocked: Atomic::new(0),
-                objects <- new_spinlock!(objects, "registry"),
+                objects <- new_spinlock_irq!(objects, "registry"),
             }),
             GFP_KERNEL,
         )?;

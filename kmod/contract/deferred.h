@@ -208,7 +208,7 @@ KP_METHOD(deferred_arm, PROCESS, KP_ERRNO(-EINVAL, -EBUSY),
 	  KP_NUMBER(u32, repeats, .hi = DEFERRED_MAX_REPEATS + 1, .any = true),
 	  KP_NUMBER(u32, delay_ms, .lo = 3600000, .hi = DEFERRED_MAX_DELAY + 1,
 		    .any = true),
-	  .weight = 8, .locks = "takes the inner spinlock",
+	  .weight = 8, .transient = -EBUSY, .locks = "takes the inner spinlock",
 	  .owns = "the queue takes a reference on the object",
 	  .on_error = "the object is as it was")
 KP_METHOD(deferred_cancel, PROCESS, KP_BOOL, .weight = 8,
@@ -217,7 +217,7 @@ KP_METHOD(deferred_cancel, PROCESS, KP_BOOL, .weight = 8,
 KP_METHOD(deferred_cancel_sync, SLEEPS, KP_BOOL, .weight = 5,
 	  .locks = "takes the inner spinlock",
 	  .owns = "the queue's reference is dropped if it was armed")
-KP_METHOD(deferred_flush, SLEEPS, KP_VOID, .weight = 5,
+KP_METHOD(deferred_flush, SLEEPS, KP_VOID, .weight = 5, .waits = true,
 	  .owns = "the callback drops the queue's reference")
 KP_METHOD(deferred_armed, ANY, KP_BOOL, .weight = 4)
 KP_METHOD(deferred_runs, ANY, KP_UNSIGNED(u32), .weight = 4)

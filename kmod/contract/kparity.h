@@ -91,10 +91,13 @@ typedef void (*kp_invoke)(void *obj, const struct kp_slot *slot,
  * struct kp_field - where a language has a shared type or a member of one
  * @name: as in C
  * @at: the type's size, or the member's offset
+ * @each: bytes of the member's number, or of each that it has as an array, negative where
+ *        these are signed; 0 for all else, and in Rust. For printing alone.
  */
 struct kp_field {
 	const char *name;
 	u32 at;
+	s32 each;
 };
 
 /**

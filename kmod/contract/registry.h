@@ -235,12 +235,12 @@ KP_HANDLE(struct registry_object, struct registry_info, registry_info, registry_
 	  slot, .outlives = true)
 KP_METHOD(registry_add, ATOMIC, KP_ERRNO(-ENOMEM, -EEXIST, -ENOSPC),
 	  KP_NUMBER(u32, name, .hi = REGISTRY_MAX), KP_NUMBER(u64, value),
-	  .weight = 10, .locks = "takes the registry's spinlock",
+	  .weight = 10, .locks = "takes the registry's spinlock, with interrupts off",
 	  .owns = "the registry owns the new object's reference",
 	  .on_error = "the new object is released, without the lock")
 KP_METHOD(registry_get, ATOMIC, KP_NEW(struct registry_object *, -ENOENT),
 	  KP_NUMBER(u32, name, .hi = REGISTRY_MAX, .any = true),
-	  .weight = 14, .locks = "takes the registry's spinlock",
+	  .weight = 14, .locks = "takes the registry's spinlock, with interrupts off",
 	  .on_error = "no reference is taken")
 KP_FUNCTION(registry_ref, ANY, KP_NEW(struct registry_object *),
 	    KP_BORROWED(struct registry_object, obj), .weight = 6)
@@ -248,7 +248,7 @@ KP_FUNCTION(registry_put, ATOMIC, KP_VOID, KP_GIVEN(struct registry_object, obj)
 	    .weight = 5, .locks = "none; none may be held")
 KP_METHOD(registry_remove, ATOMIC, KP_ERRNO(-ENOENT),
 	  KP_NUMBER(u32, name, .hi = REGISTRY_MAX, .any = true),
-	  .weight = 8, .locks = "takes the registry's spinlock",
+	  .weight = 8, .locks = "takes the registry's spinlock, with interrupts off",
 	  .owns = "the registry's reference is gone")
 KP_FUNCTION(registry_value, ANY, KP_UNSIGNED(u64),
 	    KP_BORROWED(struct registry_object, obj), .weight = 6)

@@ -217,9 +217,10 @@ bool kp_edge(const struct kp_arg *arg, u32 nr, u64 *value)
 	return false;
 }
 
-/* Draw a place in user memory: three times in four one that is mapped. */
-static u64 draw_place(struct kp_random *rnd, const struct kp_arg *arg, u64 span)
+/* Draw a place in user memory: three times in four, or where all is valid, a mapped one. */
+static u64 draw_place(struct kp_drawing *d, const struct kp_arg *arg, u64 span)
 {
+	struct kp_random *rnd = &d->rnd;
 	static const enum kp_place places[] = {
 		KP_END, KP_END, KP_END, KP_SPLIT, KP_UNMAPPED, KP_KERNEL, KP_HUGE,
 		KP_CHANGES,
@@ -227,6 +228,8 @@ static u64 draw_place(struct kp_random *rnd, const struct kp_arg *arg, u64 span)
 	enum kp_place place = kp_die(rnd, 4) ? KP_MAPPED : places[kp_die(rnd, ARRAY_SIZE(places))];
 	u32 len = kp_span_len(span), bytes = 0;
 
+	if (d->prog->draw >= KP_DRAW_LARGE)
+		return span;
 	if ((place == KP_HUGE && !arg->beyond) || (place == KP_CHANGES && !arg->once))
 		place = KP_MAPPED;
 	/* Bytes behind the end: a single one, or any number. */
@@ -268,7 +271,7 @@ void kp_draw_args(struct kp_drawing *d, const struct kp_arg *arg, u64 *value, u3
 			value[a] = kp_draw_bytes(d, &arg[a], a);
 			d->spans[d->nr_spans++] = value[a];
 			if (kp_in_user(&arg[a]))
-				value[a] = draw_place(&d->rnd, &arg[a], value[a]);
+				value[a] = draw_place(d, &arg[a], value[a]);
 			break;
 		case KP_BUFFER:
 			value[a] = kp_draw_len(&d->rnd, &arg[a]);
@@ -279,7 +282,7 @@ void kp_draw_args(struct kp_drawing *d, const struct kp_arg *arg, u64 *value, u3
 			value[a] = kp_die(&d->rnd, arg[a].hi + 1);
 			break;
 		case KP_USER_BUFFER:
-			value[a] = draw_place(&d->rnd, &arg[a],
+			value[a] = draw_place(d, &arg[a],
 					      kp_span(0, kp_draw_len(&d->rnd, &arg[a])));
 			break;
 		case KP_OUTPUT:
@@ -288,4 +291,25 @@ void kp_draw_args(struct kp_drawing *d, const struct kp_arg *arg, u64 *value, u3
 	}
 	for (; a < KP_NR_ARGS; a++)
 		value[a] = 0;
+}
+
+/**
+ * kp_vary_sizes() - have buffers be nearly as large as what decides what is done with them
+ * @d: the program
+ * @arg: the arguments of the call that was drawn last, for a program that is varied
+ *
+ * Beside kp_draw_args(), as the bytes of all arguments are known only behind it.
+ */
+void kp_vary_sizes(struct kp_drawing *d, const struct kp_arg *arg)
+{
+	u32 a, size;
+
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
+		if (arg[a].kind == KP_BUFFER) {
+			d->value[a] = kp_vary_size(d, &arg[a], a, d->value[a]);
+		} else if (arg[a].kind == KP_USER_BUFFER) {
+			size = kp_vary_size(d, &arg[a], a, kp_span_len(d->value[a]));
+			d->value[a] = kp_span_resized(d->value[a], size);
+		}
+	}
 }

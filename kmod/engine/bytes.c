@@ -9,13 +9,18 @@
 #include <linux/string.h>
 #include "draw.h"
 
-/* Without a list: any, and those that mean something to many functions more often. */
+/*
+ * Without a list: any, and those that mean something to many functions more often. Bytes
+ * that are no text are often a table or a bitmap, of which all bits of a byte are alike.
+ */
 static u8 draw_byte(struct kp_random *rnd, const struct kp_arg *arg)
 {
 	static const char special[] = " \t\n0123456789aAzZfF-+.,/\\=\"'%\x7f\x80\xff";
 
 	if (arg->of)
 		return arg->of[kp_die(rnd, arg->nr_of)];
+	if (arg->kind != KP_TEXT && !kp_die(rnd, 4))
+		return kp_die(rnd, 2) ? 0xff : 0;
 	if (kp_die(rnd, 2))
 		return special[kp_die(rnd, sizeof(special) - 1)];
 	return arg->kind == KP_TEXT ? 1 + kp_die(rnd, 255) : kp_die(rnd, 256);
@@ -47,28 +52,33 @@ u32 kp_draw_len(struct kp_random *rnd, const struct kp_arg *arg)
 	}
 }
 
-/*
- * One byte over and over, but for one place, which in each second case is the last.
- * In each second case it is as long as it may be: a search that ends one too early is
- * met so.
- */
-static u32 fill_evenly(struct kp_random *rnd, const struct kp_arg *arg, u8 *to)
-{
-	u32 i, len = kp_die(rnd, 2) ? arg->max : kp_draw_len(rnd, arg);
-	u8 byte = draw_byte(rnd, arg);
-
-	for (i = 0; i < len; i++)
-		to[i] = byte;
-	if (len)
-		to[kp_die(rnd, 2) ? len - 1 : kp_die(rnd, len)] = draw_byte(rnd, arg);
-	return len;
-}
-
 static bool may_have(const struct kp_arg *arg, u8 byte)
 {
 	if (arg->kind == KP_TEXT && !byte)
 		return false;
 	return !arg->of || memchr(arg->of, byte, arg->nr_of);
+}
+
+/*
+ * One byte over and over, but for one place, which in each second case is the last.
+ * In each second case it is as long as it may be: a search that ends one too early is
+ * met so. Where a byte may be anything, that place often differs in one bit alone.
+ */
+static u32 fill_evenly(struct kp_random *rnd, const struct kp_arg *arg, u8 *to)
+{
+	u32 i, len = kp_die(rnd, 2) ? arg->max : kp_draw_len(rnd, arg);
+	u8 byte = draw_byte(rnd, arg), other = draw_byte(rnd, arg);
+
+	if (may_have(arg, 0) && kp_die(rnd, 2)) {
+		byte = may_have(arg, 0xff) && kp_die(rnd, 2) ? 0xff : 0;
+		if (!arg->of && kp_die(rnd, 2))
+			other = byte ^ 1 << kp_die(rnd, 8);
+	}
+	for (i = 0; i < len; i++)
+		to[i] = byte;
+	if (len)
+		to[kp_die(rnd, 2) ? len - 1 : kp_die(rnd, len)] = other;
+	return len;
 }
 
 static u32 fill_anyhow(struct kp_random *rnd, const struct kp_arg *arg, u8 *to)
@@ -336,7 +346,7 @@ u64 kp_draw_bytes(struct kp_drawing *d, const struct kp_arg *arg, u32 a)
 	else if (arg->parts && side < (arg->kind == KP_TEXT ? 6 : 7))
 		len = prog->draw == KP_DRAW_VARIED && !kp_die(rnd, 8) ?
 			fill_to_the_end(rnd, arg, to) : fill_from_parts(rnd, arg, to);
-	else if (side == 6)
+	else if (side == 6 || (side == 5 && arg->kind != KP_TEXT))
 		len = fill_evenly(rnd, arg, to);
 	else
 		len = fill_anyhow(rnd, arg, to);

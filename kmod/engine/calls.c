@@ -12,6 +12,7 @@
 #include <linux/align.h>
 #include <linux/array_size.h>
 #include <linux/bits.h>
+#include <linux/err.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -41,7 +42,7 @@ struct laid {
 /*
  * The arguments of one call. Those in @words and @bytes, bits by their number, are in
  * memory: numbers in a form of their own, see lay_word(), and all others, of which @laid
- * is set. @made: the handle that it returned.
+ * is set. @made: the handle that it returned. @user: the first of its areas in user memory.
  */
 struct call {
 	struct kp_trace *trace;
@@ -51,6 +52,7 @@ struct call {
 	u8 guard;
 	bool own;
 	bool called;
+	u32 user;
 	u32 words;
 	u32 bytes;
 	void *made;
@@ -135,8 +137,8 @@ static bool move_to_user(struct call *c, u32 a)
 	if (kp_place(value) == KP_CHANGES &&
 	    (!c->trace->prog->observe || c->trace->prog->balance))
 		value = kp_placed(value, KP_SPLIT, kp_place_bytes(value));
-	at = kp_user_put(&laid->piece, a, value, c->step->shift, laid->room, ROOM(laid->size),
-			 laid->at - laid->room, c->guard);
+	at = kp_user_put(&laid->piece, c->user + a, value, c->step->shift, laid->room,
+			 ROOM(laid->size), laid->at - laid->room, c->guard);
 	laid->user = true;
 	c->slot[a] = (struct kp_slot){ kp_user_size(&c->arg[a], value), (void *)at };
 	return at;
@@ -551,6 +553,29 @@ static const char *settle_handles(const struct call *c, void **held, struct kp_s
 		"returned neither a handle nor an errno" : NULL;
 }
 
+/* Make ready what a call goes by; nothing is laid out yet. */
+static void begin(struct call *c, struct kp_trace *trace, u32 i)
+{
+	const struct kp_step *step = &trace->prog->step[i];
+	const struct kp_operation *op = &trace->pair->operation[step->op];
+	struct kp_step_trace *t = &trace->step[i];
+
+	c->trace = trace;
+	c->step = step;
+	c->arg = op->arg;
+	c->nr = op->nr_args;
+	c->guard = guard_of(trace, i);
+	c->own = IS_ENABLED(CONFIG_KASAN) && !(i % OWN_EVERY);
+	c->user = 0;
+	c->words = 0;
+	c->bytes = 0;
+	c->called = false;
+	c->made = NULL;
+	t->outs = KP_HASH_START;
+	t->stored = KP_HASH_START;
+	t->outs_at = KP_NOT_KEPT;
+}
+
 static void call_one(struct kp_trace *trace, void *obj, u32 i)
 {
 	const struct kp_step *step = &trace->prog->step[i];
@@ -563,19 +588,7 @@ static void call_one(struct kp_trace *trace, void *obj, u32 i)
 	const char *broken = NULL, *fault;
 	u64 cost = 0;
 
-	c.trace = trace;
-	c.step = step;
-	c.arg = op->arg;
-	c.nr = op->nr_args;
-	c.guard = guard_of(trace, i);
-	c.own = IS_ENABLED(CONFIG_KASAN) && !(i % OWN_EVERY);
-	c.words = 0;
-	c.bytes = 0;
-	t->outs = KP_HASH_START;
-	t->stored = KP_HASH_START;
-	t->outs_at = KP_NOT_KEPT;
-	c.called = false;
-	c.made = NULL;
+	begin(&c, trace, i);
 	if (held && !take_handles(c.arg, step->arg, held, c.slot, &c.made)) {
 		res.ret = KP_NOT_CALLED;
 		t->skipped = true;
@@ -589,27 +602,139 @@ static void call_one(struct kp_trace *trace, void *obj, u32 i)
 		kp_trace_broken(trace, i, broken);
 }
 
+/**
+ * struct kp_call - a call in three parts, of which the middle one can be made anywhere
+ * @c: its arguments
+ * @obj: the object
+ * @res: what it returned
+ * @invoke: the function that makes it; NULL if it cannot be made
+ */
+struct kp_call {
+	struct call c;
+	void *obj;
+	struct kp_result res;
+	kp_invoke invoke;
+};
+
+/**
+ * kp_call_alloc() - make room for a call
+ *
+ * Context: may sleep.
+ * Return: the room, to be released with kvfree(), or NULL
+ */
+struct kp_call *kp_call_alloc(void)
+{
+	return kvzalloc_obj(struct kp_call);
+}
+
+/**
+ * kp_call_begin() - lay out the arguments of an operation
+ * @call: receives them
+ * @trace: where the operation's results are to go; no other call has its arguments there
+ * @obj: the object, which stays until kp_call_end()
+ * @i: the operation's number in the program
+ * @user: the first of the arguments' areas in user memory that it may use
+ *
+ * Context: task.
+ * Return: whether kp_call_make() can make it; else it takes a handle that is not held, or there
+ *         is no memory
+ */
+bool kp_call_begin(struct kp_call *call, struct kp_trace *trace, void *obj, u32 i, u32 user)
+{
+	const struct kp_step *step = &trace->prog->step[i];
+	const struct kp_pair *pair = trace->pair;
+	void **held = pair->nr_handles ? kp_handles(pair, obj) : NULL;
+	struct call *c = &call->c;
+
+	begin(c, trace, i);
+	c->user = user;
+	call->obj = obj;
+	call->res = (struct kp_result){ .out = KP_POISON };
+	call->invoke = NULL;
+	if (held && !take_handles(c->arg, step->arg, held, c->slot, &c->made))
+		return false;
+	if (!lay_out(c))
+		return false;
+	call->invoke = pair->path[trace->path]->call[step->op];
+	return true;
+}
+
+/**
+ * kp_call_make() - make a call whose arguments are laid out
+ * @data: the call, a &struct kp_call
+ *
+ * Context: that of the operation.
+ */
+void kp_call_make(void *data)
+{
+	struct kp_call *call = data;
+
+	call->c.called = true;
+	call->invoke(kp_object(call->c.trace->pair, call->obj), call->c.slot, &call->res);
+}
+
+/**
+ * kp_call_end() - record what a call gave, and release its arguments
+ * @call: the call; kp_call_begin() has been called, and kp_call_make() if that allowed it
+ * @i: the operation's number in the program
+ *
+ * Context: as for kp_call_begin(). The call has returned.
+ * Return: the part of the contract that it broke, or NULL
+ */
+const char *kp_call_end(struct kp_call *call, u32 i)
+{
+	struct call *c = &call->c;
+	struct kp_trace *trace = c->trace;
+	const struct kp_pair *pair = trace->pair;
+	const struct kp_operation *op = &pair->operation[c->step->op];
+	struct kp_step_trace *t = &trace->step[i];
+	const char *broken = NULL, *fault = NULL;
+
+	if (c->called) {
+		broken = collect(c, op, t, &call->res);
+		if (pair->nr_handles)
+			fault = settle_handles(c, kp_handles(pair, call->obj), t, &call->res);
+	} else {
+		call->res.ret = KP_NOT_CALLED;
+		t->skipped = true;
+	}
+	if (c->bytes)
+		release(c);
+	trace->nr = i;
+	kp_trace_step(trace, i, &call->res, 0, false);
+	return fault ?: broken ?: t->broken;
+}
+
 /*
- * Write over text and bytes that an object was made of. It was to copy them: one that
- * looks at them later finds other ones, on each path.
+ * Write over text, bytes and user memory that an object was made of. It was to copy them:
+ * one that looks at them later finds other ones, on each path.
  */
 static void spoil(struct call *c)
 {
 	u32 a;
 
-	for (a = 0; a < c->nr; a++)
-		if ((c->bytes & BIT(a)) && !c->laid[a].own && !c->laid[a].user)
-			memset(c->laid[a].at, c->guard, c->laid[a].size);
+	for (a = 0; a < c->nr; a++) {
+		struct laid *laid = &c->laid[a];
+
+		if (!(c->bytes & BIT(a)) || laid->own)
+			continue;
+		if (laid->user)
+			kp_user_spoil(&laid->piece, c->guard);
+		else
+			memset(laid->at, c->guard, laid->size);
+	}
 }
 
 /**
  * kp_make() - make the object of a program
  * @trace: the program's trace, right after kp_trace_start()
  *
- * For a pair of functions there is none, but what else its calls need is made ready.
+ * For a pair of functions there is none, but what else its calls need is made ready. From
+ * here on until kp_unmake(), or where no object is made until this returns, the program is
+ * told if the kernel does not survive it.
  *
- * Context: may sleep.
- * Return: as kp_create_slots()
+ * Context: may sleep; one program at a time.
+ * Return: as kp_create_slots(); to be given to kp_unmake() if it is no error
  */
 void *kp_make(struct kp_trace *trace)
 {
@@ -625,6 +750,7 @@ void *kp_make(struct kp_trace *trace)
 	const char *broken = "no memory for its arguments";
 	void *obj = ERR_PTR(-ENOMEM);
 
+	kp_watch(trace, false);
 	memcpy(step.arg, trace->prog->param, sizeof(step.arg));
 	if (pair->user && kp_user_attach()) {
 		broken = "no memory for user memory";
@@ -640,7 +766,21 @@ void *kp_make(struct kp_trace *trace)
 	trace->made.broken = broken;
 	if (broken)
 		kp_trace_broken(trace, KP_AT_CREATION, broken);
+	kp_watch(IS_ERR(obj) ? NULL : trace, true);
 	return obj;
+}
+
+/**
+ * kp_unmake() - destroy the object of a program, which is over
+ * @trace: the program's trace
+ * @obj: what kp_make() returned for it, and no error
+ *
+ * Context: may sleep.
+ */
+void kp_unmake(struct kp_trace *trace, void *obj)
+{
+	kp_destroy(trace->pair, trace->path, obj);
+	kp_watch(NULL, false);
 }
 
 /**

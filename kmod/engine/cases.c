@@ -342,10 +342,6 @@ void kp_report_given(struct kunit *test, const struct kp_path_param *p,
 	report(test, prog, name, ref, got, diff);
 }
 
-static bool lone;
-module_param(lone, bool, 0444);
-MODULE_PARM_DESC(lone, "the host gives a program of its own, in place of a pair's");
-
 /*
  * Whether a program can run in this kernel: one of an allocation that fails needs a kernel
  * in which it does. One of the pair's own is for those variants alone.
@@ -354,7 +350,7 @@ static bool can_run(struct kunit *test, const struct kp_program *prog, const cha
 {
 	if (!prog->balance || kp_memory_fails())
 		return true;
-	if (lone)
+	if (kp_lone)
 		KUNIT_FAIL(test, "%s: line 1: fail= wants a kernel like that of VARIANT=fault",
 			   name);
 	return false;
@@ -392,6 +388,40 @@ static void get_name(const char **text, char *name, size_t size)
 }
 
 /**
+ * kp_given_next() - read the next of the programs that the host has handed over
+ * @test: the case; it fails if that is no program
+ * @text: the rest of them; moved behind the program
+ * @name: receives the program's name, up to %KP_NAME_MAX bytes
+ *
+ * Return: the program, owned by the caller; NULL if there are no more
+ */
+struct kp_program *kp_given_next(struct kunit *test, const char **text, char *name)
+{
+	const struct kp_path_param *p = test->param_value;
+	struct kp_program *prog = NULL;
+	struct seq_buf wrong;
+	char said[200];
+
+	while (!prog && *text && **text == '@') {
+		get_name(text, name, KP_NAME_MAX);
+		seq_buf_init(&wrong, said, sizeof(said));
+		prog = kp_program_parse(p->pair, text, &wrong);
+		if (!prog)
+			KUNIT_FAIL(test, "%s: %s", name, seq_buf_str(&wrong));
+		while (**text && **text != '@') {
+			*text += strcspn(*text, "\n");
+			*text += !!**text;
+		}
+		kp_alive();
+	}
+	return prog;
+}
+
+bool kp_lone;
+module_param_named(lone, kp_lone, bool, 0444);
+MODULE_PARM_DESC(lone, "the host gives a program of its own, in place of a pair's");
+
+/**
  * kp_case_regress() - programs that once failed, or that a person wrote
  * @test: its parameter is the path
  *
@@ -402,31 +432,21 @@ void kp_case_regress(struct kunit *test)
 {
 	const struct kp_path_param *p = test->param_value;
 	const char *text = p->pair->stats->given.text;
-	char name[512], said[200];
 	struct kp_program *prog;
-	struct seq_buf wrong;
+	char name[KP_NAME_MAX];
 	u32 d, seen = 0;
 
 	if ((!text || *text != '@') && !p->pair->nr_diverges) {
 		kunit_skip(test, "no programs in its regress folder, nor given with PROGRAM=");
 		return;
 	}
-	while (text && *text == '@') {
-		get_name(&text, name, sizeof(name));
-		seq_buf_init(&wrong, said, sizeof(said));
-		prog = kp_program_parse(p->pair, &text, &wrong);
-		if (prog && can_run(test, prog, name))
+	while ((prog = kp_given_next(test, &text, name))) {
+		/* One with an interruption is for lane irq. */
+		if (!prog->during && can_run(test, prog, name))
 			run_given(test, p, name, prog, &seen);
-		else if (!prog)
-			KUNIT_FAIL(test, "%s: %s", name, seq_buf_str(&wrong));
 		kp_program_free(prog);
-		while (*text && *text != '@') {
-			text += strcspn(text, "\n");
-			text += !!*text;
-		}
-		kp_alive();
 	}
-	if (lone || !kp_rust_is_called(p->id))
+	if (kp_lone || !kp_rust_is_called(p->id))
 		return;
 	for (d = 0; d < p->pair->nr_diverges; d++)
 		if (!(seen & BIT(d)))
@@ -527,21 +547,17 @@ void kp_case_atomic(struct kunit *test)
 	prog->observe = true;
 	kp_trace_run(ref, p->pair, KP_C_C, prog);
 	kp_trace_start(trace, p->pair, p->id, prog);
-	kp_watch(trace, false);
 	obj = kp_make(trace);
 	if (IS_ERR(obj)) {
-		kp_watch(NULL, false);
 		KUNIT_FAIL(test, "create: %pe", obj);
 		goto out;
 	}
-	kp_watch(trace, true);
 	preempt_disable();
 	switches = current->nvcsw;
 	kp_run(p->pair, p->id, obj, prog, trace);
 	switches = current->nvcsw - switches;
 	preempt_enable();
-	kp_destroy(p->pair, p->id, obj);
-	kp_watch(NULL, false);
+	kp_unmake(trace, obj);
 	judge_id(test, "never_sleeps");
 	KUNIT_EXPECT_EQ_MSG(test, switches, 0UL, "an operation slept");
 	judge_atomic(test, prog, ref, trace);

@@ -98,10 +98,12 @@ static inline bool kp_has_names(const struct kp_arg *arg)
 /* args.c */
 u32 kp_nr_names(const struct kp_arg *arg);
 void kp_draw_args(struct kp_drawing *d, const struct kp_arg *arg, u64 *value, u32 step);
+void kp_vary_sizes(struct kp_drawing *d, const struct kp_arg *arg);
 
 /* numbers.c */
 u64 kp_near_power(struct kp_random *rnd);
 u64 kp_draw_number(struct kp_drawing *d, const struct kp_arg *arg, u32 a);
+u32 kp_vary_size(struct kp_drawing *d, const struct kp_arg *arg, u32 a, u32 size);
 
 /* bytes.c */
 u32 kp_draw_len(struct kp_random *rnd, const struct kp_arg *arg);

@@ -288,6 +288,18 @@ static inline bool kp_is_size(const struct kp_arg *arg)
 }
 
 /**
+ * kp_fits() - whether a number of bytes is one that an argument may have
+ * @arg: the argument; text, bytes or a buffer
+ * @size: the number
+ *
+ * Return: true if it is between the argument's limits
+ */
+static inline bool kp_fits(const struct kp_arg *arg, u64 size)
+{
+	return size >= arg->min && size <= arg->max;
+}
+
+/**
  * kp_in_user() - whether an argument is user memory
  * @arg: the argument
  *
@@ -412,6 +424,7 @@ bool kp_edge(const struct kp_arg *arg, u32 nr, u64 *value);
 unsigned long kp_user_put(struct kp_user_piece *p, u32 argument, u64 span, u32 shift,
 			  u8 *image, u32 size, u32 before, u8 other);
 void kp_user_get(const struct kp_user_piece *p);
+void kp_user_spoil(const struct kp_user_piece *p, u8 byte);
 void kp_user_drop(const struct kp_user_piece *p);
 u64 kp_user_size(const struct kp_arg *arg, u64 span);
 
@@ -434,6 +447,8 @@ void kp_print_step(struct seq_buf *s, const struct kp_pair *pair,
 		   const struct kp_program *prog, u32 step);
 void kp_print_created(struct seq_buf *s, const struct kp_trace *trace,
 		      const struct kp_trace *other);
+void kp_print_view(struct seq_buf *s, const struct kp_trace *trace,
+		   const struct kp_trace *other);
 void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step,
 		     const struct kp_trace *other);
 
@@ -527,12 +542,23 @@ void *kp_create_watched(struct kp_trace *trace, const struct kp_slot *slot);
 /* calls.c */
 u8 *kp_arena_alloc(void);
 void *kp_make(struct kp_trace *trace);
+void kp_unmake(struct kp_trace *trace, void *obj);
 void kp_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
 	    const struct kp_program *prog, struct kp_trace *trace);
 struct kp_result kp_call_once(const struct kp_pair *pair, enum kp_path_id path,
 			      void *obj, u32 op, const u64 *arg);
+struct kp_call;
+struct kp_call *kp_call_alloc(void);
+bool kp_call_begin(struct kp_call *call, struct kp_trace *trace, void *obj, u32 i, u32 user);
+void kp_call_make(void *call);
+const char *kp_call_end(struct kp_call *call, u32 i);
+
+/** define KP_NAME_MAX - room for the name of a program that the host hands over */
+#define KP_NAME_MAX	512
 
 /* cases.c */
+extern bool kp_lone;
+struct kp_program *kp_given_next(struct kunit *test, const char **text, char *name);
 void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
 		      const struct kp_trace *ref, const struct kp_trace *got,
 		      const struct kp_diff *diff);
@@ -551,6 +577,9 @@ bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
 void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
 		      const struct kp_trace *ref, const struct kp_trace *got,
 		      const struct kp_diff *diff);
+void kp_failure_interrupted(struct seq_buf *s, const struct kp_pair *pair,
+			    const struct kp_program *prog, const char *const *orders,
+			    const char *got, const char *broken, const char *reference);
 void kp_failure_add(struct kunit *test, const char *whence, u32 times,
 		    const char *text);
 

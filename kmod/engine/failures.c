@@ -118,6 +118,59 @@ void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
 }
 
 /**
+ * kp_failure_interrupted() - print an interruption that goes wrong, as JSON
+ * @s: where to: members of an object, without its braces
+ * @pair: the pair
+ * @prog: the program
+ * @orders: what C over C gives in either order, two texts
+ * @got: what the path gave
+ * @broken: what is wrong with that
+ * @reference: what is wrong with C over C, or NULL
+ *
+ * Context: may sleep.
+ */
+void kp_failure_interrupted(struct seq_buf *s, const struct kp_pair *pair,
+			    const struct kp_program *prog, const char *const *orders,
+			    const char *got, const char *broken, const char *reference)
+{
+	char *text = kvmalloc(LINE_SIZE, GFP_KERNEL);
+	struct seq_buf line;
+	u32 i;
+
+	if (!text)
+		return;
+	seq_buf_init(&line, text, LINE_SIZE);
+	seq_buf_printf(s, "\"what\": \"interrupt\", \"step\": %u", prog->during);
+	put_text(s, "operation", pair->operation[prog->step[prog->during - 1].op].name);
+	kp_print_create(&line, pair, prog);
+	seq_buf_puts(s, ", \"program\": [");
+	put_string(s, seq_buf_str(&line));
+	for (i = 0; i < prog->nr_steps; i++) {
+		seq_buf_clear(&line);
+		kp_print_step(&line, pair, prog, i);
+		seq_buf_puts(s, ", ");
+		put_string(s, seq_buf_str(&line));
+	}
+	seq_buf_puts(s, "], \"created\": {\"expected\": 0, \"got\": 0}");
+	put_text(s, "made_expected", NULL);
+	put_text(s, "made_got", NULL);
+	seq_buf_puts(s, ", \"expected\": [");
+	put_string(s, orders[0]);
+	seq_buf_puts(s, ", ");
+	put_string(s, orders[1]);
+	seq_buf_puts(s, "], \"got\": [");
+	put_string(s, got);
+	seq_buf_puts(s, "]");
+	put_text(s, "broken", broken);
+	put_text(s, "reference_broken", reference);
+	kvfree(text);
+	if (!seq_buf_has_overflowed(s))
+		return;
+	seq_buf_clear(s);
+	seq_buf_puts(s, "\"what\": \"interrupt\", \"too_long\": true");
+}
+
+/**
  * kp_failure_add() - add a failure to those of a pair
  * @test: the case; its parameter is the path
  * @whence: seed or file of the program

@@ -162,7 +162,7 @@ static void tell(struct kunit *test, const struct sweep *s)
 	if (!all)
 		kunit_mark_skipped(test, "no call of its allocates memory");
 	else
-		s->p->pair->stats->swept[s->p->id] = !IS_SLOW;
+		s->p->pair->stats->all_failed[s->p->id] = !IS_SLOW;
 }
 
 static void sweep_all(struct kunit *test, struct sweep *s, u16 *allocations)

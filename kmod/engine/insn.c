@@ -93,7 +93,6 @@ static int counted_run(const struct kp_path_param *p, struct kp_trace *got)
 	obj = kp_make(got);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
-	kp_watch(got, true);
 	if (kp_never_sleeps(p->pair)) {
 		local_irq_save(flags);
 		kp_run(p->pair, p->id, obj, got->prog, got);
@@ -101,8 +100,7 @@ static int counted_run(const struct kp_path_param *p, struct kp_trace *got)
 	} else {
 		kp_run(p->pair, p->id, obj, got->prog, got);
 	}
-	kp_destroy(p->pair, p->id, obj);
-	kp_watch(NULL, false);
+	kp_unmake(got, obj);
 	return 0;
 }
 

@@ -23,6 +23,8 @@ static bool has_object;
  * @trace: its trace; NULL once it is over. Borrowed until then.
  * @created: its object has been created
  *
+ * For kp_make() and kp_unmake(), so that none who runs programs can forget it.
+ *
  * Context: task; one program at a time.
  */
 void kp_watch(const struct kp_trace *trace, bool created)
@@ -56,6 +58,9 @@ static int panicked(struct notifier_block *nb, unsigned long event, void *unused
 	WRITE_ONCE(watched, NULL);
 	/* The last call printed is the one that has begun; at the object's end all are printed. */
 	nr = READ_ONCE(has_object) ? min(trace->nr + 1, trace->prog->nr_steps) : 0;
+	/* An interruption comes with the operation that it interrupts. */
+	if (nr && nr == trace->prog->during)
+		nr++;
 	seq_buf_init(&line, text, sizeof(text));
 	kp_print_create(&line, trace->pair, trace->prog);
 	tell(&line);

@@ -9,6 +9,7 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include "engine.h"
+#include "irq.h"
 
 unsigned long kp_seed = 1;
 module_param_named(seed, kp_seed, ulong, 0444);
@@ -105,6 +106,23 @@ static int allocations_show(struct seq_file *seq, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(allocations);
+
+/* One line a path: what case interrupt has tried on it. */
+static int interruptions_show(struct seq_file *seq, void *unused)
+{
+	const struct kp_pair *pair = seq->private;
+	u32 path;
+
+	for (path = 0; path < KP_NR_PATHS; path++) {
+		const struct kp_swept *swept = &pair->stats->swept[path];
+
+		seq_printf(seq, "%s %llu %llu %llu %u %u %u\n", kp_path_name[path], swept->tried,
+			   swept->of, swept->unreached, swept->scenes, swept->scenes_of,
+			   swept->allowed);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(interruptions);
 
 static const char *speed_name(const struct kunit_suite *suite,
 			      const struct kunit_case *test_case)
@@ -251,6 +269,8 @@ int kp_pair_register(const struct kp_pair *pair,
 			    &allocations_fops);
 	debugfs_create_file("cost", 0444, stats->dir, (void *)pair,
 			    &cost_fops);
+	debugfs_create_file("interruptions", 0444, stats->dir, (void *)pair,
+			    &interruptions_fops);
 	debugfs_create_file("failures", 0444, stats->dir, (void *)pair,
 			    &failures_fops);
 	debugfs_create_file("programs", 0200, stats->dir, (void *)pair,
@@ -300,6 +320,7 @@ static int __init kparity_init(void)
 
 static void __exit kparity_exit(void)
 {
+	kp_irq_exit();
 	kp_watch_stop();
 	kp_balance_stop();
 	debugfs_remove_recursive(root);

@@ -333,3 +333,38 @@ u64 kp_draw_number(struct kp_drawing *d, const struct kp_arg *arg, u32 a)
 	return draw == KP_DRAW_VARIED && d->value != d->prog->param ?
 		vary(d, arg, a, value) : value;
 }
+
+/**
+ * kp_vary_size() - put a size that matters in place of a buffer's, in each second case
+ * @d: the program, and all arguments of the call
+ * @arg: the buffer
+ * @a: its place among them
+ * @size: its size so far
+ *
+ * One near the number of bytes in another argument, given to the object earlier, or that
+ * it is made of; near the object's size; or near what an earlier operation gives.
+ *
+ * Return: the size
+ */
+u32 kp_vary_size(struct kp_drawing *d, const struct kp_arg *arg, u32 a, u32 size)
+{
+	u64 other = size;
+
+	switch (kp_die(&d->rnd, 8)) {
+	case 0:
+	case 1:
+		other = near(&d->rnd, kp_span_len(kp_earlier_span(d)));
+		break;
+	case 2:
+		/* Of an object that is being made there is no size yet. */
+		if (d->value != d->prog->param)
+			other = near_size(d, size);
+		break;
+	case 3:
+		decide_later(d, a);
+		break;
+	default:
+		break;
+	}
+	return kp_fits(arg, other) ? other : size;
+}

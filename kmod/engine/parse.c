@@ -74,10 +74,21 @@ static bool get_word(struct reader *r, const char *stop, char *word)
 	return true;
 }
 
+/* Of numbers in text: a number that begins with a 0 is decimal as well. */
+static unsigned int base_of(const char *word)
+{
+	return strncmp(word + (*word == '-'), "0x", 2) ? 10 : 16;
+}
+
+/* A number of bytes, of repeats, or the like; whether the word is one. */
+static bool is_u32(const char *word, u32 *value)
+{
+	return !kstrtou32(word, base_of(word), value);
+}
+
 static bool named(const struct kp_arg *arg, const char *word, u64 *value)
 {
 	const struct kp_name *n;
-	unsigned int base;
 
 	for (n = arg->names; n && n->name; n++) {
 		if (!strcmp(n->name, word)) {
@@ -85,9 +96,16 @@ static bool named(const struct kp_arg *arg, const char *word, u64 *value)
 			return true;
 		}
 	}
-	/* A number that begins with a 0 is decimal as well. */
-	base = strncmp(word + (*word == '-'), "0x", 2) ? 10 : 16;
-	return !kstrtou64(word, base, value) || !kstrtos64(word, base, (s64 *)value);
+	return !kstrtou64(word, base_of(word), value) ||
+	       !kstrtos64(word, base_of(word), (s64 *)value);
+}
+
+/* Whether something stands where an argument's value is expected. */
+static bool has_value(struct reader *r, const struct kp_arg *arg)
+{
+	if (ends_line(r))
+		refuse(r, "%s: its value is missing", arg->name);
+	return !r->failed;
 }
 
 static u64 get_number(struct reader *r, const struct kp_arg *arg)
@@ -96,7 +114,7 @@ static u64 get_number(struct reader *r, const struct kp_arg *arg)
 	u64 value = 0, one = 0;
 	char *part, *rest = word;
 
-	if (!get_word(r, " \t\r\n#", word))
+	if (!has_value(r, arg) || !get_word(r, " \t\r\n#", word))
 		return 0;
 	while ((part = strsep(&rest, "|"))) {
 		if (!named(arg, part, &one)) {
@@ -119,7 +137,7 @@ static u64 get_number(struct reader *r, const struct kp_arg *arg)
 static u64 get_handle(struct reader *r, const struct kp_arg *arg)
 {
 	char word[WORD_MAX];
-	u64 value = 0;
+	u32 value = 0;
 
 	/* Blanks alone: a # begins a comment elsewhere. */
 	r->at += strspn(r->at, " \t");
@@ -128,7 +146,7 @@ static u64 get_handle(struct reader *r, const struct kp_arg *arg)
 		return 0;
 	}
 	r->at++;
-	if (get_word(r, " \t\r\n#", word) && kstrtou64(word, 10, &value))
+	if (get_word(r, " \t\r\n#", word) && !is_u32(word, &value))
 		refuse(r, "%s: '#%s' is no handle; one is #0", arg->name, word);
 	else if (value > arg->hi)
 		refuse(r, "%s: not between #0 and #%llu", arg->name, arg->hi);
@@ -173,7 +191,7 @@ static u32 get_times(struct reader *r)
 	if (*r->at != '*')
 		return 1;
 	r->at++;
-	if (get_word(r, " +@\t\r\n#", word) && kstrtou32(word, 10, &times))
+	if (get_word(r, " +@\t\r\n#", word) && !is_u32(word, &times))
 		refuse(r, "'%s' behind a * is no number", word);
 	return times;
 }
@@ -246,8 +264,8 @@ static u64 get_size(struct reader *r, const struct kp_arg *arg)
 	char word[WORD_MAX];
 	u32 size = 0;
 
-	if (get_word(r, " @\t\r\n#", word) &&
-	    (kstrtou32(word, 10, &size) || size < arg->min || size > arg->max))
+	if (has_value(r, arg) && get_word(r, " @\t\r\n#", word) &&
+	    (!is_u32(word, &size) || !kp_fits(arg, size)))
 		refuse(r, "%s: '%s' is no number of bytes between %u and %u", arg->name, word,
 		       arg->min, arg->max);
 	return kp_span(0, size);
@@ -275,7 +293,7 @@ static u64 get_place(struct reader *r, const struct kp_arg *arg, u64 span)
 	if (*r->at == '+') {
 		r->at++;
 		if (get_word(r, " \t\r\n#", word) &&
-		    (kstrtou32(word, 10, &bytes) || !kp_places[p].with_bytes ||
+		    (!is_u32(word, &bytes) || !kp_places[p].with_bytes ||
 		     bytes > kp_span_len(span)))
 			refuse(r, "%s: '%s' behind the + is no number of its last bytes",
 			       arg->name, word);
@@ -292,7 +310,7 @@ static u32 get_shift(struct reader *r)
 	if (*r->at != '@')
 		return 0;
 	r->at++;
-	if (get_word(r, " \t\r\n#", word) && (kstrtou32(word, 10, &shift) || shift > 7))
+	if (get_word(r, " \t\r\n#", word) && (!is_u32(word, &shift) || shift > 7))
 		refuse(r, "'%s' behind the @ is no number from 0 to 7", word);
 	return shift;
 }
@@ -356,6 +374,8 @@ static void get_params(struct reader *r, const struct kp_pair *pair,
 		/* Left out where it is 0, as in print: the object begins as in production. */
 		if (pair->creation.arg[a].wraps && !begins_with(r, name))
 			continue;
+		if (ends_line(r))
+			refuse(r, "%s: %s= is missing", pair->name, name);
 		if (!get_word(r, "= \t\r\n#", word))
 			return;
 		if (strcmp(word, name) || *r->at != '=') {
@@ -379,6 +399,12 @@ static void get_step(struct reader *r, const struct kp_pair *pair,
 	step->fail = get_fail(r, prog);
 	if (!get_word(r, " \t\r\n#", word))
 		return;
+	if (!strcmp(word, "during")) {
+		prog->during = prog->nr_steps;
+		skip_blanks(r);
+		if (!get_word(r, " \t\r\n#", word))
+			return;
+	}
 	for (step->op = 0; step->op < pair->nr_ops; step->op++)
 		if (!strcmp(pair->operation[step->op].name, word))
 			break;
@@ -443,6 +469,8 @@ struct kp_program *kp_program_parse(const struct kp_pair *pair,
 		get_step(&r, pair, prog, &prog->step[prog->nr_steps++]);
 	if (!r.failed && pair->stateless && !prog->nr_steps)
 		refuse(&r, "no call");
+	if (!r.failed && prog->during && prog->during + 1 != prog->nr_steps)
+		refuse(&r, "one operation, the last one, follows the one behind 'during'");
 	/* An @ in the middle of a line that is wrong begins no program. */
 	if (r.failed && r.at != *text && r.at[-1] != '\n')
 		r.at += strcspn(r.at, "\n");

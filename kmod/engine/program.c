@@ -57,6 +57,21 @@ static bool in_memory(const struct kp_arg *arg)
 	return false;
 }
 
+/*
+ * Draw the arguments of a call, and where its text and bytes are to lie. Inline, as programs
+ * are drawn for each path again.
+ */
+static __always_inline void draw_call(struct kp_drawing *d, const struct kp_arg *arg,
+				      u64 *value, u32 *shift, u32 step)
+{
+	bool memory = in_memory(arg);
+
+	kp_draw_args(d, arg, value, step);
+	if (memory && d->prog->draw == KP_DRAW_VARIED)
+		kp_vary_sizes(d, arg);
+	*shift = memory ? kp_die(&d->rnd, 8) : 0;
+}
+
 /* Draw the operations from @from to @to; @weight says how often each is drawn. */
 static void fill(struct kp_drawing *d, const u32 *weight, u32 from, u32 to)
 {
@@ -73,9 +88,7 @@ static void fill(struct kp_drawing *d, const u32 *weight, u32 from, u32 to)
 			pick -= weight[op];
 		step->op = op;
 		step->after = 0;
-		kp_draw_args(d, pair->operation[op].arg, step->arg, i);
-		step->shift = pair->stateless || in_memory(pair->operation[op].arg) ?
-			kp_die(&d->rnd, 8) : 0;
+		draw_call(d, pair->operation[op].arg, step->arg, &step->shift, i);
 	}
 }
 
@@ -90,9 +103,36 @@ static void begin(struct kp_drawing *d, u64 seed, u32 index, u32 steps,
 	prog->index = index;
 	prog->nr_steps = steps;
 	prog->pool_used = 0;
+	prog->during = 0;
 	prog->draw = draw;
-	kp_draw_args(d, d->pair->creation.arg, prog->param, 0);
-	prog->shift = in_memory(d->pair->creation.arg) ? kp_die(&d->rnd, 8) : 0;
+	draw_call(d, d->pair->creation.arg, prog->param, &prog->shift, 0);
+}
+
+/* Run a program's first operations on C over C, which may fail; NULL without memory. */
+static struct kp_trace *try_out(const struct kp_pair *pair, struct kp_program *prog, u32 nr)
+{
+	struct kp_trace *trace = kp_trace_alloc(nr, true);
+	u32 steps = prog->nr_steps;
+	bool observe = prog->observe;
+
+	if (!trace)
+		return NULL;
+	prog->nr_steps = nr;
+	prog->observe = false;
+	kp_trace_run(trace, pair, KP_C_C, prog);
+	prog->nr_steps = steps;
+	prog->observe = observe;
+	return trace;
+}
+
+/* Whether C over C makes the object of a program. */
+static bool is_made(const struct kp_pair *pair, struct kp_program *prog)
+{
+	struct kp_trace *trace = try_out(pair, prog, 0);
+	bool made = trace && !trace->err;
+
+	kp_trace_free(trace);
+	return made;
 }
 
 static void weights(const struct kp_pair *pair, u32 *weight)
@@ -133,6 +173,8 @@ void kp_program_make(const struct kp_pair *pair, struct kp_program *prog,
 #define AFTERWARDS	64
 /* Operations of a program that makes an object at an edge of its parameters. */
 #define EDGE_STEPS	16
+/* How often the other parameters are drawn, until C makes an object of them. */
+#define EDGE_TRIES	16
 
 /* The most that an object of the pair holds, as far as a program can fill it. */
 static u32 largest(const struct kp_pair *pair)
@@ -346,21 +388,13 @@ static void set_up(struct kp_drawing *d, u32 op, u32 try, u32 to)
 /* How many of the first operations behind a setup succeed, on C over C. */
 static u32 room_after(struct kp_drawing *d, u32 op, u32 try)
 {
-	struct kp_trace *trace = kp_trace_alloc(SETUP + TRIED, true);
-	struct kp_program *prog = d->prog;
-	u32 i, n = 0, steps = prog->nr_steps;
-	bool observe = prog->observe;
+	struct kp_trace *trace;
+	u32 i, n = 0;
 
-	if (!trace)
-		return 0;
 	set_up(d, op, try, SETUP + TRIED);
-	prog->nr_steps = SETUP + TRIED;
-	prog->observe = false;
-	kp_trace_run(trace, d->pair, KP_C_C, prog);
-	for (i = SETUP; i < trace->nr; i++)
+	trace = try_out(d->pair, d->prog, SETUP + TRIED);
+	for (i = SETUP; trace && i < trace->nr; i++)
 		n += trace->step[i].ret >= 0;
-	prog->nr_steps = steps;
-	prog->observe = observe;
 	kp_trace_free(trace);
 	return n;
 }
@@ -410,6 +444,36 @@ static void fill_up(struct kp_drawing *d, u32 nr)
 	fill(d, weight, then, prog->nr_steps);
 }
 
+/* Whether objects are made of this argument alone, but for an index that they begin with. */
+static bool is_alone(const struct kp_pair *pair, u32 a)
+{
+	u32 i;
+
+	for (i = 0; i < pair->creation.nr_args; i++)
+		if (i != a && !pair->creation.arg[i].wraps)
+			return false;
+	return true;
+}
+
+/*
+ * Make an object with an edge of one argument. All others are such that C makes an object
+ * of them: where one of them is refused, the edge is not looked at.
+ */
+static void at_edge(struct kp_drawing *d, u32 a, u64 value)
+{
+	struct kp_program *prog = d->prog;
+	u32 weight[KP_MAX_OPS], index = prog->index, try = 0;
+
+	do
+		begin(d, kp_seed, index + (try << 16), EDGE_STEPS, KP_DRAW_VALID);
+	while (!is_alone(d->pair, a) && !is_made(d->pair, prog) && ++try < EDGE_TRIES);
+	prog->index = index;
+	prog->param[a] = value;
+	prog->draw = KP_DRAW_VARIED;
+	weights(d->pair, weight);
+	fill(d, weight, 0, EDGE_STEPS);
+}
+
 /* Up to three parts, each of a mix that is drawn. */
 static void mixed(struct kp_drawing *d)
 {
@@ -431,8 +495,8 @@ static void mixed(struct kp_drawing *d)
  * Every fourth has the pair's own mix of operations. The others have up to three
  * parts, each of a mix that is drawn: one part can fill an object, and the next
  * drain it. Long ones fill the largest object. The last ones make an object with
- * each edge of its numbers, most of which are to be refused, and many objects of
- * other bytes.
+ * each edge of its numbers, most of which are to be refused, and all else as it should
+ * be; and many objects of other bytes.
  *
  * Context: may sleep.
  */
@@ -449,9 +513,9 @@ void kp_program_vary(const struct kp_pair *pair, struct kp_program *prog, u32 in
 		return;
 	}
 	begin(&d, kp_seed, index, steps, KP_DRAW_VARIED);
-	if (index >= kp_programs) {
-		if (find_edge(pair, index - kp_programs, &a, &value))
-			prog->param[a] = value;
+	if (index >= kp_programs && find_edge(pair, index - kp_programs, &a, &value)) {
+		at_edge(&d, a, value);
+	} else if (index >= kp_programs) {
 		prog->nr_steps = EDGE_STEPS;
 		weights(pair, weight);
 		fill(&d, weight, 0, EDGE_STEPS);
@@ -499,9 +563,16 @@ void kp_program_settle(const struct kp_trace *trace, u32 at)
 	gave = t->out == KP_POISON ? t->ret : t->out;
 	value = kp_of_type(arg, gave + step->more);
 	/* All paths decide alike, by what all callers can see. */
-	if (!t->skipped && t->ret >= 0 && kp_in_range(arg, value) &&
-	    !kp_unseen_by_rust(&trace->pair->operation[trace->prog->step[from].op], t->ret))
+	if (t->skipped || t->ret < 0 ||
+	    kp_unseen_by_rust(&trace->pair->operation[trace->prog->step[from].op], t->ret))
+		return;
+	if (arg->kind == KP_USER_BUFFER) {
+		if (kp_fits(arg, value))
+			step->arg[step->decided] =
+				kp_span_resized(step->arg[step->decided], value);
+	} else if (kp_in_range(arg, value)) {
 		step->arg[step->decided] = value;
+	}
 }
 
 /**
@@ -518,18 +589,9 @@ void kp_program_settle(const struct kp_trace *trace, u32 at)
 void kp_program_valid(const struct kp_pair *pair, struct kp_program *prog,
 		      u32 steps)
 {
-	struct kp_trace *trace = kp_trace_alloc(1, true);
-	void *obj = ERR_PTR(-ENOMEM);
-	u32 i;
+	u32 i = 0;
 
-	for (i = 0; i < 100 && IS_ERR(obj); i++) {
+	do
 		kp_program_make(pair, prog, kp_seed, i, steps);
-		if (!trace)
-			break;
-		kp_trace_start(trace, pair, KP_C_C, prog);
-		obj = kp_make(trace);
-	}
-	if (!IS_ERR(obj))
-		kp_destroy(pair, KP_C_C, obj);
-	kp_trace_free(trace);
+	while (!is_made(pair, prog) && ++i < 100);
 }

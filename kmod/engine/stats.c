@@ -117,7 +117,7 @@ static void judge_outcomes(struct kunit *test, const struct kp_operation *op, u3
 	for (i = 0; op->returns == KP_RET_RESULT && op->errnos[i] &&
 	     i < 32 - OUTCOME_ERRNO; i++)
 		if (!(seen & BIT(OUTCOME_ERRNO + i)) &&
-		    (op->errnos[i] != -ENOMEM || p->pair->stats->swept[p->id]))
+		    (op->errnos[i] != -ENOMEM || p->pair->stats->all_failed[p->id]))
 			seq_buf_printf(&s, ", gave %pe", ERR_PTR(op->errnos[i]));
 	if (seq_buf_used(&s))
 		KUNIT_FAIL(test, "%s: never %s on %s in %u programs of %u steps; see its row",

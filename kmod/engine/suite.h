@@ -143,6 +143,12 @@ enum kp_context { KP_ANY, KP_ATOMIC, KP_PROCESS, KP_SLEEPS };
  * @weight: how often programs have it, relative to the others
  * @arg: its arguments
  * @nr_args: how many these are
+ * @role: who carries it out: operations of one role exclude each other; NULL for anyone
+ * @alone: it is no function of the interface but made of some, and no other one comes beside it
+ * @transient: the errno that it may fail with, and then has changed nothing, only because another
+ *             operation runs; 0 for none
+ * @waits: it waits for other threads, and is no single step: others see what these have done
+ * @snapshot: what it gives while another operation runs need not be of before or after that
  */
 struct kp_operation {
 	const char *name;
@@ -153,6 +159,11 @@ struct kp_operation {
 	u32 weight;
 	struct kp_arg arg[KP_NR_ARGS];
 	u32 nr_args;
+	const char *role;
+	bool alone;
+	int transient;
+	bool waits;
+	bool snapshot;
 };
 
 /**
@@ -230,6 +241,8 @@ enum kp_draw { KP_DRAW_USUAL, KP_DRAW_VARIED, KP_DRAW_LARGE, KP_DRAW_VALID };
  * @step: the operations
  * @pool: the bytes of text and bytes that are arguments
  * @pool_used: bytes of @pool in use
+ * @during: of the last two operations the second one interrupts the first one, which has this
+ *          number, counted from 1; 0 if each runs after the one before
  */
 struct kp_program {
 	u64 seed;
@@ -245,6 +258,7 @@ struct kp_program {
 	struct kp_step *step;
 	u8 *pool;
 	u32 pool_used;
+	u32 during;
 };
 
 /**
@@ -384,6 +398,25 @@ struct kp_given {
 };
 
 /**
+ * struct kp_swept - the work of case interrupt on a path
+ * @tried: positions at which an operation was interrupted
+ * @of: positions that there are, in all scenes that were begun
+ * @unreached: those tried at which no interruption came
+ * @scenes: scenes that were begun: two operations in a state
+ * @scenes_of: scenes that there are
+ * @allowed: results that were those of no order, and may be by the contract: snapshots, and
+ *           transient errnos
+ */
+struct kp_swept {
+	u64 tried;
+	u64 of;
+	u64 unreached;
+	u32 scenes;
+	u32 scenes_of;
+	u32 allowed;
+};
+
+/**
  * struct kp_stats - data gathered of a pair since the module was loaded
  * @dir: debugfs directory of the pair
  * @given: programs that the host has handed over, to run in case regress
@@ -400,10 +433,11 @@ struct kp_given {
  *           kp_outcome()
  * @created: the same of the creation of objects
  * @failing: allocations of each operation on each path; those of the creation come first
- * @swept: whether case fault has run on a path
+ * @all_failed: whether case fault has run on a path, over all programs
  * @cost: the cost table, NULL until the insn suite ran
  * @nr_costs: elements of @cost in use
  * @max_costs: room in @cost
+ * @swept: the work of case interrupt
  */
 struct kp_stats {
 	struct dentry *dir;
@@ -420,10 +454,11 @@ struct kp_stats {
 	atomic_t outcome[KP_MAX_OPS][KP_NR_PATHS];
 	atomic_t created[KP_NR_PATHS];
 	struct kp_failing failing[KP_MAX_OPS][KP_NR_PATHS];
-	bool swept[KP_NR_PATHS];
+	bool all_failed[KP_NR_PATHS];
 	struct kp_cost *cost;
 	u32 nr_costs;
 	u32 max_costs;
+	struct kp_swept swept[KP_NR_PATHS];
 };
 
 /**
@@ -633,6 +668,10 @@ static struct kunit_case pair##_insn_cases[] = {			\
 	__KP_CASE(kp_case_insn, "insn", pair),				\
 	{}								\
 };									\
+static struct kunit_case pair##_irq_cases[] = {				\
+	__KP_CASE(kp_case_interrupt, "interrupt", pair),		\
+	{}								\
+};									\
 static struct kunit_suite pair##_suite = {				\
 	.name = #pair,							\
 	.test_cases = pair##_cases,					\
@@ -641,9 +680,13 @@ static struct kunit_suite pair##_insn_suite = {				\
 	.name = #pair "_insn",						\
 	.test_cases = pair##_insn_cases,				\
 };									\
-kunit_test_suites(&pair##_suite, &pair##_insn_suite);			\
+static struct kunit_suite pair##_irq_suite = {				\
+	.name = #pair "_irq",						\
+	.test_cases = pair##_irq_cases,					\
+};									\
+kunit_test_suites(&pair##_suite, &pair##_insn_suite, &pair##_irq_suite); \
 static struct kunit_suite *const pair##_all_suites[] = {		\
-	&pair##_suite, &pair##_insn_suite, NULL				\
+	&pair##_suite, &pair##_insn_suite, &pair##_irq_suite, NULL	\
 };									\
 static int __init pair##_module_init(void)				\
 {									\
@@ -714,6 +757,7 @@ void kp_case_outcomes(struct kunit *test);
 void kp_case_layout(struct kunit *test);
 void kp_case_invariants(struct kunit *test);
 void kp_case_insn(struct kunit *test);
+void kp_case_interrupt(struct kunit *test);
 int kp_pair_register(const struct kp_pair *pair,
 		     struct kunit_suite *const *suites);
 void kp_pair_unregister(const struct kp_pair *pair);

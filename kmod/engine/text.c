@@ -19,6 +19,8 @@
  * # begins a comment. Arguments that an operation only writes are left out here.
  */
 #include <linux/err.h>
+#include <linux/math.h>
+#include <linux/minmax.h>
 #include <linux/seq_buf.h>
 #include <linux/string.h>
 #include "engine.h"
@@ -188,6 +190,8 @@ void kp_print_step(struct seq_buf *s, const struct kp_pair *pair,
 	u32 a;
 
 	print_fail(s, at->fail);
+	if (prog->during == step + 1)
+		seq_buf_puts(s, "during ");
 	seq_buf_puts(s, pair->operation[at->op].name);
 	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
 		if (!kp_is_given(&arg[a]))
@@ -292,25 +296,33 @@ static void print_new(struct seq_buf *s, const struct kp_trace *trace, u32 step)
 	}
 }
 
-/* A member of a view, as numbers of at most 64 bits; one of another size in 32-bit words. */
-static void print_member(struct seq_buf *s, const u8 *at, u32 size)
+/*
+ * A member of a view: its number, or each that an array has. One of another kind, as a
+ * structure, is printed as words of 32 bits.
+ */
+static void print_member(struct seq_buf *s, const u8 *at, u32 size, s32 each)
 {
-	u32 i, word = size == 1 || size == 2 || size == 8 ? size : 4;
+	struct kp_arg number = { .is_signed = each < 0 };
+	u32 i, word = each ? abs(each) : sizeof(u32);
 	bool several = size > word;
-	u64 value;
 
 	seq_buf_puts(s, several ? " [" : " ");
 	for (i = 0; i < size; i += word) {
-		value = 0;
-		memcpy(&value, at + i, min(word, size - i));
-		seq_buf_printf(s, "%s%llu", i ? " " : "", value);
+		number.size = min(word, size - i);
+		seq_buf_puts(s, i ? " " : "");
+		print_number(s, &number, number_at(at + i, &number));
 	}
 	seq_buf_puts(s, several ? "]" : "");
 }
 
-/* The members of the last view; a star stands before those that differ on another path. */
-static void print_view(struct seq_buf *s, const struct kp_trace *trace,
-		       const struct kp_trace *other)
+/**
+ * kp_print_view() - print the members of the last view
+ * @s: where to
+ * @trace: the trace
+ * @other: the trace that it is printed beside: a star stands before members that differ
+ */
+void kp_print_view(struct seq_buf *s, const struct kp_trace *trace,
+		   const struct kp_trace *other)
 {
 	const struct kp_layout *layout = &trace->pair->path[KP_C_C]->layout;
 	const char *type = trace->pair->view;
@@ -331,7 +343,7 @@ static void print_view(struct seq_buf *s, const struct kp_trace *trace,
 		seq_buf_printf(s, ", %s%s",
 			       memcmp(trace->view + at, other->view + at, end - at) ? "*" : "",
 			       f->name + len + 1);
-		print_member(s, trace->view + at, end - at);
+		print_member(s, trace->view + at, end - at, f->each);
 	}
 }
 
@@ -354,7 +366,7 @@ void kp_print_created(struct seq_buf *s, const struct kp_trace *trace,
 	if (!trace->pair->view_size || !trace->prog->observe || trace->err || other->err)
 		return;
 	if (!trace->prog->nr_steps)
-		print_view(s, trace, other);
+		kp_print_view(s, trace, other);
 	else if (trace->start != other->start)
 		seq_buf_printf(s, ", state %08x", (u32)trace->start);
 }
@@ -386,7 +398,7 @@ void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step,
 	if (!trace->pair->view_size || !trace->prog->observe)
 		return;
 	if (step + 1 == trace->prog->nr_steps && other->nr > step)
-		print_view(s, trace, other);
+		kp_print_view(s, trace, other);
 	/* Elsewhere eight digits tell two states apart; the full hash tells no more. */
 	else if (other->nr > step && other->step[step].view != t->view)
 		seq_buf_printf(s, ", state %08x", (u32)t->view);

@@ -324,21 +324,20 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 		pair->after(prog->param);
 	if (prog->balance)
 		kp_balance_begin();
-	kp_watch(trace, false);
 	obj = kp_make(trace);
 	if (IS_ERR(obj)) {
-		kp_watch(NULL, false);
 		trace->err = PTR_ERR(obj);
 		trace->digest.seen = kp_hash_word(trace->digest.seen, trace->err);
 		if (!trace->made.broken && !errno_allowed(&pair->creation, trace->err))
 			kp_trace_broken(trace, KP_AT_CREATION,
 					"an errno of its creation that its row does not list");
 	} else {
-		kp_watch(trace, true);
 		kp_run(pair, path, obj, prog, trace);
-		if (!trace->stuck)
-			kp_destroy(pair, path, obj);
-		kp_watch(NULL, false);
+		/* An object that is stuck is left alone. */
+		if (trace->stuck)
+			kp_watch(NULL, false);
+		else
+			kp_unmake(trace, obj);
 	}
 	/* An object that was to be refused has not been asked for. */
 	if (pair->after && !(trace->like && kp_refused(trace->like, KP_AT_CREATION)))

@@ -151,7 +151,8 @@ int kp_user_attach(void)
 	 * is not ours to report.
 	 */
 	kmemleak_not_leak(current->mm);
-	for (a = 0; a < KP_NR_ARGS; a++) {
+	/* Twice as many as one call has: another one can come while it runs. */
+	for (a = 0; a < 2 * KP_NR_ARGS; a++) {
 		addr = vm_mmap(NULL, pages_of(a), MAPPED, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, 0);
 		if (addr == (unsigned long)-EEXIST)
@@ -271,6 +272,19 @@ void kp_user_get(const struct kp_user_piece *p)
 {
 	/* Mapped pages stay mapped, but for bugs that end in a page being gone. */
 	WARN_ON_ONCE(!copy(p, true));
+}
+
+/**
+ * kp_user_spoil() - write over an argument and its guards, as far as they are mapped
+ * @p: the argument, after kp_user_get()
+ * @byte: with this
+ *
+ * Pages of its own are unmapped by kp_user_drop().
+ */
+void kp_user_spoil(const struct kp_user_piece *p, u8 byte)
+{
+	memset(p->image, byte, p->size);
+	WARN_ON_ONCE(!copy(p, false));
 }
 
 /**

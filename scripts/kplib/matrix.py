@@ -19,7 +19,7 @@ from kplib.common import cache, host, ui
 from kplib.common.errors import EnvironmentFailed, Failed, KparityError, Refused
 from kplib.configure import cases, pairs, request
 from kplib.configure.archs import Arch
-from kplib.configure.lanes import LANES
+from kplib.configure.lanes import IRQ, LANES
 from kplib.configure.request import Request
 from kplib.configure.variants import Variant
 from kplib.judge import failures, ktap, ledger, results
@@ -75,7 +75,7 @@ def _check_parsed(req: Request, result: results.ArchResult) -> None:
     if req.program is None:
         return
     found = [verdict for pair in result.pairs.values() for verdict in pair.verdicts
-             if verdict.case == "regress"]
+             if verdict.case in (cases.REGRESS, *cases.LONE.values())]
     begin = f"{pairs.short(req.program)}: line "
     if found and all(verdict.status == ktap.FAIL and len(verdict.log) == 2
                      and verdict.log[1].startswith(begin) for verdict in found):
@@ -132,6 +132,7 @@ class Cell:
         self.place = ""
         self._step: ui.Step | None = None
         self._setup = setup = Setup(req, tools, self.kernel, self._advance)
+        self._names = names
         wanted = [accel.choose(setup, LANES[name]) for name in names]
         self._of = len(wanted) * len(req.pairs)
         #: Set to have this cell's guests given up, and no other's.
@@ -196,6 +197,19 @@ class Cell:
         """Whether all guests have ended."""
         return all(future.done() for future in self._running)
 
+    def so_far(self) -> results.ArchResult | None:
+        """The results of the other lanes while lane irq goes on; None where it does not."""
+        early = [future for name, future in zip(self._names, self._running) if name != IRQ.name]
+        if not early or len(early) == len(self._running):
+            return None
+        with self._stopping(), ui.step(self._doing()) as self._step:
+            done = [future.result() for future in early]
+        if self.done():
+            return None
+        result = results.gather(self._setup, self._req.pairs, done)
+        result.replay = request.replay(self._req, self.kernel.arch, self.kernel.variant)
+        return result
+
     def finish(self) -> CellRun:
         """Wait for the guests, judge, and save the results, if there is room for them."""
         req = self._req
@@ -254,7 +268,12 @@ def run_all(req: Request, tools: toolchain.Toolchain,
         cell = waiting[0]
         cell.place = f" ({len(rows) + 1} of {len(cells)})" if len(cells) > 1 else ""
         names = cell.kernel.arch.name, cell.kernel.variant.name
+        so_far = None
         try:
+            if len(cells) == 1 and not req.machine_readable and not req.keep:
+                so_far = cell.so_far()
+            if so_far is not None:
+                print(terminal.show_so_far(so_far, req.verbose, cell.folder), flush=True)
             found = cell.finish()
         except (Failed, EnvironmentFailed) as err:
             if len(cells) == 1:
@@ -263,7 +282,10 @@ def run_all(req: Request, tools: toolchain.Toolchain,
             return
         finally:
             del waiting[0]
-        if not req.machine_readable:
+        if so_far is not None and found.found is not None:
+            print(terminal.show_rest(found.result, req.verbose, cell.folder, found.found),
+                  flush=True)
+        elif not req.machine_readable:
             print(terminal.show(found.result, req.verbose, cell.folder, found.found),
                   flush=True)
         if found.unsaved:

@@ -99,6 +99,20 @@ class TestFunctions(PairsTest):
                              failure["program"])
             self.assertIn(f" PROGRAM={failure['program_file']}", failure["replay"])
 
+    def test_bitmaps(self) -> None:
+        """Bytes are tried of which all bits are set but one, and all clear but one."""
+        sum_of = "    p.iter().fold(seed,"
+        self.edit("kinds/kinds.rs", sum_of,
+                  "    let ones: u32 = p.iter().map(|c| c.count_ones()).sum();\n"
+                  "    let seed = seed ^ u32::from(p.len() == 64 && ones == 1)\n"
+                  f"        ^ (u32::from(p.len() == 64 && ones == 511) << 1);\n{sum_of}")
+        ended = self.kparity("kinds", "ACCEL=tcg", "LANE=check", "CASE=lockstep")
+        self.assertEqual(ended.status, 1, ended.show())
+        programs = "\n".join(failure["program"][1] for failure in cases(
+            ended.results())["kinds", "lockstep", "c->rust"]["failures"])
+        self.assertRegex(programs, r'kinds_sum 0 "\\x00"\*\d+')
+        self.assertRegex(programs, r'kinds_sum 0 "\\xff"\*\d+')
+
     def test_lost(self) -> None:
         """A call that takes its guest with it is told as a program, which does it again."""
         self.edit("kinds/kinds.rs", PORT[0], f"{PORT[0]}    let room = [0u8; 4];\n"

@@ -82,6 +82,23 @@ class TestObjects(PairsTest):
                     rows["slate", "outcomes", path]["log"] if "never" in line]
             self.assertEqual(said, ["create: never gave -EPERM", "read: never gave -EIO"])
 
+    def test_edges(self) -> None:
+        """An object is made with each edge of one number, and with the other one as it may be."""
+        self.edit("slate/slate.c", "\tstruct slate *slate;\n\n\tif (!size ||",
+                  "\tstruct slate *slate;\n\n\tpr_notice(\"made %u %u\\n\", size, (u32)kind);\n"
+                  "\tif (!size ||")
+        self.edit("slate/slate.c", "#include <linux/slab.h>\n",
+                  "#include <linux/printk.h>\n#include <linux/slab.h>\n")
+        ended = self.kparity("slate", "ACCEL=tcg", "LANE=check", "CASE=lockstep", "PROGRAMS=1")
+        self.assertEqual(ended.status, 0, ended.show())
+        text = (ended.folder() / "check.console").read_text()
+        made = {(int(size), int(kind)) for size, kind in re.findall(r"made (\d+) (\d+)", text)}
+        sizes = {size for size, kind in made if kind in (0, 5)}
+        self.assertLessEqual({0, 1, 2, 32, 63, 64, 65, 128, 320, 1 << 31,
+                              64 | 1 << 16, 1 | 1 << 31, (1 << 32) - 1}, sizes)
+        kinds = {kind for size, kind in made if 1 <= size <= 64}
+        self.assertLessEqual({1 << bit for bit in range(32)}, kinds)
+
     def test_own_case(self) -> None:
         """A bug that no program of one object shows fails in the pair's own case alone."""
         subprocess.run(["git", "apply", "-p1", PAIRS / "slate/mutants/rust-one-kind.patch"],
@@ -148,6 +165,61 @@ class TestCreation(PairsTest):
                             for failure in rows["badge", "lockstep", path]["failures"]]
                     self.assertIn(("create", program, [broken] if broken else [],
                                    {"created, serial 1"}), told)
+                    if made.endswith('data="a"'):
+                        # Of an array in the state each element is printed, with its sign.
+                        said = {one["made"].partition("tail ")[2] for failure in
+                                rows["badge", "lockstep", path]["failures"]
+                                if failure["program"] == program for one in failure["results"]}
+                        self.assertEqual(said, {"[-1 97]", "[-1 0]"})
+
+    def test_kept_pointer(self) -> None:
+        """User memory is the caller's again once an object is made of it: it is written over."""
+        for old, new in (("\tu32 table_size;\n", "\tu32 table_size;\n\tconst u8 __user *from;\n"),
+                         ("\tbadge->size = data_size;\n",
+                          "\tbadge->size = data_size;\n\tbadge->from = data;\n"),
+                         ("\t\tret = badge->data[at];\n\t}\n\tspin_unlock(&badge->lock);\n",
+                          "\t\tret = badge->data[at];\n\t}\n\tspin_unlock(&badge->lock);\n"
+                          "\tif (ret >= 0 && get_user(badge->data[at], badge->from + at))\n"
+                          "\t\treturn -ERANGE;\n\tif (ret >= 0)\n\t\tret = badge->data[at];\n")):
+            self.edit("badge/badge.c", old, new)
+        ended = self.kparity("badge", "ACCEL=tcg", "LANE=check", "CASE=lockstep")
+        self.assertEqual(ended.status, 1, ended.show())
+        row = cases(ended.results())["badge", "lockstep", "c->rust"]
+        self.assertIn(['badge name="a" table="" data="a" options.uses=1 options.flags=0 serial=0',
+                       "use 0"], [failure["program"] for failure in row["failures"]])
+
+    def test_same(self) -> None:
+        """A text that an object is made of and one that an operation is given shrink together."""
+        self.edit("badge/badge.rs", "self.name[..] == *name.to_bytes()",
+                  "self.name[..] == *name.to_bytes() && self.name.len() < 4")
+        ended = self.kparity("badge", "ACCEL=tcg", "LANE=check", "CASE=lockstep")
+        self.assertEqual(ended.status, 1, ended.show())
+        row = cases(ended.results())["badge", "lockstep", "c->rust"]
+        self.assertEqual(
+            [['badge name="aaaa" table="" data="" options.uses=1 options.flags=0 serial=0',
+              'is "aaaa"']], [failure["program"] for failure in row["failures"]])
+
+    def test_lost(self) -> None:
+        """Of an object that takes its guest with it what it is made of becomes plain."""
+        self.edit("badge/badge.rs", "        let name = name.to_bytes();\n",
+                  "        let room = [0u8; 4];\n"
+                  "        let at = core::hint::black_box(table.len());\n"
+                  "        let _ = core::hint::black_box(room[at]);\n"
+                  "        let name = name.to_bytes();\n")
+        ended = self.kparity("badge", "ACCEL=tcg", "LANE=check", "CASE=lockstep")
+        (failure,) = cases(ended.results())["badge", "lockstep", "c->rust"]["failures"]
+        self.assertEqual((failure["what"], failure["program"]), ("lost", [
+            'badge name="" table="aaaa" data="" options.uses=0 options.flags=0 serial=0']))
+
+    def test_lost_uncounted(self) -> None:
+        """An object that takes its guest with it while costs are counted is told as well."""
+        self.edit("badge/badge.c", "\tspin_lock_init(&badge->lock);\n",
+                  "\tspin_lock_init(&badge->lock);\n\t{\n\t\tstatic u32 made;\n\n"
+                  "\t\tBUG_ON(++made == 4);\n\t}\n")
+        ended = self.kparity("badge", "ACCEL=tcg", "LANE=insn")
+        (failure,) = cases(ended.results())["badge_insn", "insn", "c->c"]["failures"]
+        self.assertEqual(failure["what"], "lost")
+        self.assertRegex(failure["program"][0], "^badge name=.* serial=")
 
     def test_refused(self) -> None:
         """What is wrong in the first line of a program is told."""
@@ -157,6 +229,8 @@ class TestCreation(PairsTest):
                 ('"abc"', '"abc"@end+4', "data: '4' behind the + is no number of its last bytes"),
                 ('"a"', "a", "name: text in double quotes is missing"),
                 ("serial=0", "serial=0 @8", "'8' behind the @ is no number from 0 to 7"),
+                (" serial=0", "", "badge: serial= is missing"),
+                ("serial=0", "serial=", "serial: its value is missing"),
                 (' table=""', "", "'data' where table= is expected")):
             program.write_text(f"{line.replace(old, new)}\n")
             ended = self.kparity("badge", "ACCEL=tcg", f"PROGRAM={program}")

@@ -28,6 +28,12 @@ BUGS = (
 TWICE = ("    from.into_slice().reader().read_slice(bytes)?;",
          "    let mut reader = from.into_slice().reader();\n\n"
          "    reader.clone_reader().read_slice(bytes)?;\n    reader.read_slice(bytes)?;")
+#: Room for more bytes than two sizes that are drawn by themselves would be alike in, and a bug
+#: that shows where a buffer is as long as what goes into it, but for one byte.
+LONGER = ("#define PARCEL_MAX\t64", "#define PARCEL_MAX\t900")
+SAME = ("    if from.len() > to.len() {\n",
+        "    let near = to.len() < 800 && to.len() == from.len() + 1;\n\n"
+        "    if from.len() > to.len() || (near && from.len() > 99) {\n")
 
 
 @needs_kernel
@@ -66,6 +72,11 @@ class TestUserMemory(PairsTest):
     def test_read_twice(self) -> None:
         """Bytes that change once they have been read show that they are read again."""
         self.assert_told(self.with_bugs(TWICE), ['parcel_sum "aaaaaaaaaaaaaaaaa"@changes+1'])
+
+    def test_near_in_size(self) -> None:
+        """A buffer is tried that is one byte longer than another argument of the same call."""
+        self.edit("parcel/contract.h", *LONGER)
+        self.assert_told(self.with_bugs(SAME), ['parcel_move 101 "a"*100'])
 
     def test_refused(self) -> None:
         """A place that an argument cannot have is told, with its line."""

@@ -28,7 +28,7 @@ class TestRequest(unittest.TestCase):
         """No words: all pairs, both lanes, seed 1, a cache below home."""
         got = request.parse([], {"HOME": "/nonexistent"})
         self.assertEqual(got.pairs, pairs.shipped())
-        self.assertEqual(got.lanes, ("check", "insn"))
+        self.assertEqual(got.lanes, ("check", "insn", "irq"))
         self.assertEqual(got.seed, 1)
         self.assertEqual(len(got.archs), 1)
 
@@ -199,21 +199,44 @@ class TestRequest(unittest.TestCase):
             self.assertIn("exclude each other", self.refused(
                 "CASE=spsc", "PAIR=ring", f"PROGRAM={program.name}"))
 
+    def test_depth(self) -> None:
+        """DEPTH=quick is without lane irq, and its replay says so."""
+        quick = request.parse(["DEPTH=quick"], {})
+        self.assertEqual(quick.lanes, ("check", "insn"))
+        again = request.replay(quick, quick.archs[0], quick.variants[0])
+        self.assertIn("DEPTH=quick", again)
+        self.assertNotIn("LANE=", again)
+        self.assertNotIn("DEPTH=", request.replay(request.parse([], {}), quick.archs[0],
+                                                  quick.variants[0]))
+        for words in (["DEPTH=deep"], ["DEPTH=quick", "LANE=irq"]):
+            with self.subTest(words), self.assertRaises(Refused):
+                request.parse(words, {})
+
+    def test_program_with_interruption(self) -> None:
+        """A program in which one operation interrupts another runs in lane irq."""
+        with tempfile.TemporaryDirectory() as folder:
+            program = Path(folder, "program")
+            for text, lane in (("ring capacity=2\nduring push 1\npop\n", "irq"),
+                               ("ring capacity=2\npush 1 # during\npop\n", "check")):
+                program.write_text(text)
+                got = request.parse(["PAIR=ring", f"PROGRAM={program}"], {})
+                self.assertEqual(got.lanes, (lane,))
+
     def test_engine_cases(self) -> None:
         """The engine's cases are those of its macros, and a pair's own those of its suite."""
         macros = (pairs.TOP / "kmod/engine/suite.h").read_text()
         macros = macros[macros.index("#define KP_SUITES("):macros.index("pair##_insn_suite = {")]
         known = {*cases.COMMON, cases.REGRESS, *cases.OF_OBJECTS, *cases.OF_FUNCTIONS,
-                 cases.COUNTS}
+                 *cases.LONE.values()}
         self.assertEqual(set(re.findall(r"KP_ENGINE_CASE\(pair, (\w+)\)|__KP_CASE\(kp_case_\w+, "
                                         r'"(\w+)"', macros)),
                          {(name, "") if name in ("layout", "outcomes", "invariants")
                           else ("", name) for name in known})
         self.assertEqual(cases.of_pair(pairs.files("device")), (
             "lockstep", "atomic", "fault", "blocking", "interrupted", "threads", "node", "layout",
-            "outcomes", "invariants", "insn", "user"))
-        self.assertEqual(cases.of_pair(pairs.files("glob")),
-                         ("lockstep", "atomic", "fault", "regress", "outcomes", "insn"))
+            "outcomes", "invariants", "insn", "interrupt", "user"))
+        self.assertEqual(cases.of_pair(pairs.files("glob")), (
+            "lockstep", "atomic", "fault", "regress", "outcomes", "insn", "interrupt"))
 
     def test_own_cases(self) -> None:
         """A suite's cases are its KP_CASE() rows, and not those in comments and macros."""
@@ -225,7 +248,8 @@ class TestRequest(unittest.TestCase):
                 "#define MINE(f) \\\n\tKP_CASE(width, f)\n/* KP_CASE(width, old) */\n"
                 "// KP_CASE(width, older)\nKP_SUITES(width, KP_CASE (width , Wide));\n")
             self.assertEqual(cases.of_pair(pairs.files("width", Path(folder))),
-                             ("lockstep", "atomic", "fault", "Wide", "outcomes", "insn"))
+                             ("lockstep", "atomic", "fault", "Wide", "outcomes", "insn",
+                              "interrupt"))
             words = [f"PAIRS_DIR={folder}", "CASE=Wide"]
             self.assertEqual(request.parse(words, {}).pairs, ("width",))
 

@@ -51,6 +51,13 @@ class TestSilence(unittest.TestCase):
         self.later(2.1)
         self.assertTrue(self.exceeds())
 
+    def test_interruptions(self) -> None:
+        """Case interrupt says all the time that it goes on; a shorter limit is kept."""
+        at = Position("ring", "interrupt", "c->c")
+        self.assertEqual(Silence(20).limit(at), 2.0)
+        self.assertEqual(Silence(1).limit(at), 1.0)
+        self.assertEqual(Silence(20).limit(Position("ring", "lockstep", "c->c")), 20)
+
     def test_waits_right_now(self) -> None:
         """The kernel adds a wait once it is over; until then nothing is decided."""
         self.threads["1"] = self.threads["1"]._replace(runnable=True)

@@ -32,7 +32,7 @@ from kplib.configure.lanes import PATHS, Lane
 
 
 #: Cases whose programs PROGRAM= runs in the same way, and how many losses are made small.
-REPLAYED, REDUCED_MAX = ("lockstep", "regress", "fault"), 3
+REPLAYED, REDUCED_MAX = ("lockstep", "regress", "fault", "interrupt"), 3
 
 
 class Keeper(Protocol):

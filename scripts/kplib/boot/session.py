@@ -21,7 +21,8 @@ from kplib.build.modules import Modules, in_guest
 from kplib.build.setup import Setup
 from kplib.common.errors import GuestLost
 from kplib.configure import cases, pairs
-from kplib.configure.lanes import user_suite
+from kplib.configure.lanes import INSN, IRQ, user_suite
+from kplib.configure.request import DEPTHS
 
 DEBUG = "/sys/kernel/debug"
 #: The implementations, as the device nodes of a pair with a user program name them.
@@ -89,7 +90,9 @@ class Session:
             f"seed={request.seed} programs={request.programs} mark={self._token} "
             f"skip={agenda.skipped(self.works)} "
             f"given={','.join(w.pair for w in self.works if programs.files(request, w.pair))}"
-            + (" only=regress lone=1" if request.program else
+            + f" interrupt={DEPTHS[request.depth]}"
+            + (f" only={'interrupt' if self._lane is IRQ else 'regress'} lone=1"
+               if request.program else
                f" only={','.join(request.cases)}" if request.cases else "")
             + (f" {table}" if (table := leaks.stack_table(self._setup.kernel)) else ""))
 
@@ -122,7 +125,7 @@ class Session:
         loaded = vm.load(f"loading {pair}", in_guest(self._built.pairs[pair]).read_bytes())
         modules = vm.read("reading /proc/modules", "/proc/modules")
         plan = vm.read(f"reading the plan of {pair}", f"{DEBUG}/kparity/{pair}/cases")
-        if self._lane.programs and (text := programs.text(self._setup.request, pair)):
+        if self._lane is not INSN and (text := programs.text(self._setup.request, pair)):
             marks.append(vm.write(f"handing over the programs of {pair}",
                                   f"{DEBUG}/kparity/{pair}/programs", text))
         vm.write("clearing what was warned of once", f"{DEBUG}/clear_warn_once", b"1")
@@ -133,7 +136,7 @@ class Session:
             vm.write(f"running {suite}", f"{DEBUG}/kunit/{suite}/run", b"1") if any_case else None,
             vm.read(f"reading the results of {suite}", f"{DEBUG}/kunit/{suite}/results")
             if any_case else None,
-            None if self._lane.counts else
+            None if self._lane is INSN else
             vm.read(f"reading the failures of {pair}", f"{DEBUG}/kparity/{pair}/failures"),
             vm.read(f"reading the allocations of {pair}", f"{DEBUG}/kparity/{pair}/allocations")
             if self._setup.kernel.variant.fails and not self._lane.counts else None,

@@ -25,6 +25,9 @@ from kplib.common import proc
 SPEEDS = {"normal": 1.0, "slow": 3.0, "very_slow": 12.0}
 #: Silence that is shorter needs no second look; most is.
 _SHORT = 0.1
+#: Seconds of silence in case interrupt, which says all the time that it goes on: a spin that cannot
+#: end is its to find.
+INTERRUPTED = 2.0
 #: How many times its limit of silence a guest may wait in wall time, whatever it waits for.
 STARVED = 20.0
 
@@ -86,7 +89,8 @@ class Silence:
 
     def limit(self, at: Position) -> float:
         """Seconds of silence allowed while this runs."""
-        return self._seconds * self._factors.get((at.pair, at.case), 1.0)
+        limit = self._seconds * self._factors.get((at.pair, at.case), 1.0)
+        return min(limit, INTERRUPTED) if at.case == "interrupt" else limit
 
     def exceeds(self, since: float, limit: float) -> bool:
         """Whether a guest that last made progress at `since` has been silent for longer.

@@ -13,7 +13,7 @@ from typing import Iterable
 
 from kplib.common import ui
 from kplib.common.errors import Refused
-from kplib.configure.lanes import CHECK, INSN, LANES, Lane
+from kplib.configure.lanes import CHECK, INSN, IRQ, LANES, Lane
 from kplib.configure.pairs import Pair
 from kplib.configure.variants import Variant
 from kplib.contract import rows
@@ -26,8 +26,8 @@ OF_FUNCTIONS = ("outcomes",)
 REGRESS = "regress"
 #: The case of variants whose allocations can fail.
 FAULT = "fault"
-#: The case of lane insn.
-COUNTS = "insn"
+#: The cases of the lanes that have one alone, by lane.
+LONE = {INSN.name: "insn", IRQ.name: "interrupt"}
 #: The pair's user program.
 USER = "user"
 #: Cases that judge the calls of those before them: alone they have none to judge.
@@ -52,12 +52,13 @@ def of_pair(pair: Pair) -> tuple[str, ...]:
     user = (USER,) if pair.user.exists() else ()
     programs = any(not path.name.startswith(".") for path in pair.regress.glob("*"))
     regress = (REGRESS,) if programs or "KP_DIVERGES(" in _read(pair.contract) else ()
-    return (*COMMON, *regress, *own, *kind, COUNTS, *user)
+    return (*COMMON, *regress, *own, *kind, *LONE.values(), *user)
 
 
 def of_lane(wanted: tuple[str, ...], pair: Pair, lane: Lane) -> tuple[str, ...]:
     """Those of the cases wanted that are in a pair's suite of a lane."""
-    has = {COUNTS} if lane.counts else set(of_pair(pair)) - {COUNTS, USER}
+    has = {LONE[lane.name]} if lane.name in LONE else \
+        set(of_pair(pair)) - {*LONE.values(), USER}
     return tuple(name for name in wanted if name in has)
 
 
@@ -129,7 +130,8 @@ def lanes_of(wanted: tuple[str, ...], asked: tuple[str, ...],
 
     `asked` are the lanes asked for, `kinds` the variants.
     """
-    having = {name: (INSN if name == COUNTS else CHECK).name for name in wanted}
+    lone = {case: lane for lane, case in LONE.items()}
+    having = {name: lone.get(name, CHECK.name) for name in wanted}
     for name, lane in having.items():
         if not any(in_variant((name,), kind) for kind in kinds):
             raise Refused(f"CASE={name}: in variant {kinds[0].name} no allocation fails; "

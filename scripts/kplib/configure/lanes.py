@@ -37,7 +37,7 @@ class Lane:
     @property
     def mode(self) -> str:
         """The entry of the arch's machine, cpu and cmdline to use."""
-        return "insn" if self.counts else self.accel
+        return self.name if self.counts else self.accel
 
     def describe(self) -> str:
         """The accelerator, in words."""
@@ -52,8 +52,10 @@ class Lane:
 CHECK = Lane("check", cpus=2, counts=False, suffix="", figures="invariants", programs=True)
 INSN = Lane("insn", cpus=1, counts=True, suffix="_insn", figures="cost", programs=False,
             why="counting needs emulation")
+IRQ = Lane("irq", cpus=1, counts=True, suffix="_irq", figures="interruptions", programs=False,
+           why="an interruption at a chosen instruction needs counting")
 #: Every lane, by name.
-LANES = {lane.name: lane for lane in (CHECK, INSN)}
+LANES = {lane.name: lane for lane in (CHECK, INSN, IRQ)}
 
 
 def user_suite(pair: str) -> str:

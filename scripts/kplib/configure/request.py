@@ -16,6 +16,7 @@ from typing import Iterable, Mapping
 from kplib.common import ui
 from kplib.common.errors import Refused
 from kplib.configure import archs, cases, lanes, pairs, variants
+from kplib.configure.lanes import IRQ
 
 TOP = pairs.TOP
 #: Seconds of silence, in variant base, while a case of KUnit's speed "normal" runs, or
@@ -34,7 +35,8 @@ VARIABLES = {
     "SEED": "what programs are made from: a number, or random; default: 1",
     "PROGRAMS": "how many programs a lockstep case runs; default: 64",
     "PROGRAM": "a program as text: it alone runs, on all paths of the one PAIR",
-    "LANE": "check, insn or all; default: all",
+    "LANE": "check, insn, irq or all; default: all",
+    "DEPTH": "quick: without lane irq; full: 20 times its usual interruptions; default: usual",
     "KERNEL": "kernel series from Debian, e.g. 7.3; default: the newest at set-up",
     "KERNEL_SRC": "a kernel source tree of your own; built out of tree, never written to",
     "KDIR": "a kernel build folder of your own, as for any out-of-tree module",
@@ -51,6 +53,11 @@ VARIABLES = {
     "PART": "parts of make test: static, unit, live, suites, contracts, mutants; default: all",
     "V": "1: show the commands' output, every table and every figure",
 }
+
+
+#: Instructions, in millions, that case interrupt takes of a pair, by DEPTH. An emulated guest
+#: carries out about 100 in a second.
+DEPTHS = {"quick": 0, "usual": 240, "full": 4800}
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,8 @@ class Request:
     verbose: bool
     #: The cases to run; all without any.
     cases: tuple[str, ...] = ()
+    #: How long lane irq goes on, of DEPTHS.
+    depth: str = "usual"
     #: A program as text, to run alone.
     program: Path | None = None
     #: make new: the kind of pair, and the folder to make it in.
@@ -138,8 +147,14 @@ def _program(value: str | None, chosen: tuple[str, ...], lane: str,
     if not all(pairs.files(pair, folder).has_config for pair in chosen[1:]):
         raise Refused(f"{name}: a program is of one pair; give PAIR=x")
     if lane == "insn":
-        raise Refused(f"{name}: a program runs in lane check; leave LANE=insn out")
+        raise Refused(f"{name}: no program runs in lane insn; leave LANE=insn out")
     return path
+
+
+def _lanes_of_program(path: Path) -> tuple[str, ...]:
+    """The lane that a program runs in: one with an interruption has its own."""
+    interrupted = re.search(rb"^[ \t]*during\b", path.read_bytes(), re.M)
+    return (IRQ.name if interrupted else "check",)
 
 
 def _pairs_dir(value: str | None) -> Path | None:
@@ -286,7 +301,11 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         raise Refused("KDIR is one build; give its ARCH and VARIANT as well")
 
     program = _program(values.get("PROGRAM"), chosen, lane, pairs_dir)
-    asked = ("check",) if program else tuple(lanes.LANES) if lane == "all" else (lane,)
+    depth = _choice("DEPTH", values.get("DEPTH"), tuple(DEPTHS)) or "usual"
+    if depth == "quick" and lane == IRQ.name:
+        raise Refused("DEPTH=quick is without lane irq; leave one of the two out")
+    asked = _lanes_of_program(program) if program else (lane,) if lane != "all" else tuple(
+        name for name in lanes.LANES if depth != "quick" or name != IRQ.name)
     only = () if new or values.get("CASE") is None else cases.named(values["CASE"])
     if only and program:
         raise Refused("CASE and PROGRAM exclude each other: a program runs in case regress alone")
@@ -321,6 +340,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         parts=tuple((values.get("PART") or "").replace(",", " ").split()),
         given=tuple(name for name, value in values.items() if value),
         cases=only,
+        depth=depth,
         program=program,
         kind=_choice("KIND", values.get("KIND"), ("function", "object")) or "function",
         new_in=_path(values.get("DIR")) or (pairs_dir if new else None),
@@ -359,8 +379,9 @@ def replay(req: Request, arch: archs.Arch, variant: variants.Variant) -> str:
         "PROGRAM": req.program,
         "CASE": ",".join(req.cases) or None,
         # A case and a program have their lanes.
-        "LANE": req.lanes[0] if req.lanes != plain.lanes and not (req.program or req.cases)
+        "LANE": req.lanes[0] if len(req.lanes) == 1 and not (req.program or req.cases)
         else None,
+        "DEPTH": req.depth if req.depth != plain.depth else None,
         "KERNEL": req.kernel,
         "KERNEL_SRC": req.kernel_src,
         "KDIR": req.kdir,

@@ -26,6 +26,9 @@ _RETURNS = {"KP_VOID": "KP_RET_VOID", "KP_BOOL": "KP_RET_BOOL", "KP_SIGNED": "KP
 _WEIGHT, _NOOP_WEIGHT, _NOOP_WEIGHT_OF_OBJECT = 16, 1, 4
 #: Greatest number of bytes where a row gives none.
 _MAX = {"KP_TEXT": 16, "KP_BYTES": 64, "KP_BUFFER": 64, "KP_USER_BYTES": 64, "KP_USER_BUFFER": 64}
+#: Types of numbers that members of a view have.
+_UNSIGNED = ("bool", "char", "u8", "u16", "u32", "unsigned long", "u64")
+_SIGNED = ("s8", "s16", "s32", "long", "s64")
 
 
 def declaration(parameter: Parameter) -> str:
@@ -430,8 +433,21 @@ def _promises(contract: Contract, text: _Text) -> None:
                  f"{''.join(rows)}}};\n\n")
 
 
+def _each() -> str:
+    """A macro for a member's number, or those of an array: the bytes of one, negative if signed.
+
+    An array is what it decays to here; it has the type of its elements so.
+    """
+    kinds = [f"{kind}{mark}: {sign}(int)sizeof({kind})"
+             for sign, names in (("", _UNSIGNED), ("-", _SIGNED)) for kind in names
+             for mark in ("", " *")]
+    return "#define EACH(member) _Generic((member), \\\n" + "".join(
+        f"\t{kind}, \\\n" for kind in kinds) + "\tdefault: 0)\n\n"
+
+
 def _layout(contract: Contract, text: _Text) -> None:
     """Where C has the shared types and their members."""
+    text.add(_each())
     rows = []
     for shared in contract.types:
         sizes = " + ".join(f"sizeof_field({shared.type}, {member})" for member in shared.members)
@@ -439,7 +455,8 @@ def _layout(contract: Contract, text: _Text) -> None:
                               f"\"{shared.type}: KP_TYPE leaves a member out, or there is padding; "
                               "write it as a member\");")
         rows.append(f"\t{{ \"{shared.type}\", sizeof({shared.type}) }},\n")
-        rows += [f"\t{{ \"{shared.type}.{member}\", offsetof({shared.type}, {member}) }},\n"
+        rows += [f"\t{{ \"{shared.type}.{member}\", offsetof({shared.type}, {member}),\n"
+                 f"\t  EACH((({shared.type} *)0)->{member}) }},\n"
                  for member in shared.members]
         text.add(_text_record(f"type_{shared.type.partition(' ')[2]}", (
             _quoted(f"type={shared.type}"), _quoted(contract.pair))))
@@ -587,7 +604,13 @@ def _operation(contract: Contract, function: Function, text: _Text) -> None:
                  if parameter.handle else _row(parameter))
     if returns.new:
         text.row(function.line, _slot_row(contract, "to", "KP_NEW"))
-    text.add(f"\t}}, {len(function.arguments) + bool(returns.new)}\n")
+    text.add(f"\t}}, {len(function.arguments) + bool(returns.new)},\n")
+    if function.option("role"):
+        text.add(f"\t.role = \"{function.option('role')}\",\n")
+    text.add("\t.alone = true,\n" if function.adapter else "")
+    for option in ("snapshot", "transient", "waits"):
+        if function.option(option):
+            text.row(function.line, f"\t.{option} = {function.option(option)},")
 
 
 def _tables(contract: Contract, text: _Text) -> None:

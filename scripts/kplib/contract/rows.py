@@ -94,9 +94,11 @@ RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_ER
 ROWS = ("KP_FUNCTION", "KP_METHOD", "KP_DIVERGES", "KP_SOURCES", "KP_OBJECT", "KP_CREATE",
         "KP_DESTROY", "KP_TYPE", "KP_INVARIANT", "KP_PROMISE", "KP_MODULE", "KP_HANDLE",
         "KP_CONSUME", "KP_ADAPTER", "KP_AFTER")
-#: Options of a row of an operation, behind its parameters; those of _WORDS are text.
-ROW_OPTIONS = ("weight", "role", "locks", "owns", "on_error")
+#: Options of a row of an operation, behind its parameters; those of _WORDS are text, of _MARKS
+#: true or false.
+ROW_OPTIONS = ("weight", "role", "snapshot", "transient", "waits", "locks", "owns", "on_error")
 _WORDS = ("locks", "owns", "on_error")
+_MARKS = ("snapshot", "waits")
 #: As many arguments as the engine takes (KP_NR_ARGS).
 ARGS_MAX = 6
 
@@ -345,6 +347,8 @@ def _split(words: list[tuple[str, int]]) -> tuple[
                                f"{', '.join(f'.{option} = ...' for option in ROW_OPTIONS)}")
         if name in _WORDS:
             _text(value, line)
+        elif name in _MARKS and value not in ("true", "false"):
+            raise BadRow(line, f"'{word}': write true, or leave it out")
         elif name == "role":
             _name(value, line, "a role")
         options.append((name, value))

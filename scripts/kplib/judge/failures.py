@@ -142,7 +142,7 @@ class Teller:
             return "run"
         if not verdict.case and self.pair not in lane.planned:
             return "load"
-        return "cost" if lane.lane.counts else "run"
+        return "cost" if lane.lane.figures == "cost" else "run"
 
     def tell(self, verdict: ktap.Verdict) -> list[dict[str, Any]]:
         """All failures of a case on a path; none if it passed or was skipped."""
@@ -189,6 +189,9 @@ def _message(found: Difference) -> str:
         return f"{found.path} differs from {REFERENCE}" + (
             f": {found.broken}" if found.broken else "")
     where = f"step {found.step}, {found.operation}"
+    if found.what == "interrupt":
+        by = found.program[-1].split()[0]
+        return f"{where}, interrupted by {by} on {found.path}: {found.broken}"
     if found.what == "contract" and found.broken:
         return f"{where}: {found.path} breaks its contract: {found.broken}"
     got, expected = (of[found.step - 1] if found.step <= len(of) else "not run"

@@ -7,11 +7,13 @@ to use them.
 
 from __future__ import annotations
 
+import re
 import traceback
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Callable
 
+from kplib.boot import stacks
 from kplib.boot.laneresult import LaneResult
 from kplib.build.kernel import Kernel
 from kplib.build.setup import Setup
@@ -20,8 +22,9 @@ from kplib.configure.lanes import user_suite
 from kplib.configure import cases
 from kplib.configure import pairs as places
 from kplib.judge import ktap, verdicts
-from kplib.judge.tables import (NOOP, Allocations, Cost, DamagedTable, Difference, Invariant,
-                                parse_allocations, parse_costs, parse_failures,
+from kplib.judge.tables import (NOOP, Allocations, Cost, DamagedTable, Difference, Interruptions,
+                                Invariant, parse_allocations, parse_costs, parse_failures,
+                                parse_interruptions,
                                 parse_invariants)
 
 #: The version of scripts/results.schema.json. It goes up with each change of a field's
@@ -55,6 +58,7 @@ class PairResult:
     invariants: list[Invariant] = field(default_factory=list)
     costs: dict[str, dict[str, Cost]] = field(default_factory=dict)
     allocations: dict[str, dict[str, Allocations]] = field(default_factory=dict)
+    interruptions: dict[str, Interruptions] = field(default_factory=dict)
     #: By suite, case and path.
     differences: dict[tuple[str, str, str], list[Difference]] = field(default_factory=dict)
 
@@ -112,6 +116,8 @@ class ArchResult:
                                      for op, row in pair.costs.items()},
                     "allocations": {op: {path: asdict(one) for path, one in row.items()}
                                     for op, row in pair.allocations.items()},
+                    "interruptions": {path: asdict(one)
+                                      for path, one in pair.interruptions.items()},
                 } for name, pair in self.pairs.items()},
         }
 
@@ -166,6 +172,28 @@ def _take_differences(text: str, mine: list[ktap.Verdict], suite: str,
     return damaged[:DAMAGED_MAX] + ([f"the failures, {more} lines more"] if more > 0 else [])
 
 
+#: Where an interruption came, as the engine tells it.
+_AT = re.compile(r"interrupted at (\S+\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[\w+\])?)")
+
+
+def _with_lines(setup: Setup, mine: list[ktap.Verdict],
+                result: PairResult) -> list[ktap.Verdict]:
+    """The same verdicts, with function and source line where an interruption came."""
+    said = [line for v in mine for line in v.log]
+    addresses = list(dict.fromkeys(at for line in said for at in _AT.findall(line)))
+    if not addresses:
+        return mine
+    found = stacks.decode(setup, [[f"pc : {one}"] for one in addresses])
+    names = {one: lines[0].removeprefix("pc : ") for one, lines in zip(addresses, found)}
+
+    def named(line: str) -> str:
+        return _AT.sub(lambda at: f"interrupted at {names[at.group(1)]}", line)
+
+    for kind in result.differences.values():
+        kind[:] = [replace(one, got=tuple(map(named, one.got))) for one in kind]
+    return [replace(v, log=tuple(map(named, v.log))) for v in mine]
+
+
 def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -> None:
     """Judge the results of one lane for a pair."""
     kernel = setup.kernel
@@ -182,8 +210,11 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
     if pair in lane.answers:
         damaged += _take_differences(lane.answers[pair].failures, mine, lane.lane.suite(pair),
                                      result)
+    mine = _with_lines(setup, mine, result)
     try:
-        if lane.lane.counts:
+        if lane.lane.figures == "interruptions":
+            result.interruptions = parse_interruptions(figures)
+        elif lane.lane.figures == "cost":
             result.costs = parse_costs(figures)
             if bare := passed - set(result.costs.get(NOOP, {})):
                 raise DamagedTable(f"the table of costs has nothing of {', '.join(sorted(bare))}")

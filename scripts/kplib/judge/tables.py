@@ -15,7 +15,7 @@ from kplib.configure.lanes import PATHS, REFERENCE
 
 NOOP = "noop"
 #: Parts in which a path can differ from c->c (kmod/engine/failures.c).
-DIFFERS = ("create", "return", "output", "state", "contract", "end")
+DIFFERS = ("create", "return", "output", "state", "contract", "end", "interrupt")
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class Difference:
     `whence` names the program unless it was made from the seed; `step` counts from 1, and is
     0 where no step differs. `created` has what creating the object returned, on c->c and on
     the path, and `made` that in words, with what it stored; `expected` and `got` the results of
-    each step there. Of a program that is too
-    long for its line there is `what` alone.
+    each step there; of an interruption, what c->c gives in either order, and what the path
+    gave. Of a program that is too long for its line there is `what` alone.
     """
 
     case: str
@@ -92,6 +92,23 @@ class Difference:
     def too_long(self) -> bool:
         """Whether the program is in the log alone."""
         return not self.program
+
+
+@dataclass(frozen=True)
+class Interruptions:
+    """The work of case interrupt on a path.
+
+    `tried` of the `of` positions in the scenes that were begun, `scenes` of `scenes_of`; at
+    `unreached` positions no interruption came. `allowed`: results that were of no order, and may
+    be by the contract: snapshots, and transient errnos.
+    """
+
+    tried: int
+    of: int
+    unreached: int
+    scenes: int
+    scenes_of: int
+    allowed: int
 
 
 class DamagedTable(ValueError):
@@ -165,6 +182,18 @@ def met(counts: dict[str, int]) -> str:
     """How often a difference was met, on the paths where it was."""
     return ", ".join(f"{path} {count} times" for path, count in counts.items() if count) \
         or "no path"
+
+
+def parse_interruptions(text: str) -> dict[str, Interruptions]:
+    """The work of case interrupt by path, from the engine's table."""
+    found = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split(" ")
+        if len(words) != 7 or words[0] not in PATHS or \
+                not all(re.fullmatch("[0-9]{1,19}", word) for word in words[1:]):
+            raise DamagedTable(f"the table of interruptions, line {number}: {line[:100]!r}")
+        found[words[0]] = Interruptions(*map(int, words[1:]))
+    return found
 
 
 def parse_invariants(text: str) -> list[Invariant]:

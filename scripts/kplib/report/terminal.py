@@ -12,14 +12,14 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from kplib.common.errors import FAILED, KparityError
-from kplib.configure.lanes import PATHS, user_suite
+from kplib.configure.lanes import IRQ, LANES, PATHS, user_suite
 from kplib.configure.request import pair_word
 from kplib.judge import ktap
 from kplib.judge.results import ArchResult, PairResult
-from kplib.judge.tables import NOOP, Allocations, Cost, geometric_mean, met
+from kplib.judge.tables import NOOP, Allocations, Cost, Interruptions, geometric_mean, met
 from kplib.report import files
 
 _COLOUR = {ktap.PASS: "32", ktap.FAIL: "31", ktap.ERROR: "31", ktap.SKIP: "33"}
@@ -168,7 +168,22 @@ def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
     if pair.allocations:
         lines.append(f"    {'allocations':<16}" + "".join(f"{p:>16}" for p in PATHS))
         lines += _allocations(pair, verbose)
+    if pair.interruptions:
+        lines += _interruptions(pair.interruptions)
     return lines
+
+
+def _interruptions(swept: dict[str, Interruptions]) -> list[str]:
+    """How many interruptions were tried on each path, of those that there are."""
+    rows: dict[str, Callable[[Interruptions], str]] = {
+        "interruptions": lambda one: f"{one.tried} of {one.of}",
+        "in scenes": lambda one: f"{one.scenes} of {one.scenes_of}",
+        "not reached": lambda one: str(one.unreached),
+        "allowed": lambda one: str(one.allowed),
+    }
+    return [f"    {name:<16}" + "".join(
+        f"{show(swept[path]) if path in swept else '-':>16}" for path in PATHS)
+        for name, show in rows.items()]
 
 
 def _summary(pairs: dict[str, PairResult]) -> list[str]:
@@ -210,7 +225,7 @@ def _legend(pairs: dict[str, PairResult], tables: bool) -> list[str]:
 
 def _lane(name: str, lane: dict[str, Any]) -> str:
     """How a lane ran. Why it has this accelerator is in results.json and make doctor."""
-    how = "TCG, -icount shift=0" if name == "insn" else lane["accelerator"].upper()
+    how = "TCG, -icount shift=0" if LANES[name].counts else lane["accelerator"].upper()
     return (f"  lane {name}: {how}, {lane['seconds']:.1f} s"
             + (f", {lane['boots']} boots" if lane["boots"] > 1 else ""))
 
@@ -243,7 +258,9 @@ def _pair(found: dict[str, Any]) -> PairResult:
         costs={op: {path: Cost(**cost) for path, cost in row.items()}
                for op, row in found["instructions"].items()},
         allocations={op: {path: Allocations(**one) for path, one in row.items()}
-                     for op, row in found.get("allocations", {}).items()})
+                     for op, row in found.get("allocations", {}).items()},
+        interruptions={path: Interruptions(**one)
+                       for path, one in found.get("interruptions", {}).items()})
 
 
 def _only(document: dict[str, Any]) -> str:
@@ -361,6 +378,25 @@ def show(result: ArchResult, verbose: bool, folder: Path | None = None,
     kernel = result.kernel
     where = shown(folder) if folder else f"{kernel.arch.name}/{kernel.variant.name}"
     return text(found or files.document(result), verbose, verbose or len(result.pairs) == 1, where)
+
+
+def show_so_far(result: ArchResult, verbose: bool, folder: Path) -> str:
+    """The report of the other lanes, while lane irq goes on."""
+    *lines, last = show(result, verbose, folder).splitlines()
+    return "\n".join([*lines, last.replace(":", " so far:", 1)
+                      + f"; lane {IRQ.name} goes on (DEPTH=quick ends here)"])
+
+
+def show_rest(result: ArchResult, verbose: bool, folder: Path, found: dict[str, Any]) -> str:
+    """The report of lane irq, behind that of the others, and the verdict on all."""
+    where, tables = shown(folder), verbose or len(result.pairs) == 1
+    own = {**found, "lanes": {IRQ.name: found["lanes"][IRQ.name]}, "pairs": {
+        name: {**pair, "instructions": {}, "accepted": [],
+               "cases": [case for case in pair["cases"] if case["suite"] == IRQ.suite(name)]}
+        for name, pair in found["pairs"].items()}}
+    # The head is the same.
+    lines = text(own, verbose, tables, where).splitlines()[2:-1]
+    return "\n".join(["", *lines, text(found, verbose, tables, where).splitlines()[-1]])
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from kplib.common.errors import BROKEN, FAILED, EnvironmentFailed
 from kplib.configure import cases, variants
 from kplib.configure import pairs as known
 from kplib.configure.archs import Arch
+from kplib.configure.lanes import CHECK
 from kplib.configure.request import TOP, Request
 from kplib.judge import ktap
 from kplib.selftest import processes
@@ -153,7 +154,8 @@ def words(req: Request, arch: Arch, mutant: Mutant, wanting: tuple[str, ...]) ->
         raise EnvironmentFailed(f"{mutant.patch}: 'Case: {mutant.runs}': {mutant.pair} has "
                                 f"{', '.join(sorted(alone))}")
     outside = any(known.files(name, req.pairs_dir).own for name in named)
-    return ["run", f"PAIR={' '.join(named)}", "LANE=check", f"ARCH={arch.name}",
+    lane = next((lane for lane, case in cases.LONE.items() if case == only), CHECK.name)
+    return ["run", f"PAIR={' '.join(named)}", f"LANE={lane}", f"ARCH={arch.name}",
             f"VARIANT={mutant.variant}",
             *([f"CASE={only}"] if only in alone else []),
             *([f"PROGRAMS={mutant.programs}"] if mutant.programs else []),

@@ -102,9 +102,9 @@ KP_OBJECT(struct {name}, struct {name}_view, {name}_view)
 KP_CREATE({name}_create, SLEEPS, KP_RESULT(struct {name} *, -EINVAL, -ENOMEM),
 \t  KP_NUMBER(u32, stock, .lo = 1, .hi = 100, .beyond = true))
 KP_DESTROY({name}_destroy, SLEEPS)
-KP_METHOD({name}_take, ATOMIC, KP_ERRNO(-ENOSPC),
+KP_METHOD({name}_take, PROCESS, KP_ERRNO(-ENOSPC),
 \t  KP_NUMBER(u32, amount, .hi = 30, .beyond = true))
-KP_METHOD({name}_left, ATOMIC, KP_UNSIGNED(u32))
+KP_METHOD({name}_left, PROCESS, KP_UNSIGNED(u32))
 
 /* CHANGE: types that both languages touch, and their members. */
 KP_TYPE(struct {name}_view, left)

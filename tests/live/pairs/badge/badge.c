@@ -102,6 +102,8 @@ void badge_view(struct badge *badge, struct badge_view *view)
 	view->size = badge->size;
 	view->flags = badge->flags;
 	view->serial = badge->serial;
+	view->tail[0] = badge->size > 1 ? badge->data[badge->size - 2] : -1;
+	view->tail[1] = badge->size ? badge->data[badge->size - 1] : -1;
 	spin_lock(&badge->lock);
 	view->left = badge->left;
 	spin_unlock(&badge->lock);

@@ -42,6 +42,14 @@ fn sum(bytes: &[u8]) -> u32 {
     })
 }
 
+impl Badge {
+    fn from_end(&self, nr: usize) -> i16 {
+        let at = self.data.len().checked_sub(nr);
+
+        at.map_or(-1, |at| self.data[at].into())
+    }
+}
+
 encodes!(used_up, checked, "what is left is taken under the lock");
 encodes!(apart, checked, "it owns copies of all of it");
 impl Interface for Badge {
@@ -106,6 +114,7 @@ impl Interface for Badge {
             left: *self.left.lock(),
             flags: self.flags,
             serial: self.serial,
+            tail: [self.from_end(2), self.from_end(1)],
         }
     }
 }

@@ -29,6 +29,7 @@ struct badge_view {
 	u32 left;
 	u32 flags;
 	u32 serial;
+	s16 tail[2]; /* the last bytes of data; -1 where there are fewer */
 };
 
 struct badge *badge_create(const char *name, const u8 *table, u32 table_size,
@@ -51,11 +52,11 @@ KP_CREATE(badge_create, SLEEPS,
 		    KP_FLAGS(u32, flags, BADGE_LOUD, BADGE_SHORT, .beyond = true)),
 	  KP_INOUT(u32, serial))
 KP_DESTROY(badge_destroy, SLEEPS)
-KP_METHOD(badge_is, ATOMIC, KP_BOOL, KP_TEXT(name, .of = "abc", .max = BADGE_NAME + 1))
-KP_METHOD(badge_use, ATOMIC, KP_RESULT(u8, -ENOSPC, -ERANGE),
+KP_METHOD(badge_is, PROCESS, KP_BOOL, KP_TEXT(name, .of = "abc", .max = BADGE_NAME + 1))
+KP_METHOD(badge_use, PROCESS, KP_RESULT(u8, -ENOSPC, -ERANGE),
 	  KP_NUMBER(u8, at, .hi = BADGE_DATA))
 
-KP_TYPE(struct badge_view, name, table, data, size, left, flags, serial)
+KP_TYPE(struct badge_view, name, table, data, size, left, flags, serial, tail)
 
 KP_INVARIANT(used_up, lifetime,
 	     "it can be used as often as it was made for",

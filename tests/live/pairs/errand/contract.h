@@ -35,7 +35,7 @@ KP_CREATE(errand_create, SLEEPS, KP_RESULT(struct errand *, -EINVAL, -ENOMEM),
 	  KP_CALLBACK(errand_fn, task, errand_saw_run, errand_saw_release,
 		      .hi = ERRAND_TASKS - 1))
 KP_DESTROY(errand_destroy, SLEEPS)
-KP_METHOD(errand_go, ATOMIC, KP_BOOL)
+KP_METHOD(errand_go, PROCESS, KP_BOOL)
 KP_AFTER(released_once, errand_seen)
 
 KP_TYPE(struct errand_view, left, done)

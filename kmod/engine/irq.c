@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * An interruption at a chosen instruction.
+ *
+ * Under QEMU -icount shift=0 the clock that timers go by advances by one an instruction:
+ * a timer that is armed so many ns ahead fires so many instructions later. The function to
+ * be interrupted is called when its n-th instruction will be that one. The counter is read
+ * before the call and in the interrupt, so it is known where the interruption came; where
+ * it was not to come, as clock event devices have coarser steps, the next one is aimed
+ * by what this one missed by.
+ */
+#include <linux/completion.h>
+#include <linux/err.h>
+#include <linux/hrtimer.h>
+#include <linux/interrupt.h>
+#include <linux/irqflags.h>
+#include <linux/kprobes.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/preempt.h>
+#include <linux/sched.h>
+#include <asm/irq_regs.h>
+#include <asm/ptrace.h>
+#include "engine.h"
+#include "irq.h"
+
+/*
+ * Instructions between arming and the interruption. Clock event devices have a least time: that
+ * of x86, a PIT, is 15 periods of 838 ns.
+ */
+#define AHEAD		(IS_ENABLED(CONFIG_X86) ? 16000 : 5000)
+/* Instructions before the call that can be waited for one by one. */
+#define DELAY		1024
+/* Instructions that a timer which has not fired is waited for. */
+#define PATIENCE	40000
+/* Nops whose number tells what an interrupt costs before its handler. */
+#define NOPS		4000
+/* Ticks in which what was interrupted has ended, and what interrupts has not. */
+#define ENDS_WITHIN	(HZ / 10)
+
+static struct {
+	struct hrtimer timer;
+	struct tasklet_struct tasklet;
+	struct task_struct *thread;
+	struct mm_struct *mm;
+	struct completion wanted;
+	struct completion done;
+	struct kp_interruption *now;
+	struct task_struct *runner;
+	struct kp_escape escape;
+	bool inside;
+	bool fired;
+	bool stop;
+	bool probed;
+	u64 expires;
+	u64 called;
+	u64 came;
+	s64 late;
+	s64 entry;
+	bool calibrated;
+} irq;
+
+/*
+ * Spinning has begun. With one CPU the holder of the lock does not run until the one that spins
+ * gives up, unless that is a thread which can be preempted: and no holder of a spinlock is.
+ */
+static int __kprobes spins(struct kprobe *p, struct pt_regs *regs)
+{
+	if (READ_ONCE(irq.runner) != current)
+		return 0;
+#ifdef CONFIG_X86_64
+	regs->di = (unsigned long)&irq.escape;
+#else
+	regs->regs[0] = (unsigned long)&irq.escape;
+#endif
+	instruction_pointer_set(regs, (unsigned long)kp_escape);
+	return 1;
+}
+
+/* With one of these the kernel makes no jump of the probe, which could not lead elsewhere. */
+static void keeps_the_trap(struct kprobe *p, struct pt_regs *regs, unsigned long flags)
+{
+}
+
+#define SPINS_IN(name) \
+	{ .symbol_name = name, .pre_handler = spins, .post_handler = keeps_the_trap }
+
+static struct kprobe spinning[] = {
+	SPINS_IN("queued_spin_lock_slowpath"),
+	SPINS_IN("queued_read_lock_slowpath"),
+	SPINS_IN("queued_write_lock_slowpath"),
+};
+
+/* Nesting of RCU's read side, where the kernel counts it. */
+static int *rcu_nesting(void)
+{
+	static int none;
+
+#ifdef CONFIG_PREEMPT_RCU
+	return &current->rcu_read_lock_nesting;
+#endif
+	return &none;
+}
+
+/* Run the inner function. One that would spin for ever is left, with all locks that it holds. */
+static void run_inner(struct kp_interruption *in)
+{
+	const int preempt = preempt_count(), nesting = *rcu_nesting();
+	const bool disabled = irqs_disabled();
+
+	if (!kp_escape_to(&irq.escape)) {
+		WRITE_ONCE(irq.runner, current);
+		in->inner(in->inner_data);
+		WRITE_ONCE(irq.runner, NULL);
+		WRITE_ONCE(in->ended, true);
+		return;
+	}
+	WRITE_ONCE(irq.runner, NULL);
+	in->spins = true;
+	*rcu_nesting() = nesting;
+	preempt_count_set(preempt);
+	if (!disabled)
+		local_irq_enable();
+}
+
+static void run_in_softirq(struct tasklet_struct *unused)
+{
+	run_inner(irq.now);
+	complete(&irq.done);
+}
+
+static int run_in_thread(void *unused)
+{
+	if (irq.mm)
+		kthread_use_mm(irq.mm);
+	for (;;) {
+		wait_for_completion(&irq.wanted);
+		if (READ_ONCE(irq.stop))
+			break;
+		run_inner(irq.now);
+		complete(&irq.done);
+	}
+	if (irq.mm)
+		kthread_unuse_mm(irq.mm);
+	kthread_complete_and_exit(&irq.done, 0);
+}
+
+static enum hrtimer_restart fire(struct hrtimer *unused)
+{
+	u64 now = kp_clock();
+	struct kp_interruption *in = irq.now;
+	struct pt_regs *regs = get_irq_regs();
+
+	irq.came = now;
+	WRITE_ONCE(irq.fired, true);
+	if (!READ_ONCE(irq.inside))
+		return HRTIMER_NORESTART;
+	in->ip = regs ? instruction_pointer(regs) : 0;
+	in->hit = true;
+	if (!in->inner)
+		return HRTIMER_NORESTART;
+	switch (in->where) {
+	case KP_IN_HARDIRQ:
+		run_inner(in);
+		complete(&irq.done);
+		break;
+	case KP_IN_SOFTIRQ:
+		tasklet_hi_schedule(&irq.tasklet);
+		break;
+	case KP_IN_THREAD:
+		complete(&irq.wanted);
+		break;
+	}
+	return HRTIMER_NORESTART;
+}
+
+/* As many nops as @n has units of @bit. */
+#ifdef CONFIG_X86_64
+#define NOP_SIZE	1
+#define STEP(bit, of)	"testl $" #bit ", %0\n\tjz 1f\n\t.rept " #bit "\n\tnop\n\t.endr\n1:\n\t"
+#else
+#define NOP_SIZE	4
+#define STEP(bit, of)	"tbz %w0, #" #of ", 1f\n\t.rept " #bit "\n\tnop\n\t.endr\n1:\n\t"
+#endif
+
+/* Wait for @n instructions, and always the same number beside them. */
+static __always_inline void delay(u32 n)
+{
+	asm volatile(STEP(512, 9) STEP(256, 8) STEP(128, 7) STEP(64, 6) STEP(32, 5)
+		     STEP(16, 4) STEP(8, 3) STEP(4, 2) STEP(2, 1) STEP(1, 0) : : "r" (n) : "cc");
+}
+
+static noinline void run_nops(void *unused)
+{
+	asm volatile(".globl kp_nops\nkp_nops:\n\t.rept " __stringify(NOPS) "\n\tnop\n\t.endr");
+}
+
+extern char kp_nops[];
+
+static void arm(void)
+{
+	WRITE_ONCE(irq.fired, false);
+	irq.expires = kp_clock() + AHEAD;
+	hrtimer_start(&irq.timer, ns_to_ktime(AHEAD), HRTIMER_MODE_REL_HARD);
+}
+
+/* Call the outer function when the interruption will come after so many instructions of it. */
+static bool call_outer(struct kp_interruption *in)
+{
+	u64 start = irq.expires + irq.late - in->at;
+	s64 left;
+
+	do {
+		left = start - kp_clock();
+	} while (left >= DELAY);
+	if (left < 0)
+		return false;
+	delay(left);
+	WRITE_ONCE(irq.inside, true);
+	irq.called = kp_clock();
+	in->outer(in->outer_data);
+	WRITE_ONCE(irq.inside, false);
+	return true;
+}
+
+static noinline void nothing(void *unused)
+{
+	barrier();
+}
+
+/**
+ * kp_irq_length() - count the instructions of a function that is not interrupted
+ * @outer: the function
+ * @data: its argument
+ *
+ * Return: about as many as @at of &struct kp_interruption can be
+ */
+u32 kp_irq_length(void (*outer)(void *data), void *data)
+{
+	u64 begin, own, all;
+
+	begin = kp_clock();
+	nothing(NULL);
+	own = kp_clock() - begin;
+	begin = kp_clock();
+	outer(data);
+	all = kp_clock() - begin;
+	return all > own ? all - own : 1;
+}
+
+static void interrupt_once(struct kp_interruption *in)
+{
+	u64 from;
+
+	in->hit = false;
+	in->ended = false;
+	in->spins = false;
+	in->ip = 0;
+	reinit_completion(&irq.done);
+	irq.now = in;
+	arm();
+	in->missed = !call_outer(in);
+	if (in->missed) {
+		hrtimer_cancel(&irq.timer);
+		return;
+	}
+	for (from = kp_clock(); !READ_ONCE(irq.fired) && kp_clock() - from < PATIENCE;)
+		;
+	hrtimer_cancel(&irq.timer);
+	if (!irq.fired) {
+		in->missed = true;
+		return;
+	}
+	if (in->hit && in->inner)
+		wait_for_completion_timeout(&irq.done, ENDS_WITHIN);
+	in->came_at = irq.came - irq.entry - irq.called;
+}
+
+/*
+ * Find out what an interrupt costs between the interrupted instruction and its handler's clock.
+ * An event device with coarse steps interrupts up to one step too early, and then the kernel
+ * waits within the interrupt, or has the device do so once more.
+ */
+static int calibrate(void)
+{
+	struct kp_interruption in = { .outer = run_nops, .at = NOPS / 2 };
+	u32 i, n = 0;
+
+	irq.late = 0;
+	for (i = 0; i < 40; i++) {
+		s64 at, entry;
+
+		interrupt_once(&in);
+		at = ((long)in.ip - (long)kp_nops) / NOP_SIZE;
+		if (!in.hit || at < 0 || at >= NOPS)
+			continue;
+		entry = irq.came - irq.called - at;
+		irq.late += at - in.at;
+		n = at == in.at && entry == irq.entry ? n + 1 : 0;
+		irq.entry = entry;
+		if (n == 2) {
+			irq.calibrated = true;
+			return 0;
+		}
+	}
+	return -ENODATA;
+}
+
+/**
+ * kp_interrupt() - call a function that is interrupted by another one
+ * @in: both, and where; the rest is filled in
+ *
+ * Context: task, between kp_irq_start() and kp_irq_stop().
+ */
+void kp_interrupt(struct kp_interruption *in)
+{
+	if (!irq.calibrated)
+		calibrate();
+	interrupt_once(in);
+	/* A tick can come between, and what it changes in the queue of timers lasts. */
+	irq.calibrated = !in->missed && in->came_at == in->at;
+}
+
+/* Once for all cases: to remove a probe takes a grace period of RCU. */
+static int add_probes(void)
+{
+	struct kprobe *probes[ARRAY_SIZE(spinning)];
+	u32 i;
+	int err;
+
+	if (irq.probed)
+		return 0;
+	for (i = 0; i < ARRAY_SIZE(spinning); i++)
+		probes[i] = &spinning[i];
+	err = register_kprobes(probes, ARRAY_SIZE(spinning));
+	irq.probed = !err;
+	return err;
+}
+
+/**
+ * kp_irq_exit() - undo what is left of kp_irq_start() when the module goes
+ */
+void kp_irq_exit(void)
+{
+	u32 i;
+
+	for (i = 0; irq.probed && i < ARRAY_SIZE(spinning); i++)
+		unregister_kprobe(&spinning[i]);
+}
+
+/**
+ * kp_irq_start() - get ready for interruptions
+ *
+ * Context: may sleep; one user at a time, in whose address space inner functions run.
+ * Return: 0, to be undone by kp_irq_stop(); -EOPNOTSUPP where the kernel has no probes,
+ *         -ENODATA where timers do not fire when they are to, or another errno
+ */
+int kp_irq_start(void)
+{
+	int err = add_probes();
+
+	if (err)
+		return err;
+	hrtimer_setup(&irq.timer, fire, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
+	tasklet_setup(&irq.tasklet, run_in_softirq);
+	init_completion(&irq.wanted);
+	init_completion(&irq.done);
+	irq.stop = false;
+	irq.mm = current->mm;
+	irq.thread = kthread_run(run_in_thread, NULL, "kparity-inside");
+	if (IS_ERR(irq.thread))
+		return PTR_ERR(irq.thread);
+	sched_set_fifo(irq.thread);
+	err = calibrate();
+	if (err)
+		kp_irq_stop();
+	return err;
+}
+
+/**
+ * kp_irq_stop() - undo kp_irq_start()
+ *
+ * Context: may sleep.
+ */
+void kp_irq_stop(void)
+{
+	if (READ_ONCE(irq.runner)) {
+		/* It sleeps for ever in what it runs, and that is code of modules. */
+		__module_get(THIS_MODULE);
+		irq.runner = NULL;
+	} else {
+		WRITE_ONCE(irq.stop, true);
+		reinit_completion(&irq.done);
+		complete(&irq.wanted);
+		wait_for_completion(&irq.done);
+	}
+	tasklet_kill(&irq.tasklet);
+}

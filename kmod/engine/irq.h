@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * An interruption at a chosen instruction.
+ */
+#ifndef _KPARITY_IRQ_H
+#define _KPARITY_IRQ_H
+
+#include <linux/types.h>
+
+/**
+ * enum kp_inside - the context of what interrupts
+ * @KP_IN_HARDIRQ: a hard interrupt
+ * @KP_IN_SOFTIRQ: a softirq, on the way out of the interrupt or once they are allowed
+ * @KP_IN_THREAD: a thread of higher priority, which preempts once that is allowed
+ */
+enum kp_inside { KP_IN_HARDIRQ, KP_IN_SOFTIRQ, KP_IN_THREAD };
+
+/**
+ * struct kp_interruption - two functions, of which one runs inside the other
+ * @outer: the function that is interrupted, in the calling thread
+ * @outer_data: its argument
+ * @inner: the function that runs inside of it
+ * @inner_data: its argument
+ * @where: context of @inner
+ * @at: how many instructions from the call of @outer on go before the interruption
+ * @hit: it came while @outer ran; only then @inner was called
+ * @ended: @inner has returned
+ * @spins: @inner met a spinlock that is held: on one CPU it would never get it
+ * @came_at: as @at, but where it came
+ * @missed: the timer did not fire, or @outer began too late for it
+ * @ip: address of the instruction that it came before
+ */
+struct kp_interruption {
+	void (*outer)(void *data);
+	void *outer_data;
+	void (*inner)(void *data);
+	void *inner_data;
+	enum kp_inside where;
+	u32 at;
+	bool hit;
+	bool ended;
+	bool spins;
+	s64 came_at;
+	bool missed;
+	unsigned long ip;
+};
+
+int kp_irq_start(void);
+void kp_irq_stop(void);
+void kp_irq_exit(void);
+u32 kp_irq_length(void (*outer)(void *data), void *data);
+void kp_interrupt(struct kp_interruption *in);
+
+/**
+ * struct kp_escape - registers that a function's caller goes on with
+ * @reg: as escape.S keeps them
+ */
+struct kp_escape {
+	unsigned long reg[16];
+};
+
+/* escape.S */
+int kp_escape_to(struct kp_escape *to) __attribute__((returns_twice));
+void __noreturn kp_escape(const struct kp_escape *to);
+
+#endif
