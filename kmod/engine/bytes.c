@@ -67,17 +67,18 @@ static bool may_have(const struct kp_arg *arg, u8 byte)
 static u32 fill_evenly(struct kp_random *rnd, const struct kp_arg *arg, u8 *to)
 {
 	u32 i, len = kp_die(rnd, 2) ? arg->max : kp_draw_len(rnd, arg);
-	u8 byte = draw_byte(rnd, arg), other = draw_byte(rnd, arg);
+	u8 byte = draw_byte(rnd, arg);
+	bool flip = false;
 
 	if (may_have(arg, 0) && kp_die(rnd, 2)) {
 		byte = may_have(arg, 0xff) && kp_die(rnd, 2) ? 0xff : 0;
-		if (!arg->of && kp_die(rnd, 2))
-			other = byte ^ 1 << kp_die(rnd, 8);
+		flip = !arg->of && kp_die(rnd, 2);
 	}
 	for (i = 0; i < len; i++)
 		to[i] = byte;
 	if (len)
-		to[kp_die(rnd, 2) ? len - 1 : kp_die(rnd, len)] = other;
+		to[kp_die(rnd, 2) ? len - 1 : kp_die(rnd, len)] =
+			flip ? byte ^ 1 << kp_die(rnd, 8) : draw_byte(rnd, arg);
 	return len;
 }
 

@@ -9,67 +9,16 @@
  * as well. Where KASAN watches, each argument of each 16th call is an allocation of
  * its own, and the first byte too far is reported.
  */
-#include <linux/align.h>
 #include <linux/array_size.h>
 #include <linux/bits.h>
 #include <linux/err.h>
 #include <linux/module.h>
-#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/unroll.h>
-#include "engine.h"
+#include "call.h"
 
 /* Kmemleak and KASAN make an allocation cost a hundred times what a call does. */
 #define OWN_EVERY	16
-#define ROOM(n)		(ALIGN((n) + 8, 8) + 2 * KP_GUARD)
-#define ARENA_SIZE	(KP_NR_ARGS * ROOM(KP_BYTES_MAX + 1))
-
-/*
- * One argument in memory: @size bytes at @at. @may: they may be written. @room: all
- * that was set aside for it; @own: by an allocation. @user: @room is but an image of
- * what is in user memory.
- */
-struct laid {
-	u8 *at;
-	u8 *room;
-	u32 size;
-	bool may;
-	bool own;
-	bool user;
-	struct kp_user_piece piece;
-};
-
-/*
- * The arguments of one call. Those in @words and @bytes, bits by their number, are in
- * memory: numbers in a form of their own, see lay_word(), and all others, of which @laid
- * is set. @made: the handle that it returned. @user: the first of its areas in user memory.
- */
-struct call {
-	struct kp_trace *trace;
-	const struct kp_step *step;
-	const struct kp_arg *arg;
-	u32 nr;
-	u8 guard;
-	bool own;
-	bool called;
-	u32 user;
-	u32 words;
-	u32 bytes;
-	void *made;
-	struct kp_slot slot[KP_NR_ARGS];
-	struct laid laid[KP_NR_ARGS];
-};
-
-/**
- * kp_arena_alloc() - make room for the arguments of one operation
- *
- * Context: may sleep.
- * Return: the room, to be released with kvfree(), or NULL
- */
-u8 *kp_arena_alloc(void)
-{
-	return kvmalloc(ARENA_SIZE, GFP_KERNEL);
-}
 
 /* Bytes that end a text, go on with a number or a word, or are no character. */
 static u8 guard_of(const struct kp_trace *trace, u32 i)
@@ -80,116 +29,8 @@ static u8 guard_of(const struct kp_trace *trace, u32 i)
 		     ARRAY_SIZE(guard)];
 }
 
-/* Bytes of memory that an argument needs; 0 if it is passed by value. */
-static u32 size_of(const struct kp_arg *arg, u64 value)
-{
-	switch (arg->kind) {
-	case KP_TEXT:
-		return kp_span_len(value) + 1;
-	case KP_BYTES:
-	case KP_USER_BYTES:
-	case KP_USER_BUFFER:
-		return kp_span_len(value);
-	case KP_OUTPUT:
-	case KP_INOUT:
-		return arg->size;
-	case KP_BUFFER:
-		return value;
-	default:
-		return 0;
-	}
-}
-
-static void fill(const struct kp_arg *arg, const struct kp_program *prog,
-		 u64 value, struct laid *laid)
-{
-	u32 len = kp_span_len(value);
-
-	switch (arg->kind) {
-	case KP_TEXT:
-		laid->at[len] = '\0';
-		fallthrough;
-	case KP_BYTES:
-	case KP_USER_BYTES:
-		memcpy(laid->at, prog->pool + kp_span_at(value), len);
-		break;
-	case KP_INOUT:
-		/* Both arches are little-endian. */
-		memcpy(laid->at, &value, arg->size);
-		break;
-	default:
-		memset(laid->at, KP_UNWRITTEN, laid->size);
-		break;
-	}
-}
-
-/* Move an argument that is laid out to user memory; false without memory. */
-static bool move_to_user(struct call *c, u32 a)
-{
-	struct laid *laid = &c->laid[a];
-	u64 value = c->step->arg[a];
-	unsigned long at;
-
-	/*
-	 * Where costs are counted, pages are there: a fault costs fifty times the rest. Where
-	 * allocations fail as well: those of a fault are the kernel's own.
-	 */
-	if (kp_place(value) == KP_CHANGES &&
-	    (!c->trace->prog->observe || c->trace->prog->balance))
-		value = kp_placed(value, KP_SPLIT, kp_place_bytes(value));
-	at = kp_user_put(&laid->piece, c->user + a, value, c->step->shift, laid->room,
-			 ROOM(laid->size), laid->at - laid->room, c->guard);
-	laid->user = true;
-	c->slot[a] = (struct kp_slot){ kp_user_size(&c->arg[a], value), (void *)at };
-	return at;
-}
-
-static void release(const struct call *c)
-{
-	u32 a;
-
-	for (a = 0; a < c->nr; a++) {
-		if (!(c->bytes & BIT(a)))
-			continue;
-		if (c->laid[a].own)
-			kfree(c->laid[a].room);
-		if (c->laid[a].user)
-			kp_user_drop(&c->laid[a].piece);
-	}
-}
-
-/* Lay out an argument that is bytes; false without memory. */
-static noinline bool lay_bytes(struct call *c, u32 a, u8 *room)
-{
-	const struct kp_arg *arg = &c->arg[a];
-	struct laid *laid = &c->laid[a];
-	u32 size = size_of(arg, c->step->arg[a]);
-	u32 shift = kp_in_pool(arg) || arg->kind == KP_BUFFER ? c->step->shift : 0;
-
-	laid->own = c->own && !kp_in_user(arg);
-	laid->user = false;
-	laid->size = size;
-	laid->may = !kp_in_pool(arg);
-	if (laid->own) {
-		laid->room = kmalloc(8 + shift + size, GFP_ATOMIC);
-		if (!laid->room)
-			return false;
-		laid->at = laid->room + 8 + shift;
-	} else {
-		laid->room = room;
-		laid->at = room + KP_GUARD + shift;
-		memset(room, c->guard, ROOM(size));
-	}
-	c->bytes |= BIT(a);
-	fill(arg, c->trace->prog, c->step->arg[a], laid);
-	c->slot[a].p = laid->at;
-	if (kp_in_pool(arg))
-		c->slot[a].n = kp_span_len(c->step->arg[a]);
-	return !kp_in_user(arg) || move_to_user(c, a);
-}
-
 /* Whether an argument is a number that is stored, in the form of lay_word(). */
-static bool is_word(const struct call *c, const struct kp_arg *arg)
+static bool is_word(const struct kp_arguments *c, const struct kp_arg *arg)
 {
 	return (arg->kind == KP_OUTPUT || arg->kind == KP_INOUT) && !c->own;
 }
@@ -200,7 +41,7 @@ static bool is_word(const struct call *c, const struct kp_arg *arg)
  * and most operations store numbers alone.
  */
 #define WORDS	6
-static_assert(ROOM(sizeof(u64)) == WORDS * sizeof(u64) && KP_GUARD == 2 * sizeof(u64));
+static_assert(KP_ROOM(sizeof(u64)) == WORDS * sizeof(u64) && KP_GUARD == 2 * sizeof(u64));
 
 static u64 word_of(u8 byte)
 {
@@ -213,7 +54,7 @@ static u64 bits_of(const struct kp_arg *arg)
 	return U64_MAX >> (64 - 8 * arg->size);
 }
 
-static void lay_word(struct call *c, u32 a, u64 *word)
+static void lay_word(struct kp_arguments *c, u32 a, u64 *word)
 {
 	u64 value, bits = bits_of(&c->arg[a]), guard = word_of(c->guard);
 
@@ -236,7 +77,7 @@ static bool word_guarded(const u64 *word, u64 bits, u64 guard)
 }
 
 /* Lay out the arguments of one operation; false if there is no memory. */
-static bool lay_out(struct call *c)
+static bool lay_out(struct kp_arguments *c)
 {
 	u8 *arena = c->trace->arena;
 	u32 a;
@@ -252,32 +93,22 @@ static bool lay_out(struct call *c)
 			arena += WORDS * sizeof(u64);
 			continue;
 		}
-		if (!lay_bytes(c, a, arena))
+		if (!kp_lay_bytes(c, a, arena))
 			return false;
-		arena += ROOM(c->laid[a].size);
+		arena += KP_ROOM(c->laid[a].size);
 	}
 	return true;
 }
 
-/* Whether nothing was written on either side of an argument. */
-static bool guarded(const struct laid *laid, u8 guard)
-{
-	u8 *end = laid->at + laid->size;
-
-	return laid->own ||
-	       (!memchr_inv(laid->room, guard, laid->at - laid->room) &&
-		!memchr_inv(end, guard, laid->room + ROOM(laid->size) - end));
-}
-
-static bool unchanged(const struct kp_arg *arg, const struct kp_program *prog,
-		      u64 value, const struct laid *laid)
-{
-	return !memcmp(laid->at, prog->pool + kp_span_at(value), kp_span_len(value)) &&
-	       (arg->kind != KP_TEXT || !laid->at[kp_span_len(value)]);
-}
-
-/* Room for an output of a call, to be printed; NULL if there is none. */
-static u8 *keep(struct kp_trace *trace, struct kp_step_trace *t, u32 size)
+/**
+ * kp_keep() - room for an output of a call, to be printed
+ * @trace: the trace
+ * @t: the call's part of it
+ * @size: bytes of the output
+ *
+ * Return: the room, and a word more; NULL if there is none
+ */
+u8 *kp_keep(struct kp_trace *trace, struct kp_step_trace *t, u32 size)
 {
 	u8 *at = trace->kept + trace->kept_used;
 
@@ -291,9 +122,16 @@ static u8 *keep(struct kp_trace *trace, struct kp_step_trace *t, u32 size)
 	return at;
 }
 
-/* Record a number that a call may have stored. */
-static void collect_number(struct call *c, u32 a, u64 number, struct kp_step_trace *t,
-			   struct kp_result *res)
+/**
+ * kp_collect_number() - record a number that a call may have stored
+ * @c: the call
+ * @a: the argument
+ * @number: the number
+ * @t: receives it
+ * @res: receives it, if it is the first one
+ */
+void kp_collect_number(struct kp_arguments *c, u32 a, u64 number, struct kp_step_trace *t,
+		       struct kp_result *res)
 {
 	const struct kp_arg *arg = &c->arg[a];
 	u8 *kept;
@@ -306,52 +144,25 @@ static void collect_number(struct call *c, u32 a, u64 number, struct kp_step_tra
 		if (res->out == KP_POISON && number != (word_of(KP_UNWRITTEN) & bits_of(arg)))
 			res->out = number;
 	}
-	kept = keep(c->trace, t, arg->size);
+	kept = kp_keep(c->trace, t, arg->size);
 	if (kept)
 		memcpy(kept, &number, sizeof(number));
 }
 
-/* Judge what a call did to an argument that is bytes, and record what it stored. */
-static noinline const char *collect_bytes(struct call *c, u32 a, struct kp_step_trace *t,
-					  struct kp_result *res)
-{
-	const struct kp_arg *arg = &c->arg[a];
-	struct laid *laid = &c->laid[a];
-	u64 number = 0;
-	u8 *kept;
-
-	if (laid->user)
-		kp_user_get(&laid->piece);
-	if (arg->kind == KP_OUTPUT || arg->kind == KP_INOUT) {
-		memcpy(&number, laid->at, laid->size);
-		collect_number(c, a, number, t, res);
-	} else if (laid->may) {
-		t->outs = kp_hash(t->outs, laid->at, laid->size);
-		kept = keep(c->trace, t, laid->size);
-		if (kept)
-			memcpy(kept, laid->at, laid->size);
-	}
-	if (!guarded(laid, c->guard))
-		return "wrote outside of its arguments";
-	if (!laid->may && !unchanged(arg, c->trace->prog, c->step->arg[a], laid))
-		return "wrote to an argument that it may only read";
-	return NULL;
-}
-
-/* The same of a number. */
-static const char *collect_word(struct call *c, u32 a, struct kp_step_trace *t,
+/* Judge what a call did to a number, and record what it stored. */
+static const char *collect_word(struct kp_arguments *c, u32 a, struct kp_step_trace *t,
 				struct kp_result *res)
 {
 	const u64 *word = c->slot[a].p - KP_GUARD;
 	u64 bits = bits_of(&c->arg[a]);
 
-	collect_number(c, a, word[2] & bits, t, res);
+	kp_collect_number(c, a, word[2] & bits, t, res);
 	return word_guarded(word, bits, word_of(c->guard)) ? NULL :
 		"wrote outside of its arguments";
 }
 
 /* Judge what a call did to its arguments, and record what it stored. */
-static const char *collect(struct call *c, const struct kp_operation *op,
+static const char *collect(struct kp_arguments *c, const struct kp_operation *op,
 			   struct kp_step_trace *t, struct kp_result *res)
 {
 	const char *broken = NULL, *now;
@@ -363,7 +174,7 @@ static const char *collect(struct call *c, const struct kp_operation *op,
 	for (left = c->words | c->bytes; left; left &= left - 1) {
 		a = __ffs(left);
 		now = c->words & BIT(a) ? collect_word(c, a, t, res) :
-			collect_bytes(c, a, t, res);
+			kp_collect_bytes(c, a, t, res);
 		broken = now ?: broken;
 	}
 	return broken;
@@ -407,95 +218,17 @@ static bool take_view(const struct kp_trace *trace, void *obj)
 	return true;
 }
 
-/*
- * Put the handles that an operation takes into its arguments, and the place for the
- * one that it returns. False if a handle is not held, or is both given away and used:
- * then the operation cannot be called.
- */
-static bool take_handles(const struct kp_arg *arg, const u64 *value,
-			 void *const *held, struct kp_slot *slot, void **made)
-{
-	u32 a, used = 0, given = 0;
-
-	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
-		u32 place = BIT(value[a] % KP_HANDLES_MAX);
-
-		if (!kp_is_handle(&arg[a]))
-			continue;
-		slot[a].p = arg[a].kind == KP_NEW ? made : held[value[a]];
-		if (!slot[a].p || given & place ||
-		    (arg[a].kind == KP_GIVEN && used & place))
-			return false;
-		if (arg[a].kind == KP_GIVEN)
-			given |= place;
-		else if (arg[a].kind == KP_BORROWED)
-			used |= place;
-	}
-	return true;
-}
-
-/* A handle that was given away is no longer held. */
-static void drop_given(const struct kp_arg *arg, const u64 *value, void **held)
-{
-	u32 a;
-
-	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++)
-		if (arg[a].kind == KP_GIVEN)
-			held[value[a]] = NULL;
-}
-
-/* The first place that holds a handle; -1 for none. */
-static s32 held_at(const struct kp_pair *pair, void *const *held, const void *handle)
-{
-	u32 i;
-
-	for (i = 0; handle && i < pair->nr_handles; i++)
-		if (held[i] == handle)
-			return i;
-	return -1;
-}
-
-/*
- * Hold the handle that a call returned. The one held in its place is given back now and
- * not before the call: so the two could be compared.
- */
-static void hold(const struct kp_driver *driver, const struct kp_arg *arg,
-		 const u64 *value, void **held, void *made)
-{
-	void *old;
-	u32 a;
-
-	for (a = 0; made && a < KP_NR_ARGS && arg[a].name; a++) {
-		if (arg[a].kind != KP_NEW)
-			continue;
-		old = held[value[a]];
-		held[value[a]] = made;
-		if (old)
-			driver->put(old);
-	}
-}
-
-static bool returns_handle(const struct kp_arg *arg)
-{
-	u32 a;
-
-	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++)
-		if (arg[a].kind == KP_NEW)
-			return true;
-	return false;
-}
-
 /* Call an operation whose arguments are laid out; its cost where costs are counted. */
-static u64 timed(struct call *c, void *obj, struct kp_step_trace *t, struct kp_result *res)
+static u64 timed(struct kp_arguments *c, void *obj, struct kp_step_trace *t, struct kp_result *res)
 {
 	struct kp_trace *trace = c->trace;
 	kp_invoke call = trace->pair->path[trace->path]->call[c->step->op];
 	u64 start;
 
 	if (trace->prog->observe) {
-		kp_memory_enter(trace, c->step->fail);
+		kp_fail_enter(trace, c->step->fail);
 		call(obj, c->slot, res);
-		kp_memory_leave(trace, t, c->step->fail);
+		kp_fail_leave(trace, t, c->step->fail);
 		/* Without a look at the object the engine only tries programs, or counts. */
 		kp_outcome(trace->pair, trace->path, c->step->op, res->ret);
 		return 0;
@@ -506,7 +239,7 @@ static u64 timed(struct call *c, void *obj, struct kp_step_trace *t, struct kp_r
 }
 
 /* What a caller gives away is the callee's, which ends it even where it has no memory. */
-static void put_given(const struct call *c, void *const *held)
+static void put_given(const struct kp_arguments *c, void *const *held)
 {
 	u32 a;
 
@@ -516,7 +249,7 @@ static void put_given(const struct call *c, void *const *held)
 }
 
 /* Lay arguments out, call, and judge them afterwards; NULL or the fault. */
-static const char *carry_out(struct call *c, const struct kp_operation *op, void *obj,
+static const char *carry_out(struct kp_arguments *c, const struct kp_operation *op, void *obj,
 			     struct kp_step_trace *t, struct kp_result *res, u64 *cost)
 {
 	const struct kp_trace *trace = c->trace;
@@ -536,25 +269,12 @@ static const char *carry_out(struct call *c, const struct kp_operation *op, void
 			broken = "came back with a lock held";
 	}
 	if (c->bytes)
-		release(c);
+		kp_release(c);
 	return broken;
 }
 
-/* What a call did to the handles that its caller holds; NULL or the fault. */
-static const char *settle_handles(const struct call *c, void **held, struct kp_step_trace *t,
-				  const struct kp_result *res)
-{
-	const struct kp_trace *trace = c->trace;
-
-	drop_given(c->arg, c->step->arg, held);
-	t->same = held_at(trace->pair, held, c->made);
-	hold(trace->pair->path[trace->path], c->arg, c->step->arg, held, c->made);
-	return returns_handle(c->arg) && !res->ret && !c->made ?
-		"returned neither a handle nor an errno" : NULL;
-}
-
 /* Make ready what a call goes by; nothing is laid out yet. */
-static void begin(struct call *c, struct kp_trace *trace, u32 i)
+static void begin(struct kp_arguments *c, struct kp_trace *trace, u32 i)
 {
 	const struct kp_step *step = &trace->prog->step[i];
 	const struct kp_operation *op = &trace->pair->operation[step->op];
@@ -583,18 +303,18 @@ static void call_one(struct kp_trace *trace, void *obj, u32 i)
 	struct kp_step_trace *t = &trace->step[i];
 	struct kp_result res = { .out = KP_POISON };
 	/* Where stacks are cleared, to clear this would cost more than most operations do. */
-	struct call c __uninitialized;
+	struct kp_arguments c __uninitialized;
 	void **held = trace->pair->nr_handles ? kp_handles(trace->pair, obj) : NULL;
 	const char *broken = NULL, *fault;
 	u64 cost = 0;
 
 	begin(&c, trace, i);
-	if (held && !take_handles(c.arg, step->arg, held, c.slot, &c.made)) {
+	if (held && !kp_take_handles(c.arg, step->arg, held, c.slot, &c.made)) {
 		res.ret = KP_NOT_CALLED;
 		t->skipped = true;
 	} else {
 		broken = carry_out(&c, op, obj, t, &res, &cost);
-		fault = held && c.called ? settle_handles(&c, held, t, &res) : NULL;
+		fault = held && c.called ? kp_settle_handles(&c, held, t, &res) : NULL;
 		broken = fault ?: broken;
 	}
 	kp_trace_step(trace, i, &res, cost, take_view(trace, obj));
@@ -610,7 +330,7 @@ static void call_one(struct kp_trace *trace, void *obj, u32 i)
  * @invoke: the function that makes it; NULL if it cannot be made
  */
 struct kp_call {
-	struct call c;
+	struct kp_arguments c;
 	void *obj;
 	struct kp_result res;
 	kp_invoke invoke;
@@ -644,14 +364,14 @@ bool kp_call_begin(struct kp_call *call, struct kp_trace *trace, void *obj, u32 
 	const struct kp_step *step = &trace->prog->step[i];
 	const struct kp_pair *pair = trace->pair;
 	void **held = pair->nr_handles ? kp_handles(pair, obj) : NULL;
-	struct call *c = &call->c;
+	struct kp_arguments *c = &call->c;
 
 	begin(c, trace, i);
 	c->user = user;
 	call->obj = obj;
 	call->res = (struct kp_result){ .out = KP_POISON };
 	call->invoke = NULL;
-	if (held && !take_handles(c->arg, step->arg, held, c->slot, &c->made))
+	if (held && !kp_take_handles(c->arg, step->arg, held, c->slot, &c->made))
 		return false;
 	if (!lay_out(c))
 		return false;
@@ -683,7 +403,7 @@ void kp_call_make(void *data)
  */
 const char *kp_call_end(struct kp_call *call, u32 i)
 {
-	struct call *c = &call->c;
+	struct kp_arguments *c = &call->c;
 	struct kp_trace *trace = c->trace;
 	const struct kp_pair *pair = trace->pair;
 	const struct kp_operation *op = &pair->operation[c->step->op];
@@ -693,36 +413,16 @@ const char *kp_call_end(struct kp_call *call, u32 i)
 	if (c->called) {
 		broken = collect(c, op, t, &call->res);
 		if (pair->nr_handles)
-			fault = settle_handles(c, kp_handles(pair, call->obj), t, &call->res);
+			fault = kp_settle_handles(c, kp_handles(pair, call->obj), t, &call->res);
 	} else {
 		call->res.ret = KP_NOT_CALLED;
 		t->skipped = true;
 	}
 	if (c->bytes)
-		release(c);
+		kp_release(c);
 	trace->nr = i;
 	kp_trace_step(trace, i, &call->res, 0, false);
 	return fault ?: broken ?: t->broken;
-}
-
-/*
- * Write over text, bytes and user memory that an object was made of. It was to copy them:
- * one that looks at them later finds other ones, on each path.
- */
-static void spoil(struct call *c)
-{
-	u32 a;
-
-	for (a = 0; a < c->nr; a++) {
-		struct laid *laid = &c->laid[a];
-
-		if (!(c->bytes & BIT(a)) || laid->own)
-			continue;
-		if (laid->user)
-			kp_user_spoil(&laid->piece, c->guard);
-		else
-			memset(laid->at, c->guard, laid->size);
-	}
 }
 
 /**
@@ -741,7 +441,7 @@ void *kp_make(struct kp_trace *trace)
 	const struct kp_pair *pair = trace->pair;
 	struct kp_step step = { .shift = trace->prog->shift };
 	struct kp_result res = { .out = KP_POISON };
-	struct call c = {
+	struct kp_arguments c = {
 		.trace = trace, .step = &step, .arg = pair->creation.arg,
 		.nr = pair->creation.nr_args, .guard = guard_of(trace, 0),
 		/* KASAN does not see what is written right before an allocation's part. */
@@ -758,10 +458,10 @@ void *kp_make(struct kp_trace *trace)
 		if (!trace->like || !kp_refused(trace->like, KP_AT_CREATION))
 			obj = kp_create_watched(trace, c.slot);
 		broken = collect(&c, &pair->creation, &trace->made, &res);
-		spoil(&c);
+		kp_spoil(&c);
 	}
 	if (c.bytes)
-		release(&c);
+		kp_release(&c);
 	trace->digest.seen = kp_hash_word(trace->digest.seen, trace->made.outs);
 	trace->made.broken = broken;
 	if (broken)
@@ -841,16 +541,14 @@ struct kp_result kp_call_once(const struct kp_pair *pair, enum kp_path_id path,
 		slot[a].n = value[a];
 		number[a] = value[a];
 	}
-	if (held && !take_handles(args, value, held, slot, &made)) {
+	if (held && !kp_take_handles(args, value, held, slot, &made)) {
 		res.ret = -EIO;
 		return res;
 	}
 	pair->path[path]->call[op](kp_object(pair, obj), slot, &res);
 	kp_outcome(pair, path, op, res.ret);
-	if (held) {
-		drop_given(args, value, held);
-		hold(pair->path[path], args, value, held, made);
-	}
+	if (held)
+		kp_pass_handles(pair->path[path], args, value, held, made);
 	for (a = 0; a < KP_NR_ARGS && args[a].name; a++)
 		if (args[a].kind == KP_OUTPUT && res.out == KP_POISON &&
 		    number[a] != KP_POISON)

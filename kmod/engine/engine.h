@@ -489,36 +489,36 @@ const struct kp_trace *kp_reference(const struct kp_trace *got, u32 index,
 				    struct kp_trace *room, bool *unsteady);
 void kp_reference_forget(void);
 
-/* memory.c */
-bool kp_memory_fails(void);
-void __kp_memory_enter(struct kp_trace *trace, u32 fail);
-void __kp_memory_leave(struct kp_trace *trace, struct kp_step_trace *t, u32 fail);
+/* failing.c */
+bool kp_can_fail(void);
+void __kp_fail_enter(struct kp_trace *trace, u32 fail);
+void __kp_fail_leave(struct kp_trace *trace, struct kp_step_trace *t, u32 fail);
 
 /**
- * kp_memory_enter() - a call of a program begins
+ * kp_fail_enter() - a call of a program begins
  * @trace: the program's trace
  * @fail: which of its allocations is to fail; 0 for none
  *
  * Nothing may be allocated between this and the call, nor between that and
- * kp_memory_leave().
+ * kp_fail_leave().
  */
-static __always_inline void kp_memory_enter(struct kp_trace *trace, u32 fail)
+static __always_inline void kp_fail_enter(struct kp_trace *trace, u32 fail)
 {
 	if (IS_ENABLED(CONFIG_FAILSLAB) && unlikely(trace->prog->balance))
-		__kp_memory_enter(trace, fail);
+		__kp_fail_enter(trace, fail);
 }
 
 /**
- * kp_memory_leave() - a call of a program has ended
+ * kp_fail_leave() - a call of a program has ended
  * @trace: the program's trace
  * @t: that of the call, which gets the number of allocations, and whether one failed
- * @fail: as for kp_memory_enter()
+ * @fail: as for kp_fail_enter()
  */
-static __always_inline void kp_memory_leave(struct kp_trace *trace, struct kp_step_trace *t,
+static __always_inline void kp_fail_leave(struct kp_trace *trace, struct kp_step_trace *t,
 					    u32 fail)
 {
 	if (IS_ENABLED(CONFIG_FAILSLAB) && unlikely(trace->prog->balance))
-		__kp_memory_leave(trace, t, fail);
+		__kp_fail_leave(trace, t, fail);
 }
 
 /* balance.c, if Kbuild has it for this kernel */
@@ -539,8 +539,10 @@ static inline u32 kp_balance_unwatch(unsigned long *failed_by) { return 0; }
 /* objects.c */
 void *kp_create_watched(struct kp_trace *trace, const struct kp_slot *slot);
 
-/* calls.c */
+/* memory.c */
 u8 *kp_arena_alloc(void);
+
+/* calls.c */
 void *kp_make(struct kp_trace *trace);
 void kp_unmake(struct kp_trace *trace, void *obj);
 void kp_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,

@@ -33,7 +33,7 @@ SYM_FUNC_START(kp_escape)
 	movl	$1, %eax
 	RET
 SYM_FUNC_END(kp_escape)
-#else
+#elif defined(CONFIG_ARM64)
 SYM_FUNC_START(kp_escape_to)
 	stp	x19, x20, [x0, #0]
 	stp	x21, x22, [x0, #16]
@@ -59,4 +59,6 @@ SYM_FUNC_START(kp_escape)
 	mov	x0, #1
 	ret
 SYM_FUNC_END(kp_escape)
+#else
+#error "no way out of a function on this arch yet"
 #endif

@@ -197,7 +197,7 @@ void kp_case_fault(struct kunit *test)
 	struct sweep *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
 	u16 *allocations = kunit_kcalloc(test, steps, sizeof(*allocations), GFP_KERNEL);
 
-	if (!kp_memory_fails()) {
+	if (!kp_can_fail()) {
 		kunit_skip(test, "failslab spares what may sleep: its ignore-gfp-wait is Y");
 		return;
 	}

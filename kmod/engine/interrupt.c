@@ -22,16 +22,24 @@
 /* Operations of a program, programs that are looked through, states that are kept. */
 #define STEPS		24
 #define PROGRAMS	64
-#define STATES		96
 #define STATES_OF_OP	12
+/* Programs that are looked through for two operations whose order matters, such that are kept. */
+#define NEIGHBOURLY	32
+#define NEIGHBOURS	64
 /* What interrupts has its arguments drawn so many times, and once they are the other's. */
 #define DRAWS		3
+/* Places in programs where an operation ends and costs the same: a draw has one of its own. */
+#define PLACES		(DRAWS + 1)
+/* By how many other scenes those come later in which an operation waits: there all is allowed. */
+#define WAITS_LATER	8
 /* Positions that are tried before the next scene. */
 #define CHUNK		8
 /* Tries for a position at which no interruption comes. */
 #define TRIES		8
 /* Instructions by which the way into an interrupt can be shorter. */
 #define SHORTER		32
+/* Places behind interrupts that are off, of those met last. */
+#define LANDINGS	16
 /* Kinds of violations that are told in full. */
 #define TOLD		6
 #define TEXT_SIZE	4096
@@ -41,13 +49,30 @@ static unsigned int interrupt = 240;
 module_param(interrupt, uint, 0444);
 MODULE_PARM_DESC(interrupt, "instructions, in millions, that case interrupt may take of a pair");
 
-/* A state in which an operation is interrupted: that of program @index before step @at. */
-struct state {
+/* Which step of a program interrupts which one: any that is drawn, the next one, or that by it. */
+enum beside { DRAWN, BY_NEXT, NEXT_BY };
+
+/* A step of a program. */
+struct place {
 	u32 index;
 	u32 at;
+};
+
+/*
+ * A state in which operation @op is interrupted: that before one of @nr_places steps, at all of
+ * which it gives @ret and costs @cost. If @beside says that two steps meet, @other is the
+ * operation that interrupts, and @outcome is what both give in the program's order and in the
+ * other one.
+ */
+struct state {
+	struct place place[PLACES];
+	u32 nr_places;
 	u32 op;
 	s64 ret;
 	u64 cost;
+	enum beside beside;
+	u32 other;
+	s64 outcome[4];
 };
 
 /*
@@ -75,9 +100,10 @@ struct violation {
 	const char *broken;
 };
 
-/* Scenes of two operations, and whether one of them went wrong. */
+/* Scenes of two operations, whether one of them was begun, and whether one went wrong. */
 struct met {
 	u16 scenes;
+	bool begun;
 	bool bad;
 };
 
@@ -92,15 +118,21 @@ struct sweep {
 	struct kp_trace *outer;
 	struct kp_trace *inner;
 	struct kp_call *call[2];
-	struct state state[STATES];
+	struct kp_interruption in;
+	struct state *state;
 	u32 nr_states;
 	struct scene *scene;
 	u32 nr_scenes;
 	struct met met[KP_MAX_OPS][KP_MAX_OPS];
+	unsigned long landing[LANDINGS];
+	u32 nr_landings;
+	s64 earlier;
 	u64 end;
 	u32 told;
 	u32 untold;
 	u32 allowed;
+	u64 hits;
+	bool stuck;
 	struct kp_swept given;
 };
 
@@ -148,20 +180,145 @@ static void make_program(struct sweep *s, u32 index)
 		hold_still(s->p->pair, &s->prog->step[i]);
 }
 
-static bool known(const struct sweep *s, u32 op, s64 ret, u64 cost)
+/* Keep a step if its operation ends or costs otherwise than in those kept, or some alike. */
+static void keep_state(struct sweep *s, u32 index, u32 at, s64 ret, u64 cost)
 {
-	u32 i, n = 0;
+	u32 op = s->prog->step[at].op, i, n = 0;
+	const struct place place = { index, at };
 
 	for (i = 0; i < s->nr_states; i++) {
-		const struct state *t = &s->state[i];
+		struct state *t = &s->state[i];
 
-		if (t->op != op)
+		if (t->op != op || t->beside)
 			continue;
 		n++;
-		if (t->ret == ret && t->cost == cost)
-			return true;
+		if (t->ret != ret || t->cost != cost)
+			continue;
+		/* But for the first one, the last of a program: by then objects are fuller. */
+		if (t->place[t->nr_places - 1].index != index) {
+			if (t->nr_places < PLACES)
+				t->place[t->nr_places++] = place;
+		} else if (t->nr_places > 1) {
+			t->place[t->nr_places - 1] = place;
+		}
+		return;
 	}
-	return n >= STATES_OF_OP;
+	if (n < STATES_OF_OP)
+		s->state[s->nr_states++] = (struct state){
+			.place = { place }, .nr_places = 1, .op = op, .ret = ret, .cost = cost,
+		};
+}
+
+/* Places that an operation uses, as bits: those that it borrows, and all others. */
+static void places_of(const struct kp_arg *arg, const u64 *value, u32 *borrowed, u32 *owned)
+{
+	u32 a;
+
+	*borrowed = 0;
+	*owned = 0;
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
+		if (arg[a].kind == KP_BORROWED)
+			*borrowed |= BIT(value[a]);
+		else if (kp_is_handle(&arg[a]))
+			*owned |= BIT(value[a]);
+	}
+}
+
+/* Whether neither of two operations is one that waits: there all is allowed. */
+static bool none_waits(const struct kp_operation *a, const struct kp_operation *b)
+{
+	return !a->waits && !b->waits;
+}
+
+/* Whether one of two operations takes, or puts something into, a place that the other one uses. */
+static bool collide(const struct kp_pair *pair, const struct kp_step *a, const struct kp_step *b)
+{
+	u32 borrowed[2], owned[2];
+
+	places_of(pair->operation[a->op].arg, a->arg, &borrowed[0], &owned[0]);
+	places_of(pair->operation[b->op].arg, b->arg, &borrowed[1], &owned[1]);
+	return owned[0] & (borrowed[1] | owned[1]) || owned[1] & borrowed[0];
+}
+
+/* The same program with its last two operations the other way round. */
+static void swap_last(struct sweep *s)
+{
+	struct kp_step *step = s->swapped.step;
+	u32 nr = s->prog->nr_steps;
+
+	s->swapped = *s->prog;
+	s->swapped.during = 0;
+	s->swapped.step = step;
+	memcpy(step, s->prog->step, nr * sizeof(*step));
+	swap(step[nr - 2], step[nr - 1]);
+}
+
+static bool same_results(const struct kp_step_trace *a, const struct kp_step_trace *b)
+{
+	return a->ret == b->ret && a->outs == b->outs &&
+	       (a->stored == b->stored || a->hides || b->hides);
+}
+
+/* Keep two steps, either one interrupting the other, unless such have been kept. */
+static void keep_neighbours(struct sweep *s, u32 index, u32 at, const s64 *outcome)
+{
+	u32 first = s->prog->step[at].op, second = s->prog->step[at + 1].op, i;
+
+	for (i = 0; i < s->nr_states; i++)
+		if (s->state[i].beside == BY_NEXT && s->state[i].op == first &&
+		    s->state[i].other == second &&
+		    !memcmp(s->state[i].outcome, outcome, sizeof(s->state[i].outcome)))
+			return;
+	for (i = 0; i < 2; i++) {
+		struct state *state = &s->state[s->nr_states++];
+
+		*state = (struct state){
+			.place = { { index, at } }, .nr_places = 1, .op = i ? second : first,
+			.beside = i ? NEXT_BY : BY_NEXT, .other = i ? first : second,
+		};
+		memcpy(state->outcome, outcome, sizeof(state->outcome));
+	}
+}
+
+/*
+ * Of two steps that follow each other and end otherwise the other way round, keep the first ones
+ * with each such outcome: they are at an edge, as where a ring is full.
+ */
+static void find_neighbours(struct sweep *s)
+{
+	const struct kp_pair *pair = s->p->pair;
+	struct kp_trace *t = s->ref[0], *u = s->ref[1];
+	u32 index, i, nr;
+
+	for (index = 0; index < NEIGHBOURLY && s->nr_states + 2 <= NEIGHBOURS; index++) {
+		make_program(s, index);
+		s->prog->observe = false;
+		kp_trace_run(t, pair, KP_C_C, s->prog);
+		for (i = 0; i + 1 < t->nr && s->nr_states + 2 <= NEIGHBOURS; i++) {
+			const struct kp_step *a = &s->prog->step[i], *b = a + 1;
+			s64 outcome[4];
+
+			if (!a->op || !b->op || t->step[i].skipped || t->step[i + 1].skipped ||
+			    !may_meet(&pair->operation[a->op], &pair->operation[b->op]) ||
+			    !none_waits(&pair->operation[a->op], &pair->operation[b->op]) ||
+			    collide(pair, a, b))
+				continue;
+			nr = s->prog->nr_steps;
+			s->prog->nr_steps = i + 2;
+			swap_last(s);
+			s->prog->nr_steps = nr;
+			kp_trace_run(u, pair, KP_C_C, &s->swapped);
+			if (u->nr != i + 2 || u->step[i].skipped || u->step[i + 1].skipped)
+				continue;
+			outcome[0] = min(t->step[i].ret, 1);
+			outcome[1] = min(t->step[i + 1].ret, 1);
+			outcome[2] = min(u->step[i + 1].ret, 1);
+			outcome[3] = min(u->step[i].ret, 1);
+			if (!same_results(&t->step[i], &u->step[i + 1]) ||
+			    !same_results(&t->step[i + 1], &u->step[i]))
+				keep_neighbours(s, index, i, outcome);
+		}
+	}
 }
 
 /* Keep each state in which an operation ends or costs otherwise than in those before. */
@@ -171,21 +328,14 @@ static void find_states(struct sweep *s)
 	struct kp_trace *t = s->ref[0];
 	u32 index, i;
 
-	for (index = 0; index < PROGRAMS && s->nr_states < STATES; index++) {
+	for (index = 0; index < PROGRAMS; index++) {
 		make_program(s, index);
 		s->prog->observe = false;
 		kp_trace_run(t, pair, KP_C_C, s->prog);
-		for (i = 0; i < t->nr && s->nr_states < STATES; i++) {
-			u32 op = s->prog->step[i].op;
-			/* Of what succeeds, the number that it gives is no other outcome. */
-			s64 ret = min(t->step[i].ret, 1);
-
-			if (!op || t->step[i].skipped || known(s, op, ret, t->step[i].cost))
-				continue;
-			s->state[s->nr_states++] = (struct state){
-				index, i, op, ret, t->step[i].cost
-			};
-		}
+		/* Of what succeeds, the number that it gives is no other outcome. */
+		for (i = 0; i < t->nr; i++)
+			if (s->prog->step[i].op && !t->step[i].skipped)
+				keep_state(s, index, i, min(t->step[i].ret, 1), t->step[i].cost);
 	}
 }
 
@@ -202,12 +352,17 @@ static bool find_scenes(struct sweep *s)
 		for (op = 1; op < pair->nr_ops; op++) {
 			const struct kp_operation *inner = &pair->operation[op];
 
-			if (!inner->weight || !may_meet(&pair->operation[s->state[i].op], inner))
+			const struct kp_operation *outer = &pair->operation[s->state[i].op];
+			const u32 later = none_waits(outer, inner) ? 0 : WAITS_LATER;
+
+			if (!inner->weight || !may_meet(outer, inner))
 				continue;
-			for (draw = 0; draw <= DRAWS; draw++)
+			if (s->state[i].beside && s->state[i].other != op)
+				continue;
+			for (draw = 0; draw <= (s->state[i].beside ? 0 : DRAWS); draw++)
 				s->scene[s->nr_scenes++] = (struct scene){
 					.state = i, .inner = op, .draw = draw,
-					.rank = s->met[s->state[i].op][op].scenes++,
+					.rank = s->met[s->state[i].op][op].scenes++ + later,
 				};
 		}
 	}
@@ -231,21 +386,6 @@ static u32 held_before(const struct kp_trace *t, u32 step)
 		}
 	}
 	return held;
-}
-
-/* Places that an operation uses, as bits: those that it borrows, and all others. */
-static void places_of(const struct kp_arg *arg, const u64 *value, u32 *borrowed, u32 *owned)
-{
-	u32 a;
-
-	*borrowed = 0;
-	*owned = 0;
-	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
-		if (arg[a].kind == KP_BORROWED)
-			*borrowed |= BIT(value[a]);
-		else if (kp_is_handle(&arg[a]))
-			*owned |= BIT(value[a]);
-	}
 }
 
 /*
@@ -324,29 +464,20 @@ static bool draws(const struct kp_operation *op)
 	return false;
 }
 
-/* The same program with its last two operations the other way round. */
-static void swap_last(struct sweep *s)
-{
-	struct kp_step *step = s->swapped.step;
-	u32 nr = s->prog->nr_steps;
-
-	s->swapped = *s->prog;
-	s->swapped.step = step;
-	memcpy(step, s->prog->step, nr * sizeof(*step));
-	swap(step[nr - 2], step[nr - 1]);
-}
-
 /* Carry out the last two operations of the program in both orders, on C over C. */
 static bool make_references(struct sweep *s)
 {
 	const struct kp_pair *pair = s->p->pair;
 	u32 nr = s->prog->nr_steps, i;
 
+	/* One after the other: so the program is told if it takes the guest with it. */
+	s->prog->during = 0;
 	s->prog->observe = true;
 	kp_trace_run(s->ref[0], pair, KP_C_C, s->prog);
 	swap_last(s);
 	kp_trace_run(s->ref[1], pair, KP_C_C, &s->swapped);
 	s->prog->observe = false;
+	s->prog->during = nr - 1;
 	for (i = 0; i < 2; i++)
 		if (s->ref[i]->nr != nr || s->ref[i]->step[nr - 2].skipped ||
 		    s->ref[i]->step[nr - 1].skipped)
@@ -354,36 +485,57 @@ static bool make_references(struct sweep *s)
 	return true;
 }
 
+/* Make the program of a scene in which a program's own steps meet. */
+static bool set_neighbours(struct sweep *s, const struct state *state)
+{
+	const struct place *place = &state->place[0];
+	struct kp_step *step = &s->prog->step[place->at];
+
+	make_program(s, place->index);
+	s->prog->nr_steps = place->at + 2;
+	s->prog->observe = false;
+	/* Numbers that earlier operations decide are settled by a run. */
+	kp_trace_run(s->ref[0], s->p->pair, KP_C_C, s->prog);
+	if (state->beside == NEXT_BY)
+		swap(step[0], step[1]);
+	s->prog->during = place->at + 1;
+	return make_references(s);
+}
+
 /* Make the program of a scene: what leads to its state, and its two operations. */
 static bool set_scene(struct sweep *s, const struct scene *scene)
 {
 	const struct kp_pair *pair = s->p->pair;
 	const struct state *state = &s->state[scene->state];
+	const struct place *place = &state->place[scene->draw % state->nr_places];
 	struct kp_drawing d = { .pair = pair, .prog = s->prog };
 	struct kp_step *outer, *inner;
 
-	make_program(s, state->index);
-	s->prog->nr_steps = state->at + 1;
-	s->prog->during = state->at + 1;
+	if (state->beside)
+		return set_neighbours(s, state);
+	make_program(s, place->index);
+	s->prog->nr_steps = place->at + 1;
+	s->prog->during = place->at + 1;
 	s->prog->observe = false;
 	/* Numbers that earlier operations decide are settled by a run. */
 	kp_trace_run(s->ref[0], pair, KP_C_C, s->prog);
 	if (s->ref[0]->nr != s->prog->nr_steps)
 		return false;
-	outer = &s->prog->step[state->at];
+	outer = &s->prog->step[place->at];
 	inner = outer + 1;
 	*inner = (struct kp_step){ .op = scene->inner };
 	d.rnd.state = kp_seed + scene->state * 1000003 + scene->inner * 1009 + scene->draw;
-	kp_draw_args(&d, pair->operation[inner->op].arg, inner->arg, state->at + 1);
+	kp_draw_args(&d, pair->operation[inner->op].arg, inner->arg, place->at + 1);
 	inner->after = 0;
 	if (!scene->draw && !copy_arguments(pair, inner, outer))
 		return false;
-	if (scene->draw > 1 && !draws(&pair->operation[inner->op]))
+	if (scene->draw > 1 && scene->draw >= state->nr_places &&
+	    !draws(&pair->operation[inner->op]))
 		return false;
-	if (!choose_places(s, &d.rnd, inner, outer, held_before(s->ref[0], state->at)))
+	if (!choose_places(s, &d.rnd, inner, outer, held_before(s->ref[0], place->at)))
 		return false;
 	hold_still(pair, inner);
-	s->prog->nr_steps = state->at + 2;
+	s->prog->nr_steps = place->at + 2;
 	return make_references(s);
 }
 
@@ -391,6 +543,7 @@ static bool set_scene(struct sweep *s, const struct scene *scene)
 static void *enter(struct sweep *s)
 {
 	u32 nr = s->prog->nr_steps;
+	bool begun;
 	void *obj;
 
 	kp_trace_start(s->inner, s->p->pair, s->path, s->prog);
@@ -403,9 +556,37 @@ static void *enter(struct sweep *s)
 	s->prog->nr_steps = nr - 2;
 	kp_run(s->p->pair, s->path, obj, s->prog, s->outer);
 	s->prog->nr_steps = nr;
-	kp_call_begin(s->call[0], s->outer, obj, nr - 2, 0);
-	kp_call_begin(s->call[1], s->inner, obj, nr - 1, KP_NR_ARGS);
-	return obj;
+	begun = kp_call_begin(s->call[0], s->outer, obj, nr - 2, 0);
+	begun &= kp_call_begin(s->call[1], s->inner, obj, nr - 1, KP_NR_ARGS);
+	if (begun)
+		return obj;
+	/* What leads here went otherwise than on C over C. */
+	kp_call_end(s->call[0], nr - 2);
+	kp_call_end(s->call[1], nr - 1);
+	kp_unmake(s->outer, obj);
+	return ERR_PTR(-ENOENT);
+}
+
+/* Why a scene could not be entered. */
+static const char *why_not(const void *obj)
+{
+	return PTR_ERR(obj) == -ENOENT ? "a handle that it takes is not held, as it is on c->c" :
+		"the object is not made, as it is on c->c";
+}
+
+/* The first invariant of a state that does not hold behind both operations, or NULL. */
+static const char *judge_state(const struct sweep *s)
+{
+	static const struct kp_step noop;
+	static const struct kp_result res = { .out = KP_POISON };
+	const struct kp_pair *pair = s->p->pair;
+	struct kp_observed o = {
+		.pair = pair, .prog = s->prog, .step = &noop, .res = &res,
+		.before = s->inner->view, .after = s->inner->view, .called = true,
+	};
+	u32 broken = pair->judge ? pair->judge(&o).broken : 0;
+
+	return broken ? pair->invariant[__ffs(broken)].id : NULL;
 }
 
 /* Take the state behind both, and release the object; the promise that broke, or NULL. */
@@ -422,6 +603,7 @@ static const char *leave(struct sweep *s, void *obj)
 		kp_view(pair, s->path, obj, s->inner->view);
 		s->inner->step[nr - 1].view = kp_hash(KP_HASH_START, s->inner->view,
 						      pair->view_size);
+		broken = broken ?: judge_state(s);
 	}
 	kp_unmake(s->outer, obj);
 	if (pair->after && !pair->after(s->prog->param))
@@ -429,28 +611,37 @@ static const char *leave(struct sweep *s, void *obj)
 	return broken;
 }
 
-static bool same_results(const struct kp_step_trace *a, const struct kp_step_trace *b)
+/* Whether the interrupted operation gave what it gives in an order. */
+static bool outer_gave(const struct sweep *s, u32 order)
 {
-	return a->ret == b->ret && a->outs == b->outs &&
-	       (a->stored == b->stored || a->hides || b->hides);
+	u32 nr = s->prog->nr_steps;
+
+	return same_results(&s->ref[order]->step[order ? nr - 1 : nr - 2],
+			    &s->outer->step[nr - 2]);
+}
+
+/* The same of the one that interrupted it. */
+static bool inner_gave(const struct sweep *s, u32 order)
+{
+	u32 nr = s->prog->nr_steps;
+
+	return same_results(&s->ref[order]->step[order ? nr - 2 : nr - 1],
+			    &s->inner->step[nr - 1]);
 }
 
 /*
  * Whether the results are those of one order: 0 is the interrupted operation first. A result that
- * the contract calls a snapshot may be any.
+ * the contract calls a snapshot may be that of the other order.
  */
 static bool is_order(struct sweep *s, u32 order, bool exact)
 {
 	u32 nr = s->prog->nr_steps;
-	const struct kp_trace *ref = s->ref[order];
-	const struct kp_step_trace *outer = &ref->step[order ? nr - 1 : nr - 2];
-	const struct kp_step_trace *inner = &ref->step[order ? nr - 2 : nr - 1];
+	bool any_outer = !exact && op_at(s, nr - 2)->snapshot;
+	bool any_inner = !exact && op_at(s, nr - 1)->snapshot;
 
-	return ref->step[nr - 1].view == s->inner->step[nr - 1].view &&
-	       (same_results(outer, &s->outer->step[nr - 2]) ||
-		(!exact && op_at(s, nr - 2)->snapshot)) &&
-	       (same_results(inner, &s->inner->step[nr - 1]) ||
-		(!exact && op_at(s, nr - 1)->snapshot));
+	return s->ref[order]->step[nr - 1].view == s->inner->step[nr - 1].view &&
+	       (outer_gave(s, order) || (any_outer && outer_gave(s, !order))) &&
+	       (inner_gave(s, order) || (any_inner && inner_gave(s, !order)));
 }
 
 /*
@@ -485,34 +676,40 @@ static bool is_transient(struct sweep *s, bool inner)
  */
 static bool try_at(struct sweep *s, u32 at, struct violation *v, s64 *came_at)
 {
-	struct kp_interruption in = {
-		.outer = kp_call_make, .outer_data = s->call[0],
-		.inner = kp_call_make, .inner_data = s->call[1], .at = at,
-		.where = where(op_at(s, s->prog->nr_steps - 1)),
-	};
+	struct kp_interruption *in = &s->in;
 	const char *broken;
 	void *obj;
 
 	v->broken = NULL;
+	*came_at = at;
 	obj = enter(s);
 	if (IS_ERR(obj)) {
-		v->broken = "the object is not made";
+		v->broken = why_not(obj);
 		return true;
 	}
-	kp_interrupt(&in);
-	*came_at = in.came_at;
-	v->ip = in.ip;
-	if (in.spins || (in.hit && !in.ended)) {
+	*in = (struct kp_interruption){
+		.outer = kp_call_make, .outer_data = s->call[0],
+		.inner = kp_call_make, .inner_data = s->call[1], .at = at,
+		.where = where(op_at(s, s->prog->nr_steps - 1)),
+	};
+	kp_interrupt(in);
+	*came_at = in->came_at;
+	v->ip = in->ip;
+	if (in->spins || (in->hit && !in->ended)) {
 		/* It holds locks, or will yet use the object: that is left as it is. */
-		v->broken = in.spins ? "waits for a spinlock of what it has interrupted, for ever" :
+		s->stuck = !in->spins;
+		v->broken = in->spins ? "waits for a spinlock of what it has interrupted, for ever" :
 			"does not end although what it has interrupted has";
 		kp_watch(NULL, false);
 		return true;
 	}
 	broken = leave(s, obj);
 	/* Behind the end of a call, nothing is interrupted. */
-	if (!in.hit)
-		return !in.missed && in.came_at == at;
+	if (!in->hit)
+		return !in->missed && in->came_at == at;
+	s->hits++;
+	if (in->unbalanced)
+		broken = "interrupts, preemption or RCU are left other than they were found";
 	v->broken = broken;
 	if (broken || is_order(s, 0, true) || is_order(s, 1, true))
 		return true;
@@ -523,6 +720,22 @@ static bool try_at(struct sweep *s, u32 at, struct violation *v, s64 *came_at)
 	else
 		v->broken = "the results are those of neither order";
 	return true;
+}
+
+/*
+ * Whether an interruption that did not come where it was to came as another one did, which was
+ * tried twice: behind the same place where interrupts were off, or as much earlier.
+ */
+static bool comes_there(const struct sweep *s, s64 late, unsigned long ip)
+{
+	u32 i;
+
+	if (late < 0)
+		return -late == s->earlier;
+	for (i = 0; i < LANDINGS; i++)
+		if (s->landing[i] == ip)
+			return true;
+	return false;
 }
 
 /*
@@ -537,28 +750,46 @@ static bool try_exactly(struct sweep *s, u32 at, struct violation *v, u32 *came_
 	u32 n;
 
 	for (n = 0; n < TRIES; n++) {
+		kp_alive();
 		if (!try_at(s, at, v, &came)) {
 			before = -1;
 			continue;
 		}
 		*came_at = max(came, (s64)at);
-		if (v->broken || came == at || (came > (s64)at - SHORTER && came == before))
+		if (v->broken || came == at)
 			return true;
+		if (came > (s64)at - SHORTER &&
+		    (came == before || (!n && comes_there(s, came - at, v->ip)))) {
+			if (came < at)
+				s->earlier = at - came;
+			else if (!comes_there(s, came - at, v->ip))
+				s->landing[s->nr_landings++ % LANDINGS] = v->ip;
+			kp_irq_keep();
+			return true;
+		}
 		before = came;
 	}
 	return false;
 }
 
-/* Count the instructions of the interrupted operation in this scene. */
-static u32 length_of(struct sweep *s)
+/*
+ * Count the instructions of the interrupted operation in this scene; 0 if it cannot be entered,
+ * which @why says then. The least of two counts: a tick can come into one.
+ */
+static u32 length_of(struct sweep *s, const char **why)
 {
-	void *obj = enter(s);
-	u32 length;
+	u32 i, length = U32_MAX;
 
-	if (IS_ERR(obj))
-		return 0;
-	length = kp_irq_length(kp_call_make, s->call[0]);
-	leave(s, obj);
+	for (i = 0; i < 2; i++) {
+		void *obj = enter(s);
+
+		if (IS_ERR(obj)) {
+			*why = why_not(obj);
+			return 0;
+		}
+		length = min(length, kp_irq_length(kp_call_make, s->call[0]));
+		leave(s, obj);
+	}
 	return length;
 }
 
@@ -685,10 +916,11 @@ static void shrink(struct sweep *s, struct violation *v)
 static bool reference_goes_wrong(struct sweep *s)
 {
 	struct violation v = {};
+	const char *why;
 	u32 at, length, came_at;
 
 	s->path = KP_C_C;
-	length = length_of(s);
+	length = length_of(s, &why);
 	for (at = 0; at < length && !v.broken; at = came_at + 1) {
 		came_at = at;
 		try_exactly(s, at, &v, &came_at);
@@ -740,13 +972,14 @@ static void tell(struct sweep *s, struct violation *v, const char *name)
 		KUNIT_FAIL(s->test, "no memory for a violation");
 		return;
 	}
-	if (s->path != KP_C_C && reference_goes_wrong(s))
-		reference = "c->c itself goes wrong here";
-	if (!goes_wrong(s, v->at, v))
-		v->broken = "it went wrong once, and not when it was run again";
-	print_violation(s, v, told);
 	KUNIT_FAIL(s->test, "%s: %s interrupted by %s: %s", name, op_at(s, nr - 2)->name,
 		   op_at(s, nr - 1)->name, v->broken);
+	/* Where one never ends, nothing can be run again. */
+	if (!s->stuck && s->path != KP_C_C && reference_goes_wrong(s))
+		reference = "c->c itself goes wrong here";
+	if (!s->stuck && !goes_wrong(s, v->at, v))
+		v->broken = "it went wrong once, and not when it was run again";
+	print_violation(s, v, told);
 	seq_buf_init(&line, told->all, sizeof(told->all));
 	kp_failure_interrupted(&line, pair, s->prog,
 			       (const char *const[]){ told->order[0], told->order[1] },
@@ -780,16 +1013,24 @@ static void go_on(struct sweep *s, struct scene *scene)
 		return;
 	}
 	if (!scene->length) {
-		scene->length = length_of(s);
+		scene->length = length_of(s, &v.broken);
 		if (scene->length)
 			scene->done = bitmap_zalloc(scene->length, GFP_KERNEL);
 		if (!scene->done) {
 			scene->over = true;
+			s->met[s->state[scene->state].op][scene->inner].bad = true;
+			KUNIT_FAIL(s->test, "program %u, %s interrupted by %s: %s", s->prog->index,
+				   op_at(s, s->prog->nr_steps - 2)->name,
+				   op_at(s, s->prog->nr_steps - 1)->name,
+				   v.broken ?: "no memory");
 			return;
 		}
+		s->met[s->state[scene->state].op][scene->inner].begun = true;
 	}
 	for (n = 0; n < CHUNK && scene->tried < scene->length; ) {
-		u32 at = position(scene->tried++, scene->length), came_at;
+		/* Not those that scenes of the same two operations have begun with. */
+		u32 nth = (scene->tried++ + scene->rank * CHUNK) % scene->length;
+		u32 at = position(nth, scene->length), came_at;
 
 		if (test_bit(at, scene->done))
 			continue;
@@ -808,7 +1049,8 @@ static void go_on(struct sweep *s, struct scene *scene)
 				s->untold++;
 				return;
 			}
-			shrink(s, &v);
+			if (!s->stuck)
+				shrink(s, &v);
 			scnprintf(name, sizeof(name), "seed %lu, program %u", kp_seed,
 				  s->prog->index);
 			tell(s, &v, name);
@@ -847,7 +1089,7 @@ static void sweep(struct sweep *s)
 				kp_alive();
 				go_on(s, scene);
 				left |= !scene->over;
-				if (used() > s->end)
+				if (s->stuck || used() > s->end)
 					return;
 			}
 		}
@@ -860,6 +1102,7 @@ static void run_given(struct sweep *s, struct kp_program *prog, const char *name
 	struct kp_program *own = s->prog;
 	u32 at, length, came_at, unreached = 0, nr = prog->nr_steps;
 	struct violation v = {}, first = {};
+	const char *why = "its operations are not all called";
 
 	if (nr > STEPS + 2) {
 		KUNIT_FAIL(s->test, "%s: at most %u operations where one interrupts another",
@@ -876,10 +1119,10 @@ static void run_given(struct sweep *s, struct kp_program *prog, const char *name
 	s->prog = prog;
 	hold_still(s->p->pair, &prog->step[nr - 2]);
 	hold_still(s->p->pair, &prog->step[nr - 1]);
-	length = make_references(s) ? length_of(s) : 0;
+	length = make_references(s) ? length_of(s, &why) : 0;
 	if (!length)
-		KUNIT_FAIL(s->test, "%s: its operations are not all called", name);
-	for (at = 0; at < length; at++) {
+		KUNIT_FAIL(s->test, "%s: %s", name, why);
+	for (at = 0; at < length && !s->stuck; at++) {
 		if (!try_exactly(s, at, &v, &came_at)) {
 			unreached++;
 			continue;
@@ -915,6 +1158,18 @@ static void run_all_given(struct sweep *s)
 	kvfree(name);
 }
 
+/* How many times an operation may come beside one. */
+static u32 pairs_of(const struct kp_pair *pair)
+{
+	u32 a, b, n = 0;
+
+	for (a = 1; a < pair->nr_ops; a++)
+		for (b = 1; b < pair->nr_ops; b++)
+			n += pair->operation[a].weight && pair->operation[b].weight &&
+				may_meet(&pair->operation[a], &pair->operation[b]);
+	return n;
+}
+
 static void sum_up(struct sweep *s)
 {
 	struct kp_swept *swept = &s->p->pair->stats->swept[s->p->id];
@@ -928,11 +1183,22 @@ static void sum_up(struct sweep *s)
 		swept->of += s->scene[i].length;
 		swept->unreached += s->scene[i].unreached;
 		swept->scenes += !!s->scene[i].length;
+		/* One that no arguments make. */
 		swept->scenes_of -= s->scene[i].over && !s->scene[i].length;
 	}
+	for (i = 0; i < KP_MAX_OPS * KP_MAX_OPS; i++) {
+		const struct met *met = &s->met[i / KP_MAX_OPS][i % KP_MAX_OPS];
+
+		swept->pairs += met->begun;
+	}
+	swept->pairs_of = pairs_of(s->p->pair);
 	if (s->untold)
 		KUNIT_FAIL(s->test, "%u more scenes go wrong", s->untold);
-	if (swept->scenes_of && swept->tried == swept->unreached)
+	if (s->stuck)
+		KUNIT_FAIL(s->test, "ended there: what interrupted runs or sleeps on");
+	else if (!kp_lone && !swept->pairs_of)
+		kunit_mark_skipped(s->test, "by the contract no operation comes beside another one");
+	else if (!s->hits)
 		KUNIT_FAIL(s->test, "not one operation was interrupted");
 }
 
@@ -963,8 +1229,10 @@ void kp_case_interrupt(struct kunit *test)
 	s->inner = kp_trace_alloc(STEPS + 2, false);
 	s->call[0] = kp_call_alloc();
 	s->call[1] = kp_call_alloc();
+	s->state = kvcalloc(p->pair->nr_ops * STATES_OF_OP + NEIGHBOURS, sizeof(*s->state),
+			    GFP_KERNEL);
 	if (!s->prog || !s->swapped.step || !s->ref[0] || !s->ref[1] || !s->lone ||
-	    !s->outer || !s->inner || !s->call[0] || !s->call[1]) {
+	    !s->outer || !s->inner || !s->call[0] || !s->call[1] || !s->state) {
 		KUNIT_FAIL(test, "no memory");
 		goto out;
 	}
@@ -976,8 +1244,10 @@ void kp_case_interrupt(struct kunit *test)
 		goto out;
 	}
 	run_all_given(s);
-	if (!kp_lone)
+	if (!kp_lone) {
+		find_neighbours(s);
 		find_states(s);
+	}
 	if (!kp_lone && !find_scenes(s))
 		KUNIT_FAIL(test, "no memory");
 	s->end = used() + (u64)interrupt * 1000000 / KP_NR_PATHS;
@@ -988,6 +1258,10 @@ out:
 	for (i = 0; i < s->nr_scenes; i++)
 		bitmap_free(s->scene[i].done);
 	kvfree(s->scene);
+	kvfree(s->state);
+	/* What never ends still uses these. */
+	if (s->stuck)
+		return;
 	kvfree(s->call[1]);
 	kvfree(s->call[0]);
 	kp_trace_free(s->inner);

@@ -35,8 +35,8 @@
 #define PATIENCE	40000
 /* Nops whose number tells what an interrupt costs before its handler. */
 #define NOPS		4000
-/* Ticks in which what was interrupted has ended, and what interrupts has not. */
-#define ENDS_WITHIN	(HZ / 10)
+/* Ticks in which what was interrupted has ended, and what interrupts has not. Idle ones cost nothing. */
+#define ENDS_WITHIN	(60 * HZ)
 
 static struct {
 	struct hrtimer timer;
@@ -46,11 +46,14 @@ static struct {
 	struct completion wanted;
 	struct completion done;
 	struct kp_interruption *now;
+	struct task_struct *task;
 	struct task_struct *runner;
 	struct kp_escape escape;
+	struct kp_escape way_out;
 	bool inside;
 	bool fired;
 	bool stop;
+	bool stuck;
 	bool probed;
 	u64 expires;
 	u64 called;
@@ -66,12 +69,19 @@ static struct {
  */
 static int __kprobes spins(struct kprobe *p, struct pt_regs *regs)
 {
-	if (READ_ONCE(irq.runner) != current)
+	const struct kp_escape *to = NULL;
+
+	if (READ_ONCE(irq.runner) == current)
+		to = &irq.escape;
+	else if (READ_ONCE(irq.task) == current && irq.inside && irq.now->spins)
+		/* A lock that is held by what was left. */
+		to = &irq.way_out;
+	if (!to)
 		return 0;
 #ifdef CONFIG_X86_64
-	regs->di = (unsigned long)&irq.escape;
+	regs->di = (unsigned long)to;
 #else
-	regs->regs[0] = (unsigned long)&irq.escape;
+	regs->regs[0] = (unsigned long)to;
 #endif
 	instruction_pointer_set(regs, (unsigned long)kp_escape);
 	return 1;
@@ -102,25 +112,51 @@ static int *rcu_nesting(void)
 	return &none;
 }
 
+/* What a function must leave as it found it. */
+struct context {
+	int preempt;
+	int nesting;
+	bool disabled;
+};
+
+static struct context context_now(void)
+{
+	return (struct context){ preempt_count(), *rcu_nesting(), irqs_disabled() };
+}
+
+/* Whether the context is another one than before; it is as before then. */
+static bool restore(const struct context *before)
+{
+	struct context now = context_now();
+
+	if (now.preempt == before->preempt && now.nesting == before->nesting &&
+	    now.disabled == before->disabled)
+		return false;
+	*rcu_nesting() = before->nesting;
+	preempt_count_set(before->preempt);
+	if (before->disabled)
+		local_irq_disable();
+	else
+		local_irq_enable();
+	return true;
+}
+
 /* Run the inner function. One that would spin for ever is left, with all locks that it holds. */
 static void run_inner(struct kp_interruption *in)
 {
-	const int preempt = preempt_count(), nesting = *rcu_nesting();
-	const bool disabled = irqs_disabled();
+	const struct context before = context_now();
 
 	if (!kp_escape_to(&irq.escape)) {
 		WRITE_ONCE(irq.runner, current);
 		in->inner(in->inner_data);
 		WRITE_ONCE(irq.runner, NULL);
+		in->unbalanced |= restore(&before);
 		WRITE_ONCE(in->ended, true);
 		return;
 	}
 	WRITE_ONCE(irq.runner, NULL);
 	in->spins = true;
-	*rcu_nesting() = nesting;
-	preempt_count_set(preempt);
-	if (!disabled)
-		local_irq_enable();
+	restore(&before);
 }
 
 static void run_in_softirq(struct tasklet_struct *unused)
@@ -207,6 +243,7 @@ static void arm(void)
 /* Call the outer function when the interruption will come after so many instructions of it. */
 static bool call_outer(struct kp_interruption *in)
 {
+	const struct context before = context_now();
 	u64 start = irq.expires + irq.late - in->at;
 	s64 left;
 
@@ -216,10 +253,13 @@ static bool call_outer(struct kp_interruption *in)
 	if (left < 0)
 		return false;
 	delay(left);
-	WRITE_ONCE(irq.inside, true);
-	irq.called = kp_clock();
-	in->outer(in->outer_data);
+	if (!kp_escape_to(&irq.way_out)) {
+		WRITE_ONCE(irq.inside, true);
+		irq.called = kp_clock();
+		in->outer(in->outer_data);
+	}
 	WRITE_ONCE(irq.inside, false);
+	in->unbalanced |= restore(&before) && !in->spins;
 	return true;
 }
 
@@ -255,7 +295,9 @@ static void interrupt_once(struct kp_interruption *in)
 	in->hit = false;
 	in->ended = false;
 	in->spins = false;
+	in->unbalanced = false;
 	in->ip = 0;
+	irq.task = current;
 	reinit_completion(&irq.done);
 	irq.now = in;
 	arm();
@@ -314,11 +356,25 @@ static int calibrate(void)
  */
 void kp_interrupt(struct kp_interruption *in)
 {
-	if (!irq.calibrated)
-		calibrate();
+	if (!irq.calibrated && calibrate()) {
+		in->hit = false;
+		in->missed = true;
+		return;
+	}
 	interrupt_once(in);
 	/* A tick can come between, and what it changes in the queue of timers lasts. */
 	irq.calibrated = !in->missed && in->came_at == in->at;
+}
+
+/**
+ * kp_irq_keep() - keep the aim, as the last interruption came where it could
+ *
+ * Context: as for kp_interrupt(), right after it. Else it finds out anew what an interrupt costs,
+ * where the last one did not come as it was to.
+ */
+void kp_irq_keep(void)
+{
+	irq.calibrated = true;
 }
 
 /* Once for all cases: to remove a probe takes a grace period of RCU. */
@@ -342,10 +398,14 @@ static int add_probes(void)
  */
 void kp_irq_exit(void)
 {
+	struct kprobe *probes[ARRAY_SIZE(spinning)];
 	u32 i;
 
-	for (i = 0; irq.probed && i < ARRAY_SIZE(spinning); i++)
-		unregister_kprobe(&spinning[i]);
+	for (i = 0; i < ARRAY_SIZE(spinning); i++)
+		probes[i] = &spinning[i];
+	if (irq.probed)
+		unregister_kprobes(probes, ARRAY_SIZE(spinning));
+	irq.probed = false;
 }
 
 /**
@@ -353,7 +413,8 @@ void kp_irq_exit(void)
  *
  * Context: may sleep; one user at a time, in whose address space inner functions run.
  * Return: 0, to be undone by kp_irq_stop(); -EOPNOTSUPP where the kernel has no probes,
- *         -ENODATA where timers do not fire when they are to, or another errno
+ *         -ENODATA where timers do not fire when they are to, -EBUSY where what interrupted has
+ *         never ended in this boot, or another errno
  */
 int kp_irq_start(void)
 {
@@ -361,6 +422,8 @@ int kp_irq_start(void)
 
 	if (err)
 		return err;
+	if (irq.stuck)
+		return -EBUSY;
 	hrtimer_setup(&irq.timer, fire, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
 	tasklet_setup(&irq.tasklet, run_in_softirq);
 	init_completion(&irq.wanted);
@@ -387,7 +450,7 @@ void kp_irq_stop(void)
 	if (READ_ONCE(irq.runner)) {
 		/* It sleeps for ever in what it runs, and that is code of modules. */
 		__module_get(THIS_MODULE);
-		irq.runner = NULL;
+		irq.stuck = true;
 	} else {
 		WRITE_ONCE(irq.stop, true);
 		reinit_completion(&irq.done);

@@ -26,6 +26,7 @@ enum kp_inside { KP_IN_HARDIRQ, KP_IN_SOFTIRQ, KP_IN_THREAD };
  * @hit: it came while @outer ran; only then @inner was called
  * @ended: @inner has returned
  * @spins: @inner met a spinlock that is held: on one CPU it would never get it
+ * @unbalanced: one of the two left interrupts, preemption or RCU other than it found them
  * @came_at: as @at, but where it came
  * @missed: the timer did not fire, or @outer began too late for it
  * @ip: address of the instruction that it came before
@@ -40,6 +41,7 @@ struct kp_interruption {
 	bool hit;
 	bool ended;
 	bool spins;
+	bool unbalanced;
 	s64 came_at;
 	bool missed;
 	unsigned long ip;
@@ -50,6 +52,7 @@ void kp_irq_stop(void);
 void kp_irq_exit(void);
 u32 kp_irq_length(void (*outer)(void *data), void *data);
 void kp_interrupt(struct kp_interruption *in);
+void kp_irq_keep(void);
 
 /**
  * struct kp_escape - registers that a function's caller goes on with

@@ -1,28 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The objects of a path, and the handles that a program holds: they belong to the
- * object that they came from.
+ * The objects of a path. The handles that a program holds belong to the object that they
+ * came from.
  */
 #include <linux/err.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include "engine.h"
-
-/**
- * kp_handles() - the handles that an object's caller holds
- * @pair: the pair; its operations return handles
- * @obj: what kp_create() returned
- *
- * A handle is a pointer that C functions of the path's implementation take, whatever
- * language its caller is written in.
- *
- * Return: an array, with NULL in each place that holds none
- */
-void **kp_handles(const struct kp_pair *pair, void *obj)
-{
-	return ((struct kp_holder *)obj)->handle;
-}
-EXPORT_SYMBOL_GPL(kp_handles);
 
 static void put_all(const struct kp_pair *pair, const struct kp_driver *driver,
 		    struct kp_holder *holder)
@@ -41,10 +25,10 @@ static void *create(const struct kp_pair *pair, enum kp_path_id path,
 	void *obj;
 
 	if (trace)
-		kp_memory_enter(trace, trace->prog->fail);
+		kp_fail_enter(trace, trace->prog->fail);
 	obj = pair->path[path]->create(slot);
 	if (trace)
-		kp_memory_leave(trace, &trace->made, trace->prog->fail);
+		kp_fail_leave(trace, &trace->made, trace->prog->fail);
 	kp_outcome_created(pair, path, PTR_ERR_OR_ZERO(obj));
 	return obj;
 }

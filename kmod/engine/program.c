@@ -58,18 +58,18 @@ static bool in_memory(const struct kp_arg *arg)
 }
 
 /*
- * Draw the arguments of a call, and where its text and bytes are to lie. Inline, as programs
- * are drawn for each path again.
+ * Draw the arguments of a call; whether some lie in memory. Inline, as programs are drawn for
+ * each path again.
  */
-static __always_inline void draw_call(struct kp_drawing *d, const struct kp_arg *arg,
-				      u64 *value, u32 *shift, u32 step)
+static __always_inline bool draw_call(struct kp_drawing *d, const struct kp_arg *arg,
+				      u64 *value, u32 step)
 {
 	bool memory = in_memory(arg);
 
 	kp_draw_args(d, arg, value, step);
 	if (memory && d->prog->draw == KP_DRAW_VARIED)
 		kp_vary_sizes(d, arg);
-	*shift = memory ? kp_die(&d->rnd, 8) : 0;
+	return memory;
 }
 
 /* Draw the operations from @from to @to; @weight says how often each is drawn. */
@@ -77,6 +77,7 @@ static void fill(struct kp_drawing *d, const u32 *weight, u32 from, u32 to)
 {
 	const struct kp_pair *pair = d->pair;
 	u32 i, op, pick, total = 0;
+	bool memory;
 
 	for (op = 0; op < pair->nr_ops; op++)
 		total += weight[op];
@@ -88,7 +89,8 @@ static void fill(struct kp_drawing *d, const u32 *weight, u32 from, u32 to)
 			pick -= weight[op];
 		step->op = op;
 		step->after = 0;
-		draw_call(d, pair->operation[op].arg, step->arg, &step->shift, i);
+		memory = draw_call(d, pair->operation[op].arg, step->arg, i);
+		step->shift = memory || pair->stateless ? kp_die(&d->rnd, 8) : 0;
 	}
 }
 
@@ -105,7 +107,8 @@ static void begin(struct kp_drawing *d, u64 seed, u32 index, u32 steps,
 	prog->pool_used = 0;
 	prog->during = 0;
 	prog->draw = draw;
-	draw_call(d, d->pair->creation.arg, prog->param, &prog->shift, 0);
+	prog->shift = draw_call(d, d->pair->creation.arg, prog->param, 0) ?
+		kp_die(&d->rnd, 8) : 0;
 }
 
 /* Run a program's first operations on C over C, which may fail; NULL without memory. */

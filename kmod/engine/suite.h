@@ -399,11 +399,13 @@ struct kp_given {
 
 /**
  * struct kp_swept - the work of case interrupt on a path
- * @tried: positions at which an operation was interrupted
+ * @tried: positions looked at, those that are one with another and those not reached included
  * @of: positions that there are, in all scenes that were begun
  * @unreached: those tried at which no interruption came
  * @scenes: scenes that were begun: two operations in a state
  * @scenes_of: scenes that there are
+ * @pairs: two operations of which one was interrupted by the other
+ * @pairs_of: those that the contract lets meet so
  * @allowed: results that were those of no order, and may be by the contract: snapshots, and
  *           transient errnos
  */
@@ -413,6 +415,8 @@ struct kp_swept {
 	u64 unreached;
 	u32 scenes;
 	u32 scenes_of;
+	u32 pairs;
+	u32 pairs_of;
 	u32 allowed;
 };
 

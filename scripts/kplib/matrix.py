@@ -283,7 +283,7 @@ def run_all(req: Request, tools: toolchain.Toolchain,
         finally:
             del waiting[0]
         if so_far is not None and found.found is not None:
-            print(terminal.show_rest(found.result, req.verbose, cell.folder, found.found),
+            print(terminal.show_rest(found.result, req.verbose, cell.folder, found.found, so_far),
                   flush=True)
         elif not req.machine_readable:
             print(terminal.show(found.result, req.verbose, cell.folder, found.found),

@@ -52,9 +52,10 @@ class TestSilence(unittest.TestCase):
         self.assertTrue(self.exceeds())
 
     def test_interruptions(self) -> None:
-        """Case interrupt says all the time that it goes on; a shorter limit is kept."""
+        """Case interrupt says all the time that it goes on."""
         at = Position("ring", "interrupt", "c->c")
         self.assertEqual(Silence(20).limit(at), 2.0)
+        self.assertEqual(Silence(60).limit(at), 6.0)
         self.assertEqual(Silence(1).limit(at), 1.0)
         self.assertEqual(Silence(20).limit(Position("ring", "lockstep", "c->c")), 20)
 

@@ -151,10 +151,21 @@ def _program(value: str | None, chosen: tuple[str, ...], lane: str,
     return path
 
 
-def _lanes_of_program(path: Path) -> tuple[str, ...]:
-    """The lane that a program runs in: one with an interruption has its own."""
+def _lanes_of_program(path: Path, lane: str, wanted: tuple[variants.Variant, ...]) -> \
+        tuple[str, ...]:
+    """The lane that a program runs in: one with an interruption has its own.
+
+    Refuses another one that is asked for, and variants without it.
+    """
     interrupted = re.search(rb"^[ \t]*during\b", path.read_bytes(), re.M)
-    return (IRQ.name if interrupted else "check",)
+    own = IRQ.name if interrupted else "check"
+    if lane not in (own, "all"):
+        raise Refused(f"PROGRAM={path}: a program {'with' if interrupted else 'without'} an "
+                      f"interruption runs in lane {own}; leave LANE={lane} out")
+    if not any(own in kind.lanes for kind in wanted):
+        raise Refused(f"PROGRAM={path}: it is of lane {own}, which variant {wanted[0].name} does "
+                      "not have")
+    return (own,)
 
 
 def _pairs_dir(value: str | None) -> Path | None:
@@ -304,11 +315,13 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
     depth = _choice("DEPTH", values.get("DEPTH"), tuple(DEPTHS)) or "usual"
     if depth == "quick" and lane == IRQ.name:
         raise Refused("DEPTH=quick is without lane irq; leave one of the two out")
-    asked = _lanes_of_program(program) if program else (lane,) if lane != "all" else tuple(
+    asked = _lanes_of_program(program, lane, wanted) if program else (lane,) if lane != "all" else tuple(
         name for name in lanes.LANES if depth != "quick" or name != IRQ.name)
     only = () if new or values.get("CASE") is None else cases.named(values["CASE"])
     if only and program:
         raise Refused("CASE and PROGRAM exclude each other: a program runs in case regress alone")
+    if program:
+        wanted = tuple(kind for kind in wanted if asked[0] in kind.lanes)
     if only:
         asked = cases.lanes_of(only, asked, wanted)
         wanted = tuple(kind for kind in wanted if set(asked).intersection(kind.lanes)

@@ -99,7 +99,8 @@ class Interruptions:
     """The work of case interrupt on a path.
 
     `tried` of the `of` positions in the scenes that were begun, `scenes` of `scenes_of`; at
-    `unreached` positions no interruption came. `allowed`: results that were of no order, and may
+    `unreached` positions no interruption came. `pairs` of `pairs_of`: two operations of which one
+    was interrupted by the other. `allowed`: results that were of no order, and may
     be by the contract: snapshots, and transient errnos.
     """
 
@@ -108,6 +109,8 @@ class Interruptions:
     unreached: int
     scenes: int
     scenes_of: int
+    pairs: int
+    pairs_of: int
     allowed: int
 
 
@@ -189,7 +192,7 @@ def parse_interruptions(text: str) -> dict[str, Interruptions]:
     found = {}
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split(" ")
-        if len(words) != 7 or words[0] not in PATHS or \
+        if len(words) != 9 or words[0] not in PATHS or \
                 not all(re.fullmatch("[0-9]{1,19}", word) for word in words[1:]):
             raise DamagedTable(f"the table of interruptions, line {number}: {line[:100]!r}")
         found[words[0]] = Interruptions(*map(int, words[1:]))

@@ -177,6 +177,7 @@ def _interruptions(swept: dict[str, Interruptions]) -> list[str]:
     """How many interruptions were tried on each path, of those that there are."""
     rows: dict[str, Callable[[Interruptions], str]] = {
         "interruptions": lambda one: f"{one.tried} of {one.of}",
+        "of operations": lambda one: f"{one.pairs} of {one.pairs_of}",
         "in scenes": lambda one: f"{one.scenes} of {one.scenes_of}",
         "not reached": lambda one: str(one.unreached),
         "allowed": lambda one: str(one.allowed),
@@ -387,12 +388,16 @@ def show_so_far(result: ArchResult, verbose: bool, folder: Path) -> str:
                       + f"; lane {IRQ.name} goes on (DEPTH=quick ends here)"])
 
 
-def show_rest(result: ArchResult, verbose: bool, folder: Path, found: dict[str, Any]) -> str:
-    """The report of lane irq, behind that of the others, and the verdict on all."""
+def show_rest(result: ArchResult, verbose: bool, folder: Path, found: dict[str, Any],
+              so_far: ArchResult) -> str:
+    """The report of all that was not told with the other lanes, and the verdict on all."""
     where, tables = shown(folder), verbose or len(result.pairs) == 1
+    told = {(name, v.suite, v.case, v.path) for name, pair in so_far.pairs.items()
+            for v in pair.verdicts}
     own = {**found, "lanes": {IRQ.name: found["lanes"][IRQ.name]}, "pairs": {
-        name: {**pair, "instructions": {}, "accepted": [],
-               "cases": [case for case in pair["cases"] if case["suite"] == IRQ.suite(name)]}
+        name: {**pair, "instructions": {},
+               "cases": [case for case in pair["cases"]
+                         if (name, case["suite"], case["case"], case["path"]) not in told]}
         for name, pair in found["pairs"].items()}}
     # The head is the same.
     lines = text(own, verbose, tables, where).splitlines()[2:-1]
