@@ -515,7 +515,7 @@ static __always_inline void kp_fail_enter(struct kp_trace *trace, u32 fail)
  * @fail: as for kp_fail_enter()
  */
 static __always_inline void kp_fail_leave(struct kp_trace *trace, struct kp_step_trace *t,
-					    u32 fail)
+					  u32 fail)
 {
 	if (IS_ENABLED(CONFIG_FAILSLAB) && unlikely(trace->prog->balance))
 		__kp_fail_leave(trace, t, fail);
