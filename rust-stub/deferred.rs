@@ -338,15 +338,19 @@ impl Drop for Deferred {
 
 /// Makes another object, arms it and detaches it; how often it ran before its release.
 pub(super) fn detach_armed<I: Interface>(repeats: u32) -> Result<c_int> {
-    let another = I::create(callbacks::task(bindings::DEFERRED_DETACHED.into()))?;
-    let armed = another.arm(repeats, 0);
+    let another = I::create(callbacks::task(bindings::DEFERRED_DETACHED.into()));
+    let armed = another.and_then(|another| {
+        let armed = another.arm(repeats, 0);
 
-    another.detach();
+        another.detach();
+        armed
+    });
+    // An object that could not be made has released its data, once, as well.
     // SAFETY: No preconditions; this may sleep here.
     let runs = unsafe { bindings::deferred_wait_release(bindings::DEFERRED_DETACHED) };
 
-    armed?;
     to_result(runs)?;
+    armed?;
     Ok(runs)
 }
 

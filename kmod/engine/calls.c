@@ -212,25 +212,10 @@ static bool take_view(const struct kp_trace *trace, void *obj)
 {
 	const struct kp_pair *pair = trace->pair;
 
-	if (!trace->prog->observe || !pair->view_size)
+	if (!trace->prog->observe || !pair->view_size || trace->stuck)
 		return false;
 	kp_view(pair, trace->path, obj, trace->taken);
 	return true;
-}
-
-/* Call an operation whose arguments are laid out; its cost where costs are counted. */
-static u64 timed(const struct kp_trace *trace, kp_invoke call, void *obj,
-		 const struct kp_slot *slot, struct kp_result *res)
-{
-	u64 start;
-
-	if (trace->prog->observe) {
-		call(obj, slot, res);
-		return 0;
-	}
-	start = kp_clock();
-	call(obj, slot, res);
-	return kp_clock() - start;
 }
 
 /* The function that calls an operation; where costs are counted it makes nothing dirty. */
@@ -241,6 +226,36 @@ static kp_invoke caller(const struct kp_trace *trace, u32 op)
 	return driver->dirty && trace->prog->observe ? driver->dirty[op] : driver->call[op];
 }
 
+/* Call an operation whose arguments are laid out; its cost where costs are counted. */
+static u64 timed(struct kp_arguments *c, void *obj, struct kp_step_trace *t, struct kp_result *res)
+{
+	struct kp_trace *trace = c->trace;
+	kp_invoke call = caller(trace, c->step->op);
+	u64 start;
+
+	if (trace->prog->observe) {
+		kp_fail_enter(trace, c->step->fail);
+		call(obj, c->slot, res);
+		kp_fail_leave(trace, t, c->step->fail);
+		/* Without a look at the object the engine only tries programs, or counts. */
+		kp_outcome(trace->pair, trace->path, c->step->op, res->ret);
+		return 0;
+	}
+	start = kp_clock();
+	call(obj, c->slot, res);
+	return kp_clock() - start;
+}
+
+/* What a caller gives away is the callee's, which ends it even where it has no memory. */
+static void put_given(const struct kp_arguments *c, void *const *held)
+{
+	u32 a;
+
+	for (a = 0; held && a < c->nr; a++)
+		if (c->arg[a].kind == KP_GIVEN)
+			c->trace->pair->path[c->trace->path]->put(held[c->step->arg[a]]);
+}
+
 /* Lay arguments out, call, and judge them afterwards; NULL or the fault. */
 static const char *carry_out(struct kp_arguments *c, const struct kp_operation *op, void *obj,
 			     struct kp_step_trace *t, struct kp_result *res, u64 *cost)
@@ -249,13 +264,17 @@ static const char *carry_out(struct kp_arguments *c, const struct kp_operation *
 	const char *broken = "no memory for its arguments";
 
 	if (lay_out(c)) {
-		*cost = timed(trace, caller(trace, c->step->op),
-			      kp_object(trace->pair, obj), c->slot, res);
+		if (trace->like && kp_refused(trace->like, c->step - trace->prog->step)) {
+			res->ret = -ENOMEM;
+			put_given(c, trace->pair->nr_handles ?
+				  kp_handles(trace->pair, obj) : NULL);
+		} else {
+			*cost = timed(c, kp_object(trace->pair, obj), t, res);
+		}
 		c->called = true;
 		broken = collect(c, op, t, res);
-		/* Without a look at the object the engine only tries programs, or counts. */
-		if (trace->prog->observe)
-			kp_outcome(trace->pair, trace->path, c->step->op, res->ret);
+		if (trace->stuck)
+			broken = "came back with a lock held";
 	}
 	if (c->bytes)
 		kp_release(c);
@@ -444,7 +463,8 @@ void *kp_make(struct kp_trace *trace)
 	if (pair->user && kp_user_attach()) {
 		broken = "no memory for user memory";
 	} else if (lay_out(&c)) {
-		obj = kp_create_slots(pair, trace->path, c.slot);
+		if (!trace->like || !kp_refused(trace->like, KP_AT_CREATION))
+			obj = kp_create_watched(trace, c.slot);
 		broken = collect(&c, &pair->creation, &trace->made, &res);
 		kp_spoil(&c);
 	}
@@ -492,6 +512,8 @@ void kp_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
 		if (prog->step[i].after)
 			kp_program_settle(trace, i);
 		call_one(trace, obj, i);
+		if (trace->stuck)
+			break;
 	}
 	kp_trace_end(trace);
 }

@@ -26,7 +26,8 @@ static bool repeats(const struct kp_program *prog, u32 i, const struct kp_trace 
 	const struct kp_operation *op = &ref->pair->operation[b->op];
 	u32 arg;
 
-	if (a->op != b->op || a->shift != b->shift || i >= ref->nr || s->ret != t->ret ||
+	if (a->op != b->op || a->shift != b->shift || a->fail != b->fail || i >= ref->nr ||
+	    s->ret != t->ret ||
 	    s->outs != t->outs || s->stored != t->stored || s->same != t->same ||
 	    s->skipped != t->skipped)
 		return false;
@@ -42,7 +43,8 @@ static void print_step(struct seq_buf *s, const struct kp_program *prog, u32 i,
 {
 	seq_buf_puts(s, "    ");
 	kp_print_step(s, got->pair, prog, i);
-	seq_buf_puts(s, here ? "\n          c->c: " : "\n          both: ");
+	/* Where an allocation fails C over C has not been called, or not so. */
+	seq_buf_printf(s, "\n          %s: ", !here ? "both" : prog->step[i].fail ? "due" : "c->c");
 	if (i < ref->nr)
 		kp_print_result(s, ref, i, got);
 	else
@@ -55,6 +57,51 @@ static void print_step(struct seq_buf *s, const struct kp_program *prog, u32 i,
 			seq_buf_puts(s, "not run");
 	}
 	seq_buf_putc(s, '\n');
+}
+
+static void print_nth(struct seq_buf *s, u32 nth)
+{
+	static const char *const end[] = { "th", "st", "nd", "rd" };
+
+	seq_buf_printf(s, "%u%s", nth,
+		       nth % 100 / 10 == 1 || nth % 10 > 3 ? end[0] : end[nth % 10]);
+}
+
+/* Which allocation has failed and where, and what is not given back. */
+static void print_memory(struct seq_buf *s, const struct kp_program *prog,
+			 const struct kp_trace *got)
+{
+	u32 i;
+
+	if (prog->fail && got->made.failed) {
+		seq_buf_puts(s, "    fault: ");
+		print_nth(s, prog->fail);
+		seq_buf_puts(s, " allocation of the object's creation");
+	}
+	for (i = 0; i < min(got->nr, prog->nr_steps); i++) {
+		if (!got->step[i].failed)
+			continue;
+		seq_buf_puts(s, "    fault: ");
+		print_nth(s, prog->step[i].fail);
+		seq_buf_printf(s, " allocation of step %u", i + 1);
+		break;
+	}
+	if (got->failed_by) {
+		seq_buf_puts(s, ", in ");
+		kp_print_function(s, got->failed_by);
+	}
+	if (got->made.failed || i < min(got->nr, prog->nr_steps))
+		seq_buf_putc(s, '\n');
+	if (got->twice_by) {
+		seq_buf_puts(s, "    given back twice: the second time by ");
+		kp_print_function(s, got->twice_by);
+		seq_buf_putc(s, '\n');
+	}
+	if (got->leak.nr) {
+		seq_buf_printf(s, "    not given back: %zu bytes of ", got->leak.size);
+		kp_print_function(s, got->leak.by);
+		seq_buf_puts(s, got->leak.nr > 1 ? ", and more\n" : "\n");
+	}
 }
 
 /**
@@ -78,7 +125,7 @@ void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
 	kp_print_create(s, got->pair, prog);
 	seq_buf_putc(s, '\n');
 	if (diff->what == KP_DIFFERS_CREATE || ref->err || got->err) {
-		seq_buf_puts(s, "          c->c: ");
+		seq_buf_puts(s, prog->fail ? "          due: " : "          c->c: ");
 		kp_print_created(s, ref, got);
 		seq_buf_puts(s, "\n          this path: ");
 		kp_print_created(s, got, ref);
@@ -101,6 +148,7 @@ void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
 	if (nr < prog->nr_steps)
 		seq_buf_printf(s, "    ... %u operations behind these, of states that differ\n",
 			       prog->nr_steps - nr);
+	print_memory(s, prog, got);
 	if (diff->broken)
 		seq_buf_printf(s, "    this path broke its contract: %s\n", diff->broken);
 	if (ref->broken && ref->broken_at == KP_AT_CREATION)
@@ -280,20 +328,32 @@ void kp_report_given(struct kunit *test, const struct kp_path_param *p,
 
 	if (!p->pair->stateless && nr < steps) {
 		prog->nr_steps = nr;
-		kp_trace_run(ref, p->pair, KP_C_C, prog);
-		kp_trace_run(got, p->pair, p->id, prog);
+		kp_trace_both(ref, got, p->pair, p->id, prog);
 		if (kp_trace_diff(ref, got, 0, &again)) {
 			*diff = again;
 		} else {
 			prog->nr_steps = steps;
-			kp_trace_run(ref, p->pair, KP_C_C, prog);
-			kp_trace_run(got, p->pair, p->id, prog);
+			kp_trace_both(ref, got, p->pair, p->id, prog);
 			if (!kp_trace_diff(ref, got, 0, diff))
 				KUNIT_FAIL(test, "%s: it differed once, not when run again",
 					   name);
 		}
 	}
 	report(test, prog, name, ref, got, diff);
+}
+
+/*
+ * Whether a program can run in this kernel: one of an allocation that fails needs a kernel
+ * in which it does. One of the pair's own is for those variants alone.
+ */
+static bool can_run(struct kunit *test, const struct kp_program *prog, const char *name)
+{
+	if (!prog->balance || kp_can_fail())
+		return true;
+	if (kp_lone)
+		KUNIT_FAIL(test, "%s: line 1: fail= wants a kernel like that of VARIANT=fault",
+			   name);
+	return false;
 }
 
 /* Run one program that the host has handed over. */
@@ -306,8 +366,7 @@ static void run_given(struct kunit *test, const struct kp_path_param *p,
 
 	if (ref && got) {
 		prog->observe = true;
-		kp_trace_run(ref, p->pair, KP_C_C, prog);
-		kp_trace_run(got, p->pair, p->id, prog);
+		kp_trace_both(ref, got, p->pair, p->id, prog);
 		if (kp_trace_diff(ref, got, 0, &diff))
 			kp_report_given(test, p, prog, name, ref, got, &diff);
 		if (kp_rust_is_called(p->id))
@@ -384,7 +443,7 @@ void kp_case_regress(struct kunit *test)
 	}
 	while ((prog = kp_given_next(test, &text, name))) {
 		/* One with an interruption is for lane irq. */
-		if (!prog->during)
+		if (!prog->during && can_run(test, prog, name))
 			run_given(test, p, name, prog, &seen);
 		ran |= !prog->during;
 		kp_program_free(prog);

@@ -37,6 +37,8 @@ enum kp_place {
  * @skipped: it was not called: the program does not hold a handle that it takes
  * @same: of a handle that it returned, the first place among those held with the
  *        same one; -1 for none
+ * @allocations: how many allocations of its call could have failed, where they are counted
+ * @failed: one of them was made to fail
  * @broken: the part of the contract that it broke, or NULL
  */
 struct kp_step_trace {
@@ -49,6 +51,8 @@ struct kp_step_trace {
 	bool hides;
 	u32 outs_at;
 	bool skipped;
+	bool failed;
+	u16 allocations;
 	s32 same;
 	const char *broken;
 };
@@ -85,6 +89,18 @@ struct kp_digest {
 #define KP_KEPT_SIZE	(32 * 1024)
 
 /**
+ * struct kp_leak - memory that a program's calls took and that was not given back
+ * @size: bytes of the first such piece
+ * @by: where it was allocated
+ * @nr: how many pieces there are
+ */
+struct kp_leak {
+	size_t size;
+	unsigned long by;
+	u32 nr;
+};
+
+/**
  * struct kp_trace - the results of a program on one path
  * @pair: the pair
  * @path: the path
@@ -109,6 +125,13 @@ struct kp_digest {
  * @kept_used: bytes of @kept in use
  * @reference: this is what another trace is compared with
  * @digest: of what it has recorded so far
+ * @like: of a reference: calls that returned -ENOMEM there are to do so here, without
+ *        being made; see kp_trace_both()
+ * @disturbed: an allocation that was to fail may have been another one; see memory.c
+ * @failed_by: where the allocation was asked for that was made to fail, if that is known
+ * @leak: what was not given back
+ * @twice_by: who gave memory back that was free; 0 for no one
+ * @stuck: a call came back with a lock held: the object is left alone
  */
 struct kp_trace {
 	const struct kp_pair *pair;
@@ -132,6 +155,12 @@ struct kp_trace {
 	u32 kept_used;
 	bool reference;
 	struct kp_digest digest;
+	const struct kp_trace *like;
+	bool disturbed;
+	unsigned long failed_by;
+	struct kp_leak leak;
+	unsigned long twice_by;
+	bool stuck;
 };
 
 /**
@@ -423,6 +452,9 @@ void kp_print_view(struct seq_buf *s, const struct kp_trace *trace,
 void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step,
 		     const struct kp_trace *other);
 
+/* names.c */
+void kp_print_function(struct seq_buf *s, unsigned long at);
+
 /* parse.c */
 struct kp_program *kp_program_parse(const struct kp_pair *pair,
 				    const char **text, struct seq_buf *wrong);
@@ -441,6 +473,9 @@ void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
 		    enum kp_path_id path, const struct kp_program *prog);
 void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 		  enum kp_path_id path, const struct kp_program *prog);
+void kp_trace_both(struct kp_trace *ref, struct kp_trace *got, const struct kp_pair *pair,
+		   enum kp_path_id path, const struct kp_program *prog);
+bool kp_refused(const struct kp_trace *trace, u32 step);
 
 void kp_trace_broken(struct kp_trace *trace, u32 step, const char *what);
 bool kp_trace_diff(const struct kp_trace *a, const struct kp_trace *b, u32 from,
@@ -453,6 +488,56 @@ bool kp_same_kind(const struct kp_diff *a, const struct kp_diff *b);
 const struct kp_trace *kp_reference(const struct kp_trace *got, u32 index,
 				    struct kp_trace *room, bool *unsteady);
 void kp_reference_forget(void);
+
+/* failing.c */
+bool kp_can_fail(void);
+void __kp_fail_enter(struct kp_trace *trace, u32 fail);
+void __kp_fail_leave(struct kp_trace *trace, struct kp_step_trace *t, u32 fail);
+
+/**
+ * kp_fail_enter() - a call of a program begins
+ * @trace: the program's trace
+ * @fail: which of its allocations is to fail; 0 for none
+ *
+ * Nothing may be allocated between this and the call, nor between that and
+ * kp_fail_leave().
+ */
+static __always_inline void kp_fail_enter(struct kp_trace *trace, u32 fail)
+{
+	if (IS_ENABLED(CONFIG_FAILSLAB) && unlikely(trace->prog->balance))
+		__kp_fail_enter(trace, fail);
+}
+
+/**
+ * kp_fail_leave() - a call of a program has ended
+ * @trace: the program's trace
+ * @t: that of the call, which gets the number of allocations, and whether one failed
+ * @fail: as for kp_fail_enter()
+ */
+static __always_inline void kp_fail_leave(struct kp_trace *trace, struct kp_step_trace *t,
+					  u32 fail)
+{
+	if (IS_ENABLED(CONFIG_FAILSLAB) && unlikely(trace->prog->balance))
+		__kp_fail_leave(trace, t, fail);
+}
+
+/* balance.c, if Kbuild has it for this kernel */
+#ifdef KP_BALANCE
+void kp_balance_begin(void);
+void kp_balance_end(struct kp_trace *trace);
+void kp_balance_stop(void);
+void kp_balance_watch(void);
+u32 kp_balance_unwatch(unsigned long *failed_by);
+#else
+static inline void kp_balance_begin(void) { }
+static inline void kp_balance_end(struct kp_trace *trace) { }
+static inline void kp_balance_stop(void) { }
+static inline void kp_balance_watch(void) { }
+static inline u32 kp_balance_unwatch(unsigned long *failed_by) { return 0; }
+#endif
+
+/* objects.c */
+void *kp_create_watched(struct kp_trace *trace, const struct kp_slot *slot);
 
 /* memory.c */
 u8 *kp_arena_alloc(void);

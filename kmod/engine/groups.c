@@ -144,6 +144,9 @@ static void cut(struct kp_program *to, const struct kp_program *from, u32 first,
 	to->seed = from->seed;
 	to->index = from->index;
 	to->observe = from->observe;
+	to->balance = from->balance;
+	to->count = from->count;
+	to->fail = from->fail;
 	memcpy(to->param, from->param, sizeof(to->param));
 	to->shift = from->shift;
 	memcpy(to->step, from->step + first, nr * sizeof(*to->step));

@@ -80,6 +80,33 @@ static int cost_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(cost);
 
+/*
+ * One line an operation that allocates on any path, its name first, or "create": then for
+ * each path calls that were counted, their allocations, the most of one call, how many
+ * failed, and how many of these were refused.
+ */
+static int allocations_show(struct seq_file *seq, void *unused)
+{
+	const struct kp_pair *pair = seq->private;
+	u32 op, path, any;
+
+	for (op = 0; op < pair->nr_ops; op++) {
+		const struct kp_failing *f = pair->stats->failing[op];
+
+		for (path = 0, any = 0; path < KP_NR_PATHS; path++)
+			any |= f[path].allocations;
+		if (!any)
+			continue;
+		seq_puts(seq, op ? pair->operation[op].name : "create");
+		for (path = 0; path < KP_NR_PATHS; path++, f++)
+			seq_printf(seq, "\t%u %u %u %u %u", f->calls, f->allocations, f->most,
+				   f->failed, f->refused);
+		seq_putc(seq, '\n');
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(allocations);
+
 /* One line a path: what case interrupt has tried on it. */
 static int interruptions_show(struct seq_file *seq, void *unused)
 {
@@ -181,6 +208,8 @@ MODULE_PARM_DESC(only, "CASE,... that are to run, of each pair; all without it")
 /* Whether a case has anything to do, and is in the plan. */
 static bool has_work(const struct kp_pair *pair, const char *name)
 {
+	if (!strcmp(name, "fault") && !IS_ENABLED(CONFIG_FAILSLAB))
+		return false;
 	if (!strcmp(name, "regress") && !kp_listed(given, pair->name) && !pair->nr_diverges)
 		return false;
 	return !*only || kp_listed(only, name);
@@ -236,6 +265,8 @@ int kp_pair_register(const struct kp_pair *pair,
 			    &cases_fops);
 	debugfs_create_file("invariants", 0444, stats->dir, (void *)pair,
 			    &invariants_fops);
+	debugfs_create_file("allocations", 0444, stats->dir, (void *)pair,
+			    &allocations_fops);
 	debugfs_create_file("cost", 0444, stats->dir, (void *)pair,
 			    &cost_fops);
 	debugfs_create_file("interruptions", 0444, stats->dir, (void *)pair,
@@ -291,6 +322,7 @@ static void __exit kparity_exit(void)
 {
 	kp_irq_exit();
 	kp_watch_stop();
+	kp_balance_stop();
 	debugfs_remove_recursive(root);
 }
 

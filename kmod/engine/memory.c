@@ -72,8 +72,12 @@ static bool move_to_user(struct kp_arguments *c, u32 a)
 	u64 value = c->step->arg[a];
 	unsigned long at;
 
-	/* Where costs are counted, pages are there: a fault costs fifty times the rest. */
-	if (kp_place(value) == KP_CHANGES && !c->trace->prog->observe)
+	/*
+	 * Where costs are counted, pages are there: a fault costs fifty times the rest. Where
+	 * allocations fail as well: those of a fault are the kernel's own.
+	 */
+	if (kp_place(value) == KP_CHANGES &&
+	    (!c->trace->prog->observe || c->trace->prog->balance))
 		value = kp_placed(value, KP_SPLIT, kp_place_bytes(value));
 	at = kp_user_put(&laid->piece, c->user + a, value, c->step->shift, laid->room,
 			 KP_ROOM(laid->size), laid->at - laid->room, c->guard);

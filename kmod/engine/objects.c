@@ -18,6 +18,56 @@ static void put_all(const struct kp_pair *pair, const struct kp_driver *driver,
 			driver->put(holder->handle[i]);
 }
 
+/* Call the creation; of a program with a trace, one of its allocations can be to fail. */
+static void *create(const struct kp_pair *pair, enum kp_path_id path,
+		    const struct kp_slot *slot, struct kp_trace *trace)
+{
+	void *obj;
+
+	if (trace)
+		kp_fail_enter(trace, trace->prog->fail);
+	obj = pair->path[path]->create(slot);
+	if (trace)
+		kp_fail_leave(trace, &trace->made, trace->prog->fail);
+	kp_outcome_created(pair, path, PTR_ERR_OR_ZERO(obj));
+	return obj;
+}
+
+static void *make(const struct kp_pair *pair, enum kp_path_id path,
+		  const struct kp_slot *slot, struct kp_trace *trace)
+{
+	struct kp_holder *holder;
+	void *obj;
+
+	if (!pair->path[path]->create)
+		return NULL;
+	if (!pair->nr_handles)
+		return create(pair, path, slot, trace);
+	holder = kzalloc_obj(*holder);
+	if (!holder)
+		return ERR_PTR(-ENOMEM);
+	obj = create(pair, path, slot, trace);
+	if (IS_ERR(obj)) {
+		kfree(holder);
+		return obj;
+	}
+	holder->obj = obj;
+	return holder;
+}
+
+/**
+ * kp_create_watched() - make the object of a program
+ * @trace: the program's trace
+ * @slot: the arguments, in the order of the contract
+ *
+ * Context: may sleep.
+ * Return: as kp_create_slots()
+ */
+void *kp_create_watched(struct kp_trace *trace, const struct kp_slot *slot)
+{
+	return make(trace->pair, trace->path, slot, trace);
+}
+
 /**
  * kp_create_slots() - make an object from arguments that the caller lays out
  * @pair: the pair
@@ -31,28 +81,7 @@ static void put_all(const struct kp_pair *pair, const struct kp_driver *driver,
 void *kp_create_slots(const struct kp_pair *pair, enum kp_path_id path,
 		      const struct kp_slot *slot)
 {
-	const struct kp_driver *driver = pair->path[path];
-	struct kp_holder *holder;
-	void *obj;
-
-	if (!driver->create)
-		return NULL;
-	if (!pair->nr_handles) {
-		obj = driver->create(slot);
-		kp_outcome_created(pair, path, PTR_ERR_OR_ZERO(obj));
-		return obj;
-	}
-	holder = kzalloc_obj(*holder);
-	if (!holder)
-		return ERR_PTR(-ENOMEM);
-	obj = driver->create(slot);
-	kp_outcome_created(pair, path, PTR_ERR_OR_ZERO(obj));
-	if (IS_ERR(obj)) {
-		kfree(holder);
-		return obj;
-	}
-	holder->obj = obj;
-	return holder;
+	return make(pair, path, slot, NULL);
 }
 EXPORT_SYMBOL_GPL(kp_create_slots);
 

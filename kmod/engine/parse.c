@@ -315,6 +315,22 @@ static u32 get_shift(struct reader *r)
 	return shift;
 }
 
+/* The allocation that fails: fail=N before the name of what is called. */
+static u16 get_fail(struct reader *r, struct kp_program *prog)
+{
+	char word[WORD_MAX];
+	u16 nth = 0;
+
+	skip_blanks(r);
+	if (strncmp(r->at, "fail=", 5))
+		return 0;
+	r->at += 5;
+	if (get_word(r, " \t\r\n#", word) && (kstrtou16(word, 10, &nth) || !nth))
+		refuse(r, "'%s' behind fail= is no number of an allocation, from 1", word);
+	prog->balance = true;
+	return nth;
+}
+
 /* Whether a parameter of this name is next. */
 static bool begins_with(struct reader *r, const char *name)
 {
@@ -348,6 +364,7 @@ static void get_params(struct reader *r, const struct kp_pair *pair,
 	char word[WORD_MAX];
 	u32 a;
 
+	prog->fail = get_fail(r, prog);
 	if (get_word(r, " \t\r\n#", word) && strcmp(word, pair->name))
 		refuse(r, "'%s' where the pair's name, %s, begins a program", word,
 		       pair->name);
@@ -379,6 +396,7 @@ static void get_step(struct reader *r, const struct kp_pair *pair,
 	char word[WORD_MAX];
 	u32 a;
 
+	step->fail = get_fail(r, prog);
 	if (!get_word(r, " \t\r\n#", word))
 		return;
 	if (!strcmp(word, "during")) {

@@ -37,8 +37,7 @@ bool kp_still_fails(struct kp_shrinking *s)
 	s->late |= time_after(jiffies, s->end);
 	if (s->late)
 		return false;
-	kp_trace_run(s->ref, s->pair, KP_C_C, s->prog);
-	kp_trace_run(s->got, s->pair, s->path, s->prog);
+	kp_trace_both(s->ref, s->got, s->pair, s->path, s->prog);
 	if (!kp_trace_diff(s->ref, s->got, 0, &now))
 		return false;
 	return kp_same_kind(&now, &s->diff);
@@ -73,6 +72,7 @@ static bool same_steps(const struct kp_step *step, u32 at, u32 len)
 
 	for (i = at; i < at + len; i++)
 		if (step[i].op != first->op || step[i].shift != first->shift ||
+		    step[i].fail != first->fail ||
 		    memcmp(step[i].arg, first->arg, sizeof(first->arg)))
 			return false;
 	return true;
@@ -184,7 +184,6 @@ bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
 	}
 	kvfree(bytes);
 	kvfree(steps);
-	kp_trace_run(ref, pair, KP_C_C, prog);
-	kp_trace_run(got, pair, path, prog);
+	kp_trace_both(ref, got, pair, path, prog);
 	return able && !s.late;
 }

@@ -203,9 +203,11 @@ struct kp_diverges {
  *         it gives; 0 if there is none, or it has: see kp_program_settle()
  * @decided: that argument
  * @more: added to the other operation's result to give that argument
+ * @fail: which allocation of the call fails, from 1; 0 for none
  */
 struct kp_step {
 	u32 op;
+	u16 fail;
 	u64 arg[KP_NR_ARGS];
 	u32 shift;
 	u16 after;
@@ -229,7 +231,11 @@ enum kp_draw { KP_DRAW_USUAL, KP_DRAW_VARIED, KP_DRAW_LARGE, KP_DRAW_VALID };
  * @nr_steps: number of elements in @step
  * @observe: take the object's view around each operation; without it only what
  *           each operation costs counts
+ * @balance: watch what its calls allocate, and that all is given back; without it
+ *           none of its allocations fails
+ * @count: have each call count the allocations that could fail
  * @draw: how its arguments are drawn
+ * @fail: which allocation of the object's creation fails, as in &struct kp_step
  * @param: how to create the object: arguments, as in &struct kp_step
  * @shift: where text and bytes of @param lie, in bytes behind a multiple of 8
  * @step: the operations
@@ -243,7 +249,10 @@ struct kp_program {
 	u32 index;
 	u32 nr_steps;
 	bool observe;
+	bool balance;
+	bool count;
 	enum kp_draw draw;
+	u32 fail;
 	u64 param[KP_NR_ARGS];
 	u32 shift;
 	struct kp_step *step;
@@ -353,6 +362,22 @@ struct kp_cost {
 };
 
 /**
+ * struct kp_failing - allocations of an operation on a path, in case fault
+ * @calls: calls whose allocations were counted
+ * @allocations: allocations of these calls
+ * @most: the most of one call
+ * @failed: calls of which one allocation was made to fail
+ * @refused: those of them that returned -ENOMEM
+ */
+struct kp_failing {
+	u32 calls;
+	u32 allocations;
+	u32 most;
+	u32 failed;
+	u32 refused;
+};
+
+/**
  * struct kp_failures - failures of a pair, a line of JSON each
  * @text: the lines; NULL for none
  * @len: their length
@@ -411,6 +436,8 @@ struct kp_swept {
  * @outcome: what calls of each operation have come to on each path, as bits: see
  *           kp_outcome()
  * @created: the same of the creation of objects
+ * @failing: allocations of each operation on each path; those of the creation come first
+ * @all_failed: whether case fault has run on a path, over all programs
  * @cost: the cost table, NULL until the insn suite ran
  * @nr_costs: elements of @cost in use
  * @max_costs: room in @cost
@@ -430,6 +457,8 @@ struct kp_stats {
 	u8 setup[KP_MAX_SETUPS];
 	atomic_t outcome[KP_MAX_OPS][KP_NR_PATHS];
 	atomic_t created[KP_NR_PATHS];
+	struct kp_failing failing[KP_MAX_OPS][KP_NR_PATHS];
+	bool all_failed[KP_NR_PATHS];
 	struct kp_cost *cost;
 	u32 nr_costs;
 	u32 max_costs;
@@ -635,6 +664,7 @@ static struct kunit_case pair##_cases[] = {				\
 	__KP_CASE(kp_case_lockstep, "lockstep", pair),			\
 	__KP_CASE(kp_case_regress, "regress", pair),			\
 	__KP_CASE(kp_case_atomic, "atomic", pair),			\
+	__KP_CASE(kp_case_fault, "fault", pair),			\
 	__VA_ARGS__							\
 	{}								\
 };									\
@@ -726,6 +756,7 @@ void kp_case_exit(struct kunit *test);
 void kp_case_lockstep(struct kunit *test);
 void kp_case_regress(struct kunit *test);
 void kp_case_atomic(struct kunit *test);
+void kp_case_fault(struct kunit *test);
 void kp_case_outcomes(struct kunit *test);
 void kp_case_layout(struct kunit *test);
 void kp_case_invariants(struct kunit *test);

@@ -14,7 +14,8 @@
  * lie N bytes behind a multiple of 8. User memory says right behind its bytes, or its
  * size, where it lies, as "a"@unmapped or 8@end+1, see kp_places[].
  * #2 is the handle at place 2 of those that the program holds, or, as the last argument
- * of an operation that returns one, that place.
+ * of an operation that returns one, that place. fail=2 before a line has the second
+ * allocation of its call fail.
  * # begins a comment. Arguments that an operation only writes are left out here.
  */
 #include <linux/err.h>
@@ -143,6 +144,13 @@ static void print_value(struct seq_buf *s, const struct kp_program *prog,
 		print_place(s, value);
 }
 
+/* The allocation that fails stands before the name of what is called. */
+static void print_fail(struct seq_buf *s, u32 fail)
+{
+	if (fail)
+		seq_buf_printf(s, "fail=%u ", fail);
+}
+
 /**
  * kp_print_create() - print a program's first line
  * @s: where to
@@ -155,6 +163,7 @@ void kp_print_create(struct seq_buf *s, const struct kp_pair *pair,
 	const struct kp_arg *arg = pair->creation.arg;
 	u32 a;
 
+	print_fail(s, prog->fail);
 	seq_buf_puts(s, pair->name);
 	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
 		if (arg[a].wraps && !prog->param[a])
@@ -180,6 +189,7 @@ void kp_print_step(struct seq_buf *s, const struct kp_pair *pair,
 	const struct kp_arg *arg = pair->operation[at->op].arg;
 	u32 a;
 
+	print_fail(s, at->fail);
 	if (prog->during == step + 1)
 		seq_buf_puts(s, "during ");
 	seq_buf_puts(s, pair->operation[at->op].name);

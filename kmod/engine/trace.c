@@ -288,10 +288,17 @@ void kp_trace_start(struct kp_trace *trace, const struct kp_pair *pair,
 	trace->alive = false;
 	trace->kept_used = 0;
 	trace->digest = (struct kp_digest){ KP_HASH_START, KP_HASH_START };
+	trace->disturbed = false;
+	trace->stuck = false;
+	trace->failed_by = 0;
+	trace->leak.nr = 0;
+	trace->twice_by = 0;
 	for (i = 0; i < prog->nr_steps && i < trace->step_max; i++) {
 		trace->step[i].broken = NULL;
 		trace->step[i].skipped = false;
 		trace->step[i].same = -1;
+		trace->step[i].failed = false;
+		trace->step[i].allocations = 0;
 	}
 }
 
@@ -315,6 +322,8 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 	trace->alive = true;
 	if (pair->after)
 		pair->after(prog->param);
+	if (prog->balance)
+		kp_balance_begin();
 	obj = kp_make(trace);
 	if (IS_ERR(obj)) {
 		trace->err = PTR_ERR(obj);
@@ -324,10 +333,77 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 					"an errno of its creation that its row does not list");
 	} else {
 		kp_run(pair, path, obj, prog, trace);
-		kp_unmake(trace, obj);
+		/* An object that is stuck is left alone. */
+		if (trace->stuck)
+			kp_watch(NULL, false);
+		else
+			kp_unmake(trace, obj);
 	}
-	if (pair->after)
+	/* An object that was to be refused has not been asked for. */
+	if (pair->after && !(trace->like && kp_refused(trace->like, KP_AT_CREATION)))
 		kp_trace_judge(trace, pair->after_judges, pair->after(prog->param));
+	if (prog->balance && !trace->like)
+		kp_balance_end(trace);
+}
+
+/**
+ * kp_refused() - whether a call ended with -ENOMEM because an allocation of it was to fail
+ * @trace: the trace of its program
+ * @step: the call; %KP_AT_CREATION for the object's creation
+ *
+ * Return: true if it did, and its row lists the errno
+ */
+bool kp_refused(const struct kp_trace *trace, u32 step)
+{
+	const struct kp_operation *op;
+
+	if (step == KP_AT_CREATION)
+		return trace->made.failed && trace->err == -ENOMEM &&
+		       errno_allowed(&trace->pair->creation, -ENOMEM);
+	op = &trace->pair->operation[trace->prog->step[step].op];
+	return step < trace->nr && trace->step[step].failed &&
+	       op->returns == KP_RET_RESULT && trace->step[step].ret == -ENOMEM &&
+	       errno_allowed(op, -ENOMEM);
+}
+
+/* Runs of a program, until the allocation that fails is known to be the one that was to. */
+#define TRIES	16
+
+/**
+ * kp_trace_both() - run a program on a path, and what is due of it on C over C
+ * @ref: receives what is due
+ * @got: receives the trace on the path
+ * @pair: the pair
+ * @path: the path
+ * @prog: the program
+ *
+ * Where allocations are to fail, the path runs first. A call of it may then return
+ * -ENOMEM if its row lists that: due is the program on C over C as if that call had not
+ * been made, and it had left its outputs alone. Else due is what C over C gives with
+ * memory. No allocation fails on C over C here, so each path is judged by itself.
+ *
+ * Context: may sleep.
+ */
+void kp_trace_both(struct kp_trace *ref, struct kp_trace *got, const struct kp_pair *pair,
+		   enum kp_path_id path, const struct kp_program *prog)
+{
+	u32 try;
+
+	if (!prog->balance) {
+		kp_trace_run(ref, pair, KP_C_C, prog);
+		kp_trace_run(got, pair, path, prog);
+		return;
+	}
+	for (try = 0; try < TRIES; try++) {
+		kp_trace_run(got, pair, path, prog);
+		if (!got->disturbed)
+			break;
+	}
+	if (got->disturbed)
+		kp_trace_broken(got, got->nr, "not known: the kernel allocated in between");
+	ref->like = got;
+	kp_trace_run(ref, pair, KP_C_C, prog);
+	ref->like = NULL;
 }
 
 /**

@@ -119,6 +119,7 @@ class Cell:
         self.kernel = kernel.get(req, tools, arch, variant)
         # What others want of the kernel, that has.
         names = [name for name in req.lanes if name in variant.lanes]
+        req = replace(req, cases=cases.in_variant(req.cases, variant))
         req = replace(req, pairs=req.pairs[:1] if req.program else tuple(
             name for name in req.pairs
             if cases.any_of(req.cases, pairs.files(name, req.pairs_dir),

@@ -153,14 +153,15 @@ int deferred_detach_armed(const struct deferred_ops *ops, u32 repeats)
 {
 	struct deferred *another = ops->create(deferred_saw_run, deferred_saw_release,
 					       (void *)DEFERRED_DETACHED);
-	int err, runs;
+	int err = PTR_ERR_OR_ZERO(another), runs;
 
-	if (IS_ERR(another))
-		return PTR_ERR(another);
-	err = ops->arm(another, repeats, 0);
-	ops->detach(another);
+	if (!err) {
+		err = ops->arm(another, repeats, 0);
+		ops->detach(another);
+	}
+	/* An object that could not be made has released its data, once, as well. */
 	runs = deferred_wait_release(DEFERRED_DETACHED);
-	return err ?: runs;
+	return runs < 0 ? runs : err ?: runs;
 }
 
 /* Make an object of the suite's own, and its probe as new. */

@@ -117,7 +117,7 @@ class Actor:
                 (f"{pair}_insn", "insn")]
             return "".join("\t".join((suite, case, "normal", *PATHS)) + "\n"
                            for suite, case in rows)
-        if name == "failures":
+        if name in ("failures", "allocations"):
             return ""
         if name == "cost":
             return "".join(f"{path} {op} {cost} 5\n" for op, cost in (("noop", 10), ("push", 30))
@@ -136,7 +136,7 @@ class Actor:
             return f" debug_locks:                             {0 if off else 1}\n"
         if "/kparity/" not in path:
             return ""
-        if name not in ("cases", "failures"):
+        if name not in ("cases", "failures", "allocations"):
             self.ran.append(folder)
         return self.table(folder, name)
 

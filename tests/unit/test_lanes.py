@@ -23,6 +23,7 @@ from unittest import mock
 from kplib.boot import agenda, guest, lanes, qemu, stacks
 from kplib.boot.console import Console, Position
 from kplib.boot.laneresult import CaseId, LaneResult
+from kplib.boot.session import Session
 from kplib.build.modules import Modules
 from kplib.common import proc
 from kplib.common.errors import GuestLost
@@ -61,6 +62,24 @@ def monitor(sock: socket.socket) -> None:
         while file.readline():
             file.write(b'{"return": {}}\n')
             file.flush()
+
+
+class TestSettings(unittest.TestCase):
+    """Session.load_engine(): what a variant sets"""
+
+    def test_before(self) -> None:
+        """A variant's files of the guest are written before the engine is loaded."""
+        for kind in variants.load_all(request.TOP / "qemu/variant").values():
+            vm, setup = mock.Mock(), mock.Mock(request=request.parse([], {}))
+            setup.kernel.variant = kind
+            session = Session(vm, setup, LaneResult(CHECK), mock.Mock(), "x", [])
+            with mock.patch("kplib.boot.session.in_guest"), \
+                    mock.patch("kplib.boot.leaks.stack_table", return_value=""):
+                session.load_engine()
+            self.assertEqual([(name, *args[1:]) for name, args, _ in vm.mock_calls][:-1],
+                             [("write", path, value.encode()) for path, value in kind.settings])
+            self.assertEqual(vm.mock_calls[-1][0], "load")
+            self.assertEqual(kind.fails, any("failslab" in path for path, _ in kind.settings))
 
 
 class TestAgenda(unittest.TestCase):

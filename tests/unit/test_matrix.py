@@ -222,7 +222,7 @@ class TestMatrix(unittest.TestCase):
         """make contract is about each arch and variant that it is asked about."""
         self.contract = CONTRACT.replace("ful\x1f", "full\x1f")
         # The checkers of the other variants have nothing to say here, which is an error.
-        for kinds, cells, status in (("base", 2, 0), ("all", 6, 3)):
+        for kinds, cells, status in (("base", 2, 0), ("all", 8, 3)):
             req = request.parse([f"OUT={self.out}", "PAIR=ring", "ARCH=all", f"VARIANT={kinds}"],
                                 {"KPARITY_CACHE": str(self.out / "cache")})
             said = io.StringIO()
@@ -258,7 +258,7 @@ class TestMatrix(unittest.TestCase):
                     mock.patch.object(modules, "build", alone), \
                     mock.patch.object(compile_fail, "run", compiled if bad else lambda *_: []):
                 self.assertEqual(verbs.misuse(req), status)
-            self.assertEqual(said.getvalue().count("are rejected"), 6)
+            self.assertEqual(said.getvalue().count("are rejected"), 8)
 
     def test_one_does_not_build(self) -> None:
         """The others have their results, and it has its reason."""

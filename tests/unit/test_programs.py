@@ -31,6 +31,12 @@ class TestPrograms(unittest.TestCase):
             programs.check(self.req)
         self.assertIn(word, str(caught.exception))
 
+    def test_called(self) -> None:
+        """A line's operation; an allocation that fails stands before it."""
+        for line, name in (("ring capacity=1", "ring"), ("push 4", "push"), ("len", "len"),
+                           ("fail=1 ring capacity=1", "ring"), ("fail=12 push 4", "push")):
+            self.assertEqual(programs.called(line), name)
+
     def test_good(self) -> None:
         """Each behind a line with its name, in order; an editor's own file is none."""
         (self.folder / "b").write_text("ring capacity=1\npush 1")

@@ -85,6 +85,19 @@ class TestTerminal(unittest.TestCase):
                       "     11.0 (1.10)", lines)
         self.assertTrue([line for line in lines if "a reason" in line])
 
+    def test_allocations(self) -> None:
+        """The most allocations of a call and how many failed; with V=1, what that led to."""
+        one = {"calls": 10, "allocations": 20, "most": 3, "failed": 8, "refused": 7}
+        found = document(a=pair())
+        found["pairs"]["a"]["allocations"] = {"create": {path: one for path in lanes.PATHS}}
+        lines = shown(found, tables=True)
+        self.assertIn("    create          " + "       3     (8)" * 4, lines)
+        self.assertFalse([line for line in lines if "refused" in line])
+        self.assertTrue([line for line in lines if line.startswith("  allocations: the most")])
+        self.assertFalse([line for line in shown(found) if "allocations" in line])
+        lines = terminal.text(found, True, True, "x").splitlines()
+        self.assertIn("      refused       " + "       7        " * 3 + "       7", lines)
+
     def test_built_with(self) -> None:
         """Options that pairs want are told with those that change costs, and without any."""
         found = document(a=pair())

@@ -54,15 +54,15 @@ class TestRequest(unittest.TestCase):
 
     def test_variant(self) -> None:
         """An unknown variant names those there are; one without the lane is refused."""
-        for name in ("base", "debug", "kcsan"):
+        for name in ("base", "debug", "fault", "kcsan"):
             self.assertIn(name, self.refused("VARIANT=asan"))
         self.assertEqual([v.name for v in request.parse(["VARIANT=all"], {}).variants],
-                         ["base", "debug", "kcsan"])
+                         ["base", "debug", "fault", "kcsan"])
         self.assertIn("LANE=insn", self.refused("VARIANT=debug", "LANE=insn"))
         self.assertEqual(request.parse(["VARIANT=all", "LANE=insn"], {}).lanes, ("insn",))
         self.assertEqual([v.name for v in request.parse(["VARIANT=all", "LANE=insn"], {}).variants],
                          ["base"])
-        self.assertEqual(len(request.parse(["VARIANT=all", "LANE=check"], {}).variants), 3)
+        self.assertEqual(len(request.parse(["VARIANT=all", "LANE=check"], {}).variants), 4)
 
     def test_append(self) -> None:
         """Words for the kernel are one printable line."""
@@ -162,7 +162,12 @@ class TestRequest(unittest.TestCase):
         self.assertEqual([kind.name for kind in request.parse(
             ["CASE=insn", "VARIANT=all"], {}).variants], ["base"])
         both = request.parse(["CASE=insn,spsc", "VARIANT=all"], {})
-        self.assertEqual(len(both.variants), 3)
+        self.assertEqual(len(both.variants), 4)
+        self.assertEqual([kind.name for kind in request.parse(
+            ["CASE=fault", "VARIANT=all"], {}).variants], ["debug", "fault"])
+        kinds = request.parse(["VARIANT=all"], {}).variants
+        self.assertEqual([cases.in_variant(("fault", "spsc"), kind) for kind in kinds],
+                         [("spsc",), ("fault", "spsc"), ("fault", "spsc"), ("spsc",)])
         self.assertEqual([name for name in both.pairs if cases.any_of(
             both.cases, pairs.files(name), (lanes.CHECK,))], ["ring"])
         self.assertEqual(request.parse(["CASE=layout"], {}).pairs,
@@ -172,7 +177,8 @@ class TestRequest(unittest.TestCase):
         """Cases that there are not, or that are nothing alone, or not where they were asked for."""
         for word, why in ((" ", "names no case"), ("a;b", "give names of cases"),
                           ("spsc spsc", "named twice"), ("invariants", "none to judge without"),
-                          ("spcs", "no such case; ring has lockstep, atomic, spsc, layout, insn")):
+                          ("spcs", "no such case; ring has lockstep, atomic, fault, spsc, layout, "
+                           "insn")):
             self.assertIn(why, self.refused(f"CASE={word}", "PAIR=ring"))
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "errand").mkdir()
@@ -185,6 +191,8 @@ class TestRequest(unittest.TestCase):
         self.assertIn("leave LANE=insn out", self.refused("CASE=spsc", "LANE=insn"))
         self.assertIn("insn; leave LANE=check out",
                       self.refused("CASE=insn,spsc", "PAIR=ring tlv", "LANE=check"))
+        self.assertIn("in variant base no allocation fails; give VARIANT=fault",
+                      self.refused("CASE=fault", "PAIR=ring"))
         self.assertIn("variant debug does not have", self.refused("CASE=insn", "VARIANT=debug"))
         self.assertIn("names no case", self.refused(env={"CASE": ""}))
         with tempfile.NamedTemporaryFile("w", suffix=".program") as program:
@@ -225,10 +233,10 @@ class TestRequest(unittest.TestCase):
                          {(name, "") if name in ("layout", "outcomes", "invariants")
                           else ("", name) for name in known})
         self.assertEqual(cases.of_pair(pairs.files("device")), (
-            "lockstep", "atomic", "blocking", "interrupted", "threads", "node", "layout",
+            "lockstep", "atomic", "fault", "blocking", "interrupted", "threads", "node", "layout",
             "outcomes", "invariants", "insn", "interrupt", "user"))
-        self.assertEqual(cases.of_pair(pairs.files("glob")),
-                         ("lockstep", "atomic", "regress", "outcomes", "insn", "interrupt"))
+        self.assertEqual(cases.of_pair(pairs.files("glob")), (
+            "lockstep", "atomic", "fault", "regress", "outcomes", "insn", "interrupt"))
 
     def test_own_cases(self) -> None:
         """A suite's cases are its KP_CASE() rows, and not those in comments and macros."""
@@ -240,7 +248,8 @@ class TestRequest(unittest.TestCase):
                 "#define MINE(f) \\\n\tKP_CASE(width, f)\n/* KP_CASE(width, old) */\n"
                 "// KP_CASE(width, older)\nKP_SUITES(width, KP_CASE (width , Wide));\n")
             self.assertEqual(cases.of_pair(pairs.files("width", Path(folder))),
-                             ("lockstep", "atomic", "Wide", "outcomes", "insn", "interrupt"))
+                             ("lockstep", "atomic", "fault", "Wide", "outcomes", "insn",
+                              "interrupt"))
             words = [f"PAIRS_DIR={folder}", "CASE=Wide"]
             self.assertEqual(request.parse(words, {}).pairs, ("width",))
 

@@ -247,5 +247,24 @@ class TestInvariants(unittest.TestCase):
         self.assertEqual(row.judged, {"c->c": 1, "c->rust": 2, "rust->c": 3, "rust->rust": 4})
 
 
+class TestAllocations(unittest.TestCase):
+    """tables.parse_allocations()"""
+
+    def test_columns(self) -> None:
+        """An operation, and five numbers a path."""
+        cell = "\t10 20 3 8 7"
+        found = tables.parse_allocations(f"create{cell * 4}\npush{cell * 3}\t1 0 0 0 0\n")
+        self.assertEqual(list(found), ["create", "push"])
+        self.assertEqual(found["create"]["rust->c"], tables.Allocations(10, 20, 3, 8, 7))
+        self.assertEqual(found["push"]["rust->rust"].calls, 1)
+        self.assertEqual(tables.parse_allocations(""), {})
+
+    def test_damaged(self) -> None:
+        """A line that is cut off, or has something else in it, is named."""
+        for line in ("push\t1 2 3 4 5", "push" + "\t1 2 3 4" * 4, "push" + "\t1 2 3 4 x" * 4):
+            with self.assertRaisesRegex(tables.DamagedTable, "line 2: "):
+                tables.parse_allocations("create" + "\t1 2 3 4 5" * 4 + f"\n{line}\n")
+
+
 if __name__ == "__main__":
     unittest.main()

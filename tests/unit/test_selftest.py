@@ -593,6 +593,22 @@ class TestParts(unittest.TestCase):
                 self.assertEqual(jobs[f"modules {every[0].name} {kinds[0].name}"],
                                  parts.MODULES_SECONDS)
 
+    def test_everywhere(self) -> None:
+        """A variant that is for one arch has a kernel, modules and a suite of this machine's."""
+        every = tuple(archs.load_all(TOP / "qemu/arch").values())
+        kinds = tuple(variants.load_all(TOP / "qemu/variant").values())
+        with tempfile.TemporaryDirectory() as folder:
+            req = request.parse([f"OUT={folder}"], {"KPARITY_CACHE": folder})
+            for mine, other in (every, every[::-1]):
+                setup = parts.Setup(req, mock.Mock(), Path(folder), every, mine, kinds,
+                                    Path(folder))
+                found = {job.name for job in parts.builds(setup) + parts.suites(setup)}
+                for kind in kinds:
+                    for what in ("kernel", "modules", "suites"):
+                        self.assertIn(f"{what} {mine.name} {kind.name}", found)
+                        self.assertEqual(f"{what} {other.name} {kind.name}" in found,
+                                         kind.name != "fault")
+
     def test_cells(self) -> None:
         """A test that names a kernel begins with modules that are built for it."""
         setup = mock.Mock(**{"host.name": "x86_64"})

@@ -49,13 +49,14 @@ class Loss:
 @dataclass(frozen=True)
 class Answers:
     """One pair's results: KTAP of its suite, if a case of it was to run, its table of figures,
-    by side the exit status and the output of its user program, and the failures that the
-    engine tells in fields."""
+    by side the exit status and the output of its user program, the failures that the
+    engine tells in fields, and its table of allocations."""
 
     ktap: str | None
     figures: str
     programs: dict[str, tuple[int, str]]
     failures: str = ""
+    allocations: str = ""
 
 
 @dataclass(frozen=True)

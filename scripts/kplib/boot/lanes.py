@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Protocol
 
-from kplib.boot import agenda, guest, qemu, reduce, stacks, unwind
+from kplib.boot import agenda, guest, programs, qemu, reduce, stacks, unwind
 from kplib.boot.agenda import Agenda
 from kplib.boot.console import CHECKERS, FATAL, Position, Report
 from kplib.boot.laneresult import CaseId, LaneResult
@@ -32,7 +32,7 @@ from kplib.configure.lanes import PATHS, Lane
 
 
 #: Cases whose programs PROGRAM= runs in the same way, and how many losses are made small.
-REPLAYED, REDUCED_MAX = ("lockstep", "regress", "interrupt"), 3
+REPLAYED, REDUCED_MAX = ("lockstep", "regress", "fault", "interrupt"), 3
 
 
 class Keeper(Protocol):
@@ -82,7 +82,7 @@ class _Run:
 
     def _loses(self, at: CaseId, program: tuple[str, ...]) -> bool:
         """Whether a guest that runs a program on a case's path, and nothing else, is lost."""
-        pair = program[0].split()[0]
+        pair = programs.called(program[0])
         others = [Position(pair, "regress", path) for path in PATHS if path != at.path]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "program"

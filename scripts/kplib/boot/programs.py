@@ -15,6 +15,11 @@ from kplib.configure import pairs
 from kplib.configure.request import PROGRAM_MAX, Request, read_program
 
 
+def called(line: str) -> str:
+    """The operation, or the pair, that a line of a program names; fail=N may stand before it."""
+    return next(word for word in line.split() if not word.startswith("fail="))
+
+
 def files(req: Request, pair: str) -> list[Path]:
     """The files of a pair's programs. Those of editors, whose names begin with a dot, are not."""
     if req.program:

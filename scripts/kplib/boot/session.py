@@ -47,6 +47,7 @@ class _Asked:
     ran: Pending | None
     results: Pending | None
     failures: Pending | None
+    allocations: Pending | None
     figures: Pending
     programs: dict[str, Pending]
 
@@ -81,6 +82,9 @@ class Session:
     def load_engine(self) -> Pending:
         """Queue the engine, with the cases to leave out."""
         request = self._setup.request
+        for path, value in self._setup.kernel.variant.settings:
+            # A kernel of the user's own may not have it; the engine looks.
+            self.vm.write(f"setting {path}", path, value.encode())
         return self.vm.load(
             "loading the engine", in_guest(self._built.engine).read_bytes(),
             f"seed={request.seed} programs={request.programs} mark={self._token} "
@@ -134,6 +138,8 @@ class Session:
             if any_case else None,
             None if self._lane is INSN else
             vm.read(f"reading the failures of {pair}", f"{DEBUG}/kparity/{pair}/failures"),
+            vm.read(f"reading the allocations of {pair}", f"{DEBUG}/kparity/{pair}/allocations")
+            if self._setup.kernel.variant.fails and not self._lane.counts else None,
             vm.read(f"reading the figures of {pair}",
                     f"{DEBUG}/kparity/{pair}/{self._lane.figures}"),
             {side: self._ask_program(pair, side, marks) for side in self._sides(work)})
@@ -173,6 +179,7 @@ class Session:
             asked.ran.ok()
         ktap = asked.results.text() if asked.results else None
         failures = asked.failures.text() if asked.failures else ""
+        allocations = asked.allocations.text() if asked.allocations else ""
         figures = asked.figures.text()
         said = {}
         for side, program in asked.programs.items():
@@ -180,7 +187,7 @@ class Session:
             said[side] = status, out.decode(errors="replace")
         for mark in asked.marks:
             mark.ok()
-        self._result.take(pair, Answers(ktap, figures, said, failures))
+        self._result.take(pair, Answers(ktap, figures, said, failures, allocations))
         self.ran.append(pair)
         self._setup.progress()
 

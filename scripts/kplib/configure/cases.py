@@ -19,11 +19,13 @@ from kplib.configure.variants import Variant
 from kplib.contract import rows
 
 #: The engine's cases, of a pair of each kind.
-COMMON = ("lockstep", "atomic")
+COMMON = ("lockstep", "atomic", "fault")
 OF_OBJECTS = ("layout", "outcomes", "invariants")
 OF_FUNCTIONS = ("outcomes",)
 #: The case of a pair with programs of its own, or with declared differences.
 REGRESS = "regress"
+#: The case of variants whose allocations can fail.
+FAULT = "fault"
 #: The cases of the lanes that have one alone, by lane.
 LONE = {INSN.name: "insn", IRQ.name: "interrupt"}
 #: The pair's user program.
@@ -58,6 +60,11 @@ def of_lane(wanted: tuple[str, ...], pair: Pair, lane: Lane) -> tuple[str, ...]:
     has = {LONE[lane.name]} if lane.name in LONE else \
         set(of_pair(pair)) - {*LONE.values(), USER}
     return tuple(name for name in wanted if name in has)
+
+
+def in_variant(wanted: tuple[str, ...], kind: Variant) -> tuple[str, ...]:
+    """Those of the cases wanted that a variant's suites have."""
+    return tuple(name for name in wanted if name != FAULT or kind.fails)
 
 
 def in_suite(wanted: tuple[str, ...], pair: Pair, lane: Lane) -> bool:
@@ -126,6 +133,9 @@ def lanes_of(wanted: tuple[str, ...], asked: tuple[str, ...],
     lone = {case: lane for lane, case in LONE.items()}
     having = {name: lone.get(name, CHECK.name) for name in wanted}
     for name, lane in having.items():
+        if not any(in_variant((name,), kind) for kind in kinds):
+            raise Refused(f"CASE={name}: in variant {kinds[0].name} no allocation fails; "
+                          "give VARIANT=fault")
         if lane not in asked:
             raise Refused(f"CASE={name}: it is of lane {lane}; leave LANE={asked[0]} out")
         if not any(lane in kind.lanes for kind in kinds):

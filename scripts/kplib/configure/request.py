@@ -28,7 +28,7 @@ PROGRAM_MAX = 512 << 10
 #: Every variable of the command line, with what it means; `make help` prints this.
 VARIABLES = {
     "ARCH": "x86_64, arm64 or all; default: this machine's",
-    "VARIANT": "kernel to run in: base, debug, kcsan or all; default: base",
+    "VARIANT": "kernel to run in: base, debug, fault, kcsan or all; default: base",
     "PAIR": "pairs to build and run, e.g. PAIR=ring or PAIR='ring idalloc'; default: all",
     "PAIRS_DIR": "a folder of your own pairs, a folder each, beside those of this repository",
     "CASE": "cases to run, e.g. CASE=lockstep; pairs without them are left out; default: all",
@@ -324,7 +324,8 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         wanted = tuple(kind for kind in wanted if asked[0] in kind.lanes)
     if only:
         asked = cases.lanes_of(only, asked, wanted)
-        wanted = tuple(kind for kind in wanted if set(asked).intersection(kind.lanes))
+        wanted = tuple(kind for kind in wanted if set(asked).intersection(kind.lanes)
+                       and cases.in_variant(only, kind))
         chosen = cases.pairs_with(only, tuple(pairs.files(name, pairs_dir) for name in chosen),
                                   asked, "PAIR" in values)
     cache = env.get("KPARITY_CACHE") or os.path.join(

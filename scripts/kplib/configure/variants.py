@@ -40,7 +40,10 @@ class Checker:
 
 @dataclass(frozen=True)
 class Variant:
-    """A kernel configuration; qemu/variant/base.toml says what each field means."""
+    """A kernel configuration; qemu/variant/base.toml says what each field means.
+
+    `settings` are files of a guest and what is written to each.
+    """
 
     name: str
     about: str
@@ -50,6 +53,13 @@ class Variant:
     cmdline: str
     kconfig: str
     checkers: tuple[Checker, ...]
+    settings: tuple[tuple[str, str], ...] = ()
+    everywhere: bool = True
+
+    @property
+    def fails(self) -> bool:
+        """Whether allocations can be made to fail: case fault is in its suites."""
+        return "CONFIG_FAILSLAB=y" in self.kconfig.split()
 
 
 def load(path: Path) -> Variant:
@@ -58,7 +68,9 @@ def load(path: Path) -> Variant:
         data = tomllib.loads(path.read_text())
         checkers = tuple(Checker(name=name, **fields)
                          for name, fields in data.pop("checkers", {}).items())
-        return Variant(name=path.stem, lanes=tuple(data.pop("lanes")), checkers=checkers, **data)
+        settings = tuple(data.pop("settings", {}).items())
+        return Variant(name=path.stem, lanes=tuple(data.pop("lanes")), checkers=checkers,
+                       settings=settings, **data)
     except (tomllib.TOMLDecodeError, TypeError, KeyError) as err:
         raise Refused(f"{path}: {err}") from err
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Iterable
 
+from kplib.boot import programs as programs_text
 from kplib.boot.console import Report
 from kplib.boot.laneresult import CaseId, LaneResult, Loss
 from kplib.boot.lanes import REPLAYED
@@ -130,7 +131,7 @@ class Teller:
                         stack=_lines(loss.lines), program=program or None,
                         program_file=file and str(file), step=len(program) - 1 or None
                         if program else None,
-                        operation=program[-1].split()[0] if program[1:] else None)
+                        operation=programs_text.called(program[-1]) if program[1:] else None)
 
     def _lane(self, suite: str) -> LaneResult | None:
         return next((lane for lane in self.result.lanes if suite == lane.lane.suite(self.pair)

@@ -22,8 +22,9 @@ from kplib.configure.lanes import user_suite
 from kplib.configure import cases
 from kplib.configure import pairs as places
 from kplib.judge import ktap, verdicts
-from kplib.judge.tables import (NOOP, Cost, DamagedTable, Difference, Interruptions, Invariant,
-                                parse_costs, parse_failures, parse_interruptions,
+from kplib.judge.tables import (NOOP, Allocations, Cost, DamagedTable, Difference, Interruptions,
+                                Invariant, parse_allocations, parse_costs, parse_failures,
+                                parse_interruptions,
                                 parse_invariants)
 
 #: The version of scripts/results.schema.json. It goes up with each change of a field's
@@ -56,6 +57,7 @@ class PairResult:
     verdicts: list[ktap.Verdict] = field(default_factory=list)
     invariants: list[Invariant] = field(default_factory=list)
     costs: dict[str, dict[str, Cost]] = field(default_factory=dict)
+    allocations: dict[str, dict[str, Allocations]] = field(default_factory=dict)
     interruptions: dict[str, Interruptions] = field(default_factory=dict)
     #: By suite, case and path.
     differences: dict[tuple[str, str, str], list[Difference]] = field(default_factory=dict)
@@ -112,6 +114,8 @@ class ArchResult:
                     "cases": [asdict(v) for v in pair.verdicts],
                     "instructions": {op: {path: asdict(cost) for path, cost in row.items()}
                                      for op, row in pair.costs.items()},
+                    "allocations": {op: {path: asdict(one) for path, one in row.items()}
+                                    for op, row in pair.allocations.items()},
                     "interruptions": {path: asdict(one)
                                       for path, one in pair.interruptions.items()},
                 } for name, pair in self.pairs.items()},
@@ -220,6 +224,8 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
                 raise DamagedTable(f"the table of costs has nothing of {', '.join(sorted(bare))}")
         else:
             result.invariants = parse_invariants(figures)
+            if pair in lane.answers:
+                result.allocations = parse_allocations(lane.answers[pair].allocations)
     except DamagedTable as err:
         damaged.append(str(err))
     if damaged:

@@ -33,6 +33,21 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Allocations:
+    """Allocations of an operation's calls on a path, by the task that made the calls.
+
+    Of `calls` they were counted, `most` of one call. In `failed` other ones one allocation was
+    made to fail, and `refused` of these returned -ENOMEM.
+    """
+
+    calls: int
+    allocations: int
+    most: int
+    failed: int
+    refused: int
+
+
+@dataclass(frozen=True)
 class Invariant:
     """How often an invariant was put to the test on each path; or, of category ACCEPTED, a
     difference that the contract accepts was met."""
@@ -146,6 +161,18 @@ def parse_costs(text: str) -> dict[str, dict[str, Cost]]:
             n=n, min=min(net), p50=percentile(net, 0.5), p99=percentile(net, 0.99), max=max(net),
             total=total, mean=round(mean, 3), ratio=ratio and round(ratio, 4))
     return table
+
+
+def parse_allocations(text: str) -> dict[str, dict[str, Allocations]]:
+    """Allocations by operation and path, from the engine's table; "create" comes first."""
+    found: dict[str, dict[str, Allocations]] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not re.fullmatch(r"\S+(\t[0-9]{1,10}( [0-9]{1,10}){4}){%d}" % len(PATHS), line):
+            raise DamagedTable(f"the table of allocations, line {number}: {line[:100]!r}")
+        op, *words = line.split("\t")
+        found[op] = {path: Allocations(*map(int, word.split()))
+                     for path, word in zip(PATHS, words)}
+    return found
 
 
 def geometric_mean(table: dict[str, dict[str, Cost]], path: str) -> float | None:

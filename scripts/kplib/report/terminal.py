@@ -19,7 +19,7 @@ from kplib.configure.lanes import IRQ, LANES, PATHS, user_suite
 from kplib.configure.request import pair_word
 from kplib.judge import ktap
 from kplib.judge.results import ArchResult, PairResult
-from kplib.judge.tables import NOOP, Cost, Interruptions, geometric_mean, met
+from kplib.judge.tables import NOOP, Allocations, Cost, Interruptions, geometric_mean, met
 from kplib.report import files
 
 _COLOUR = {ktap.PASS: "32", ktap.FAIL: "31", ktap.ERROR: "31", ktap.SKIP: "33"}
@@ -140,6 +140,19 @@ def _costs(pair: PairResult, verbose: bool) -> list[str]:
     return lines
 
 
+def _allocations(pair: PairResult, verbose: bool) -> list[str]:
+    lines = []
+    for op, row in pair.allocations.items():
+        lines.append(f"    {op:<16}" + "".join(
+            f"{of.most:>8} {f'({of.failed})':>7}"
+            for of in (row[p] for p in PATHS)))
+        if verbose:
+            lines += [f"      {name:<14}" + "".join(
+                f"{getattr(row[p], name):>8}        " for p in PATHS).rstrip()
+                for name in ("calls", "allocations", "refused")]
+    return lines
+
+
 def _means(costs: dict[str, dict[str, Cost]]) -> dict[str, float | None]:
     """The geometric mean of all ratios to c->c, by path."""
     return {path: geometric_mean(costs, path) for path in PATHS[1:]}
@@ -152,6 +165,9 @@ def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
     if pair.costs:
         lines.append(f"    {'instructions':<16}" + "".join(f"{p:>16}" for p in PATHS))
         lines += _costs(pair, verbose)
+    if pair.allocations:
+        lines.append(f"    {'allocations':<16}" + "".join(f"{p:>16}" for p in PATHS))
+        lines += _allocations(pair, verbose)
     if pair.interruptions:
         lines += _interruptions(pair.interruptions)
     return lines
@@ -194,14 +210,18 @@ def _legend(pairs: dict[str, PairResult], tables: bool) -> list[str]:
     """Meaning and mean of the figures."""
     costs = {f"{name} {op}": row for name, pair in pairs.items()
              for op, row in pair.costs.items()}
+    failing = ["", "  allocations: the most of one call; in brackets, how often one was made to "
+               "fail", "  (V=1 and results.json: how often that gave -ENOMEM); those of other "
+               "tasks, as of workers, are not reached"] \
+        if tables and any(pair.allocations for pair in pairs.values()) else []
     if not costs:
-        return []
+        return failing
     means = [f"{path} {mean:.2f}" for path, mean in _means(costs).items() if mean is not None]
     meaning = ["  instructions: mean of one operation, the driver's no-op subtracted; "
                "in brackets the ratio to c->c",
                "  (V=1 and results.json: min, p50, p99, max)"] if tables else \
         ["  under a path: instructions, the ratio to c->c, geometric mean over operations"]
-    return ["", *meaning, "  geometric mean over all operations: " + ", ".join(means)]
+    return ["", *meaning, "  geometric mean over all operations: " + ", ".join(means), *failing]
 
 
 def _lane(name: str, lane: dict[str, Any]) -> str:
@@ -238,6 +258,8 @@ def _pair(found: dict[str, Any]) -> PairResult:
                                tuple(case["log"])) for case in found["cases"]],
         costs={op: {path: Cost(**cost) for path, cost in row.items()}
                for op, row in found["instructions"].items()},
+        allocations={op: {path: Allocations(**one) for path, one in row.items()}
+                     for op, row in found.get("allocations", {}).items()},
         interruptions={path: Interruptions(**one)
                        for path, one in found.get("interruptions", {}).items()})
 

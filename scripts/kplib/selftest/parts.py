@@ -67,6 +67,10 @@ class Setup:
         """The variant that figures come from."""
         return next(v for v in self.variants if v.name == variants.BASE)
 
+    def wants(self, arch: Arch, variant: Variant) -> bool:
+        """Whether an arch and variant are tested: some variants on this machine's arch alone."""
+        return variant.everywhere or arch == self.host
+
     def of(self, arch: Arch, variant: Variant) -> building.Setup:
         """The set-up for one kernel, which has been built."""
         return building.Setup(self.req, self.tools,
@@ -99,6 +103,9 @@ def builds(setup: Setup) -> list[Job]:
     jobs = []
     for variant in setup.variants:
         for arch in setup.archs:
+            if not setup.wants(arch, variant):
+                continue
+
             def get(folder: Path, arch: Arch = arch, variant: Variant = variant) -> Report:
                 del folder
                 return _kernel(setup, arch, variant)
@@ -191,6 +198,9 @@ def suites(setup: Setup) -> list[Job]:
     jobs = []
     for variant in setup.variants:
         for arch in setup.archs:
+            if not setup.wants(arch, variant):
+                continue
+
             def run(folder: Path, arch: Arch = arch, variant: Variant = variant) -> Report:
                 del folder
                 return _suite(setup, arch, variant)
@@ -332,10 +342,10 @@ def planted(setup: Setup) -> list[Job]:
             return Report((_row(mutant.name, why),))
 
         # In the kernels with checkers a run mostly waits.
-        waits = mutant.variant != variants.BASE
         # KCSAN sees a race where both CPUs of the guest run at once. Beside other work the host
         # can have them take turns on one core for as long as the guest lives.
         kind = kinds.get(mutant.variant)
+        waits = kind is not None and bool(kind.checkers)
         race = kind is not None and any(c.option == "KCSAN" for c in kind.checkers)
         jobs.append(Job(f"mutant {mutant.name}", "mutants", run, seconds=9 if waits else 2.5,
                         cores=0.6 if waits else 1, alone=race,
