@@ -25,8 +25,8 @@ from kplib.common import proc
 SPEEDS = {"normal": 1.0, "slow": 3.0, "very_slow": 12.0}
 #: Silence that is shorter needs no second look; most is.
 _SHORT = 0.1
-#: Seconds that case interrupt may be silent, or a tenth of a longer limit: it says all the time that
-#: it goes on, and a spin that cannot end is its to find.
+#: Seconds that case interrupt may be silent, or a tenth of a longer limit: it says all the time
+#: that it goes on, and a spin that cannot end is its to find.
 INTERRUPTED = 2.0
 #: How many times its limit of silence a guest may wait in wall time, whatever it waits for.
 STARVED = 20.0

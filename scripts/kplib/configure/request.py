@@ -315,8 +315,9 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
     depth = _choice("DEPTH", values.get("DEPTH"), tuple(DEPTHS)) or "usual"
     if depth == "quick" and lane == IRQ.name:
         raise Refused("DEPTH=quick is without lane irq; leave one of the two out")
-    asked = _lanes_of_program(program, lane, wanted) if program else (lane,) if lane != "all" else tuple(
-        name for name in lanes.LANES if depth != "quick" or name != IRQ.name)
+    every = tuple(name for name in lanes.LANES if depth != "quick" or name != IRQ.name)
+    asked = _lanes_of_program(program, lane, wanted) if program else \
+        every if lane == "all" else (lane,)
     only = () if new or values.get("CASE") is None else cases.named(values["CASE"])
     if only and program:
         raise Refused("CASE and PROGRAM exclude each other: a program runs in case regress alone")

@@ -214,10 +214,9 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
     try:
         if lane.lane.figures == "interruptions":
             result.interruptions = parse_interruptions(figures)
-            if bare := [path for path in sorted(passed)
-                        if path not in result.interruptions
-                        or not result.interruptions[path].scenes]:
-                raise DamagedTable(f"the table of interruptions has nothing of {', '.join(bare)}")
+            swept = result.interruptions
+            if none := [p for p in sorted(passed) if p not in swept or not swept[p].scenes]:
+                raise DamagedTable(f"the table of interruptions has nothing of {', '.join(none)}")
         elif lane.lane.figures == "cost":
             result.costs = parse_costs(figures)
             if bare := passed - set(result.costs.get(NOOP, {})):
