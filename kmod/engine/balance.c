@@ -56,6 +56,7 @@ static struct {
 	struct piece *all;
 	u32 nr;
 	u32 lost;
+	bool blind;
 	struct task_struct *task;
 	struct task_struct *runs;
 	unsigned long failed_by;
@@ -269,7 +270,8 @@ static void start(void)
 	for_each_kernel_tracepoint(note_point, NULL);
 	for (i = 0; balance.all && i < ARRAY_SIZE(points); i++)
 		if (!points[i].at || tracepoint_probe_register(points[i].at, points[i].probe, NULL))
-			balance.lost++;
+			balance.blind = true;
+	balance.blind |= !balance.all;
 }
 
 /**
@@ -306,6 +308,7 @@ void kp_balance_begin(void)
 		forget(piece);
 	raw_spin_unlock_irqrestore(&balance.lock, flags);
 	balance.twice_by = 0;
+	balance.lost = 0;
 	WRITE_ONCE(balance.runs, current);
 }
 
@@ -352,11 +355,17 @@ static void wait_for_rcu(void)
  * Look at what is left until it is nothing, or it has had its time. Where one was not given
  * back in time, the others of the same place are not waited for.
  */
-static void wait_for_workers(struct kp_leak *leak)
+static void wait_for_workers(const struct kp_trace *trace, struct kp_leak *leak)
 {
+	static const struct kp_pair *pair;
+	static enum kp_path_id path;
 	static unsigned long known;
 	u32 waited;
 
+	if (trace->pair != pair || trace->path != path)
+		known = 0;
+	pair = trace->pair;
+	path = trace->path;
 	count_left(leak);
 	for (waited = 0; leak->nr && waited < WORKERS_MS; waited += 10) {
 		if (leak->by == known)
@@ -385,14 +394,16 @@ void kp_balance_end(struct kp_trace *trace)
 	trace->twice_by = balance.twice_by;
 	if (trace->twice_by)
 		kp_trace_broken(trace, trace->nr, "memory is given back twice");
-	if (balance.lost) {
-		kp_trace_broken(trace, trace->nr, "its allocations cannot be followed");
+	if (balance.lost || balance.blind) {
+		kp_trace_broken(trace, trace->nr, balance.blind ?
+				"its allocations cannot be followed in this kernel" :
+				"it holds more memory than can be followed");
 		return;
 	}
 	if (!balance.nr)
 		return;
 	wait_for_rcu();
-	wait_for_workers(&trace->leak);
+	wait_for_workers(trace, &trace->leak);
 	if (trace->leak.nr)
 		kp_trace_broken(trace, trace->nr, "memory is not given back");
 }

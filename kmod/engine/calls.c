@@ -466,6 +466,8 @@ void *kp_make(struct kp_trace *trace)
 		if (!trace->like || !kp_refused(trace->like, KP_AT_CREATION))
 			obj = kp_create_watched(trace, c.slot);
 		broken = collect(&c, &pair->creation, &trace->made, &res);
+		if (trace->stuck)
+			broken = "came back with a lock held";
 		kp_spoil(&c);
 	}
 	if (c.bytes)

@@ -127,7 +127,7 @@ struct kp_leak {
  * @digest: of what it has recorded so far
  * @like: of a reference: calls that returned -ENOMEM there are to do so here, without
  *        being made; see kp_trace_both()
- * @disturbed: an allocation that was to fail may have been another one; see memory.c
+ * @disturbed: an allocation that was to fail may have been another one; see balance.c
  * @failed_by: where the allocation was asked for that was made to fail, if that is known
  * @leak: what was not given back
  * @twice_by: who gave memory back that was free; 0 for no one

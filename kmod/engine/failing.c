@@ -59,22 +59,39 @@ bool kp_can_fail(void)
 /* What the context was when the call began. */
 static struct {
 	int preempt;
+	int rcu;
 	bool irqs_off;
 } context;
 
+/* Nesting of RCU's read side, where the kernel counts it; to be changed as well. */
+static int *rcu_nesting(void)
+{
+	static int none;
+
+#ifdef CONFIG_PREEMPT_RCU
+	return &current->rcu_read_lock_nesting;
+#endif
+	return &none;
+}
+
 /*
- * Whether a call came back with a spinlock held, as on a way out that forgets it. The
- * context is put right; the object is not, and is left alone from then on.
+ * Whether a call came back with a lock held, as on a way out that forgets it, or with one
+ * unlocked twice. The context is put right; the object is not, and is left alone from then on.
  */
 static bool holds_lock(void)
 {
-	bool holds = preempt_count() != context.preempt || irqs_disabled() != context.irqs_off;
+	bool holds = preempt_count() != context.preempt || *rcu_nesting() != context.rcu ||
+		irqs_disabled() != context.irqs_off;
 
-	while (preempt_count() > context.preempt)
-		preempt_enable();
-	if (irqs_disabled() && !context.irqs_off)
+	if (!holds)
+		return false;
+	*rcu_nesting() = context.rcu;
+	preempt_count_set(context.preempt);
+	if (context.irqs_off)
+		local_irq_disable();
+	else
 		local_irq_enable();
-	return holds;
+	return true;
 }
 
 /**
@@ -87,6 +104,7 @@ void __kp_fail_enter(struct kp_trace *trace, u32 fail)
 	if (trace->like)
 		return;
 	context.preempt = preempt_count();
+	context.rcu = *rcu_nesting();
 	context.irqs_off = irqs_disabled();
 	kp_balance_watch();
 	fail_nth(fail ?: trace->prog->count ? UNLIMITED : 0);

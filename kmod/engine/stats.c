@@ -95,7 +95,8 @@ void kp_outcome_created(const struct kp_pair *pair, enum kp_path_id path, int er
 }
 
 /* Fail with all outcomes that no call of an operation has come to. */
-static void judge_outcomes(struct kunit *test, const struct kp_operation *op, u32 seen)
+static void judge_outcomes(struct kunit *test, const struct kp_operation *op, u32 seen,
+			   u32 seen_in_c)
 {
 	static const char *const good[] = {
 		[KP_RET_RESULT] = "succeeded", [KP_RET_BOOL] = "true",
@@ -117,7 +118,8 @@ static void judge_outcomes(struct kunit *test, const struct kp_operation *op, u3
 	for (i = 0; op->returns == KP_RET_RESULT && op->errnos[i] &&
 	     i < 32 - OUTCOME_ERRNO; i++)
 		if (!(seen & BIT(OUTCOME_ERRNO + i)) &&
-		    (op->errnos[i] != -ENOMEM || p->pair->stats->all_failed[p->id]))
+		    (op->errnos[i] != -ENOMEM || (p->pair->stats->all_failed[p->id] &&
+						  seen_in_c & BIT(OUTCOME_ERRNO + i))))
 			seq_buf_printf(&s, ", gave %pe", ERR_PTR(op->errnos[i]));
 	if (seq_buf_used(&s))
 		KUNIT_FAIL(test, "%s: never %s on %s in %u programs of %u steps; see its row",
@@ -130,8 +132,9 @@ static void judge_outcomes(struct kunit *test, const struct kp_operation *op, u3
  * @test: its parameter is the path
  *
  * An errno that no call gave was compared with nothing, and nor was the success of an
- * operation that only ever fails. -ENOMEM is left out where case fault has not run: no
- * argument brings it about.
+ * operation that only ever fails. -ENOMEM is left out where case fault has not run, as no
+ * argument brings it about; and where C over C has not given it, as one allocation that fails
+ * can have a substitute.
  * Runs behind lockstep and the cases of a pair's own, whose calls
  * count as well.
  */
@@ -143,11 +146,13 @@ void kp_case_outcomes(struct kunit *test)
 
 	if (!pair->stateless)
 		judge_outcomes(test, &pair->creation,
-			       atomic_read(&pair->stats->created[p->id]));
+			       atomic_read(&pair->stats->created[p->id]),
+			       atomic_read(&pair->stats->created[KP_C_C]));
 	for (op = 1; op < pair->nr_ops; op++)
 		if (pair->operation[op].weight)
 			judge_outcomes(test, &pair->operation[op],
-				       atomic_read(&pair->stats->outcome[op][p->id]));
+				       atomic_read(&pair->stats->outcome[op][p->id]),
+				       atomic_read(&pair->stats->outcome[op][KP_C_C]));
 }
 EXPORT_SYMBOL_GPL(kp_case_outcomes);
 

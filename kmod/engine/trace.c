@@ -332,7 +332,8 @@ void kp_trace_run(struct kp_trace *trace, const struct kp_pair *pair,
 			kp_trace_broken(trace, KP_AT_CREATION,
 					"an errno of its creation that its row does not list");
 	} else {
-		kp_run(pair, path, obj, prog, trace);
+		if (!trace->stuck)
+			kp_run(pair, path, obj, prog, trace);
 		/* An object that is stuck is left alone. */
 		if (trace->stuck)
 			kp_watch(NULL, false);

@@ -36,7 +36,7 @@ mount -o remount,bind,ro "$1"
 class TestDisturbed(LiveTest):
     """scripts/kparity run, disturbed"""
 
-    words = ("PAIR=ring", "SILENCE=3")
+    words = ("PAIR=ring", "SILENCE=3", "DEPTH=quick")
 
     def test_interrupted(self) -> None:
         """Ctrl-C in every stage: one line, status 3, no process left."""

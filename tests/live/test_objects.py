@@ -256,7 +256,7 @@ class TestScaffold(PairsTest):
         ended = self.kparity("pot", verb="contract")
         self.assertEqual(ended.status, 0, ended.show())
         self.assertIn("\nledger: complete", ended.said)
-        self.assertIn("  take: context ATOMIC; locks: none; errnos: ENOSPC; ", ended.said)
+        self.assertIn("  take: context PROCESS; locks: none; errnos: ENOSPC; ", ended.said)
         (self.pairs / "pot/compile-fail").mkdir()
         (self.pairs / "pot/compile-fail/left.rs").write_text(
             "//! invariant: all_or_nothing\n//! error: E0616\n\nuse super::port;\n\n"

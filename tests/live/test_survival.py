@@ -396,7 +396,7 @@ class TestInDebug(Misbehaving):
 
 
 @needs_kernel
-@needs("base", "debug", "kcsan", seconds=60)
+@needs("base", "debug", "fault", "kcsan", seconds=60)
 class TestCells(Misbehaving):
     """Several variants in one run"""
 
@@ -416,6 +416,6 @@ class TestCells(Misbehaving):
         self.assertEqual(ended.status, 1, ended.show())
         self.assertNotIn("Traceback", ended.said + ended.noted)
         table = ended.said[ended.said.rindex("  arch "):].splitlines()[1:]
-        self.assertEqual([row.split()[1] for row in table], ["base", "debug", "kcsan"])
-        for row, wanted in zip(table, (" PASS$", "do not build .* FAIL$", " PASS$")):
+        self.assertEqual([row.split()[1] for row in table], ["base", "debug", "fault", "kcsan"])
+        for row, wanted in zip(table, (" PASS$", "do not build .* FAIL$", " PASS$", " PASS$")):
             self.assertRegex(row, wanted)

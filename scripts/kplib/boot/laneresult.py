@@ -202,9 +202,11 @@ class LaneResult:
         if not items:
             return
         for item, lines in zip(items, decoder([item.lines for item in items])):
+            first = item.lines[0].strip() if item.lines else ""
             item.lines = lines
-            # Functions in it have their names in Rust now; an address stays for what it is.
-            if isinstance(item, Report) and lines and "+0x" not in item.title:
+            # Functions in it have their names in Rust now; an address stays for what it is, and a
+            # title that is no line of the kernel's, as that of a leak.
+            if isinstance(item, Report) and lines and item.title == first and "+0x" not in first:
                 item.title = lines[0].strip()
 
     def took(self, seconds: float) -> None:
