@@ -50,6 +50,8 @@ class Mutant:
     outside: bool = False
     programs: int | None = None
     runs: str = ""
+    #: DEPTH of the run; empty is the usual one.
+    depth: str = ""
 
     @property
     def name(self) -> str:
@@ -64,7 +66,7 @@ class Mutant:
 
 def load(patch: Path) -> Mutant:
     """Read a patch's head."""
-    head = dict(re.findall(r"^(Pair|Caught-by|Variant|Verdict|Programs|Case): (.*)$",
+    head = dict(re.findall(r"^(Pair|Caught-by|Variant|Verdict|Programs|Case|Depth): (.*)$",
                            patch.read_text(), re.M))
     try:
         pair, (case, path) = head["Pair"], head["Caught-by"].split()
@@ -79,7 +81,7 @@ def load(patch: Path) -> Mutant:
         raise EnvironmentFailed(f"{patch}: 'Programs:' is not for what {case} catches")
     return Mutant(patch, pair, case, path, head.get("Variant", variants.BASE),
                   head.get("Verdict", ktap.FAIL),
-                  programs=programs, runs=head.get("Case", ""))
+                  programs=programs, runs=head.get("Case", ""), depth=head.get("Depth", ""))
 
 
 def _outside(pairs: tuple[str, ...], pairs_dir: Path | None) -> list[Mutant]:
@@ -159,6 +161,7 @@ def words(req: Request, arch: Arch, mutant: Mutant, wanting: tuple[str, ...]) ->
             f"VARIANT={mutant.variant}",
             *([f"CASE={only}"] if only in alone else []),
             *([f"PROGRAMS={mutant.programs}"] if mutant.programs else []),
+            *([f"DEPTH={mutant.depth}"] if mutant.depth else []),
             *([f"PAIRS_DIR={req.pairs_dir}"] if outside else [])]
 
 
