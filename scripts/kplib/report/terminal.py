@@ -428,7 +428,7 @@ class Row:
 
 def table(rows: list[Row]) -> str:
     """The table at the end of a run on several arches or variants."""
-    lines = ["", f"  {'arch':<9}{'variant':<9}{'lanes':<28}{'passed':>8}{'failed':>8}{'error':>7}"
+    lines = ["", f"  {'arch':<9}{'variant':<9}{'lanes':<40}{'passed':>8}{'failed':>8}{'error':>7}"
                  f"{'skipped':>9}{'boots':>7}{'time':>9}  verdict"]
     for row in rows:
         head = f"  {row.arch:<9}{row.variant:<9}"
@@ -440,7 +440,7 @@ def table(rows: list[Row]) -> str:
         found = [v.status for p in row.result.pairs.values() for v in p.verdicts]
         lanes = ", ".join(f"{n.lane.name} ({n.lane.accel})" for n in row.result.lanes)
         lines.append(
-            f"{head}{lanes:<28}{found.count(ktap.PASS):>8}{found.count(ktap.FAIL):>8}"
+            f"{head}{lanes:<40}{found.count(ktap.PASS):>8}{found.count(ktap.FAIL):>8}"
             f"{found.count(ktap.ERROR):>7}{found.count(ktap.SKIP):>9}"
             f"{sum(n.boots for n in row.result.lanes):>7}"
             f"{max((n.seconds for n in row.result.lanes), default=0.0):>7.1f} s  {word}")
