@@ -8,12 +8,11 @@
  * are other tasks, and none of theirs fails.
  */
 #include <linux/bits.h>
-#include <linux/irqflags.h>
 #include <linux/module.h>
-#include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include "engine.h"
+#include "nesting.h"
 
 #ifdef CONFIG_FAULT_INJECTION
 /* More allocations than a call has. */
@@ -56,43 +55,8 @@ bool kp_can_fail(void)
 	return !at;
 }
 
-/* What the context was when the call began. */
-static struct {
-	int preempt;
-	int rcu;
-	bool irqs_off;
-} context;
-
-/* Nesting of RCU's read side, where the kernel counts it; to be changed as well. */
-static int *rcu_nesting(void)
-{
-	static int none;
-
-#ifdef CONFIG_PREEMPT_RCU
-	return &current->rcu_read_lock_nesting;
-#endif
-	return &none;
-}
-
-/*
- * Whether a call came back with a lock held, as on a way out that forgets it, or with one
- * unlocked twice. The context is put right; the object is not, and is left alone from then on.
- */
-static bool holds_lock(void)
-{
-	bool holds = preempt_count() != context.preempt || *rcu_nesting() != context.rcu ||
-		irqs_disabled() != context.irqs_off;
-
-	if (!holds)
-		return false;
-	*rcu_nesting() = context.rcu;
-	preempt_count_set(context.preempt);
-	if (context.irqs_off)
-		local_irq_disable();
-	else
-		local_irq_enable();
-	return true;
-}
+/* When the call began. */
+static struct kp_nesting nesting;
 
 /**
  * __kp_fail_enter() - kp_fail_enter() of a program that is watched
@@ -103,9 +67,7 @@ void __kp_fail_enter(struct kp_trace *trace, u32 fail)
 {
 	if (trace->like)
 		return;
-	context.preempt = preempt_count();
-	context.rcu = *rcu_nesting();
-	context.irqs_off = irqs_disabled();
+	nesting = kp_nesting_now();
 	kp_balance_watch();
 	fail_nth(fail ?: trace->prog->count ? UNLIMITED : 0);
 }
@@ -125,7 +87,8 @@ void __kp_fail_leave(struct kp_trace *trace, struct kp_step_trace *t, u32 fail)
 	fail_nth(0);
 	others = kp_balance_unwatch(fail && !left ? &trace->failed_by : NULL);
 	trace->disturbed |= fail && others;
-	trace->stuck |= holds_lock();
+	/* The object may be locked, and is left alone from then on. */
+	trace->stuck |= kp_nesting_restore(&nesting);
 	t->failed = fail && !left;
 	if (!fail && trace->prog->count)
 		t->allocations = min(UNLIMITED - left - others, U16_MAX);

@@ -60,6 +60,29 @@ static void put_made(struct seq_buf *s, const char *name, const struct kp_trace 
 	put_text(s, name, trace->pair->stateless ? NULL : seq_buf_str(line));
 }
 
+/* The object's creation and all steps; returns whether one of them does not fit @line. */
+static bool put_program(struct seq_buf *s, const struct kp_pair *pair,
+			const struct kp_program *prog, struct seq_buf *line)
+{
+	bool cut;
+	u32 i;
+
+	seq_buf_clear(line);
+	kp_print_create(line, pair, prog);
+	cut = seq_buf_has_overflowed(line);
+	seq_buf_puts(s, ", \"program\": [");
+	put_string(s, seq_buf_str(line));
+	for (i = 0; i < prog->nr_steps; i++) {
+		seq_buf_clear(line);
+		kp_print_step(line, pair, prog, i);
+		cut |= seq_buf_has_overflowed(line);
+		seq_buf_puts(s, ", ");
+		put_string(s, seq_buf_str(line));
+	}
+	seq_buf_puts(s, "]");
+	return cut;
+}
+
 /**
  * kp_failure_print() - print a program and the results of both paths, as JSON
  * @s: where to: members of an object, without its braces
@@ -80,9 +103,8 @@ void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
 		[KP_DIFFERS_CONTRACT] = "contract", [KP_DIFFERS_END] = "end",
 	};
 	char *text = kvmalloc(LINE_SIZE, GFP_KERNEL);
-	bool cut = false;
 	struct seq_buf line;
-	u32 i;
+	bool cut;
 
 	if (!text)
 		return;
@@ -91,18 +113,8 @@ void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
 		       diff->at < prog->nr_steps ? diff->at + 1 : 0);
 	put_text(s, "operation", diff->at < prog->nr_steps ?
 		 got->pair->operation[diff->op].name : NULL);
-	kp_print_create(&line, got->pair, prog);
-	cut |= seq_buf_has_overflowed(&line);
-	seq_buf_puts(s, ", \"program\": [");
-	put_string(s, seq_buf_str(&line));
-	for (i = 0; i < prog->nr_steps; i++) {
-		seq_buf_clear(&line);
-		kp_print_step(&line, got->pair, prog, i);
-		cut |= seq_buf_has_overflowed(&line);
-		seq_buf_puts(s, ", ");
-		put_string(s, seq_buf_str(&line));
-	}
-	seq_buf_printf(s, "], \"created\": {\"expected\": %d, \"got\": %d}", ref->err,
+	cut = put_program(s, got->pair, prog, &line);
+	seq_buf_printf(s, ", \"created\": {\"expected\": %d, \"got\": %d}", ref->err,
 		       got->err);
 	put_made(s, "made_expected", ref, got, &line);
 	put_made(s, "made_got", got, ref, &line);
@@ -135,23 +147,15 @@ void kp_failure_interrupted(struct seq_buf *s, const struct kp_pair *pair,
 {
 	char *text = kvmalloc(LINE_SIZE, GFP_KERNEL);
 	struct seq_buf line;
-	u32 i;
+	bool cut;
 
 	if (!text)
 		return;
 	seq_buf_init(&line, text, LINE_SIZE);
 	seq_buf_printf(s, "\"what\": \"interrupt\", \"step\": %u", prog->during);
 	put_text(s, "operation", pair->operation[prog->step[prog->during - 1].op].name);
-	kp_print_create(&line, pair, prog);
-	seq_buf_puts(s, ", \"program\": [");
-	put_string(s, seq_buf_str(&line));
-	for (i = 0; i < prog->nr_steps; i++) {
-		seq_buf_clear(&line);
-		kp_print_step(&line, pair, prog, i);
-		seq_buf_puts(s, ", ");
-		put_string(s, seq_buf_str(&line));
-	}
-	seq_buf_puts(s, "], \"created\": {\"expected\": 0, \"got\": 0}");
+	cut = put_program(s, pair, prog, &line);
+	seq_buf_puts(s, ", \"created\": {\"expected\": 0, \"got\": 0}");
 	put_text(s, "made_expected", NULL);
 	put_text(s, "made_got", NULL);
 	seq_buf_puts(s, ", \"expected\": [");
@@ -164,7 +168,7 @@ void kp_failure_interrupted(struct seq_buf *s, const struct kp_pair *pair,
 	put_text(s, "broken", broken);
 	put_text(s, "reference_broken", reference);
 	kvfree(text);
-	if (!seq_buf_has_overflowed(s))
+	if (!cut && !seq_buf_has_overflowed(s))
 		return;
 	seq_buf_clear(s);
 	seq_buf_puts(s, "\"what\": \"interrupt\", \"too_long\": true");

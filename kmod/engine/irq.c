@@ -13,16 +13,15 @@
 #include <linux/err.h>
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
-#include <linux/irqflags.h>
 #include <linux/kprobes.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
-#include <linux/preempt.h>
 #include <linux/sched.h>
 #include <asm/irq_regs.h>
 #include <asm/ptrace.h>
 #include "engine.h"
 #include "irq.h"
+#include "nesting.h"
 
 /*
  * Instructions between arming and the interruption. Clock event devices have a least time: that
@@ -101,62 +100,22 @@ static struct kprobe spinning[] = {
 	SPINS_IN("queued_write_lock_slowpath"),
 };
 
-/* Nesting of RCU's read side, where the kernel counts it. */
-static int *rcu_nesting(void)
-{
-	static int none;
-
-#ifdef CONFIG_PREEMPT_RCU
-	return &current->rcu_read_lock_nesting;
-#endif
-	return &none;
-}
-
-/* What a function must leave as it found it. */
-struct context {
-	int preempt;
-	int nesting;
-	bool disabled;
-};
-
-static struct context context_now(void)
-{
-	return (struct context){ preempt_count(), *rcu_nesting(), irqs_disabled() };
-}
-
-/* Whether the context is another one than before; it is as before then. */
-static bool restore(const struct context *before)
-{
-	struct context now = context_now();
-
-	if (now.preempt == before->preempt && now.nesting == before->nesting &&
-	    now.disabled == before->disabled)
-		return false;
-	*rcu_nesting() = before->nesting;
-	preempt_count_set(before->preempt);
-	if (before->disabled)
-		local_irq_disable();
-	else
-		local_irq_enable();
-	return true;
-}
-
 /* Run the inner function. One that would spin for ever is left, with all locks that it holds. */
 static void run_inner(struct kp_interruption *in)
 {
-	const struct context before = context_now();
+	const struct kp_nesting before = kp_nesting_now();
 
 	if (!kp_escape_to(&irq.escape)) {
 		WRITE_ONCE(irq.runner, current);
 		in->inner(in->inner_data);
 		WRITE_ONCE(irq.runner, NULL);
-		in->unbalanced |= restore(&before);
+		in->unbalanced |= kp_nesting_restore(&before);
 		WRITE_ONCE(in->ended, true);
 		return;
 	}
 	WRITE_ONCE(irq.runner, NULL);
 	in->spins = true;
-	restore(&before);
+	kp_nesting_restore(&before);
 }
 
 static void run_in_softirq(struct tasklet_struct *unused)
@@ -244,7 +203,7 @@ static void arm(void)
 /* Call the outer function when the interruption will come after so many instructions of it. */
 static bool call_outer(struct kp_interruption *in)
 {
-	const struct context before = context_now();
+	const struct kp_nesting before = kp_nesting_now();
 	u64 start = irq.expires + irq.late - in->at;
 	s64 left;
 
@@ -260,7 +219,7 @@ static bool call_outer(struct kp_interruption *in)
 		in->outer(in->outer_data);
 	}
 	WRITE_ONCE(irq.inside, false);
-	in->unbalanced |= restore(&before) && !in->spins;
+	in->unbalanced |= kp_nesting_restore(&before) && !in->spins;
 	return true;
 }
 
