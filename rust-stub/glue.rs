@@ -284,6 +284,16 @@ pub(crate) fn owned<T: 'static, I: PinInit<T>, F>(made: Result<I>) -> *mut F {
     }
 }
 
+/// Nothing but a type, to be found in debug information.
+pub(crate) struct Pointed<T>(u8, core::marker::PhantomData<fn() -> T>);
+
+impl<T> Pointed<T> {
+    /// It has a byte, so that it has a place.
+    pub(crate) const fn new() -> Self {
+        Self(0, core::marker::PhantomData)
+    }
+}
+
 /// Borrows an object that C or the engine owns.
 ///
 /// # Safety

@@ -416,6 +416,10 @@ def _diverges(contract: Contract, text: _Text) -> None:
     pair, functions = contract.pair, contract.functions
     names = [function.name for function in functions]
     for row in contract.diverges:
+        text.add(_text_record(f"diverges_{row.id}", (
+            _quoted(f"diverges={row.id}"), _quoted(row.function), _quoted(row.when), row.reason,
+            row.link, _quoted(", ".join(row.KINDS[kind] for kind in row.kinds)), _quoted(pair))))
+    for row in contract.differences:
         function = functions[names.index(row.function)]
         text.add(f"static bool diverges_{row.id}(const struct kp_slot *slot,\n"
                  "\t\tconst struct kp_result *gave)\n{\n" + "".join(
@@ -425,14 +429,11 @@ def _diverges(contract: Contract, text: _Text) -> None:
                  + "".join(_variable(p, i) for i, p in function.placed) + "\n")
         text.row(row.line, f"\treturn {row.when};")
         text.add("}\n\n")
-        text.add(_text_record(f"diverges_{row.id}", (
-            _quoted(f"diverges={row.id}"), _quoted(row.function), _quoted(row.when), row.reason,
-            row.link, _quoted(", ".join(row.KINDS[kind] for kind in row.kinds)), _quoted(pair))))
-    if contract.diverges:
+    if contract.differences:
         text.add(f"static const struct kp_diverges {pair}_diverges[] = {{\n" + "".join(
             f"\t{{ \"{row.id}\", {names.index(row.function) + 1}, "
             f"{' | '.join(f'KP_IN_{kind.upper()}' for kind in row.kinds)}, diverges_{row.id} }},\n"
-            for row in contract.diverges) + "};\n\n")
+            for row in contract.differences) + "};\n\n")
 
 
 def _judge(contract: Contract, text: _Text) -> None:
@@ -699,7 +700,7 @@ def _tables(contract: Contract, text: _Text) -> None:
     if contract.after:
         text.row(contract.after.line, f"\t.after = {contract.after.function},")
         text.add(f"\t.after_judges = INV_{contract.after.id},\n")
-    for rows, name in ((contract.invariants, "invariant"), (contract.diverges, "diverges")):
+    for rows, name in ((contract.invariants, "invariant"), (contract.differences, "diverges")):
         if rows:
             table = f"{pair}_{name}{'s' if name == 'invariant' else ''}"
             count = f"nr_{name}{'s' if name == 'invariant' else ''}"

@@ -164,6 +164,17 @@ def _callbacks(contract: Contract) -> str:
     return _module("callbacks", "Callbacks of the suite.", parts) if parts else ""
 
 
+def _pointed_to(contract: Contract) -> str:
+    """A symbol from whose type debuggers know what the engine's pointers point to."""
+    handles = ", <port::Object as Interface>::Handle" if contract.handle else ""
+    return ("\n/// What pointers to an object, and handles, are: for C's callers, for Rust's over "
+            "either side.\n"
+            f"type Pointed = (port::Object, Caller<c::Object>, Caller<port::Object>{handles});\n\n"
+            "/// For who looks at memory by debug information.\n#[no_mangle]\n"
+            f"static {contract.pair}_rust_pointed: glue::Pointed<Pointed> = "
+            "glue::Pointed::new();\n")
+
+
 def _object(contract: Contract) -> str:
     """The parts of the root of a pair with an object."""
     caller = _CALLER if contract.roles else \
@@ -180,7 +191,8 @@ def _object(contract: Contract) -> str:
             + _module("engine", "What the engine calls, over either side.", engine_calls(contract))
             + layout(contract)
             + driver(contract, "c", "engine", "::<c::Object>")
-            + driver(contract, "rust", "engine", "::<port::Object>"))
+            + driver(contract, "rust", "engine", "::<port::Object>")
+            + _pointed_to(contract))
 
 
 def root(contract: Contract, shared: Path, port: Path) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -90,6 +91,20 @@ class Returns:
 
 
 @dataclass(frozen=True)
+class Order:
+    """An ordering that an operation has to ask for: `strength` is acquire, release or full,
+    `field` is C's, and `rust` what that is called in Rust, if otherwise."""
+
+    strength: str
+    field: str
+    rust: str = ""
+
+
+#: The words of a row that name orderings.
+ORDERS = ("acquire", "release", "full")
+
+
+@dataclass(frozen=True)
 class Function:
     """A C function, as its row describes it. `options` are the row's own, as C has them.
 
@@ -129,6 +144,12 @@ class Function:
     def option(self, name: str, default: str = "") -> str:
         """An option of the row."""
         return dict(self.options).get(name, default)
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """The orderings of the row."""
+        found = re.findall(r"(\w+) (\w+)(?:=(\w+))?", self.option("orders"))
+        return tuple(Order(*words) for words in found)
 
     def operation(self, pair: str) -> str:
         """Its name in programs and reports, and in the port.
@@ -223,7 +244,13 @@ class Diverges:
 
     #: Parts in which results can differ: the word of a row, and its name for a person.
     KINDS: ClassVar[dict[str, str]] = {
-        "returns": "return value", "outputs": "outputs", "state": "state"}
+        "returns": "return value", "outputs": "outputs", "state": "state",
+        "orders": "orderings"}
+
+    @property
+    def of_orders(self) -> bool:
+        """Whether Rust orders less, and results are the same; `when` is then the field, in C."""
+        return self.kinds == ("orders",)
 
 
 @dataclass(frozen=True)
@@ -258,6 +285,11 @@ class Contract:
     handle: Handle | None = None
     consumers: tuple[Function, ...] = ()
     after: After | None = None
+
+    @property
+    def differences(self) -> tuple[Diverges, ...]:
+        """The accepted differences that results show."""
+        return tuple(d for d in self.diverges if not d.of_orders)
 
     @property
     def adapters(self) -> tuple[Function, ...]:

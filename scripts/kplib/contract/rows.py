@@ -66,7 +66,7 @@ import difflib
 import re
 from dataclasses import replace
 
-from kplib.contract.model import (CATEGORIES, SRCTREE, After, Contract, Diverges, Function,
+from kplib.contract.model import (CATEGORIES, ORDERS, SRCTREE, After, Contract, Diverges, Function,
                                   Handle, Invariant, Module, Object, Parameter, Returns, Shared,
                                   Source)
 
@@ -96,7 +96,8 @@ ROWS = ("KP_FUNCTION", "KP_METHOD", "KP_DIVERGES", "KP_SOURCES", "KP_OBJECT", "K
         "KP_CONSUME", "KP_ADAPTER", "KP_AFTER")
 #: Options of a row of an operation, behind its parameters; those of _WORDS are text, of _MARKS
 #: true or false.
-ROW_OPTIONS = ("weight", "role", "snapshot", "transient", "waits", "locks", "owns", "on_error")
+ROW_OPTIONS = ("weight", "role", "snapshot", "transient", "waits", "orders", "locks", "owns",
+               "on_error")
 _WORDS = ("locks", "owns", "on_error")
 _MARKS = ("snapshot", "waits")
 #: As many arguments as the engine takes (KP_NR_ARGS).
@@ -351,8 +352,21 @@ def _split(words: list[tuple[str, int]]) -> tuple[
             raise BadRow(line, f"'{word}': write true, or leave it out")
         elif name == "role":
             _name(value, line, "a role")
+        elif name == "orders":
+            _orders(value, line)
         options.append((name, value))
     return plain, tuple(options)
+
+
+def _orders(word: str, line: int) -> None:
+    """Refuse orderings that cannot be understood."""
+    _text(word, line)
+    for one in word.strip('"').split(","):
+        found = re.fullmatch(r"(\w+) (\w+)(=\w+)?", one.strip())
+        if found is None or found.group(1) not in ORDERS:
+            raise BadRow(line, f"'{one.strip()}' is no ordering; write {', '.join(ORDERS[:-1])} "
+                               f"or {ORDERS[-1]}, and a field of the object: \"acquire tail, "
+                               "release head\", or \"acquire tail=end\" where Rust calls it end")
 
 
 def _text(word: str, line: int) -> str:
@@ -506,6 +520,11 @@ def _diverges(plain: str, functions: tuple[Function, ...]) -> tuple[Diverges, ..
                                    f"{function}; call that otherwise in its row")
         for text in texts:
             _text(text, line)
+        if "orders" in kinds:
+            if len(kinds) > 1:
+                raise BadRow(line, f"{ident}: orderings that differ are no result; write a row "
+                                   "of their own, with .orders = true alone")
+            _name(when, line, "the field that Rust orders less")
         found.append(Diverges(ident, function, when, texts[0], texts[1], line, kinds))
     return tuple(found)
 
