@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include "engine.h"
 #include "irq.h"
+#include "order.h"
 
 unsigned long kp_seed = 1;
 module_param_named(seed, kp_seed, ulong, 0444);
@@ -123,6 +124,14 @@ static int interruptions_show(struct seq_file *seq, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(interruptions);
+
+/* One line an end of an operation: what case ordering has had recorded. */
+static int orderings_show(struct seq_file *seq, void *unused)
+{
+	kp_orderings_show(seq, seq->private);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(orderings);
 
 static const char *speed_name(const struct kunit_suite *suite,
 			      const struct kunit_case *test_case)
@@ -271,6 +280,8 @@ int kp_pair_register(const struct kp_pair *pair,
 			    &cost_fops);
 	debugfs_create_file("interruptions", 0444, stats->dir, (void *)pair,
 			    &interruptions_fops);
+	debugfs_create_file("orderings", 0444, stats->dir, (void *)pair,
+			    &orderings_fops);
 	debugfs_create_file("failures", 0444, stats->dir, (void *)pair,
 			    &failures_fops);
 	debugfs_create_file("programs", 0200, stats->dir, (void *)pair,

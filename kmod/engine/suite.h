@@ -676,6 +676,10 @@ static struct kunit_case pair##_irq_cases[] = {				\
 	__KP_CASE(kp_case_interrupt, "interrupt", pair),		\
 	{}								\
 };									\
+static struct kunit_case pair##_order_cases[] = {			\
+	__KP_CASE(kp_case_ordering, "ordering", pair),			\
+	{}								\
+};									\
 static struct kunit_suite pair##_suite = {				\
 	.name = #pair,							\
 	.test_cases = pair##_cases,					\
@@ -688,9 +692,15 @@ static struct kunit_suite pair##_irq_suite = {				\
 	.name = #pair "_irq",						\
 	.test_cases = pair##_irq_cases,					\
 };									\
-kunit_test_suites(&pair##_suite, &pair##_insn_suite, &pair##_irq_suite); \
+static struct kunit_suite pair##_order_suite = {			\
+	.name = #pair "_order",						\
+	.test_cases = pair##_order_cases,				\
+};									\
+kunit_test_suites(&pair##_suite, &pair##_insn_suite, &pair##_irq_suite,	\
+		  &pair##_order_suite);					\
 static struct kunit_suite *const pair##_all_suites[] = {		\
-	&pair##_suite, &pair##_insn_suite, &pair##_irq_suite, NULL	\
+	&pair##_suite, &pair##_insn_suite, &pair##_irq_suite,		\
+	&pair##_order_suite, NULL					\
 };									\
 static int __init pair##_module_init(void)				\
 {									\
@@ -762,6 +772,7 @@ void kp_case_layout(struct kunit *test);
 void kp_case_invariants(struct kunit *test);
 void kp_case_insn(struct kunit *test);
 void kp_case_interrupt(struct kunit *test);
+void kp_case_ordering(struct kunit *test);
 int kp_pair_register(const struct kp_pair *pair,
 		     struct kunit_suite *const *suites);
 void kp_pair_unregister(const struct kp_pair *pair);
