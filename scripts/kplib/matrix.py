@@ -19,7 +19,7 @@ from kplib.common import cache, host, ui
 from kplib.common.errors import EnvironmentFailed, Failed, KparityError, Refused
 from kplib.configure import cases, pairs, request
 from kplib.configure.archs import Arch
-from kplib.configure.lanes import IRQ, LANES
+from kplib.configure.lanes import LANES, LATE
 from kplib.configure.request import Request
 from kplib.configure.variants import Variant
 from kplib.judge import failures, ktap, ledger, results
@@ -118,7 +118,7 @@ class Cell:
                  variant: Variant, keeper: Callable[[Setup], lanes.Keeper] | None = None) -> None:
         self.kernel = kernel.get(req, tools, arch, variant)
         # What others want of the kernel, that has.
-        names = [name for name in req.lanes if name in variant.lanes]
+        names = [name for name in req.lanes if name in variant.lanes and arch.has(LANES[name])]
         req = replace(req, cases=cases.in_variant(req.cases, variant))
         req = replace(req, pairs=req.pairs[:1] if req.program else tuple(
             name for name in req.pairs
@@ -198,8 +198,8 @@ class Cell:
         return all(future.done() for future in self._running)
 
     def so_far(self) -> results.ArchResult | None:
-        """The results of the other lanes while lane irq goes on; None where it does not."""
-        early = [future for name, future in zip(self._names, self._running) if name != IRQ.name]
+        """The results of the other lanes while the late ones go on; None where none does."""
+        early = [future for name, future in zip(self._names, self._running) if name not in LATE]
         if not early or len(early) == len(self._running):
             return None
         with self._stopping(), ui.step(self._doing()) as self._step:

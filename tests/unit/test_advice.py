@@ -47,14 +47,22 @@ class TestUnbootable(unittest.TestCase):
     """advice.unbootable()"""
 
     def said(self, *words: str, accel: str = "tcg", limit: int | None = None,
-             external: bool = False, own: bool = True, what: str = "the guest is gone") -> str:
+             external: bool = False, own: bool = True, what: str = "the guest is gone",
+             lane: lanes.Lane = lanes.CHECK) -> str:
         """The advice on a guest that did not boot."""
         entry = Path("/cache/kernel/x")
         kernel = mock.Mock(entry=entry, build=(entry if own else Path("/mine")) / "build")
         setup = Setup(request.parse(list(words), {}), mock.Mock(), kernel)
         with limited(limit):
-            return advice.unbootable(setup, lanes.CHECK.on(accel, "a test"),
+            return advice.unbootable(setup, lane.on(accel, "a test"),
                                      GuestLost(what, external=external))
+
+    def test_plugin(self) -> None:
+        """A QEMU that does not take the plugin of a lane says nothing of the kernel."""
+        what = "Could not load plugin /x.so: plugin requires API version 9"
+        self.assertIn("LANE=check", self.said(what=what, lane=lanes.ORDER))
+        self.assertIn("remove /cache/kernel/x", self.said(lane=lanes.ORDER))
+        self.assertIn("remove /cache/kernel/x", self.said(what=what))
 
     def test_each_cause(self) -> None:
         """A kernel is to be removed only if nothing else is a likelier cause."""

@@ -28,7 +28,7 @@ class TestRequest(unittest.TestCase):
         """No words: all pairs, both lanes, seed 1, a cache below home."""
         got = request.parse([], {"HOME": "/nonexistent"})
         self.assertEqual(got.pairs, pairs.shipped())
-        self.assertEqual(got.lanes, ("check", "insn", "irq"))
+        self.assertEqual(got.lanes, ("check", "insn", "irq", "order"))
         self.assertEqual(got.seed, 1)
         self.assertEqual(len(got.archs), 1)
 
@@ -199,8 +199,21 @@ class TestRequest(unittest.TestCase):
             self.assertIn("exclude each other", self.refused(
                 "CASE=spsc", "PAIR=ring", f"PROGRAM={program.name}"))
 
+    def test_lane_of_one_arch(self) -> None:
+        """Lane order is arm64's: others are left out, and refused if they alone are named."""
+        self.assertEqual([arch.name for arch in request.parse(
+            ["ARCH=all", "LANE=order"], {}).archs], ["arm64"])
+        self.assertEqual([arch.name for arch in request.parse(
+            ["ARCH=all", "CASE=ordering"], {}).archs], ["arm64"])
+        self.assertEqual(len(request.parse(["ARCH=all"], {}).archs), 2)
+        self.assertIn("LANE=order: x86_64 does not have it: its code does not say which "
+                      "orderings it asks for; give ARCH=arm64",
+                      self.refused("ARCH=x86_64", "LANE=order"))
+        self.assertIn("CASE=ordering: it is of lane order, which x86_64 does not have",
+                      self.refused("ARCH=x86_64", "CASE=ordering"))
+
     def test_depth(self) -> None:
-        """DEPTH=quick is without lane irq, and its replay says so."""
+        """DEPTH=quick is without lanes irq and order, and its replay says so."""
         quick = request.parse(["DEPTH=quick"], {})
         self.assertEqual(quick.lanes, ("check", "insn"))
         again = request.replay(quick, quick.archs[0], quick.variants[0])
@@ -208,7 +221,8 @@ class TestRequest(unittest.TestCase):
         self.assertNotIn("LANE=", again)
         self.assertNotIn("DEPTH=", request.replay(request.parse([], {}), quick.archs[0],
                                                   quick.variants[0]))
-        for words in (["DEPTH=deep"], ["DEPTH=quick", "LANE=irq"]):
+        for words in (["DEPTH=deep"], ["DEPTH=quick", "LANE=irq"],
+                      ["ARCH=arm64", "DEPTH=quick", "LANE=order"]):
             with self.subTest(words), self.assertRaises(Refused):
                 request.parse(words, {})
 
@@ -234,9 +248,10 @@ class TestRequest(unittest.TestCase):
                           else ("", name) for name in known})
         self.assertEqual(cases.of_pair(pairs.files("device")), (
             "lockstep", "atomic", "fault", "blocking", "interrupted", "threads", "node", "layout",
-            "outcomes", "invariants", "insn", "interrupt", "user"))
+            "outcomes", "invariants", "insn", "interrupt", "ordering", "user"))
         self.assertEqual(cases.of_pair(pairs.files("glob")), (
-            "lockstep", "atomic", "fault", "regress", "outcomes", "insn", "interrupt"))
+            "lockstep", "atomic", "fault", "regress", "outcomes", "insn", "interrupt",
+            "ordering"))
 
     def test_own_cases(self) -> None:
         """A suite's cases are its KP_CASE() rows, and not those in comments and macros."""
@@ -249,7 +264,7 @@ class TestRequest(unittest.TestCase):
                 "// KP_CASE(width, older)\nKP_SUITES(width, KP_CASE (width , Wide));\n")
             self.assertEqual(cases.of_pair(pairs.files("width", Path(folder))),
                              ("lockstep", "atomic", "fault", "Wide", "outcomes", "insn",
-                              "interrupt"))
+                              "interrupt", "ordering"))
             words = [f"PAIRS_DIR={folder}", "CASE=Wide"]
             self.assertEqual(request.parse(words, {}).pairs, ("width",))
 

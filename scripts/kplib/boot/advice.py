@@ -21,6 +21,8 @@ def unbootable(setup: Setup, lane: Lane, lost: GuestLost) -> str:
         return ""  # killed, or no QEMU at all
     if lane.accel == "kvm":
         return "; KVM does not work here: leave ACCEL=kvm out, and what works is used"
+    if lane.plugin and "plugin" in str(lost):
+        return f"; LANE=check and the others are without lane {lane.name}'s plugin"
     if limit := host.memory_hint():
         return limit
     if request.append:

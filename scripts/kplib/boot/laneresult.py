@@ -50,13 +50,14 @@ class Loss:
 class Answers:
     """One pair's results: KTAP of its suite, if a case of it was to run, its table of figures,
     by side the exit status and the output of its user program, the failures that the
-    engine tells in fields, and its table of allocations."""
+    engine tells in fields, its table of allocations, and the guest's /proc/modules."""
 
     ktap: str | None
     figures: str
     programs: dict[str, tuple[int, str]]
     failures: str = ""
     allocations: str = ""
+    modules: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ class LaneResult:
     and `not_run` (why the pair was given up). By checker and pair: `disabled` (the checker
     did not look to the end of the guest), and `unasked` (why it was not asked about the pair).
     `kernel` has complaints of the kernel without a part of ours in them, and `outside`
-    those that are no one's, but came once cases had run. `lost` says why
+    those that are no one's, but came once cases had run. `record` is what a plugin of QEMU's has
+    written. `lost` says why
     the lane was given up, if it was, and `console` has the last lines of its guest then.
     """
 
@@ -92,6 +94,7 @@ class LaneResult:
     not_run: dict[str, str] = field(default_factory=dict)
     kernel: list[str] = field(default_factory=list)
     outside: list[Report[CaseId]] = field(default_factory=list)
+    record: str = ""
     lost: str | None = None
     console: str = ""
 
@@ -208,6 +211,10 @@ class LaneResult:
             # title that is no line of the kernel's, as that of a leak.
             if isinstance(item, Report) and lines and item.title == first and "+0x" not in first:
                 item.title = lines[0].strip()
+
+    def recorded(self, text: str) -> None:
+        """Keep what a plugin of QEMU's has written in all guests of the lane."""
+        self.record = text
 
     def took(self, seconds: float) -> None:
         """Note how long the lane took."""

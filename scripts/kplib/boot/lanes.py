@@ -205,8 +205,11 @@ def run(setup: Setup, lane: Lane, built: Future[Modules], folder: Path,
         begun = time.monotonic()
         path = folder / f"{lane.name}.console"
         path.unlink(missing_ok=True)
+        qemu.record_of(path).unlink(missing_ok=True)
         work = _Run(setup, lane, built, path, cancelled, keeper)
         work.all()
+        if lane.plugin and qemu.record_of(path).exists():
+            work.result.recorded(qemu.record_of(path).read_text(errors="replace"))
         work.result.decode(lambda said: stacks.decode(setup, said))
         work.result.took(time.monotonic() - begun)
     return work.result

@@ -19,11 +19,12 @@ import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import Any, Iterator
+from typing import IO, Any, Iterator
 
 from kplib.boot import advice, qmp
 from kplib.boot.console import Console
 from kplib.boot.guest import Guest
+from kplib.build import plugin as build_plugin
 from kplib.build.kernel import Kernel
 from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
@@ -110,6 +111,19 @@ def channels(console: int, monitor: int) -> list[str]:
         "-chardev", "stdio,id=port,signal=off", "-device", "virtio-serial-device",
         "-device", "virtserialport,chardev=port,name=kparity",
     ]
+
+
+def _plugin(setup: Setup, lane: Lane, record: IO[bytes] | None) -> list[str]:
+    """Words that have QEMU load the lane's plugin, which writes to `record`."""
+    if record is None:
+        return []
+    plugin = build_plugin.get(setup.tools, setup.request.cache)
+    return ["-plugin", f"file={plugin},fd={record.fileno()}"]
+
+
+def record_of(path: Path) -> Path:
+    """Where a plugin's record goes, beside a lane's console."""
+    return path.with_suffix(".record")
 
 
 def _state_file(tools: Toolchain, kernel: Kernel, lane: Lane, words: list[str]) -> Path | None:
@@ -215,23 +229,27 @@ def standing_still(guest: Guest, lane: Lane) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _start(setup: Setup, words: list[str], path: Path, token: str, read_only: bool,
+def _start(setup: Setup, lane: Lane, words: list[str], path: Path, token: str, read_only: bool,
            cancelled: threading.Event | None) -> Iterator[Guest]:
     """Run QEMU with a guest's channels; it is gone when the body ends."""
     errors = path.with_suffix(".qemu")
     wire, console_end = socket.socketpair()
     monitor, monitor_end = socket.socketpair()
     ends = (console_end.fileno(), monitor_end.fileno())
-    with wire, console_end, monitor, monitor_end:
+    with contextlib.ExitStack() as stack, wire, console_end, monitor, monitor_end:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             log = open(path, "ab", buffering=0)
             stderr = open(errors, "wb")
+            record = stack.enter_context(open(record_of(path), "ab", buffering=0)) \
+                if lane.plugin else None
         except OSError as err:
             raise EnvironmentFailed(f"cannot write {path}: {err.strerror}") from err
-        argv = setup.tools.argv(*words, *channels(*ends), read_only=read_only)
+        argv = setup.tools.argv(*words, *channels(*ends), *_plugin(setup, lane, record),
+                                read_only=read_only)
+        fds = (*ends, *([record.fileno()] if record else []))
         with log, stderr, proc.child(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                     stderr=stderr, pass_fds=ends) as process:
+                                     stderr=stderr, pass_fds=fds) as process:
             console_end.close()
             monitor_end.close()
             yield Guest(process, Console(token, log), path, errors, wire, monitor,
@@ -256,7 +274,7 @@ def boot(setup: Setup, lane: Lane, path: Path, token: str = "",
         with contextlib.ExitStack() as stack:
             try:
                 guest = stack.enter_context(
-                    _start(setup, [*words, "-incoming", "defer"], path, token, read_only,
+                    _start(setup, lane, [*words, "-incoming", "defer"], path, token, read_only,
                            cancelled))
                 # While QEMU starts, which takes longer.
                 if known.get("sha256") != _digest(state / "state"):
@@ -268,7 +286,7 @@ def boot(setup: Setup, lane: Lane, path: Path, token: str = "",
             else:
                 yield guest
                 return
-    with _start(setup, words, path, token, read_only, cancelled) as guest:
+    with _start(setup, lane, words, path, token, read_only, cancelled) as guest:
         try:
             guest.expect("booting").ok(deadline or BOOT_SILENCE * setup.silence)
         except GuestLost as err:

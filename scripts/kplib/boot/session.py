@@ -21,7 +21,7 @@ from kplib.build.modules import Modules, in_guest
 from kplib.build.setup import Setup
 from kplib.common.errors import GuestLost
 from kplib.configure import cases, pairs
-from kplib.configure.lanes import INSN, IRQ, user_suite
+from kplib.configure.lanes import INSN, IRQ, ORDER, user_suite
 from kplib.configure.request import DEPTHS
 
 DEBUG = "/sys/kernel/debug"
@@ -125,7 +125,7 @@ class Session:
         loaded = vm.load(f"loading {pair}", in_guest(self._built.pairs[pair]).read_bytes())
         modules = vm.read("reading /proc/modules", "/proc/modules")
         plan = vm.read(f"reading the plan of {pair}", f"{DEBUG}/kparity/{pair}/cases")
-        if self._lane is not INSN and (text := programs.text(self._setup.request, pair)):
+        if self._lane not in (INSN, ORDER) and (text := programs.text(self._setup.request, pair)):
             marks.append(vm.write(f"handing over the programs of {pair}",
                                   f"{DEBUG}/kparity/{pair}/programs", text))
         vm.write("clearing what was warned of once", f"{DEBUG}/clear_warn_once", b"1")
@@ -136,7 +136,7 @@ class Session:
             vm.write(f"running {suite}", f"{DEBUG}/kunit/{suite}/run", b"1") if any_case else None,
             vm.read(f"reading the results of {suite}", f"{DEBUG}/kunit/{suite}/results")
             if any_case else None,
-            None if self._lane is INSN else
+            None if self._lane in (INSN, ORDER) else
             vm.read(f"reading the failures of {pair}", f"{DEBUG}/kparity/{pair}/failures"),
             vm.read(f"reading the allocations of {pair}", f"{DEBUG}/kparity/{pair}/allocations")
             if self._setup.kernel.variant.fails and not self._lane.counts else None,
@@ -187,7 +187,8 @@ class Session:
             said[side] = status, out.decode(errors="replace")
         for mark in asked.marks:
             mark.ok()
-        self._result.take(pair, Answers(ktap, figures, said, failures, allocations))
+        self._result.take(pair, Answers(ktap, figures, said, failures, allocations,
+                                        self.modules))
         self.ran.append(pair)
         self._setup.progress()
 

@@ -143,7 +143,7 @@ def decode(setup: Setup, said: list[list[str]]) -> list[list[str]]:
              for line in lines] for lines in reports]
 
 
-def _shorten(line: str) -> str:
+def shortened(line: str) -> str:
     """A frame with the places of ours it was inlined from, or else with its own alone."""
     found = re.fullmatch(r"(.* )\(((?:\S+:\d+ )+\S+:\d+)\)(.*)", line)
     if not found:
@@ -160,7 +160,7 @@ def summary(lines: list[str], console: str) -> tuple[str, ...]:
 
     `console` names the file with the rest.
     """
-    kept = [_shorten(line.rstrip()) for before, line in zip(["", *lines], lines)
+    kept = [shortened(line.rstrip()) for before, line in zip(["", *lines], lines)
             if _TELLS.match(line.strip()) or (_FRAME.match(line) and not _FRAMEWORK.search(line))
             or "rust_kernel: panicked at " in before]
     kept = kept or [line.rstrip() for line in lines]

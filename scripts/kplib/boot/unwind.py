@@ -118,6 +118,27 @@ class _Images:
         return f"{name}+{address - begin:#x}/{size:#x}{where}", name
 
 
+def kernel_at(build: Path) -> tuple[int, int]:
+    """Where the kernel's own code and data begin and end, by its System.map; none without one."""
+    try:
+        table = (build / "System.map").read_text(errors="replace")
+    except OSError:
+        return 0, 0
+    found = dict(re.findall(r"(?m)^([0-9a-f]+) \w (_text|_end)$", table))
+    at = {name: int(address, 16) for address, name in found.items()}
+    return at.get("_text", 0), at.get("_end", 0)
+
+
+def names(addresses: list[int], modules: str, setup: Setup) -> dict[int, str]:
+    """Addresses as the kernel writes them, function+offset/size [module], where they are known.
+
+    `modules` is the guest's /proc/modules.
+    """
+    images = _Images(setup.tools, setup.kernel.build / "vmlinux", setup.modules, modules)
+    found = {address: images.find(address) for address in addresses}
+    return {address: one[0] for address, one in found.items() if one}
+
+
 def lines(walks: Walks, modules: str, setup: Setup) -> list[str]:
     """Stacks as the kernel would have printed them, of CPUs that have something to tell.
 

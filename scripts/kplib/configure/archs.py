@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kplib.common.errors import Refused
+from kplib.configure.lanes import Lane
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class Arch:
     cpu: dict[str, str]
     cmdline: dict[str, str]
     kconfig: str
+
+    def has(self, lane: Lane) -> bool:
+        """Whether there is such a lane: one with a plugin only where the file has a mode for it."""
+        return not lane.plugin or lane.mode in self.machine
 
 
 def load(path: Path) -> Arch:

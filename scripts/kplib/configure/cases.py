@@ -13,7 +13,7 @@ from typing import Iterable
 
 from kplib.common import ui
 from kplib.common.errors import Refused
-from kplib.configure.lanes import CHECK, INSN, IRQ, LANES, Lane
+from kplib.configure.lanes import CHECK, INSN, IRQ, LANES, ORDER, Lane
 from kplib.configure.pairs import Pair
 from kplib.configure.variants import Variant
 from kplib.contract import rows
@@ -27,13 +27,15 @@ REGRESS = "regress"
 #: The case of variants whose allocations can fail.
 FAULT = "fault"
 #: The cases of the lanes that have one alone, by lane.
-LONE = {INSN.name: "insn", IRQ.name: "interrupt"}
+LONE = {INSN.name: "insn", IRQ.name: "interrupt", ORDER.name: "ordering"}
 #: The pair's user program.
 USER = "user"
 #: Cases that judge the calls of those before them: alone they have none to judge.
 SUM_UP = ("outcomes", "invariants")
 #: Macros of a suite file's own.
 _DEFINE = re.compile(r"^[ \t]*#[ \t]*define\b(?:[^\n]*\\\n)*[^\n]*", re.M)
+#: A declared difference that results show: each has a program. One of orderings has none.
+_DIVERGES = re.compile(r"KP_DIVERGES\((?!(?:(?!\nKP_|$(?!\n)).)*\.orders\b)", re.S)
 _OWN = re.compile(r"\bKP_CASE\s*\(\s*\w+\s*,\s*(\w+)\s*\)")
 
 
@@ -51,7 +53,7 @@ def of_pair(pair: Pair) -> tuple[str, ...]:
     kind = OF_OBJECTS if pair.has_object else OF_FUNCTIONS
     user = (USER,) if pair.user.exists() else ()
     programs = any(not path.name.startswith(".") for path in pair.regress.glob("*"))
-    regress = (REGRESS,) if programs or "KP_DIVERGES(" in _read(pair.contract) else ()
+    regress = (REGRESS,) if programs or _DIVERGES.search(_read(pair.contract)) else ()
     return (*COMMON, *regress, *own, *kind, *LONE.values(), *user)
 
 

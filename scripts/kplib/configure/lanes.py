@@ -18,6 +18,8 @@ class Lane:
     `counts`: the guest's clock counts executed instructions. `suffix` ends the names of
     the lane's suites (KP_SUITES() in engine/suite.h), `figures` is the file in debugfs, in the
     pair's folder, that is read after its suite. `programs`: pairs' user programs run in it.
+    `plugin`: one of QEMU's runs in it, which reads the arch's instructions, so that not every
+    arch has it. `late`: its results come behind those of the others, which are told before.
     `accel` is "tcg" or "kvm", `why` the reason for it.
     """
 
@@ -27,6 +29,8 @@ class Lane:
     suffix: str
     figures: str
     programs: bool
+    plugin: bool = False
+    late: bool = False
     accel: str = "tcg"
     why: str = ""
 
@@ -53,9 +57,13 @@ CHECK = Lane("check", cpus=2, counts=False, suffix="", figures="invariants", pro
 INSN = Lane("insn", cpus=1, counts=True, suffix="_insn", figures="cost", programs=False,
             why="counting needs emulation")
 IRQ = Lane("irq", cpus=1, counts=True, suffix="_irq", figures="interruptions", programs=False,
-           why="an interruption at a chosen instruction needs counting")
+           late=True, why="an interruption at a chosen instruction needs counting")
+ORDER = Lane("order", cpus=1, counts=True, suffix="_order", figures="orderings", programs=False,
+             plugin=True, late=True, why="what is executed is read from a CPU that is emulated")
 #: Every lane, by name.
-LANES = {lane.name: lane for lane in (CHECK, INSN, IRQ)}
+LANES = {lane.name: lane for lane in (CHECK, INSN, IRQ, ORDER)}
+#: Those that DEPTH=quick is without.
+LATE = tuple(lane.name for lane in LANES.values() if lane.late)
 
 
 def user_suite(pair: str) -> str:

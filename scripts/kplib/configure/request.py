@@ -16,7 +16,7 @@ from typing import Iterable, Mapping
 from kplib.common import ui
 from kplib.common.errors import Refused
 from kplib.configure import archs, cases, lanes, pairs, variants
-from kplib.configure.lanes import IRQ
+from kplib.configure.lanes import IRQ, LANES, LATE
 
 TOP = pairs.TOP
 #: Seconds of silence, in variant base, while a case of KUnit's speed "normal" runs, or
@@ -35,8 +35,8 @@ VARIABLES = {
     "SEED": "what programs are made from: a number, or random; default: 1",
     "PROGRAMS": "how many programs a lockstep case runs; default: 64",
     "PROGRAM": "a program as text: it alone runs, on all paths of the one PAIR",
-    "LANE": "check, insn, irq or all; default: all",
-    "DEPTH": "quick: without lane irq; full: 20 times its usual interruptions; default: usual",
+    "LANE": "check, insn, irq, order or all; default: all",
+    "DEPTH": "quick: without lanes irq and order; full: 20 times the interruptions; default: usual",
     "KERNEL": "kernel series from Debian, e.g. 7.3; default: the newest at set-up",
     "KERNEL_SRC": "a kernel source tree of your own; built out of tree, never written to",
     "KDIR": "a kernel build folder of your own, as for any out-of-tree module",
@@ -146,8 +146,8 @@ def _program(value: str | None, chosen: tuple[str, ...], lane: str,
     read_program(name, path)
     if not all(pairs.files(pair, folder).has_config for pair in chosen[1:]):
         raise Refused(f"{name}: a program is of one pair; give PAIR=x")
-    if lane == "insn":
-        raise Refused(f"{name}: no program runs in lane insn; leave LANE=insn out")
+    if lane in ("insn", "order"):
+        raise Refused(f"{name}: no program runs in lane {lane}; leave LANE={lane} out")
     return path
 
 
@@ -166,6 +166,14 @@ def _lanes_of_program(path: Path, lane: str, wanted: tuple[variants.Variant, ...
         raise Refused(f"PROGRAM={path}: it is of lane {own}, which variant {wanted[0].name} does "
                       "not have")
     return (own,)
+
+
+def _lacks(lane: str, only: tuple[str, ...], arch: str, known: tuple[archs.Arch, ...]) -> str:
+    """Why an arch has no such lane."""
+    having = " or ".join(one.name for one in known if one.has(LANES[lane]))
+    word = f"CASE={','.join(only)}: it is of lane {lane}, which {arch} does not have" if only else \
+        f"LANE={lane}: {arch} does not have it"
+    return f"{word}: its code does not say which orderings it asks for; give ARCH={having}"
 
 
 def _pairs_dir(value: str | None) -> Path | None:
@@ -313,9 +321,9 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
 
     program = _program(values.get("PROGRAM"), chosen, lane, pairs_dir)
     depth = _choice("DEPTH", values.get("DEPTH"), tuple(DEPTHS)) or "usual"
-    if depth == "quick" and lane == IRQ.name:
-        raise Refused("DEPTH=quick is without lane irq; leave one of the two out")
-    every = tuple(name for name in lanes.LANES if depth != "quick" or name != IRQ.name)
+    if depth == "quick" and lane in LATE:
+        raise Refused(f"DEPTH=quick is without lane {lane}; leave one of the two out")
+    every = tuple(name for name in lanes.LANES if depth != "quick" or name not in LATE)
     asked = _lanes_of_program(program, lane, wanted) if program else \
         every if lane == "all" else (lane,)
     only = () if new or values.get("CASE") is None else cases.named(values["CASE"])
@@ -329,10 +337,14 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
                        and cases.in_variant(only, kind))
         chosen = cases.pairs_with(only, tuple(pairs.files(name, pairs_dir) for name in chosen),
                                   asked, "PAIR" in values)
+    places = tuple(known.values()) if arch == "all" else (known[arch],)
+    able = tuple(one for one in places if any(one.has(LANES[name]) for name in asked))
+    if not able:
+        raise Refused(_lacks(asked[0], only, arch, tuple(known.values())))
     cache = env.get("KPARITY_CACHE") or os.path.join(
         env.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "kparity")
     return Request(
-        archs=tuple(known.values()) if arch == "all" else (known[arch],),
+        archs=able,
         variants=wanted,
         pairs=chosen,
         pairs_dir=pairs_dir,
