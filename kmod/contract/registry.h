@@ -245,7 +245,7 @@ KP_METHOD(registry_get, ATOMIC, KP_NEW(struct registry_object *, -ENOENT),
 KP_FUNCTION(registry_ref, ANY, KP_NEW(struct registry_object *),
 	    KP_BORROWED(struct registry_object, obj), .weight = 6)
 KP_FUNCTION(registry_put, ATOMIC, KP_VOID, KP_GIVEN(struct registry_object, obj),
-	    .weight = 5, .locks = "none; none may be held")
+	    .weight = 5, .orders = "release kref=refs", .locks = "none; none may be held")
 KP_METHOD(registry_remove, ATOMIC, KP_ERRNO(-ENOENT),
 	  KP_NUMBER(u32, name, .hi = REGISTRY_MAX, .any = true),
 	  .weight = 8, .locks = "takes the registry's spinlock, with interrupts off",
@@ -256,6 +256,11 @@ KP_FUNCTION(registries_left, ANY, KP_UNSIGNED(u32), .weight = 0)
 
 KP_TYPE(struct registry_info, serial, name, refs, listed)
 KP_TYPE(struct registry_view, limit, registered, names, made, live, blocked, slot)
+
+KP_DIVERGES(serial_relaxed, registry_add, made,
+	    "a serial has only to be another one; the lock orders what it numbers",
+	    "atomic_inc_return() orders all that is around it, for no one here",
+	    .orders = true)
 
 KP_INVARIANT(one_count, ownership,
 	     "an object's count is one for each slot that holds it and one for the registry that lists it",

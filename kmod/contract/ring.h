@@ -115,17 +115,18 @@ KP_CREATE(ring_create_at, SLEEPS, KP_RESULT(struct ring *, -EINVAL, -ENOMEM),
 	  KP_NUMBER(u32, at, .wraps = true))
 KP_DESTROY(ring_destroy, SLEEPS)
 KP_METHOD(ring_push, ANY, KP_ERRNO(-ENOSPC), KP_NUMBER(u64, value),
-	  .role = producer, .weight = 12,
+	  .role = producer, .weight = 12, .orders = "acquire head, release tail",
 	  .owns = "the value is copied", .on_error = "the ring is as it was")
 KP_METHOD(ring_pop, ANY, KP_ERRNO(-ENODATA), KP_OUTPUT(u64, value),
-	  .role = consumer, .weight = 10,
+	  .role = consumer, .weight = 10, .orders = "acquire tail, release head",
 	  .owns = "the value is copied out and gone from the ring",
 	  .on_error = "ring and output are as they were")
 KP_METHOD(ring_peek, ANY, KP_ERRNO(-ENODATA), KP_OUTPUT(u64, value),
-	  .role = consumer, .weight = 4,
+	  .role = consumer, .weight = 4, .orders = "acquire tail",
 	  .owns = "the value is copied out and stays in the ring",
 	  .on_error = "ring and output are as they were")
-KP_METHOD(ring_len, ANY, KP_UNSIGNED(u32), .role = consumer, .weight = 4)
+KP_METHOD(ring_len, ANY, KP_UNSIGNED(u32), .role = consumer, .weight = 4,
+	  .orders = "acquire head, acquire tail")
 
 KP_TYPE(struct ring_view, capacity, pushed, popped, reserved, front)
 

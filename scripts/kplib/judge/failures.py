@@ -21,7 +21,7 @@ from kplib.build import kernel, told
 from kplib.build.setup import Setup
 from kplib.common import cache, ui
 from kplib.configure import pairs as places
-from kplib.configure.lanes import REFERENCE, user_suite
+from kplib.configure.lanes import ORDER, REFERENCE, user_suite
 from kplib.configure.request import pair_word
 from kplib.judge import diagnostics, ktap, records, verdicts
 from kplib.judge.ledger import Ledger
@@ -156,6 +156,11 @@ class Teller:
         stage = self._stage(lane, verdict)
         found = [self._difference(stage, one)
                  for one in self.result.pairs[self.pair].differences.get(at, [])]
+        if lane is not None and lane.lane is ORDER and verdict.case:
+            weaker = self.result.pairs[self.pair].weaker.get(verdict.path, [])
+            found += [_failure(stage, "ordering", lines[0], self._again, operation=op,
+                               stack=[line.strip() for line in lines[1:]])
+                      for op, lines in weaker]
         if lane is not None:
             found += [self._report(report) for report in lane.reports
                       if report.at == CaseId(*at) or (verdict.case, report.at.suite, report.at.path)

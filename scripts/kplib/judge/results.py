@@ -13,19 +13,19 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Callable
 
-from kplib.boot import stacks
+from kplib.boot import stacks, unwind
 from kplib.boot.laneresult import LaneResult
 from kplib.build.kernel import Kernel
 from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
-from kplib.configure.lanes import user_suite
+from kplib.configure.lanes import REFERENCE, user_suite
 from kplib.configure import cases
 from kplib.configure import pairs as places
-from kplib.judge import ktap, verdicts
-from kplib.judge.tables import (NOOP, Allocations, Cost, DamagedTable, Difference, Interruptions,
-                                Invariant, parse_allocations, parse_costs, parse_failures,
-                                parse_interruptions,
-                                parse_invariants)
+from kplib.contract import rows
+from kplib.judge import fields, ktap, orders, verdicts
+from kplib.judge.tables import (ACCEPTED, NOOP, Allocations, Cost, DamagedTable, Difference,
+                                Interruptions, Invariant, parse_allocations, parse_costs,
+                                parse_failures, parse_interruptions, parse_invariants)
 
 #: The version of scripts/results.schema.json. It goes up with each change of a field's
 #: meaning; a field more is none.
@@ -59,6 +59,10 @@ class PairResult:
     costs: dict[str, dict[str, Cost]] = field(default_factory=dict)
     allocations: dict[str, dict[str, Allocations]] = field(default_factory=dict)
     interruptions: dict[str, Interruptions] = field(default_factory=dict)
+    #: What case ordering has seen: see orders.table().
+    orderings: dict[str, dict[str, dict[str, dict[str, str]]]] = field(default_factory=dict)
+    #: What case ordering has found wrong, by path: the operation, and lines that tell.
+    weaker: dict[str, list[tuple[str, list[str]]]] = field(default_factory=dict)
     #: By suite, case and path.
     differences: dict[tuple[str, str, str], list[Difference]] = field(default_factory=dict)
 
@@ -118,6 +122,7 @@ class ArchResult:
                                     for op, row in pair.allocations.items()},
                     "interruptions": {path: asdict(one)
                                       for path, one in pair.interruptions.items()},
+                    "orderings": pair.orderings,
                 } for name, pair in self.pairs.items()},
         }
 
@@ -194,6 +199,57 @@ def _with_lines(setup: Setup, mine: list[ktap.Verdict],
     return [replace(v, log=tuple(map(named, v.log))) for v in mine]
 
 
+def _judge_orders(setup: Setup, lane: LaneResult, pair: str, mine: list[ktap.Verdict],
+                  result: PairResult) -> list[ktap.Verdict]:
+    """The verdicts of case ordering, once the paths are compared with one another."""
+    answers = lane.answers[pair]
+    files = places.files(pair, setup.request.pairs_dir)
+    contract = rows.read(files.read(), pair)
+    sides = fields.read(setup.tools, setup.modules, contract, files.contract.parent)
+
+    def find(path: str, obj: int, handles: list[int], memory: dict[int, int]) -> fields.Map:
+        return fields.Map(sides, path, obj, handles, memory)
+
+    ends = orders.parse_ends(answers.figures)
+    records = orders.parse(lane.record, pair, find, unwind.kernel_at(setup.kernel.build))
+    passed = {v.path for v in mine if v.status == ktap.PASS}
+    partial = {path: why for path in passed
+               if (why := orders.incomplete(ends, records.get(path), path))}
+    result.orderings = orders.table(ends, records)
+    judged = {path: orders.judge(contract, ends, records, path, sides.names)
+              for path in passed - partial.keys()
+              if REFERENCE in passed - partial.keys()}
+    faults = {path: one.faults for path, one in judged.items()}
+    result.invariants += [Invariant(d.id, ACCEPTED, {path: one.met.get(d.id, 0)
+                                                     for path, one in judged.items()}, [])
+                          for d in contract.diverges if d.of_orders]
+    named = _places(setup, answers.modules, faults)
+    result.weaker = {path: [(one.op, orders.tell(one, named)) for one in some]
+                     for path, some in faults.items()}
+    found = []
+    for v in mine:
+        if v.path in partial:
+            v = replace(v, status=ktap.ERROR, log=(*v.log, partial[v.path]))
+        elif v.path in passed and v.path not in faults:
+            v = replace(v, status=ktap.ERROR, log=(*v.log, f"{REFERENCE} was not recorded, and "
+                                                   "there is nothing to compare with"))
+        elif result.weaker.get(v.path):
+            v = replace(v, status=ktap.FAIL, log=(*v.log, *(
+                line for _, lines in result.weaker[v.path] for line in lines)))
+        found.append(v)
+    return found
+
+
+def _places(setup: Setup, modules: str,
+            faults: dict[str, list[orders.Weaker]]) -> dict[int, str]:
+    """Function and source line of each instruction that faults name."""
+    wanted = {pc for some in faults.values() for one in some for pc in (*one.here, *one.there)}
+    known = unwind.names(sorted(wanted), modules, setup) if wanted else {}
+    decoded = stacks.decode(setup, [[f"pc : {name}"] for name in known.values()])
+    return {pc: stacks.shortened(lines[0].removeprefix("pc : "))
+            for pc, lines in zip(known, decoded)}
+
+
 def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -> None:
     """Judge the results of one lane for a pair."""
     kernel = setup.kernel
@@ -217,6 +273,9 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
             swept = result.interruptions
             if none := [p for p in sorted(passed) if p not in swept or not swept[p].scenes]:
                 raise DamagedTable(f"the table of interruptions has nothing of {', '.join(none)}")
+        elif lane.lane.figures == "orderings":
+            if pair in lane.answers:
+                mine = _judge_orders(setup, lane, pair, mine, result)
         elif lane.lane.figures == "cost":
             result.costs = parse_costs(figures)
             if bare := passed - set(result.costs.get(NOOP, {})):

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Callable
 
 from kplib.common.errors import FAILED, KparityError
-from kplib.configure.lanes import IRQ, LANES, PATHS, user_suite
+from kplib.configure.lanes import LANES, LATE, PATHS, user_suite
 from kplib.configure.request import pair_word
+from kplib.contract.model import Diverges
 from kplib.judge import ktap
 from kplib.judge.results import ArchResult, PairResult
 from kplib.judge.tables import NOOP, Allocations, Cost, Interruptions, geometric_mean, met
@@ -170,6 +171,19 @@ def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
         lines += _allocations(pair, verbose)
     if pair.interruptions:
         lines += _interruptions(pair.interruptions)
+    if pair.orderings and verbose:
+        lines += _orderings(pair.orderings)
+    return lines
+
+
+def _orderings(seen: dict[str, dict[str, dict[str, dict[str, str]]]]) -> list[str]:
+    """What operations order on each path, outcome by outcome."""
+    lines = [f"    {'orderings':<20}" + "".join(f"{path:>12}" for path in PATHS)]
+    for op, outcomes in seen.items():
+        for outcome, rows in outcomes.items():
+            lines.append(f"    {op}, {outcome}")
+            lines += [f"      {what:<18}" + "".join(f"{row.get(path, '-'):>12}" for path in PATHS)
+                      for what, row in rows.items()]
     return lines
 
 
@@ -261,7 +275,8 @@ def _pair(found: dict[str, Any]) -> PairResult:
         allocations={op: {path: Allocations(**one) for path, one in row.items()}
                      for op, row in found.get("allocations", {}).items()},
         interruptions={path: Interruptions(**one)
-                       for path, one in found.get("interruptions", {}).items()})
+                       for path, one in found.get("interruptions", {}).items()},
+        orderings=found.get("orderings", {}))
 
 
 def _only(document: dict[str, Any]) -> str:
@@ -301,7 +316,9 @@ def _accepted(document: dict[str, Any]) -> list[str]:
     """Accepted differences: a person is told of them in each report."""
     return [f"  {name}: accepted difference {one['id']} of {one['operation']}, met on "
             f"{met(one['met'])}: {one['reason']}"
-            for name, pair in document["pairs"].items() for one in pair.get("accepted", ())]
+            for name, pair in document["pairs"].items() for one in pair.get("accepted", ())
+            # Orderings are looked at in one lane alone.
+            if one["met"] or one["differs_in"] != Diverges.KINDS["orders"]]
 
 
 def _built_with(kernel: dict[str, Any], costs: bool) -> list[str]:
@@ -382,10 +399,13 @@ def show(result: ArchResult, verbose: bool, folder: Path | None = None,
 
 
 def show_so_far(result: ArchResult, verbose: bool, folder: Path) -> str:
-    """The report of the other lanes, while lane irq goes on."""
+    """The report of the other lanes, while the late ones go on."""
     *lines, last = show(result, verbose, folder).splitlines()
+    late = [name for name in LATE if name in result.kernel.variant.lanes
+            and result.kernel.arch.has(LANES[name])]
     return "\n".join([*lines, last.replace(":", " so far:", 1)
-                      + f"; lane {IRQ.name} goes on (DEPTH=quick ends here)"])
+                      + (f"; lane {late[0]} goes on" if len(late) == 1 else
+                         f"; lanes {' and '.join(late)} go on") + " (DEPTH=quick ends here)"])
 
 
 def show_rest(result: ArchResult, verbose: bool, folder: Path, found: dict[str, Any],
@@ -394,7 +414,8 @@ def show_rest(result: ArchResult, verbose: bool, folder: Path, found: dict[str, 
     where, tables = shown(folder), verbose or len(result.pairs) == 1
     told = {(name, v.suite, v.case, v.path) for name, pair in so_far.pairs.items()
             for v in pair.verdicts}
-    own = {**found, "lanes": {IRQ.name: found["lanes"][IRQ.name]}, "pairs": {
+    lanes = {name: found["lanes"][name] for name in LATE if name in found["lanes"]}
+    own = {**found, "lanes": lanes, "pairs": {
         name: {**pair, "instructions": {},
                "cases": [case for case in pair["cases"]
                          if (name, case["suite"], case["case"], case["path"]) not in told]}
