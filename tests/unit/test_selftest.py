@@ -247,10 +247,10 @@ class TestMutants(unittest.TestCase):
         plain = ["run", "PAIR=ring", "LANE=check", "ARCH=x86_64", "VARIANT=base",
                  "CASE=lockstep", "PROGRAMS=8"]
         with mock.patch.object(kernels, "get", return_value=mock.Mock(added=(option,))) as get:
-            wanting = parts._wanting(setup, kind)  # pylint: disable=protected-access
+            wanting = parts._wanting(setup, arch, kind)  # pylint: disable=protected-access
             self.assertEqual(mutants.words(req, arch, mutant, wanting), plain)
             (self.folder / "bits/config").write_text("CONFIG_CRC7=y\n")
-            wanting = parts._wanting(setup, kind)  # pylint: disable=protected-access
+            wanting = parts._wanting(setup, arch, kind)  # pylint: disable=protected-access
             self.assertEqual(mutants.words(req, arch, mutant, wanting), [
                 plain[0], "PAIR=ring tlv bits", *plain[2:], f"PAIRS_DIR={self.folder}"])
             get.reset_mock()

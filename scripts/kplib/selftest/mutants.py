@@ -23,7 +23,7 @@ from kplib.common.errors import BROKEN, FAILED, EnvironmentFailed
 from kplib.configure import cases, variants
 from kplib.configure import pairs as known
 from kplib.configure.archs import Arch
-from kplib.configure.lanes import CHECK
+from kplib.configure.lanes import CHECK, LANES, Lane
 from kplib.configure.request import TOP, Request
 from kplib.judge import ktap
 from kplib.selftest import processes
@@ -52,6 +52,12 @@ class Mutant:
     runs: str = ""
     #: DEPTH of the run; empty is the usual one.
     depth: str = ""
+
+    @property
+    def lane(self) -> Lane:
+        """The lane that has the case which catches it."""
+        only = self.runs or self.case
+        return next((LANES[lane] for lane, case in cases.LONE.items() if case == only), CHECK)
 
     @property
     def name(self) -> str:
@@ -156,8 +162,7 @@ def words(req: Request, arch: Arch, mutant: Mutant, wanting: tuple[str, ...]) ->
         raise EnvironmentFailed(f"{mutant.patch}: 'Case: {mutant.runs}': {mutant.pair} has "
                                 f"{', '.join(sorted(alone))}")
     outside = any(known.files(name, req.pairs_dir).own for name in named)
-    lane = next((lane for lane, case in cases.LONE.items() if case == only), CHECK.name)
-    return ["run", f"PAIR={' '.join(named)}", f"LANE={lane}", f"ARCH={arch.name}",
+    return ["run", f"PAIR={' '.join(named)}", f"LANE={mutant.lane.name}", f"ARCH={arch.name}",
             f"VARIANT={mutant.variant}",
             *([f"CASE={only}"] if only in alone else []),
             *([f"PROGRAMS={mutant.programs}"] if mutant.programs else []),

@@ -71,6 +71,11 @@ class Setup:
         """Whether an arch and variant are tested: some variants on this machine's arch alone."""
         return variant.everywhere or arch == self.host
 
+    def planting(self, mutant: mutants.Mutant) -> Arch:
+        """The arch that a planted bug is caught on: this machine's, if it has the lane."""
+        return next((arch for arch in (self.host, *self.archs) if arch.has(mutant.lane)),
+                    self.host)
+
     def of(self, arch: Arch, variant: Variant) -> building.Setup:
         """The set-up for one kernel, which has been built."""
         return building.Setup(self.req, self.tools,
@@ -143,8 +148,8 @@ def _modules(setup: Setup, arch: Arch, variant: Variant) -> Report:
     # Not under a run whose guests are still to load what is there.
     with cache.locked(mine.results):
         modules.build(mine)
-        if arch == setup.host and variant.name in {m.variant for m in _mutants(setup)}:
-            mutants.seed(mine.modules, _seed(setup, variant.name))
+        if any(m.variant == variant.name and setup.planting(m) == arch for m in _mutants(setup)):
+            mutants.seed(mine.modules, _seed(setup, arch, variant.name))
     return Report(aside=BUILT if log.exists() and log.stat().st_mtime_ns > before else "")
 
 
@@ -308,9 +313,9 @@ def _misuse(setup: Setup, arch: Arch) -> Report:
                                         setup.req.pairs_dir)))
 
 
-def _seed(setup: Setup, variant: str) -> Path:
+def _seed(setup: Setup, arch: Arch, variant: str) -> Path:
     """Where a copy of the modules is that planted bugs start from."""
-    return setup.shared / f"seed-{variant}"
+    return setup.shared / f"seed-{arch.name}-{variant}"
 
 
 def _mutants(setup: Setup) -> list[mutants.Mutant]:
@@ -318,27 +323,29 @@ def _mutants(setup: Setup) -> list[mutants.Mutant]:
     return mutants.load_all(setup.req.pairs, pairs_dir=setup.req.pairs_dir)
 
 
-def _wanting(setup: Setup, variant: Variant) -> tuple[str, ...]:
+def _wanting(setup: Setup, arch: Arch, variant: Variant) -> tuple[str, ...]:
     """The pairs whose options the kernel of the suites has."""
     if not config.check_options(setup.req):
         return ()
-    return kernel.wanting(setup.of(setup.host, variant).kernel)
+    return kernel.wanting(setup.of(arch, variant).kernel)
 
 
 def planted(setup: Setup) -> list[Job]:
-    """Planted bugs, on this machine's arch."""
+    """Planted bugs, on this machine's arch where that can show them."""
     jobs = []
     kinds = {variant.name: variant for variant in setup.variants}
     for mutant in _mutants(setup):
-        def run(folder: Path, mutant: mutants.Mutant = mutant) -> Report:
+        arch = setup.planting(mutant)
+
+        def run(folder: Path, mutant: mutants.Mutant = mutant, arch: Arch = arch) -> Report:
             if mutant.variant not in kinds:
                 return Report((_row(mutant.name, f"no such variant: {mutant.variant}"),))
             why = mutants.doubtful(mutant, json.loads(
-                _control(setup, setup.host, mutant.variant).read_text()))
+                _control(setup, arch, mutant.variant).read_text()))
             if why is None:
-                why = mutants.plant(setup.req, setup.host, mutant, setup.shared / "kparity",
-                                    _seed(setup, mutant.variant), folder,
-                                    _wanting(setup, kinds[mutant.variant]))
+                why = mutants.plant(setup.req, arch, mutant, setup.shared / "kparity",
+                                    _seed(setup, arch, mutant.variant), folder,
+                                    _wanting(setup, arch, kinds[mutant.variant]))
             return Report((_row(mutant.name, why),))
 
         # In the kernels with checkers a run mostly waits.
@@ -349,6 +356,6 @@ def planted(setup: Setup) -> list[Job]:
         race = kind is not None and any(c.option == "KCSAN" for c in kind.checkers)
         jobs.append(Job(f"mutant {mutant.name}", "mutants", run, seconds=9 if waits else 2.5,
                         cores=0.6 if waits else 1, alone=race,
-                        needs=(modules_name(setup.host.name, mutant.variant),
-                               _suite_name(setup.host, kind)) if kind else ()))
+                        needs=(modules_name(arch.name, mutant.variant),
+                               _suite_name(arch, kind)) if kind else ()))
     return jobs
