@@ -50,13 +50,14 @@ class Loss:
 class Answers:
     """One pair's results: KTAP of its suite, if a case of it was to run, its table of figures,
     by side the exit status and the output of its user program, the failures that the
-    engine tells in fields, and its table of allocations."""
+    engine tells in fields, its table of allocations, and how many operations it has called."""
 
     ktap: str | None
     figures: str
     programs: dict[str, tuple[int, str]]
     failures: str = ""
     allocations: str = ""
+    calls: str = ""
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,8 @@ from kplib.configure import cases
 from kplib.configure import pairs as places
 from kplib.judge import ktap, verdicts
 from kplib.judge.tables import (NOOP, Allocations, Cost, DamagedTable, Difference, Interruptions,
-                                Invariant, parse_allocations, parse_costs, parse_failures,
-                                parse_interruptions,
-                                parse_invariants)
+                                Invariant, parse_allocations, parse_calls, parse_costs,
+                                parse_failures, parse_interruptions, parse_invariants)
 
 #: The version of scripts/results.schema.json. It goes up with each change of a field's
 #: meaning; a field more is none.
@@ -59,6 +58,8 @@ class PairResult:
     costs: dict[str, dict[str, Cost]] = field(default_factory=dict)
     allocations: dict[str, dict[str, Allocations]] = field(default_factory=dict)
     interruptions: dict[str, Interruptions] = field(default_factory=dict)
+    #: Operations that programs have called, by path.
+    calls: dict[str, int] = field(default_factory=dict)
     #: By suite, case and path.
     differences: dict[tuple[str, str, str], list[Difference]] = field(default_factory=dict)
 
@@ -118,6 +119,7 @@ class ArchResult:
                                     for op, row in pair.allocations.items()},
                     "interruptions": {path: asdict(one)
                                       for path, one in pair.interruptions.items()},
+                    "calls": pair.calls,
                 } for name, pair in self.pairs.items()},
         }
 
@@ -212,6 +214,9 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
                                      result)
     mine = _with_lines(setup, mine, result)
     try:
+        if pair in lane.answers:
+            for path, count in parse_calls(lane.answers[pair].calls).items():
+                result.calls[path] = result.calls.get(path, 0) + count
         if lane.lane.figures == "interruptions":
             result.interruptions = parse_interruptions(figures)
             swept = result.interruptions
