@@ -165,6 +165,19 @@ class Teller:
         return found or [_failure(stage, "case", _said(verdict.log), self._again)]
 
 
+def of_lane(result: ArchResult, lane: LaneResult) -> list[dict[str, Any]]:
+    """What went wrong in a lane and is told of no case: lost guests, and a lane given up."""
+    pairs = list(result.pairs)
+    again = (f"{pair_word(pairs[0], [*pairs[1:], *kernel.wanting(result.kernel)])} "
+             f"{result.replay}")
+    found = [_failure("run", "lost", ui.clean("; ".join((loss.what, *loss.notes))), again,
+                      stack=_lines(loss.lines)) for loss in verdicts.untold(lane)]
+    if lane.lost:
+        found.append(_failure("run", "lost", ui.clean(lane.lost), again,
+                              output=_lines(lane.console.splitlines())))
+    return found
+
+
 def programs(found: list[dict[str, Any]]) -> dict[Path, str]:
     """The text of each program that a failure names a file of."""
     return {Path(failure["program_file"]): "\n".join(failure["program"]) + "\n"
