@@ -39,6 +39,14 @@ class Cell:
     built: Modules
     book: Ledger
 
+    @staticmethod
+    def ready(setup: Setup, built: Modules) -> Cell:
+        """The cell of modules that have been built."""
+        ktap.load(setup.kernel.tree)
+        req = setup.request
+        return Cell(setup, built, matrix.ledger_of(
+            built, {pair: PairResult() for pair in req.pairs}, req.pairs_dir))
+
     def of(self, item: Item) -> Setup:
         """The set-up for one piece of work."""
         req, lane = self.setup.request, item.target.lane
@@ -82,9 +90,7 @@ def prepare(req: Request, tools: Toolchain, arch: Arch, variant: Variant,
         if own is not None:
             setup = replace(setup, request=replace(req, out=own))
             built = _copied(built, setup.modules)
-    ktap.load(setup.kernel.tree)
-    book = matrix.ledger_of(built, {pair: PairResult() for pair in req.pairs}, req.pairs_dir)
-    return Cell(setup, built, book)
+    return Cell.ready(setup, built)
 
 
 def _copied(built: Modules, folder: Path) -> Modules:
@@ -103,7 +109,8 @@ def _copied(built: Modules, folder: Path) -> Modules:
                    {pair: copies[path] for pair, path in built.pairs.items()}, programs)
 
 
-def run(cell: Cell, item: Item, folder: Path, cancelled: threading.Event) -> LaneResult:
+def run(cell: Cell, item: Item, folder: Path,
+        cancelled: threading.Event | None = None) -> LaneResult:
     """Run one piece of work in guests whose consoles are in a folder; from a thread of its own."""
     setup = cell.of(item)
     folder.mkdir(parents=True, exist_ok=True)

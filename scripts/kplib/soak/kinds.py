@@ -39,7 +39,7 @@ class Found:
 
 def shape(text: str) -> str:
     """A message without its numbers; names of errnos stay."""
-    return re.sub(r"0x[0-9a-fA-F]+|(?<![A-Za-z_])[0-9]+", "N", text)
+    return re.sub(r"0x[0-9a-fA-F]+|(?<!\w)[0-9]+", "N", text)
 
 
 def _outcome(result: dict[str, Any], step: int | None) -> str:
@@ -89,7 +89,7 @@ class Kind:
     targets: Counter[str] = field(default_factory=Counter)
     seeds: list[int] = field(default_factory=list)
     examples: list[dict[str, Any]] = field(default_factory=list)
-    _last: int = 0
+    _last: int = -1
 
     @property
     def failure(self) -> dict[str, Any]:

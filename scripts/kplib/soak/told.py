@@ -79,6 +79,17 @@ def _cut(lines: list[str], where: str) -> list[str]:
     return [*lines[:LINES], f"... {len(lines) - LINES} lines more in {where}"]
 
 
+def _program(failure: dict[str, Any], where: str) -> list[str]:
+    """A program, up to the step that differs; only the end of one that is long."""
+    program: list[str] = failure["program"]
+    # An interruption is the last two lines, and both are one step.
+    to = failure["step"] + 1 if failure["step"] and failure["what"] != "interrupt" \
+        else len(program)
+    if to <= LINES:
+        return program[:to]
+    return [program[0], f"... {to - LINES} lines more in {where}", *program[to - LINES + 1:to]]
+
+
 def _steps(failure: dict[str, Any]) -> list[str]:
     """What the two sides gave where they differ."""
     step, lines = failure["step"], []
@@ -99,12 +110,13 @@ def kind(one: Kind, where: str) -> list[str]:
     word = "ERROR" if failure["what"] == "lost" else "FAIL"
     lines = [f"  {one.number}: {word} {name}", f"    {failure['message']}"]
     if failure["program"]:
-        lines += [f"    {line}" for line in _cut(list(failure["program"]), where)]
+        lines += [f"    {line}" for line in _program(failure, where)]
         lines += _steps(failure)
     elif failure["stack"]:
         lines += [f"    {line}" for line in _cut(list(failure["stack"]), where)]
     seeds = ", ".join(map(str, one.seeds[:SEEDS])) + (", ..." if one.seeds[SEEDS:] else "")
-    lines += [f"    {plural(one.times, 'time')} in {plural(one.runs, 'run')}: "
+    lines += [f"    {plural(one.times, 'time')} on {plural(len(one.paths), 'path')} in "
+              f"{plural(one.runs, 'run')}: "
               f"{', '.join(one.targets)}; seed {seeds}",
               f"    again: {failure['replay']}"]
     return lines
@@ -133,7 +145,7 @@ def _verdict(journal: Journal) -> str:
         ("fail", "failed"), ("error", "ended with an error")) if verdicts[verdict]]
     words.append(_failures(journal))
     if journal.ended == STOPPED:
-        words.append("interrupted")
+        words.append(f"interrupted with {plural(len(journal.given_up), 'run')} begun")
     if journal.ended == BROKE:
         words.append(f"ended early: {journal.why}")
     if journal.unfinished:
