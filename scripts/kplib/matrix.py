@@ -83,7 +83,7 @@ def _check_parsed(req: Request, result: results.ArchResult) -> None:
 
 
 def ledger_of(built: modules.Modules, found: dict[str, results.PairResult],
-            folder: Path | None = None) -> ledger.Ledger:
+              folder: Path | None = None) -> ledger.Ledger:
     """The ledger; a pair of which there can be none has an error among its verdicts.
 
     `folder` is PAIRS_DIR.

@@ -325,7 +325,7 @@ VERBS = {
                  "FORMAT=json for a program"),
     "check": (check, "static checks, unit tests, and the base suites on this machine's arch"),
     "test": (test, "the whole test suite, on both arches; PART= names parts of it"),
-    "soak": (soak, "fresh seeds, all oracles in turn, for MINUTES=30; or SEEDS=50, and then it ends"),
+    "soak": (soak, "all lanes in turn with fresh seeds, for MINUTES=30; or with SEEDS=50"),
     "contract": (contract, "print the ledger of invariants and the review list of unsafe code"),
     "compile-fail": (misuse, "compile the Rust that must not compile"),
     "new": (new, "make a new pair, PAIR=x, that runs at once; KIND=, DIR= for one of your own"),

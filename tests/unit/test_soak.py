@@ -14,6 +14,7 @@ from typing import Any
 from unittest import mock
 
 from kplib import verbs
+from kplib.boot import lanes
 from kplib.boot.laneresult import LaneResult
 from kplib.common import ui
 from kplib.common.errors import BROKEN, FAILED, OK, EnvironmentFailed, GuestLost, Refused
@@ -27,7 +28,8 @@ CHECKED = Target("x86_64", "base", "check")
 SWEPT = Target("arm64", "base", "irq")
 
 
-def failure(what: str = "return", program: list[str] | None = None, **fields: Any) -> dict[str, Any]:
+def failure(what: str = "return", program: list[str] | None = None,
+            **fields: Any) -> dict[str, Any]:
     """A failure as judge.failures tells it."""
     return {"stage": "run", "what": what, "message": "step 2, push: 0 on c->rust, -ENOSPC on c->c",
             "pairs": [], "count": 2, "source": None,
@@ -350,8 +352,8 @@ class TestLoop(unittest.TestCase):
         judged.result.verdict = "pass"
         judged.result.lanes = [LaneResult(CHECK)]
         order = work.Work([CHECKED], seeds.Seeds(range(count), {}), None)
-        with mock.patch.object(soak.lanes, "start", start), \
-                mock.patch.object(soak.cells, "judge", return_value=judged):
+        with mock.patch.object(lanes, "start", start), \
+                mock.patch.object(cells, "judge", return_value=judged):
             one = soak._Soak(  # pylint: disable=protected-access
                 self.req, self.journal, order, {("x86_64", "base"): mock.Mock()})
             return one.go(stopper or soak.Stopper(), mock.Mock())
@@ -382,7 +384,7 @@ class TestLoop(unittest.TestCase):
         self.assertEqual(sorted(one.seed for one in self.journal.runs), [0, 1, 2, 3])
 
     def test_goes_on(self) -> None:
-        """One that gives nothing is told and counted, and the others go on; three in a row end it."""
+        """One that gives nothing is told, and the others go on; three in a row end it."""
         outcomes = iter([self.future(), self.future(GuestLost("no QEMU")),
                          self.future(ValueError("x")), self.future()])
         self.assertEqual(self.go(lambda *_: next(outcomes))[0], journal.DONE)

@@ -51,7 +51,7 @@ VARIABLES = {
     "KIND": "make new: function or object; default: function",
     "DIR": "make new: the PAIRS_DIR to make it in; default: PAIRS_DIR, else this repository",
     "MINUTES": "make soak: how long fresh seeds are drawn, e.g. 30 or 0.5",
-    "SEEDS": "make soak: 50 for seeds 1 to 50, or 7..9; 'debug=5 irq=1' behind it: those have fewer",
+    "SEEDS": "make soak: 50 for seeds 1 to 50, or 7..9; 'debug=5 irq=1' behind it: fewer there",
     "JOBS": "make soak: guests at once; default: one for each core",
     "PART": "parts of make test: static, unit, live, suites, contracts, mutants; default: all",
     "V": "1: show the commands' output, every table and every figure",

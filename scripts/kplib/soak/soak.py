@@ -25,6 +25,7 @@ from kplib.configure.variants import Variant
 from kplib.soak import cells, told
 from kplib.soak.cells import Cell
 from kplib.soak.journal import BROKE, DONE, STOPPED, TIME, Journal
+from kplib.soak.kinds import Kind
 from kplib.soak.work import Item, Target, Work
 
 #: Variables that a soak has no use for, and why.
@@ -138,6 +139,7 @@ class _Soak:
 
     def _take(self, future: Future[LaneResult], item: Item) -> None:
         """Keep what a piece of work gave."""
+        new: list[Kind] = []
         try:
             lane = future.result()
         except CancelledError:
@@ -146,7 +148,7 @@ class _Soak:
         except Exception as err:  # pylint: disable=broad-except
             # Whatever it is, it is told, and what the others find is worth having.
             why = str(err) if isinstance(err, KparityError) else f"{type(err).__name__}: {err}"
-            run, new = self._journal.broken(item, why), []
+            run = self._journal.broken(item, why)
         else:
             judged = cells.judge(self._cell(item.target), item, lane, self._journal.programs)
             run, new = self._journal.take(item, judged, self._consoles(item))

@@ -173,5 +173,3 @@ def summary(journal: Journal) -> str:
               f"{plural(journal.total('interruptions'), 'interruption')}"] if seeds else []
     lines += [f"  all of it, each run with its seed: {folder}/{RESULTS}", "", _verdict(journal)]
     return "\n".join(lines)
-
-
