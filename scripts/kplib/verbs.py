@@ -182,7 +182,8 @@ def help_(req: Request) -> int:
         print(f"  {name:<16}{text}")
     print("  KPARITY_CACHE   environment: where caches live; default: ~/.cache/kparity")
     print("\nExit status of scripts/kparity: 0 all good, 1 a comparison or test failed,\n"
-          "2 the request was wrong, 3 the guest was lost or the environment failed.")
+          "2 the request was wrong, 3 the guest was lost or the environment failed;\n"
+          "130 make soak was interrupted before it had found anything.")
     return OK
 
 

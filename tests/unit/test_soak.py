@@ -230,7 +230,7 @@ class TestJournal(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
-        self.journal = journal.Journal(self.folder, "", None)
+        self.journal = journal.Journal(self.folder, ("ring",), None)
 
     def judged(self, *failures: Found, verdict: str = "fail") -> mock.Mock:
         """Results of a piece of work, with some failures."""
@@ -286,19 +286,19 @@ class TestJournal(unittest.TestCase):
                 ((), journal.STOPPED, 130), (("fail",), journal.STOPPED, FAILED),
                 (("error",), journal.STOPPED, BROKEN)):
             with self.subTest(verdicts=verdicts, ended=ended):
-                one = journal.Journal(self.folder, "", None, [run(v) for v in verdicts])
+                one = journal.Journal(self.folder, ("ring",), None, [run(v) for v in verdicts])
                 one.ended = ended
                 self.assertEqual(one.status, status)
 
     def test_unfinished(self) -> None:
         """Seeds that were asked for and have not run are no pass."""
-        one = journal.Journal(self.folder, "", 3, [run()], ended=journal.TIME)
+        one = journal.Journal(self.folder, ("ring",), 3, [run()], ended=journal.TIME)
         self.assertEqual(one.status, BROKEN)
         self.assertIn("before all 3 had run", told.summary(one))
 
     def test_unbuilt(self) -> None:
         """What could not be built is told, and is no pass."""
-        one = journal.Journal(self.folder, "", None, [run()], ended=journal.DONE)
+        one = journal.Journal(self.folder, ("ring",), None, [run()], ended=journal.DONE)
         one.unbuilt["arm64 base"] = "no compiler", BROKEN
         self.assertEqual(one.status, BROKEN)
         self.assertIn("arm64 base: not run: no compiler", told.summary(one))
@@ -337,7 +337,7 @@ class TestLoop(unittest.TestCase):
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        self.journal = journal.Journal(Path(folder.name), "", None)
+        self.journal = journal.Journal(Path(folder.name), ("ring",), None)
         self.req = request.parse(["SEEDS=4", "JOBS=2"], {})
         for patch in (mock.patch.object(soak, "LOOK", 0.001), mock.patch.object(ui, "note"),
                       mock.patch.object(soak, "_print")):

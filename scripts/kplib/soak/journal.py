@@ -66,7 +66,7 @@ class Journal:
     """What a soak has done so far. `of` is how much there is to do, None where there is no end."""
 
     folder: Path
-    replay: str
+    pairs: tuple[str, ...]
     of: int | None
     runs: list[Run] = field(default_factory=list)
     kinds: Kinds = field(default_factory=Kinds)
@@ -164,7 +164,7 @@ class Journal:
         return {
             "schema": SCHEMA, "verdict": self.verdict if self.ended else None,
             "began": self._began, "seconds": round(self.seconds, 1),
-            "ended": self.ended or None, "why": self.why or None, "replay": self.replay,
+            "ended": self.ended or None, "why": self.why or None, "pairs": list(self.pairs),
             "runs_of": self.of,
             "totals": {"runs": len(self.runs), **{
                 name: self.total(name) for name in

@@ -229,17 +229,11 @@ def _prepare(req: Request, journal: Journal) -> dict[tuple[str, str], Cell]:
     return found
 
 
-def _words(req: Request) -> str:
-    """The words that ask for the same, as they were given."""
-    said = {"MINUTES": f"{req.minutes:g}" if req.minutes else "", "PAIR": " ".join(req.pairs)}
-    return " ".join(f"{name}={value}" for name, value in said.items() if value)
-
-
 def soak(req: Request) -> int:
     """Run pieces of work until there is no more, the time is up, or Ctrl-C; the exit status."""
     check(req)
     matrix.check_folders(req)
-    journal = Journal(_folder(req.out), _words(req), None)
+    journal = Journal(_folder(req.out), req.pairs, None)
     try:
         found = _prepare(req, journal)
         if not found:
