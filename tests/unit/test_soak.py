@@ -44,7 +44,7 @@ def failure(what: str = "return", program: list[str] | None = None,
 
 def found(path: str = "c->rust", case: str = "lockstep", **fields: Any) -> Found:
     """A failure of a case of ring's."""
-    return Found("ring", "ring", case, path, failure(**fields))
+    return Found("ring", "ring", case, path, "fail", failure(**fields))
 
 
 def run(verdict: str = "pass", **fields: Any) -> journal.Run:
@@ -215,7 +215,7 @@ class TestKinds(unittest.TestCase):
 
     def test_shortest(self) -> None:
         """The shortest programs are kept, three of them, and the first is shown."""
-        one = kinds.Kind(1, "ring", "ring", "lockstep")
+        one = kinds.Kind(1, "ring", "ring", "lockstep", "fail")
         news = [one.take(Item(number, CHECKED, number), found(program=["ring", *["pop"] * length]))
                 for number, length in enumerate((5, 4, 3, 9, 2, 2))]
         self.assertEqual(news, [True, True, True, False, True, False])
@@ -309,13 +309,13 @@ class TestJournal(unittest.TestCase):
         """Where it is, in one line."""
         self.journal.runs = [run(interruptions=12345), run("error", passed=0, calls=0, why="no")]
         said = told.status(self.journal, 30, [Item(1, CHECKED, 42)])
-        self.assertEqual(said, "soak of 30 min: 2 runs, 78.8 k calls, 12.3 k interruptions, no "
-                               "failure, 1 error; now x86_64 base check seed 42")
+        self.assertEqual(said, "soak of 30 min: 2 runs, no failure, 1 error, 78.8 k calls, 12.3 k "
+                               "interruptions; now x86_64 base check seed 42")
         self.assertEqual(told.ended(self.journal.runs[1]), "  x86_64 base check seed 7: ERROR, no")
 
     def test_long_program(self) -> None:
         """Of a long program the end is shown, up to the step that differs."""
-        one = kinds.Kind(1, "ring", "ring", "atomic")
+        one = kinds.Kind(1, "ring", "ring", "atomic", "fail")
         one.take(Item(1, CHECKED, 1), found(
             program=["ring", *(f"push {n}" for n in range(100))], step=50))
         said = told.kind(one, "where")

@@ -156,8 +156,9 @@ def judge(cell: Cell, item: Item, lane: LaneResult, programs: Path) -> Judged:
     for name, pair in result.pairs.items():
         teller = failures.Teller(name, result, cell.book, req.pairs_dir, programs)
         # A checker's row that failed tells once more of reports that cases have told of.
-        found += [Found(name, v.suite, v.case, v.path, failure) for v in pair.verdicts
+        found += [Found(name, v.suite, v.case, v.path, v.status, failure) for v in pair.verdicts
                   if (v.status, v.case in checkers) != (ktap.FAIL, True)
                   for failure in teller.tell(v)]
-    found += [Found("", "", "", "", failure) for failure in failures.of_lane(result, lane)]
+    found += [Found("", "", "", "", ktap.ERROR, failure)
+              for failure in failures.of_lane(result, lane)]
     return Judged(result, tuple(found))

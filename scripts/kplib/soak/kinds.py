@@ -25,15 +25,13 @@ SEEDS = 20
 
 @dataclass(frozen=True)
 class Found:
-    """A failure in the form of results.json, and the case that it is of.
-
-    `console` is the lane's, where that has more to say.
-    """
+    """A failure in the form of results.json, and the case that it is of, with its status."""
 
     pair: str
     suite: str
     case: str
     path: str
+    status: str
     failure: dict[str, Any]
 
 
@@ -58,7 +56,9 @@ def key(found: Found) -> tuple[str, ...]:
     program = failure["program"]
     if failure["what"] not in DIFFERS or not program:
         return (*head, str(failure["checker"] or ""), shape(failure["message"]))
-    broken = sorted({shape(one["what"]) for one in failure["broken"]})
+    # Where C over C breaks it as well, that has a failure of its own.
+    broken = sorted({shape(one["what"]) for one in failure["broken"]
+                     if one["path"] == found.path})
     if failure["what"] == "interrupt":
         # What its results were says more of the moment than of the bug.
         return (*head, str(failure["operation"]), program[-1].split()[0], *broken)
@@ -83,6 +83,7 @@ class Kind:
     pair: str
     suite: str
     case: str
+    status: str
     runs: int = 0
     times: int = 0
     paths: Counter[str] = field(default_factory=Counter)
@@ -124,7 +125,7 @@ class Kind:
     def to_json(self) -> dict[str, Any]:
         """For results.json."""
         return {"number": self.number, "pair": self.pair, "suite": self.suite,
-                "case": self.case, "paths": dict(self.paths), "runs": self.runs,
+                "case": self.case, "status": self.status, "paths": dict(self.paths), "runs": self.runs,
                 "times": self.times, "targets": dict(self.targets), "seeds": self.seeds,
                 "failures": self.examples}
 
@@ -143,5 +144,5 @@ class Kinds:
     def take(self, item: Item, found: Found) -> tuple[Kind, bool]:
         """Count a failure; its kind, and whether that has something new to be saved."""
         kind = self._by_key.setdefault(key(found), Kind(
-            len(self._by_key) + 1, found.pair, found.suite, found.case))
+            len(self._by_key) + 1, found.pair, found.suite, found.case, found.status))
         return kind, kind.take(item, found)

@@ -50,10 +50,11 @@ def _failures(journal: Journal) -> str:
 def status(journal: Journal, minutes: float | None, running: Iterable[Item]) -> str:
     """One line on where a soak is."""
     done = f"{len(journal.runs)}" + (f" of {journal.of}" if journal.of is not None else "")
-    words = [f"{done} runs", plural(journal.total("calls"), "call"),
-             plural(journal.total("interruptions"), "interruption"), _failures(journal)]
+    words = [f"{done} runs", _failures(journal)]
     if errors := journal.verdicts()["error"]:
         words.append(plural(errors, "error"))
+    words += [plural(journal.total("calls"), "call"),
+              plural(journal.total("interruptions"), "interruption")]
     limit = f" of {minutes:g} min" if minutes else ""
     return f"soak{limit}: {', '.join(words)}; now {', '.join(item.name for item in running)}"
 
@@ -107,8 +108,7 @@ def kind(one: Kind, where: str) -> list[str]:
     failure = one.failure
     name = " ".join(filter(None, (one.pair or "guests", one.case, ", ".join(filter(
         None, one.paths)))))
-    word = "ERROR" if failure["what"] == "lost" else "FAIL"
-    lines = [f"  {one.number}: {word} {name}", f"    {failure['message']}"]
+    lines = [f"  {one.number}: {_WORDS[one.status]} {name}", f"    {failure['message']}"]
     if failure["program"]:
         lines += [f"    {line}" for line in _program(failure, where)]
         lines += _steps(failure)
