@@ -32,7 +32,7 @@ class TestSoak(PairsTest):
         ended = self.kparity("slate", "SEEDS=3", "LANE=check", "CASE=lockstep", verb="soak")
         self.assertEqual(ended.status, FAILED, ended.show())
         folder, found = self.soak()
-        self.assertEqual([(run["seed"], run["verdict"]) for run in found["runs"]],
+        self.assertEqual(sorted((run["seed"], run["verdict"]) for run in found["runs"]),
                          [(seed, "fail") for seed in (1, 2, 3)])
         self.assertEqual(found["kinds"], [json.loads(path.read_text()) for path in sorted(
             folder.glob("failures/*.json"), key=lambda path: int(path.name.split("-")[0]))])

@@ -241,16 +241,21 @@ def _fresh(setup: Setup, folder: Path, seed: int) -> Report:
     lines = [f"  a fresh seed, {seed}"]
     for item, future in zip(items, running):
         judged = cells.judge(cell, item, future.result(), folder / "programs")
-        own = [
-            Outcome(f"{item.name} {verdict.suite} {verdict.case} {verdict.path}".strip(),
-                    STATUS.get(verdict.status, FAILED), "\n".join(verdict.log),
-                    environment=verdict.status == ktap.ERROR)
-            for pair in judged.result.pairs.values() for verdict in pair.verdicts]
-        outcomes += [*own, *_untold(item.name, judged.result, tuple(own))]
+        own = _outcomes(item.name, judged.result)
+        outcomes += [*own, *_untold(item.name, judged.result, own)]
         # The job's folder is gone then: a seed runs all of it again, a program of it does not.
         lines += [f"  again: make run {pair_word(pair, wanting)} {judged.result.replay}"
                   for pair in dict.fromkeys(found.pair for found in judged.found if found.pair)]
     return Report(tuple(outcomes), "\n".join(lines))
+
+
+def _outcomes(name: str, result: results.ArchResult) -> tuple[Outcome, ...]:
+    """The verdicts of a run as outcomes; `name` is that of the run."""
+    return tuple(
+        Outcome(f"{name} {verdict.suite} {verdict.case} {verdict.path}".strip(),
+                STATUS.get(verdict.status, FAILED), "\n".join(verdict.log),
+                environment=verdict.status == ktap.ERROR)
+        for pair in result.pairs.values() for verdict in pair.verdicts)
 
 
 def _suite_name(arch: Arch, variant: Variant) -> str:
@@ -264,12 +269,8 @@ def _suite(setup: Setup, arch: Arch, variant: Variant) -> Report:
     cache.write(_control(setup, arch, variant.name), json.dumps(
         {name: [[verdict.case, verdict.path, verdict.status] for verdict in pair.verdicts]
          for name, pair in found.result.pairs.items()}))
-    outcomes = tuple(
-        Outcome(f"{arch.name} {variant.name} {verdict.suite} {verdict.case} {verdict.path}".strip(),
-                STATUS.get(verdict.status, FAILED), "\n".join(verdict.log),
-                environment=verdict.status == ktap.ERROR)
-        for pair in found.result.pairs.values() for verdict in pair.verdicts)
     name = f"{arch.name} {variant.name}"
+    outcomes = _outcomes(name, found.result)
     if found.unsaved:
         outcomes += (Outcome(f"{name} files", FAILED, found.unsaved, environment=True),)
     return Report((*outcomes, *_untold(name, found.result, outcomes)),
