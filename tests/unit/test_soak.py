@@ -344,12 +344,12 @@ class TestLoop(unittest.TestCase):
             patch.start()
             self.addCleanup(patch.stop)
 
-    def go(self, start: Any, count: int = 4, stopper: soak.Stopper | None = None
-           ) -> tuple[str, str]:
+    def go(self, start: Any, count: int = 4, stopper: soak.Stopper | None = None,
+           verdict: str = "pass") -> tuple[str, str]:
         """Carry `count` pieces out, each of which `start` gives a future of."""
         judged = mock.Mock(found=(), calls=1, interruptions=0)
-        judged.count.return_value = 1
-        judged.result.verdict = "pass"
+        judged.count.return_value = int(verdict == "pass")
+        judged.result.verdict = verdict
         judged.result.lanes = [LaneResult(CHECK)]
         order = work.Work([CHECKED], seeds.Seeds(range(count), {}), None)
         with mock.patch.object(lanes, "start", start), \
@@ -390,6 +390,8 @@ class TestLoop(unittest.TestCase):
         self.assertEqual(self.go(lambda *_: next(outcomes))[0], journal.DONE)
         self.assertEqual([(one.verdict, one.why) for one in self.journal.runs], [
             ("pass", ""), ("error", "no QEMU"), ("error", "ValueError: x"), ("pass", "")])
+        self.assertEqual(self.go(lambda *_: self.future(), 9, verdict="fail")[0], journal.DONE)
+        self.journal.runs.clear()
         ended, why = self.go(lambda *_: self.future(EnvironmentFailed("no disk")), 50)
         self.assertEqual(ended, journal.BROKE)
         self.assertIn("no disk", why)

@@ -154,7 +154,7 @@ class _Soak:
             run, new = self._journal.take(item, judged, self._consoles(item))
         finally:
             shutil.rmtree(self._consoles(item), ignore_errors=True)
-        self._faults = 0 if run.passed else self._faults + 1
+        self._faults = self._faults + 1 if run.verdict == "error" and not run.passed else 0
         if not ui.live() or self._req.verbose:
             ui.note(told.ended(run))
         for kind in new:
@@ -187,6 +187,10 @@ class _Soak:
                     step.what = told.status(self._journal, self._req.minutes,
                                             self._running.values())
                 time.sleep(LOOK)
+        except KeyboardInterrupt:
+            # Somebody does not want to wait: guests die with this process.
+            self._cancelled.set()
+            raise
         except BaseException:
             self._give_up()
             raise
@@ -194,7 +198,7 @@ class _Soak:
             return STOPPED, "it was interrupted"
         if self._faults >= FAULTS:
             return BROKE, (f"the last {FAULTS} runs gave no result at all: "
-                           f"{self._journal.runs[-1].why or 'every case of them failed'}")
+                           f"{self._journal.runs[-1].why or 'no case came to its end'}")
         return (TIME, "") if self._work.late else (DONE, "")
 
     def _more(self) -> bool:
