@@ -323,6 +323,16 @@ class TestJournal(unittest.TestCase):
         self.assertIn("    push 49", said)
         self.assertNotIn("    push 50", said)
 
+    def test_stack(self) -> None:
+        """A complaint of the kernel has its stack when it is met, and its file in the sum."""
+        one = kinds.Kind(1, "ring", "ring", "spsc", "fail")
+        one.take(Item(1, CHECKED, 1), found(
+            case="spsc", what="report", program=[], checker="kasan", message="BUG: KASAN: x",
+            stack=["BUG: KASAN: x", "Read of size 8", "noise", " ring_push (kmod/ring.c:7)"]))
+        self.assertEqual(told.kind(one, "file")[2:4],
+                         ["    Read of size 8", "     ring_push (kmod/ring.c:7)"])
+        self.assertEqual(told.kind(one, "file", stack=False)[2], "    its stack: file")
+
     def test_numbers(self) -> None:
         """Counts and durations as one reads them."""
         self.assertEqual([told.many(n) for n in (7, 9999, 10000, 1234567, 2 * 10**9)],

@@ -125,7 +125,8 @@ class Kind:
     def to_json(self) -> dict[str, Any]:
         """For results.json."""
         return {"number": self.number, "pair": self.pair, "suite": self.suite,
-                "case": self.case, "status": self.status, "paths": dict(self.paths), "runs": self.runs,
+                "case": self.case, "status": self.status, "paths": dict(self.paths),
+                "runs": self.runs,
                 "times": self.times, "targets": dict(self.targets), "seeds": self.seeds,
                 "failures": self.examples}
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from typing import Any, Iterable
 
+from kplib.boot import stacks
 from kplib.common import ui
 from kplib.report.terminal import shown
 from kplib.soak.journal import BROKE, RESULTS, STOPPED, Journal, Run
 from kplib.soak.kinds import Kind
 from kplib.soak.work import Item
 
-#: Lines of a program, or of a stack, that are shown; all are in the file.
+#: Lines of a program that are shown; all are in the file.
 LINES = 16
 #: Seeds that a line of the sum names.
 SEEDS = 6
@@ -74,12 +75,6 @@ def ended(run: Run) -> str:
     return f"  {name}: {', '.join(words)}, {run.seconds:.1f} s"
 
 
-def _cut(lines: list[str], where: str) -> list[str]:
-    if len(lines) <= LINES:
-        return lines
-    return [*lines[:LINES], f"... {len(lines) - LINES} lines more in {where}"]
-
-
 def _program(failure: dict[str, Any], where: str) -> list[str]:
     """A program, up to the step that differs; only the end of one that is long."""
     program: list[str] = failure["program"]
@@ -103,8 +98,11 @@ def _steps(failure: dict[str, Any]) -> list[str]:
     return lines
 
 
-def kind(one: Kind, where: str) -> list[str]:
-    """A kind, as it is told when it is met and in the sum. `where` is its file."""
+def kind(one: Kind, where: str, stack: bool = True) -> list[str]:
+    """A kind, as it is told when it is met, and without a stack in the sum.
+
+    `where` is its file.
+    """
     failure = one.failure
     name = " ".join(filter(None, (one.pair or "guests", one.case, ", ".join(filter(
         None, one.paths)))))
@@ -113,7 +111,8 @@ def kind(one: Kind, where: str) -> list[str]:
         lines += [f"    {line}" for line in _program(failure, where)]
         lines += _steps(failure)
     elif failure["stack"]:
-        lines += [f"    {line}" for line in _cut(list(failure["stack"]), where)]
+        said = stacks.summary(failure["stack"][1:], where) if stack else ()
+        lines += [f"    {line}" for line in said] or [f"    its stack: {where}"]
     seeds = ", ".join(map(str, one.seeds[:SEEDS])) + (", ..." if one.seeds[SEEDS:] else "")
     lines += [f"    {plural(one.times, 'time')} on {plural(len(one.paths), 'path')} in "
               f"{plural(one.runs, 'run')}: "
@@ -160,7 +159,7 @@ def summary(journal: Journal) -> str:
     for name, (why, _) in journal.unbuilt.items():
         lines += ["", f"  {name}: not run: {why}"]
     for one in journal.kinds.all:
-        lines += ["", *kind(one, f"{folder}/failures/{one.name}.json")]
+        lines += ["", *kind(one, f"{folder}/failures/{one.name}.json", stack=False)]
     bare = [run for run in journal.runs if run.verdict == "error" and not run.kinds]
     if bare:
         lines += ["", "  runs without results:", *(ended(run) for run in bare[-LINES:])]
