@@ -407,6 +407,17 @@ class TestLoop(unittest.TestCase):
         self.assertIn("no disk", why)
         self.assertLess(len(self.journal.runs), 12)
 
+    def test_not_judged(self) -> None:
+        """Results that cannot be judged cost the others nothing."""
+        with mock.patch.object(cells, "judge", side_effect=KeyError("x")):
+            order = work.Work([CHECKED], seeds.Seeds(range(2), {}), None)
+            with mock.patch.object(lanes, "start", lambda *_: self.future()):
+                soak._Soak(  # pylint: disable=protected-access
+                    self.req, self.journal, order, {("x86_64", "base"): mock.Mock()}
+                ).go(soak.Stopper(), mock.Mock())
+        self.assertEqual([(one.verdict, one.why) for one in self.journal.runs],
+                         [("error", "KeyError: 'x'")] * 2)
+
     def test_stopped(self) -> None:
         """What has ended is kept, what runs is given up and named."""
         stopper = soak.Stopper()

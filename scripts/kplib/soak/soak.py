@@ -141,7 +141,8 @@ class _Soak:
         """Keep what a piece of work gave."""
         new: list[Kind] = []
         try:
-            lane = future.result()
+            judged = cells.judge(self._cell(item.target), item, future.result(),
+                                 self._journal.programs)
         except CancelledError:
             self._journal.given_up.append(item)
             return
@@ -150,7 +151,6 @@ class _Soak:
             why = str(err) if isinstance(err, KparityError) else f"{type(err).__name__}: {err}"
             run = self._journal.broken(item, why)
         else:
-            judged = cells.judge(self._cell(item.target), item, lane, self._journal.programs)
             run, new = self._journal.take(item, judged, self._consoles(item))
         finally:
             shutil.rmtree(self._consoles(item), ignore_errors=True)
