@@ -108,6 +108,18 @@ static int allocations_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(allocations);
 
+/* One line a path: operations that programs have called on it. */
+static int calls_show(struct seq_file *seq, void *unused)
+{
+	const struct kp_pair *pair = seq->private;
+	u32 path;
+
+	for (path = 0; path < KP_NR_PATHS; path++)
+		seq_printf(seq, "%s %llu\n", kp_path_name[path], pair->stats->calls[path]);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(calls);
+
 /* One line a path: what case interrupt has tried on it. */
 static int interruptions_show(struct seq_file *seq, void *unused)
 {
@@ -278,6 +290,8 @@ int kp_pair_register(const struct kp_pair *pair,
 			    &allocations_fops);
 	debugfs_create_file("cost", 0444, stats->dir, (void *)pair,
 			    &cost_fops);
+	debugfs_create_file("calls", 0444, stats->dir, (void *)pair,
+			    &calls_fops);
 	debugfs_create_file("interruptions", 0444, stats->dir, (void *)pair,
 			    &interruptions_fops);
 	debugfs_create_file("orderings", 0444, stats->dir, (void *)pair,

@@ -432,6 +432,7 @@ struct kp_swept {
  * @case_name: name of each case's bit
  * @now: bit of the case that runs
  * @diverged: how often a difference that the contract accepts was met
+ * @calls: operations that programs have called, by path
  * @setup: of programs that fill an object, how each is set up; 0 is not known yet
  * @outcome: what calls of each operation have come to on each path, as bits: see
  *           kp_outcome()
@@ -454,6 +455,7 @@ struct kp_stats {
 	const char *case_name[KP_MAX_CASES];
 	u32 now;
 	u32 diverged[KP_MAX_DIVERGES][KP_NR_PATHS];
+	u64 calls[KP_NR_PATHS];
 	u8 setup[KP_MAX_SETUPS];
 	atomic_t outcome[KP_MAX_OPS][KP_NR_PATHS];
 	atomic_t created[KP_NR_PATHS];

@@ -242,6 +242,7 @@ void kp_trace_end(struct kp_trace *trace)
 	unsigned long tested = trace->tested;
 	u32 i;
 
+	stats->calls[trace->path] += trace->nr;
 	for_each_set_bit(i, &tested, KP_MAX_INVARIANTS)
 		stats->judged_in[i] |= BIT(stats->now);
 }

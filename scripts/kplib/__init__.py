@@ -14,6 +14,7 @@ judge       results.gather() makes verdicts of what the lanes gave; ledger.build
             failures.py tells in fields what did not pass
 report      terminal.show() for the terminal; files.save() writes results.json, junit.xml, KTAP
 matrix.py   the stages from build to report, for each arch and variant asked for
+soak        make soak: cells.py runs one lane with one seed, kinds.py tells failures that are new
 tools       gdb, KEEP=1, the shell, make new
 selftest    make test, make check, make bench-self
 verbs.py    the Makefile's verbs, each a function that calls the above

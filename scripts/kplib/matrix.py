@@ -82,8 +82,8 @@ def _check_parsed(req: Request, result: results.ArchResult) -> None:
         raise Refused(f"PROGRAM={found[0].log[1]}")
 
 
-def _ledger(built: modules.Modules, found: dict[str, results.PairResult],
-            folder: Path | None = None) -> ledger.Ledger:
+def ledger_of(built: modules.Modules, found: dict[str, results.PairResult],
+              folder: Path | None = None) -> ledger.Ledger:
     """The ledger; a pair of which there can be none has an error among its verdicts.
 
     `folder` is PAIRS_DIR.
@@ -219,10 +219,10 @@ class Cell:
         _check_parsed(req, result)
         result.replay = request.replay(req, self.kernel.arch, self.kernel.variant)
         # Not a closure: the suite hands results from process to process.
-        result.of_program = functools.partial(_replay_of, req, self.kernel.arch,
+        result.of_program = functools.partial(replay_of, req, self.kernel.arch,
                                               self.kernel.variant)
         built = self._built.result()
-        book = _ledger(built, result.pairs, self._req.pairs_dir)
+        book = ledger_of(built, result.pairs, self._req.pairs_dir)
         for pair, verdict in book.verdicts():
             result.pairs[pair].verdicts.append(verdict)
         unsaved, found = "", None
@@ -236,7 +236,7 @@ class Cell:
         return CellRun(result, built, book, found, unsaved)
 
 
-def _replay_of(req: Request, arch: Arch, variant: Variant, path: Path) -> str:
+def replay_of(req: Request, arch: Arch, variant: Variant, path: Path) -> str:
     """The words that run one program of a run again."""
     return request.replay(replace(req, program=path, cases=(), lanes=("check",)), arch, variant)
 

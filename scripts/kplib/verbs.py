@@ -182,7 +182,8 @@ def help_(req: Request) -> int:
         print(f"  {name:<16}{text}")
     print("  KPARITY_CACHE   environment: where caches live; default: ~/.cache/kparity")
     print("\nExit status of scripts/kparity: 0 all good, 1 a comparison or test failed,\n"
-          "2 the request was wrong, 3 the guest was lost or the environment failed.")
+          "2 the request was wrong, 3 the guest was lost or the environment failed;\n"
+          "130 make soak was interrupted before it had found anything.")
     return OK
 
 
@@ -306,6 +307,12 @@ def check(req: Request) -> int:
     return selftest.check(req)
 
 
+def soak(req: Request) -> int:
+    """Fresh seeds until somebody says that it is enough; imported when asked for, too."""
+    from kplib.soak import soak as long_run  # pylint: disable=import-outside-toplevel
+    return long_run.soak(req)
+
+
 def bench_self(req: Request) -> int:
     """How fast kparity itself is."""
     from kplib.selftest import bench  # pylint: disable=import-outside-toplevel
@@ -319,6 +326,7 @@ VERBS = {
                  "FORMAT=json for a program"),
     "check": (check, "static checks, unit tests, and the base suites on this machine's arch"),
     "test": (test, "the whole test suite, on both arches; PART= names parts of it"),
+    "soak": (soak, "all lanes in turn with fresh seeds, for MINUTES=30; or with SEEDS=50"),
     "contract": (contract, "print the ledger of invariants and the review list of unsafe code"),
     "compile-fail": (misuse, "compile the Rust that must not compile"),
     "new": (new, "make a new pair, PAIR=x, that runs at once; KIND=, DIR= for one of your own"),
@@ -334,13 +342,17 @@ VERBS = {
 }
 
 #: Verbs for which CASE= means something.
-WITH_CASES = ("run", "gdb")
+WITH_CASES = ("run", "soak", "gdb")
+#: Variables of make soak alone. JOBS is a common name, and may be in the environment.
+OF_SOAK = ("MINUTES", "SEEDS")
 
 
 def carry_out(verb: str, req: Request) -> int:
     """Carry a verb out; its exit status."""
     if req.cases and verb not in WITH_CASES:
-        raise Refused(f"CASE is for make {' and make '.join(WITH_CASES)}; leave it out")
+        raise Refused(f"CASE is for make {', make '.join(WITH_CASES)}; leave it out")
+    if verb != "soak" and (given := [name for name in OF_SOAK if name in req.given]):
+        raise Refused(f"{' and '.join(given)}: for make soak; leave it out, or give SEED=n")
     return VERBS[verb][0](req)
 
 

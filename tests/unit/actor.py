@@ -119,6 +119,8 @@ class Actor:
                            for suite, case in rows)
         if name in ("failures", "allocations"):
             return ""
+        if name == "calls":
+            return "".join(f"{path} 100\n" for path in PATHS)
         if name == "cost":
             return "".join(f"{path} {op} {cost} 5\n" for op, cost in (("noop", 10), ("push", 30))
                            for path in PATHS)
@@ -136,7 +138,7 @@ class Actor:
             return f" debug_locks:                             {0 if off else 1}\n"
         if "/kparity/" not in path:
             return ""
-        if name not in ("cases", "failures", "allocations"):
+        if name not in ("cases", "failures", "allocations", "calls"):
             self.ran.append(folder)
         return self.table(folder, name)
 

@@ -188,8 +188,23 @@ class TestTeller(unittest.TestCase):
             "EXPECTATION FAILED at kmod/engine/insn.c:9", "it took too long"))
         self.assertEqual((found["stage"], found["message"]),
                          ("cost", "it took too long (kmod/engine/insn.c:9)"))
+        found, = self.tell(teller(), log=("Test should be marked slow (runtime: 4.1s)",))
+        self.assertEqual(found["message"], "it failed")
         found, = self.tell(teller(), "contract", "", log=("x.rs:7 encodes 'ful'",))
         self.assertEqual((found["stage"], found["what"]), ("build", "ledger"))
+
+    def test_lane(self) -> None:
+        """Lost guests that no case answers for, and a lane that was given up."""
+        lane = LaneResult(lanes.CHECK)
+        lane.lose(Loss(CaseId("ring", "spsc", "c->c"), "told of the case"))
+        lane.lose(Loss(CaseId(), "was killed", notes=("spsc ran",)))
+        lane.give_up_all("no QEMU", "last words\nof it")
+        killed, lost = failures.of_lane(teller(lane=lane).result, lane)
+        self.assertEqual(killed["message"], "was killed; spsc ran")
+        self.assertEqual((lost["message"], lost["output"]), ("no QEMU", ["last words", "of it"]))
+        for failure in (killed, lost):
+            self.assertEqual(list(schema.unlike(failure, schema.SCHEMA["$defs"]["failure"])), [])
+            self.assertEqual(failure["replay"], "make run PAIR=ring ARCH=x86_64 SEED=1 LANE=check")
 
     def test_passed(self) -> None:
         """A case that passed or was skipped has no failures, one that failed has at least one."""

@@ -137,7 +137,7 @@ class TestMatrix(unittest.TestCase):
         program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text("ring capacity=1\n")
         req = request.parse(["PAIR=ring", "CASE=lockstep", f"OUT={self.out}"], {})
-        again = matrix._replay_of(  # pylint: disable=protected-access
+        again = matrix.replay_of(
             req, req.archs[0], req.variants[0], program)
         self.assertEqual(request.parse(["PAIR=ring", *shlex.split(again)], {}).program, program)
 

@@ -11,6 +11,18 @@ from kplib.configure import lanes, request, variants
 from kplib.judge import ktap, results, tables
 
 
+class TestCalls(unittest.TestCase):
+    """tables.parse_calls()"""
+
+    def test_table(self) -> None:
+        """A number a path; anything else is told."""
+        self.assertEqual(tables.parse_calls("c->c 8\nc->rust 18446744073709551615\n"),
+                         {"c->c": 8, "c->rust": 2**64 - 1})
+        for line in ("c->d 1", "c->c", "c->c -1", "c->c 1 2", "c->c x"):
+            with self.assertRaisesRegex(tables.DamagedTable, "calls, line 2"):
+                tables.parse_calls(f"c->c 1\n{line}\n")
+
+
 class TestInterruptions(unittest.TestCase):
     """tables.parse_interruptions()"""
 

@@ -15,6 +15,7 @@ from typing import Any, Iterator
 from unittest import mock
 
 from kplib import matrix
+from kplib.boot import lanes as guests
 from kplib.boot.laneresult import CaseId, LaneResult, Loss
 from kplib.build import kernel as kernels
 from kplib.build import modules, objects
@@ -26,6 +27,8 @@ from kplib.judge import ktap, results
 from kplib.report import terminal
 from kplib.selftest import checks, mutants, parts, progress, pytests, selftest
 from kplib.selftest.jobs import FAILED, PASSED, SKIPPED, Ended, Job, Outcome, Report, one
+from kplib.soak import cells
+from kplib.soak.kinds import Found
 
 TOP = Path(__file__).resolve().parents[2]
 TESTS = '''
@@ -644,6 +647,33 @@ class TestParts(unittest.TestCase):
         self.assertEqual(self.suite([], ktap.PASS), [])
         self.assertEqual(self.suite([], ktap.PASS, unsaved="no disk"), [("no disk", FAILED, True)])
         self.assertEqual(self.suite([lost], ktap.PASS, ktap.FAIL), [])
+
+    def fresh(self, status: str, *found: Found) -> tuple[Report, int]:
+        """The report of the job with a fresh seed, whose cases end so; and how many lanes ran."""
+        kernel = mock.Mock(added=())
+        kernel.arch.name, kernel.variant.name = "x86_64", "base"
+        pair = results.PairResult([ktap.Verdict("ring", "lockstep", "c->c", status, ("why",))])
+        result = results.ArchResult(kernel, mock.Mock(versions={}), 77, [], {"ring": pair},
+                                    "ARCH=x86_64 SEED=77")
+        req = request.parse(["PAIR=ring"], {})
+        setup = mock.Mock(req=req, host=req.archs[0], base=req.variants[0])
+        with mock.patch.object(modules, "build"), \
+                mock.patch.object(cells.Cell, "ready"), \
+                mock.patch.object(kernels, "wanting", return_value=("glob",)), \
+                mock.patch.object(guests, "start") as start, \
+                mock.patch.object(cells, "judge", return_value=cells.Judged(result, found)):
+            report = parts._fresh(setup, Path(), 77)  # pylint: disable=protected-access
+        return report, start.call_count
+
+    def test_fresh_seed(self) -> None:
+        """One job more runs all lanes with a seed, which it names, and how to run it again."""
+        report, ran = self.fresh(ktap.PASS)
+        self.assertEqual((ran, report.text), (3, "  a fresh seed, 77"))
+        self.assertEqual([outcome.name for outcome in report.outcomes][:1],
+                         ["x86_64 base check seed 77 ring lockstep c->c"])
+        report, _ = self.fresh(ktap.FAIL, Found("ring", "ring", "lockstep", "c->c", "fail", {}))
+        self.assertEqual(report.count(FAILED), 3)
+        self.assertIn("  again: make run PAIR='ring glob' ARCH=x86_64 SEED=77", report.text)
 
     def test_close(self) -> None:
         """The counts stand alone in the last line, and decide on the exit status."""

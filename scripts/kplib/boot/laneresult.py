@@ -50,7 +50,8 @@ class Loss:
 class Answers:
     """One pair's results: KTAP of its suite, if a case of it was to run, its table of figures,
     by side the exit status and the output of its user program, the failures that the
-    engine tells in fields, its table of allocations, and the guest's /proc/modules."""
+    engine tells in fields, its table of allocations, the guest's /proc/modules, and how many
+    operations it has called."""
 
     ktap: str | None
     figures: str
@@ -58,6 +59,7 @@ class Answers:
     failures: str = ""
     allocations: str = ""
     modules: str = ""
+    calls: str = ""
 
 
 @dataclass(frozen=True)

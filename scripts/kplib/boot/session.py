@@ -48,6 +48,7 @@ class _Asked:
     results: Pending | None
     failures: Pending | None
     allocations: Pending | None
+    calls: Pending
     figures: Pending
     programs: dict[str, Pending]
 
@@ -140,6 +141,7 @@ class Session:
             vm.read(f"reading the failures of {pair}", f"{DEBUG}/kparity/{pair}/failures"),
             vm.read(f"reading the allocations of {pair}", f"{DEBUG}/kparity/{pair}/allocations")
             if self._setup.kernel.variant.fails and not self._lane.counts else None,
+            vm.read(f"reading the calls of {pair}", f"{DEBUG}/kparity/{pair}/calls"),
             vm.read(f"reading the figures of {pair}",
                     f"{DEBUG}/kparity/{pair}/{self._lane.figures}"),
             {side: self._ask_program(pair, side, marks) for side in self._sides(work)})
@@ -180,6 +182,7 @@ class Session:
         ktap = asked.results.text() if asked.results else None
         failures = asked.failures.text() if asked.failures else ""
         allocations = asked.allocations.text() if asked.allocations else ""
+        calls = asked.calls.text()
         figures = asked.figures.text()
         said = {}
         for side, program in asked.programs.items():
@@ -188,7 +191,7 @@ class Session:
         for mark in asked.marks:
             mark.ok()
         self._result.take(pair, Answers(ktap, figures, said, failures, allocations,
-                                        self.modules))
+                                        self.modules, calls))
         self.ran.append(pair)
         self._setup.progress()
 

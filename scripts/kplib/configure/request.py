@@ -15,7 +15,7 @@ from typing import Iterable, Mapping
 
 from kplib.common import ui
 from kplib.common.errors import Refused
-from kplib.configure import archs, cases, lanes, pairs, variants
+from kplib.configure import archs, cases, lanes, pairs, seeds, variants
 from kplib.configure.lanes import IRQ, LANES, LATE
 
 TOP = pairs.TOP
@@ -50,6 +50,9 @@ VARIABLES = {
     "FORMAT": "make run, make report: text, or json: one object on standard output",
     "KIND": "make new: function or object; default: function",
     "DIR": "make new: the PAIRS_DIR to make it in; default: PAIRS_DIR, else this repository",
+    "MINUTES": "make soak: how long fresh seeds are drawn, e.g. 30 or 0.5",
+    "SEEDS": "make soak: 50 for seeds 1 to 50, or 7..9; 'debug=5 irq=1' behind it: fewer there",
+    "JOBS": "make soak: guests at once; default: one for each core",
     "PART": "parts of make test: static, unit, live, suites, contracts, mutants; default: all",
     "V": "1: show the commands' output, every table and every figure",
 }
@@ -94,6 +97,10 @@ class Request:
     new_in: Path | None = None
     #: make run, make report: JSON in place of tables.
     machine_readable: bool = False
+    #: make soak: how long it goes on, the seeds that it has, and how many guests run at once.
+    minutes: float | None = None
+    seeds: seeds.Seeds | None = None
+    jobs: int = 0
     #: make test: the parts to run; all without any.
     parts: tuple[str, ...] = ()
     #: Variables that were given, and not left to their default.
@@ -257,6 +264,15 @@ def _seconds(name: str, value: str | None, default: float) -> float:
     return float(value)
 
 
+def _minutes(value: str | None) -> float | None:
+    if not value:
+        return None
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", value) or not float(value):
+        raise Refused(f"MINUTES={ui.clean(value)}: give a number of minutes above 0, such as 30 "
+                      "or 0.5")
+    return float(value)
+
+
 def check_paths(request: Request) -> None:
     """Refuse folders in which kbuild and make fail, with words that do not say why."""
     for name, path in (("the checkout", TOP), ("OUT", request.out),
@@ -363,6 +379,9 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         out=Path(values.get("OUT") or TOP / "out").expanduser().resolve(),
         cache=Path(cache).expanduser().resolve(),
         verbose=_flag("V", values.get("V")),
+        minutes=_minutes(values.get("MINUTES")),
+        seeds=seeds.parse(values.get("SEEDS"), (*kinds, *lanes.LANES)),
+        jobs=_count("JOBS", values.get("JOBS"), os.cpu_count() or 1),
         parts=tuple((values.get("PART") or "").replace(",", " ").split()),
         given=tuple(name for name, value in values.items() if value),
         cases=only,

@@ -170,6 +170,19 @@ class Teller:
         return found or [_failure(stage, "case", _said(verdict.log), self._again)]
 
 
+def of_lane(result: ArchResult, lane: LaneResult) -> list[dict[str, Any]]:
+    """What went wrong in a lane and is told of no case: lost guests, and a lane given up."""
+    pairs = list(result.pairs)
+    again = (f"{pair_word(pairs[0], [*pairs[1:], *kernel.wanting(result.kernel)])} "
+             f"{result.replay}")
+    found = [_failure("run", "lost", ui.clean("; ".join((loss.what, *loss.notes))), again,
+                      stack=_lines(loss.lines)) for loss in verdicts.untold(lane)]
+    if lane.lost:
+        found.append(_failure("run", "lost", ui.clean(lane.lost), again,
+                              output=_lines(lane.console.splitlines())))
+    return found
+
+
 def programs(found: list[dict[str, Any]]) -> dict[Path, str]:
     """The text of each program that a failure names a file of."""
     return {Path(failure["program_file"]): "\n".join(failure["program"]) + "\n"
@@ -178,7 +191,9 @@ def programs(found: list[dict[str, Any]]) -> dict[Path, str]:
 
 def _said(log: ktap.Log) -> str:
     """One line on a case from its log: the first that is no heading of KUnit's."""
-    lines = [ui.clean(line.strip()) for line in log] or ["it failed"]
+    # KUnit's advice on a case that took long is no reason.
+    lines = [ui.clean(line.strip()) for line in log
+             if not line.strip().startswith("Test should be marked ")] or ["it failed"]
     place = re.fullmatch(r"(?:EXPECTATION|ASSERTION) FAILED at (\S+)", lines[0])
     return f"{lines[1]} ({place.group(1)})" if place and lines[1:] else lines[0]
 

@@ -24,8 +24,8 @@ from kplib.configure import pairs as places
 from kplib.contract import rows
 from kplib.judge import fields, ktap, orders, verdicts
 from kplib.judge.tables import (ACCEPTED, NOOP, Allocations, Cost, DamagedTable, Difference,
-                                Interruptions, Invariant, parse_allocations, parse_costs,
-                                parse_failures, parse_interruptions, parse_invariants)
+                                Interruptions, Invariant, parse_allocations, parse_calls,
+                                parse_costs, parse_failures, parse_interruptions, parse_invariants)
 
 #: The version of scripts/results.schema.json. It goes up with each change of a field's
 #: meaning; a field more is none.
@@ -63,6 +63,8 @@ class PairResult:
     orderings: dict[str, dict[str, dict[str, dict[str, str]]]] = field(default_factory=dict)
     #: What case ordering has found wrong, by path: the operation, and lines that tell.
     weaker: dict[str, list[tuple[str, list[str]]]] = field(default_factory=dict)
+    #: Operations that programs have called, by path.
+    calls: dict[str, int] = field(default_factory=dict)
     #: By suite, case and path.
     differences: dict[tuple[str, str, str], list[Difference]] = field(default_factory=dict)
 
@@ -123,6 +125,7 @@ class ArchResult:
                     "interruptions": {path: asdict(one)
                                       for path, one in pair.interruptions.items()},
                     "orderings": pair.orderings,
+                    "calls": pair.calls,
                 } for name, pair in self.pairs.items()},
         }
 
@@ -268,6 +271,9 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
                                      result)
     mine = _with_lines(setup, mine, result)
     try:
+        if pair in lane.answers:
+            for path, count in parse_calls(lane.answers[pair].calls).items():
+                result.calls[path] = result.calls.get(path, 0) + count
         if lane.lane.figures == "interruptions":
             result.interruptions = parse_interruptions(figures)
             swept = result.interruptions

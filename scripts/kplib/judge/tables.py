@@ -199,6 +199,17 @@ def parse_interruptions(text: str) -> dict[str, Interruptions]:
     return found
 
 
+def parse_calls(text: str) -> dict[str, int]:
+    """Operations that programs have called, by path."""
+    found = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        path, _, count = line.partition(" ")
+        if path not in PATHS or not re.fullmatch("[0-9]{1,20}", count):
+            raise DamagedTable(f"the table of calls, line {number}: {line[:100]!r}")
+        found[path] = int(count)
+    return found
+
+
 def parse_invariants(text: str) -> list[Invariant]:
     """Invariants from the engine's table."""
     found = []

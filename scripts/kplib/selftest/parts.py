@@ -4,7 +4,7 @@
 static      each tool's own checks
 unit        tests/unit, a job a class
 live        tests/live, a job a class or what a class says of its methods
-suites      every KUnit suite, on each arch in each variant
+suites      every KUnit suite, on each arch in each variant, and one fresh seed
 contracts   the ledger, layouts in DWARF, reasons for unsafe, Rust that must not compile
 mutants     bugs planted on purpose
 
@@ -21,16 +21,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kplib import matrix
+from kplib.boot import lanes
 from kplib.build import config, kernel, modules, objects
 from kplib.build import setup as building
 from kplib.build.toolchain import Toolchain
 from kplib.common import cache
 from kplib.configure import variants
 from kplib.configure.archs import Arch
-from kplib.configure.request import TOP, Request
+from kplib.configure.request import TOP, Request, pair_word
 from kplib.configure.variants import Variant
 from kplib.judge import compile_fail, dwarf, ktap, records, results, unsafety
 from kplib.report import terminal
+from kplib.soak import cells, work
 from kplib.selftest import checks, mutants, pytests
 from kplib.selftest.jobs import FAILED, PASSED, SKIPPED, Job, Outcome, Report
 
@@ -213,7 +215,52 @@ def suites(setup: Setup) -> list[Job]:
             jobs.append(Job(_suite_name(arch, variant), "suites", run, seconds=12,
                             cores=1.5 if len(variant.lanes) > 1 else 1,
                             needs=(modules_name(arch.name, variant.name),), early=True))
+
+    def fresh(folder: Path) -> Report:
+        return _fresh(setup, folder, work.fresh_seed())
+
+    jobs.append(Job(fresh_name(setup.host), "suites", fresh, seconds=25, cores=1.5,
+                    needs=(modules_name(setup.host.name, variants.BASE),)))
     return jobs
+
+
+def fresh_name(host: Arch) -> str:
+    """The name of the job that runs the base suites with a seed that nobody has chosen."""
+    return f"suites {host.name} {variants.BASE}, a fresh seed"
+
+
+def _fresh(setup: Setup, folder: Path, seed: int) -> Report:
+    """The base suites of this machine's arch with a seed, which is in the name of each result.
+
+    The modules are those of the suites with seed 1, which may run meanwhile: what this leaves
+    is in a folder of its own.
+    """
+    mine = setup.of(setup.host, setup.base)
+    cell = cells.Cell.ready(mine, modules.build(mine))
+    items = [work.Item(number, target, seed) for number, target in enumerate(
+        cells.targets(setup.req, [(setup.host, setup.base)]))]
+    running = [lanes.start(lambda item=item: cells.run(  # type: ignore[misc]
+        cell, item, folder / item.target.lane), item.name) for item in items]
+    wanting = kernel.wanting(mine.kernel)
+    outcomes: list[Outcome] = []
+    lines = [f"  a fresh seed, {seed}"]
+    for item, future in zip(items, running):
+        judged = cells.judge(cell, item, future.result(), folder / "programs")
+        own = _outcomes(item.name, judged.result)
+        outcomes += [*own, *_untold(item.name, judged.result, own)]
+        # The job's folder is gone then: a seed runs all of it again, a program of it does not.
+        lines += [f"  again: make run {pair_word(pair, wanting)} {judged.result.replay}"
+                  for pair in dict.fromkeys(found.pair for found in judged.found if found.pair)]
+    return Report(tuple(outcomes), "\n".join(lines))
+
+
+def _outcomes(name: str, result: results.ArchResult) -> tuple[Outcome, ...]:
+    """The verdicts of a run as outcomes; `name` is that of the run."""
+    return tuple(
+        Outcome(f"{name} {verdict.suite} {verdict.case} {verdict.path}".strip(),
+                STATUS.get(verdict.status, FAILED), "\n".join(verdict.log),
+                environment=verdict.status == ktap.ERROR)
+        for pair in result.pairs.values() for verdict in pair.verdicts)
 
 
 def _suite_name(arch: Arch, variant: Variant) -> str:
@@ -227,12 +274,8 @@ def _suite(setup: Setup, arch: Arch, variant: Variant) -> Report:
     cache.write(_control(setup, arch, variant.name), json.dumps(
         {name: [[verdict.case, verdict.path, verdict.status] for verdict in pair.verdicts]
          for name, pair in found.result.pairs.items()}))
-    outcomes = tuple(
-        Outcome(f"{arch.name} {variant.name} {verdict.suite} {verdict.case} {verdict.path}".strip(),
-                STATUS.get(verdict.status, FAILED), "\n".join(verdict.log),
-                environment=verdict.status == ktap.ERROR)
-        for pair in found.result.pairs.values() for verdict in pair.verdicts)
     name = f"{arch.name} {variant.name}"
+    outcomes = _outcomes(name, found.result)
     if found.unsaved:
         outcomes += (Outcome(f"{name} files", FAILED, found.unsaved, environment=True),)
     return Report((*outcomes, *_untold(name, found.result, outcomes)),
