@@ -22,14 +22,24 @@ def environment() -> dict[str, str]:
 
 
 def copy_of_project(folder: Path) -> Path:
-    """The project's own files, as they are now, in another folder."""
+    """The project's own files, as they are now, in another folder.
+
+    With them what python3 has compiled of them: a copy without takes 0.2 s longer for its
+    first run. It goes by the time and size of a source, and compiles what has changed.
+    """
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=TOP, check=True,
                             stdout=subprocess.PIPE).stdout.decode().splitlines()
     copy = folder / "kparity"
     for name in listed:
-        if (TOP / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(TOP / name, copy / name)
+        path = TOP / name
+        if not path.is_file():
+            continue
+        compiled = path.parent.glob(f"__pycache__/{path.stem}.*.pyc") if path.suffix == ".py" \
+            else ()
+        for each in (path, *compiled):
+            mine = copy / each.relative_to(TOP)
+            mine.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(each, mine)
     return copy
 
 

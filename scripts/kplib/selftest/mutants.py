@@ -30,6 +30,8 @@ from kplib.selftest import processes
 from kplib.selftest.copies import run_in
 
 FOLDER = TOP / "tests/mutants"
+#: Folders of the project that a run reads nothing of, and half of all its files.
+UNREAD = ("Documentation", "tests/mutants", "tests/unit", "tests/live")
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,10 @@ def plant(req: Request, arch: Arch, mutant: Mutant, copy: Path, built: Path,
     if os.geteuid() != 0:
         processes.own_mounts()
     mine, out = folder / "project", folder / "out"
-    shutil.copytree(copy, mine, symlinks=True)
+    patch = mutant.patch.read_bytes()
+    unread = {copy / name for name in UNREAD}
+    shutil.copytree(copy, mine, symlinks=True, ignore=lambda folder, names: {
+        name for name in names if Path(folder, name) in unread})
     shutil.copytree(built, out / arch.name / mutant.variant / "build", symlinks=True)
     inside = req.out.relative_to(TOP) if req.out.is_relative_to(TOP) else None
     if inside is not None:
@@ -196,8 +201,8 @@ def plant(req: Request, arch: Arch, mutant: Mutant, copy: Path, built: Path,
         where = req.pairs_dir / mutant.pair
     # git must take the copy for what it is, not for a part of a checkout around it.
     applied = subprocess.run(
-        ["git", "apply", "-p1", str(mutant.patch)], cwd=where, check=False, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        ["git", "apply", "-p1"], cwd=where, check=False, input=patch, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         env={**os.environ, "GIT_CEILING_DIRECTORIES": str(where.parent)})
     if applied.returncode:
         return f"does not apply: {applied.stdout.decode(errors='replace').strip()}"
