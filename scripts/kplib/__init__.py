@@ -15,6 +15,8 @@ judge       results.gather() makes verdicts of what the lanes gave; ledger.build
 report      terminal.show() for the terminal; files.save() writes results.json, junit.xml, KTAP
 matrix.py   the stages from build to report, for each arch and variant asked for
 tools       gdb, KEEP=1, the shell, make new
-selftest    make test, make check, make bench-self
+mutate      mechanical mutants: find.py finds all, choose.py takes some, record.py keeps what became
+            of each, score.py counts
+selftest    make mutants, make test, make check, make bench-self
 verbs.py    the Makefile's verbs, each a function that calls the above
 """

@@ -306,6 +306,12 @@ def check(req: Request) -> int:
     return selftest.check(req)
 
 
+def mutants(req: Request) -> int:
+    """Planted bugs and mechanical mutants: what sees them, and what does not."""
+    from kplib.selftest import campaign  # pylint: disable=import-outside-toplevel
+    return campaign.mutants(req)
+
+
 def bench_self(req: Request) -> int:
     """How fast kparity itself is."""
     from kplib.selftest import bench  # pylint: disable=import-outside-toplevel
@@ -319,6 +325,8 @@ VERBS = {
                  "FORMAT=json for a program"),
     "check": (check, "static checks, unit tests, and the base suites on this machine's arch"),
     "test": (test, "the whole test suite, on both arches; PART= names parts of it"),
+    "mutants": (mutants, "plant bugs and small changes, PAIR=x IN_DIFF=rev: the score, who sees "
+                         "what, survivors"),
     "contract": (contract, "print the ledger of invariants and the review list of unsafe code"),
     "compile-fail": (misuse, "compile the Rust that must not compile"),
     "new": (new, "make a new pair, PAIR=x, that runs at once; KIND=, DIR= for one of your own"),
@@ -333,6 +341,8 @@ VERBS = {
     "help": (help_, "this list"),
 }
 
+#: Variables of one verb alone.
+OF_MUTANTS = ("IN_DIFF", "MUTANTS")
 #: Verbs for which CASE= means something.
 WITH_CASES = ("run", "gdb")
 
@@ -341,6 +351,8 @@ def carry_out(verb: str, req: Request) -> int:
     """Carry a verb out; its exit status."""
     if req.cases and verb not in WITH_CASES:
         raise Refused(f"CASE is for make {' and make '.join(WITH_CASES)}; leave it out")
+    if verb != "mutants" and (given := [name for name in OF_MUTANTS if name in req.given]):
+        raise Refused(f"{', '.join(given)}: for make mutants; leave it out")
     return VERBS[verb][0](req)
 
 

@@ -26,10 +26,14 @@ from kplib.configure.archs import Arch
 from kplib.configure.lanes import CHECK
 from kplib.configure.request import TOP, Request
 from kplib.judge import ktap
+from kplib.mutate import objcode
 from kplib.selftest import processes
 from kplib.selftest.copies import run_in
 
 FOLDER = TOP / "tests/mutants"
+#: What bugs are about, as tests/mutants/README.md says of each.
+CATEGORIES = ("functional", "errors", "lifetime", "ownership", "concurrency", "context", "layout",
+              "narrowing", "ordering", "user memory", "performance", "reports")
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class Mutant:
     runs: str = ""
     #: DEPTH of the run; empty is the usual one.
     depth: str = ""
+    #: What the bug is about, one of CATEGORIES.
+    category: str = ""
 
     @property
     def name(self) -> str:
@@ -66,7 +72,7 @@ class Mutant:
 
 def load(patch: Path) -> Mutant:
     """Read a patch's head."""
-    head = dict(re.findall(r"^(Pair|Caught-by|Variant|Verdict|Programs|Case|Depth): (.*)$",
+    head = dict(re.findall(r"^(Pair|Category|Caught-by|Variant|Verdict|Programs|Case|Depth): (.*)$",
                            patch.read_text(), re.M))
     try:
         pair, (case, path) = head["Pair"], head["Caught-by"].split()
@@ -79,9 +85,13 @@ def load(patch: Path) -> Mutant:
     if programs and case in cases.SUM_UP:
         # It would fail without the bug as well, of what so few programs do not come to.
         raise EnvironmentFailed(f"{patch}: 'Programs:' is not for what {case} catches")
+    category = head.get("Category", "functional")
+    if category not in CATEGORIES:
+        raise EnvironmentFailed(f"{patch}: 'Category: {category}': one of "
+                                f"{', '.join(CATEGORIES)}")
     return Mutant(patch, pair, case, path, head.get("Variant", variants.BASE),
-                  head.get("Verdict", ktap.FAIL),
-                  programs=programs, runs=head.get("Case", ""), depth=head.get("Depth", ""))
+                  head.get("Verdict", ktap.FAIL), programs=programs, runs=head.get("Case", ""),
+                  depth=head.get("Depth", ""), category=category)
 
 
 def _outside(pairs: tuple[str, ...], pairs_dir: Path | None) -> list[Mutant]:
@@ -143,6 +153,13 @@ def judge(mutant: Mutant, arch: str, status: int, said: str, results: Path) -> s
     return None
 
 
+def unchanged(before: Path, now: Path, pair: str) -> bool:
+    """Whether a build folder has the engine's and a pair's modules as another one has them."""
+    names = ("kparity.ko", f"kparity_{pair}.ko")
+    return all((now / name).exists() for name in names) and all(
+        objcode.read(before / name) == objcode.read(now / name) for name in names)
+
+
 def words(req: Request, arch: Arch, mutant: Mutant, wanting: tuple[str, ...]) -> list[str]:
     """The words that run a bug's case in the kernel in which it has passed without the bug.
 
@@ -197,5 +214,7 @@ def plant(req: Request, arch: Arch, mutant: Mutant, copy: Path, built: Path,
     if applied.returncode:
         return f"does not apply: {applied.stdout.decode(errors='replace').strip()}"
     done = run_in(TOP, req, *words(req, arch, mutant, wanting), out=req.out)
+    if unchanged(built, req.out / arch.name / mutant.variant / "build", mutant.pair):
+        return "leaves the object code as it was"
     return judge(mutant, arch.name, done.returncode, done.stdout.decode(errors="replace"),
                  req.out / arch.name / mutant.variant / "results.json")
