@@ -9,7 +9,8 @@
 //! Built with the `syn` of the kernel's own tree. See Documentation/mutants.md.
 
 use std::{
-    env, fs,
+    env,
+    fs,
     ops::Range,
     process::ExitCode, //
 };
@@ -19,7 +20,8 @@ use syn::{
         self,
         Visit, //
     },
-    Expr, Stmt, //
+    Expr,
+    Stmt, //
 };
 
 /// Operators, and what stands in their place.
@@ -210,7 +212,11 @@ impl Finder {
             Expr::Try(of) => {
                 let inner = of.expr.span().byte_range();
 
-                self.change("question", at.clone(), &format!("let _ = {};", self.of(&inner)));
+                self.change(
+                    "question",
+                    at.clone(),
+                    &format!("let _ = {};", self.of(&inner)),
+                );
                 true
             }
             Expr::Call(_) | Expr::MethodCall(_) | Expr::Assign(_) | Expr::Unsafe(_) => true,

@@ -26,7 +26,7 @@ SOURCES = ("mutate-c.c", "mutate-rust.rs")
 #: RUSTC_BOOTSTRAP: as kbuild builds the same crates.
 BUILD = r"""
 export RUSTC_BOOTSTRAP=1
-llvm=$(llvm-config --prefix 2>/dev/null || echo "$(dirname "$(readlink -f "$(command -v clang)")")/..")
+llvm=$(dirname "$(readlink -f "$(command -v clang)")")/..
 clang -O1 -I"$llvm/include" -L"$llvm/lib" -Wl,-rpath,"$llvm/lib" -fuse-ld=lld \
 	-o mutate-c "$2/mutate-c.c" -lclang
 crate() { rustc --cap-lints=allow --crate-type=rlib -O -L. "$@"; }

@@ -47,6 +47,8 @@ class Campaign:
     #: The files' digest, by pair.
     now: dict[str, str]
     done: int = 0
+    #: Mutants that could not be run as what they need failed.
+    unrun: int = 0
     started: float = field(default_factory=time.monotonic)
     said: float = field(default_factory=time.monotonic)
 
@@ -79,6 +81,9 @@ class Campaign:
         why = "; ".join(o.why for o in ended.report.outcomes if o.status == jobs.FAILED)
         mutant = next((one for one in self.chosen if one.name == name), None)
         bug = next((one for one in self.planted if parts.planted_name(one) == name), None)
+        if why.startswith("not run, as "):
+            self.unrun += 1
+            return
         if mutant is not None:
             found = Record(ERROR, why=why, seconds=round(ended.seconds, 2)) if why else \
                 Record.from_json(ended.report.text)
@@ -120,8 +125,9 @@ class Campaign:
         missing = Record(ERROR, why="it has not run")
         texts = {one.file: (TOP / one.file).read_bytes() for one in self.chosen}
         return score.Score(
-            tuple(score.Planted(one.name, one.pair, one.category, f"{one.case}" if one.variant ==
-                                variants.BASE else f"{one.variant}:{one.case}",
+            tuple(score.Planted(one.name, one.pair, one.category or "not said",
+                                one.case if one.variant == variants.BASE
+                                else f"{one.variant}:{one.case}",
                                 record.fresh(self.state.planted, one.name, self.bound(one))
                                 or self.state.planted.get(one.name, missing))
                   for one in self.planted),
@@ -198,6 +204,8 @@ def _carry_out(campaign: Campaign, found: list[Job], runner: processes.Processes
                        lambda running: campaign.tick(running, total))
     if ui.live():
         ui.note("")
+    if campaign.unrun:
+        ui.note(f"  {campaign.unrun} were not run, as what they need failed: see above")
 
 
 def _close(campaign: Campaign, req: Request) -> int:

@@ -186,7 +186,9 @@ def checks(req: Request, tools: Toolchain, tree: Path, arch: Arch, base: Variant
     of_python = python + _files("setup.cfg", "tox.ini", "pyproject.toml", "mypy.ini", ".mypy.ini")
     shell = [TOP / "scripts/enter-root", TOP / ".ci/run"]
     c_files = _files("kmod/**/*.[ch]", "tests/**/*.[ch]", "qemu/*.c")
-    rust = _files("rust-stub/*.rs", "tests/**/*.rs")
+    # Names of libclang's.
+    camel = _files("scripts/*.c")
+    rust = _files("rust-stub/*.rs", "tests/**/*.rs", "scripts/*.rs")
     out = req.out / arch.name
     checkpatch = tree / "scripts/checkpatch.pl"
 
@@ -200,13 +202,16 @@ def checks(req: Request, tools: Toolchain, tree: Path, arch: Arch, base: Variant
         yield from _content(_files(*modules.INPUTS))
 
     return [
-        Check("checkpatch --strict",
-              lambda: _content([checkpatch, *_files_of(checkpatch), *c_files]),
-              lambda: _tool(tools.argv(
-                  "env", "LC_ALL=C", "perl", checkpatch, f"--root={tree}", "--strict", "--terse",
-                  "--quiet", "--no-summary", "--show-types",
-                  f"--ignore={','.join(CHECKPATCH_IGNORE)}", "-f", *c_files), silent=True),
-              seconds=8),
+        *(Check(name, lambda files=files: _content(  # type: ignore[misc]
+                    [checkpatch, *_files_of(checkpatch), *files]),
+                lambda files=files, ignore=ignore: _tool(tools.argv(  # type: ignore[misc]
+                    "env", "LC_ALL=C", "perl", checkpatch, f"--root={tree}", "--strict",
+                    "--terse", "--quiet", "--no-summary", "--show-types",
+                    f"--ignore={','.join(ignore)}", "-f", *files), silent=True),
+                seconds=8)
+          for name, files, ignore in (
+              ("checkpatch --strict", c_files, CHECKPATCH_IGNORE),
+              ("checkpatch --strict, scripts", camel, (*CHECKPATCH_IGNORE, "CAMELCASE")))),
         Check("rustfmt", lambda: _content([tree / ".rustfmt.toml", *rust]),
               lambda: _tool(tools.argv("rustfmt", "--check", "--edition=2021", "--config-path",
                                        tree / ".rustfmt.toml", *rust))),

@@ -31,9 +31,9 @@ from kplib.selftest import processes
 from kplib.selftest.copies import run_in
 
 FOLDER = TOP / "tests/mutants"
-#: What bugs are about, as tests/mutants/README.md says of each.
-CATEGORIES = ("functional", "errors", "lifetime", "ownership", "concurrency", "context", "layout",
-              "narrowing", "ordering", "user memory", "performance", "reports")
+#: What bugs are about; tests/mutants/README.md says what each means.
+CATEGORIES = ("functional", "errors", "allocation", "lifetime", "concurrency", "context",
+              "ordering", "layout", "narrowing", "user memory")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Mutant:
     runs: str = ""
     #: DEPTH of the run; empty is the usual one.
     depth: str = ""
-    #: What the bug is about, one of CATEGORIES.
+    #: What the bug is about, one of CATEGORIES, or nothing.
     category: str = ""
 
     @property
@@ -85,9 +85,9 @@ def load(patch: Path) -> Mutant:
     if programs and case in cases.SUM_UP:
         # It would fail without the bug as well, of what so few programs do not come to.
         raise EnvironmentFailed(f"{patch}: 'Programs:' is not for what {case} catches")
-    category = head.get("Category", "functional")
-    if category not in CATEGORIES:
-        raise EnvironmentFailed(f"{patch}: 'Category: {category}': one of "
+    category = head.get("Category", "")
+    if category and category not in CATEGORIES:
+        raise EnvironmentFailed(f"{patch}: 'Category: {category}': write one of "
                                 f"{', '.join(CATEGORIES)}")
     return Mutant(patch, pair, case, path, head.get("Variant", variants.BASE),
                   head.get("Verdict", ktap.FAIL), programs=programs, runs=head.get("Case", ""),
