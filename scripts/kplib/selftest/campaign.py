@@ -160,7 +160,8 @@ def mutants(req: Request) -> int:
     tools = matrix.prepare(req)
     runner = processes.Processes()
     try:
-        setup = selftest.set_up(req, tools, runner.folder)
+        # The seed chooses mutants; what they are run with stays the same.
+        setup = selftest.set_up(replace(req, seed=1), tools, runner.folder)
         if req.archs != (setup.host,):
             raise Refused(f"make mutants is for this machine's arch; give ARCH={setup.host.name}, "
                           "or leave it out")
@@ -172,7 +173,7 @@ def mutants(req: Request) -> int:
             choose.choose(some, req.mutants, req.seed),
             [] if lines is not None else bugs.load_all(req.pairs, pairs_dir=req.pairs_dir),
             {pair: record.bound(pair, kernel.ident, trial.DEPTH) for pair in req.pairs})
-        _say(campaign, every, some)
+        _say(campaign, every, some, req.seed)
         found = campaign.jobs()
         _carry_out(campaign, found, runner)
     finally:
@@ -180,14 +181,15 @@ def mutants(req: Request) -> int:
     return _close(campaign, req)
 
 
-def _say(campaign: Campaign, every: Sequence[Candidate], some: Sequence[Candidate]) -> None:
+def _say(campaign: Campaign, every: Sequence[Candidate], some: Sequence[Candidate],
+         seed: int) -> None:
     """What there is, and what is left of it."""
     mutants_, planted = campaign.left()
     unseen = sum(not one.seen for one in some)
     where = "" if len(some) == len(every) else f", {len(some)} of them in changed lines"
     ui.note(f"  {len(every)} mechanical mutants{where}; {unseen} of weaker orderings, which no "
             f"oracle on {campaign.setup.host.name} can see; {len(campaign.chosen)} are taken "
-            f"(seed {campaign.setup.req.seed})")
+            f"(seed {seed})")
     ui.note(f"  {len(mutants_)} of {len(campaign.chosen)} mechanical mutants and {len(planted)} "
             f"of {len(campaign.planted)} planted bugs are to be run")
 
