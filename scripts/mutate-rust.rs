@@ -103,7 +103,7 @@ fn for_tests(attrs: &[syn::Attribute]) -> bool {
 
 /// Whether a name is that of an errno.
 fn is_errno(name: &str) -> bool {
-    name.len() > 3 && name.starts_with('E') && name.chars().all(|c| c.is_ascii_uppercase())
+    name.len() > 2 && name.starts_with('E') && name.chars().all(|c| c.is_ascii_uppercase())
 }
 
 impl Finder {

@@ -163,7 +163,7 @@ def clean(req: Request) -> int:
 def distclean(req: Request) -> int:
     """Remove the cache as well: toolchain root, sources, kernels."""
     clean(req)
-    known = ("root", "apt", "source", "kernel", "kdir", "busybox", "accel", "host-rust")
+    known = ("root", "apt", "source", "kernel", "kdir", "busybox", "accel", "host-rust", "mutate")
     for name in known:
         shutil.rmtree(req.cache / name, ignore_errors=True)
     for path in req.cache.glob("*.lock"):

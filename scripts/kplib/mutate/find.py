@@ -21,24 +21,27 @@ from kplib.configure.request import TOP
 from kplib.mutate import candidate
 from kplib.mutate.candidate import Candidate
 
-SOURCES = ("mutate-c.c", "mutate-rust.rs")
-#: Builds both in the current folder. $1 is the kernel's source, $2 this project's scripts.
+#: Shell scripts that build in the current folder: first the crates, of the kernel's source $1; then
+#: each program from this project's scripts $1, Rust's with the crates of folder $2.
 #: RUSTC_BOOTSTRAP: as kbuild builds the same crates.
-BUILD = r"""
+CRATES = r"""
 export RUSTC_BOOTSTRAP=1
-llvm=$(dirname "$(readlink -f "$(command -v clang)")")/..
-clang -O1 -I"$llvm/include" -L"$llvm/lib" -Wl,-rpath,"$llvm/lib" -fuse-ld=lld \
-	-o mutate-c "$2/mutate-c.c" -lclang
-crate() { rustc --cap-lints=allow --crate-type=rlib -O -L. "$@"; }
+crate() { rustc --cap-lints=allow --crate-type=rlib -L. "$@"; }
 crate --edition=2021 --crate-name=proc_macro2 --cfg=span_locations "$1/rust/proc-macro2/lib.rs"
 crate --edition=2018 --crate-name=quote --extern=proc_macro2 "$1/rust/quote/lib.rs"
 crate --edition=2021 --crate-name=syn --extern=proc_macro2 --extern=quote \
 	--cfg='feature="clone-impls"' --cfg='feature="full"' --cfg='feature="parsing"' \
 	--cfg='feature="printing"' --cfg='feature="visit"' "$1/rust/syn/lib.rs"
-rustc --edition=2021 -O -L. --extern=syn --extern=proc_macro2 -Clinker=clang \
-	-Clink-arg=-fuse-ld=lld -o mutate-rust "$2/mutate-rust.rs"
-rm -f lib*.rlib
 """
+PROGRAMS = {"mutate-c": r"""
+llvm=$(dirname "$(readlink -f "$(command -v clang)")")/..
+clang -O1 -I"$llvm/include" -L"$llvm/lib" -Wl,-rpath,"$llvm/lib" -fuse-ld=lld \
+	-o mutate-c "$1/mutate-c.c" -lclang
+""", "mutate-rust": r"""
+RUSTC_BOOTSTRAP=1 rustc --edition=2021 -L"$2" --extern=syn --extern=proc_macro2 \
+	-Clinker=clang -Clink-arg=-fuse-ld=lld -o mutate-rust "$1/mutate-rust.rs"
+"""}
+SOURCES = {"mutate-c": "mutate-c.c", "mutate-rust": "mutate-rust.rs"}
 #: Weaker forms, as text: what they are macros in C has no node of its own.
 _C_FORMS = {
     "ordering": ((r"\bsmp_store_release\(", "WRITE_ONCE(*"), (r"\bsmp_load_acquire\(",
@@ -52,28 +55,35 @@ _C_FUNCTION = re.compile(r"^(?:[a-z].*?[ *])?(\w+)\([^;{]*\)\n\{\n.*?^\}", re.M 
 _KUNIT = re.compile(r"^#if IS_ENABLED\(CONFIG_KUNIT\)\n.*?^#endif", re.M | re.S)
 
 
-def tools(setup: Setup) -> Path:
-    """The folder with both programs, which are built if they are not there."""
-    sources = [(TOP / "scripts" / name).read_bytes() for name in SOURCES]
-    entry = setup.request.cache / "mutate" / cache.digest(
-        setup.tools.name(), str(setup.kernel.tree), BUILD, *sources)
-    if cache.marker(entry) is None:
-        with cache.locked(entry):
-            if cache.marker(entry) is None:
-                with cache.fresh(entry) as partial, \
-                        ui.step("building what finds mutants") as step:
-                    argv = setup.tools.argv(
-                        "sh", "-ec", f"cd {shlex.quote(str(partial))}\n{BUILD}", "build",
-                        setup.kernel.tree, TOP / "scripts")
-                    status, tail = proc.logged(argv, entry.with_name(entry.name + ".log"), step)
-                    if status:
-                        for line in tail:
-                            ui.note(line)
-                        raise EnvironmentFailed(
-                            "what finds mutants was not built; the compilers' lines are above. "
-                            "It needs libclang and its headers; TOOLCHAIN=root has them")
-                    cache.complete(partial, {})
+def _built(setup: Setup, what: str, script: str, *words: Path, of: bytes = b"") -> Path:
+    """The folder in the cache where a script has built something, of contents `of`."""
+    entry = setup.request.cache / "mutate" / cache.digest(setup.tools.name(), script, of,
+                                                          *map(str, words))
+    if cache.marker(entry) is not None:
+        return entry
+    with cache.locked(entry):
+        if cache.marker(entry) is None:
+            with cache.fresh(entry) as partial, ui.step(f"building {what}") as step:
+                argv = setup.tools.argv(
+                    "sh", "-ec", f"cd {shlex.quote(str(partial))}\n{script}", "build", *words)
+                status, tail = proc.logged(argv, entry.with_name(entry.name + ".log"), step)
+                if status:
+                    for line in tail:
+                        ui.note(line)
+                    raise EnvironmentFailed(
+                        f"{what} was not built, which finds mutants; the compiler's lines are "
+                        "above. It needs libclang and its headers; TOOLCHAIN=root has them")
+                cache.complete(partial, {})
     return entry
+
+
+def program(setup: Setup, name: str) -> Path:
+    """One of the two programs, which is built if it is not there."""
+    words = [TOP / "scripts"]
+    if name == "mutate-rust":
+        words.append(_built(setup, "the kernel's syn", CRATES, setup.kernel.tree))
+    source = (TOP / "scripts" / SOURCES[name]).read_bytes()
+    return _built(setup, name, PROGRAMS[name], *words, of=source) / name
 
 
 def flags(command: str) -> list[str]:
@@ -99,15 +109,15 @@ def rust_object(pair: str) -> str:
     return f"rust-stub/{pair}_root.o"
 
 
-def _run(setup: Setup, program: str, words: list[str]) -> list[dict[str, object]]:
+def _run(setup: Setup, name: str, words: list[str]) -> list[dict[str, object]]:
     argv = setup.tools.argv("sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", setup.modules,
-                            tools(setup) / program, *words)
+                            program(setup, name), *words)
     return [json.loads(line) for line in proc.output(argv).splitlines()]
 
 
 def _errnos(text: str) -> list[str]:
     """The errnos that a file uses."""
-    return sorted(set(re.findall(r"\bE[A-Z]{3,}\b", text)))
+    return sorted(set(re.findall(r"\bE[A-Z]{2,}\b", text)))
 
 
 def _other(text: str, old: str, new: str) -> str | None:
