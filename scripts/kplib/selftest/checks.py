@@ -190,7 +190,7 @@ def checks(req: Request, tools: Toolchain, tree: Path, arch: Arch, base: Variant
     camel = _files("scripts/*.c")
     rust = _files("rust-stub/*.rs", "tests/**/*.rs", "scripts/*.rs")
     out = req.out / arch.name
-    checkpatch = tree / "scripts/checkpatch.pl"
+    script = tree / "scripts/checkpatch.pl"
 
     # Each job asks for the kernel itself: it is there by then.
     def built() -> Setup:
@@ -201,17 +201,16 @@ def checks(req: Request, tools: Toolchain, tree: Path, arch: Arch, base: Variant
         yield from _command(built(), out / "w1")
         yield from _content(_files(*modules.INPUTS))
 
+    def checkpatch(name: str, files: list[Path], ignore: tuple[str, ...]) -> Check:
+        return Check(name, lambda: _content([script, *_files_of(script), *files]),
+                     lambda: _tool(tools.argv(
+                         "env", "LC_ALL=C", "perl", script, f"--root={tree}", "--strict",
+                         "--terse", "--quiet", "--no-summary", "--show-types",
+                         f"--ignore={','.join(ignore)}", "-f", *files), silent=True), seconds=8)
+
     return [
-        *(Check(name, lambda files=files: _content(  # type: ignore[misc]
-                    [checkpatch, *_files_of(checkpatch), *files]),
-                lambda files=files, ignore=ignore: _tool(tools.argv(  # type: ignore[misc]
-                    "env", "LC_ALL=C", "perl", checkpatch, f"--root={tree}", "--strict",
-                    "--terse", "--quiet", "--no-summary", "--show-types",
-                    f"--ignore={','.join(ignore)}", "-f", *files), silent=True),
-                seconds=8)
-          for name, files, ignore in (
-              ("checkpatch --strict", c_files, CHECKPATCH_IGNORE),
-              ("checkpatch --strict, scripts", camel, (*CHECKPATCH_IGNORE, "CAMELCASE")))),
+        checkpatch("checkpatch --strict", c_files, CHECKPATCH_IGNORE),
+        checkpatch("checkpatch --strict, scripts", camel, (*CHECKPATCH_IGNORE, "CAMELCASE")),
         Check("rustfmt", lambda: _content([tree / ".rustfmt.toml", *rust]),
               lambda: _tool(tools.argv("rustfmt", "--check", "--edition=2021", "--config-path",
                                        tree / ".rustfmt.toml", *rust))),
