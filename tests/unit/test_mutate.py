@@ -391,15 +391,29 @@ class TestCampaign(unittest.TestCase):
     def test_resumes(self) -> None:
         """What has a record of the files as they are is not run again."""
         one, two, three = self.campaign.chosen
-        self.assertEqual(len(self.campaign.left()[0]), 3)
+        self.assertEqual(len(self.campaign.left(True)[0]), 3)
         self.end(one.name, Report(text=Record(KILLED, "lockstep", "c->c").to_json()))
         self.end("mutant ring-x", Report((Outcome("ring-x", "passed"),)))
         kept = State.read(self.folder / "state.json")
         self.assertEqual(kept, self.campaign.state)
-        self.assertEqual(self.campaign.left(), ([two, three], []))
+        self.assertEqual(self.campaign.left(True), ([two, three], []))
         self.campaign.now["ring"] = "later"
-        self.assertEqual(len(self.campaign.left()[0]), 3)
-        self.assertEqual(len(self.campaign.left()[1]), 1)
+        self.assertEqual(len(self.campaign.left(True)[0]), 3)
+        self.assertEqual(len(self.campaign.left(True)[1]), 1)
+
+    def test_survivors(self) -> None:
+        """What survives in base runs in the others, and is not run there twice."""
+        one, two, three = self.campaign.chosen
+        self.end(one.name, Report(text=Record(SURVIVED, kill=1.0, looked=campaign.FIRST).to_json()))
+        self.assertEqual((self.campaign.left(True)[0], self.campaign.left(False)[0]),
+                         ([two, three], [one]))
+        self.end(one.name, Report(text=Record(KILLED, "fault", variant="fault", kill=2.0,
+                                              looked=campaign.THEN).to_json()))
+        found = self.campaign.state.mechanical[one.name]
+        self.assertEqual((found.kill, found.looked), (3.0, trial.VARIANTS))
+        self.end(two.name, Report(text=Record(SURVIVED, looked=campaign.FIRST).to_json()))
+        self.end(two.name, Report(text=Record(SURVIVED, looked=campaign.THEN).to_json()))
+        self.assertEqual(self.campaign.left(False)[0], [])
 
     def test_failures(self) -> None:
         """A job that died says nothing of its mutant; one that was not run leaves no record."""
@@ -408,7 +422,7 @@ class TestCampaign(unittest.TestCase):
         self.end(two.name, Report((Outcome(two.name, FAILED, "not run, as modules failed"),)))
         self.assertEqual({name: row.outcome for name, row in
                           self.campaign.state.mechanical.items()}, {one.name: ERROR})
-        self.assertEqual(len(self.campaign.left()[0]), 3)
+        self.assertEqual(len(self.campaign.left(True)[0]), 3)
         self.end("mutant ring-x", Report((Outcome("ring-x", FAILED, "no FAIL in lockstep"),)))
         self.assertEqual(self.campaign.state.planted["ring-x"].outcome, SURVIVED)
         found = self.campaign.score

@@ -12,6 +12,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kplib.common import cache
 from kplib.configure import pairs
@@ -34,7 +35,8 @@ class Record:
     """What became of one mutant: who saw it, and after how many seconds of guests.
 
     `oracle` is the case, or the checker's row, `lost`: it took the guest with it. `seconds` is
-    all that it took, its build as well; `kill` the part of it in which guests ran.
+    all that it took, its build as well; `kill` the part of it in which guests ran. `looked` are
+    the variants in which it has run.
     """
 
     outcome: str
@@ -47,6 +49,7 @@ class Record:
     seconds: float = 0.0
     why: str = ""
     bound: str = ""
+    looked: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """As a job hands it over."""
@@ -55,7 +58,12 @@ class Record:
     @staticmethod
     def from_json(text: str) -> Record:
         """The record that a job has handed over."""
-        return Record(**json.loads(text))
+        return Record.of(json.loads(text))
+
+    @staticmethod
+    def of(row: dict[str, Any]) -> Record:
+        """The record that was kept as fields."""
+        return Record(**{**row, "looked": tuple(row["looked"])})
 
 
 def bound(pair: str, *more: str, top: Path = TOP) -> str:
@@ -91,7 +99,7 @@ class State:
             data = json.loads(path.read_text())
             if data["version"] == VERSION:
                 state.mechanical, state.planted = (
-                    {str(name): Record(**row) for name, row in data[kind].items()}
+                    {str(name): Record.of(row) for name, row in data[kind].items()}
                     for kind in ("mechanical", "planted"))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             pass

@@ -32,6 +32,8 @@ from kplib.selftest.jobs import Ended, Job, Report
 SURVIVORS = TOP / "tests/mutants/survivors"
 #: Variables that change what a run runs.
 REFUSED = ("LANE", "PROGRAMS", "PROGRAM", "APPEND", "KEEP", "DEPTH", "VARIANT")
+#: The variants that a mutant runs in at first, and those for survivors of that.
+FIRST, THEN = trial.VARIANTS[:1], trial.VARIANTS[1:]
 #: Seconds between two lines of progress where there is no terminal and nothing ends.
 INTERVAL = 60.0
 
@@ -47,6 +49,8 @@ class Campaign:
     #: The files' digest, by pair.
     now: dict[str, str]
     done: int = 0
+    #: Jobs of which others need what they leave, and that have ended well.
+    there: set[str] = field(default_factory=set)
     #: Mutants that could not be run as what they need failed.
     unrun: int = 0
     started: float = field(default_factory=time.monotonic)
@@ -56,24 +60,34 @@ class Campaign:
         """The digest that a planted bug's record holds for."""
         return cache.digest(self.now[mutant.pair], mutant.patch.read_bytes())
 
-    def left(self) -> tuple[list[Candidate], list[bugs.Mutant]]:
-        """What has no record yet."""
-        return ([one for one in self.chosen if record.fresh(
-            self.state.mechanical, one.name, self.now[one.pair]) is None],
-            [one for one in self.planted if record.fresh(
-                self.state.planted, one.name, self.bound(one)) is None])
+    def of(self, one: Candidate) -> Record | None:
+        """The record of a mechanical mutant, if there is one of the files as they are."""
+        return record.fresh(self.state.mechanical, one.name, self.now[one.pair])
 
-    def jobs(self) -> list[Job]:
+    def left(self, first: bool) -> tuple[list[Candidate], list[bugs.Mutant]]:
+        """What is to be run at first, in base, or then: survivors of that, in other variants."""
+        if not first:
+            return [one for one in self.chosen if (found := self.of(one))
+                    and found.outcome == SURVIVED and found.looked == FIRST], []
+        return ([one for one in self.chosen if self.of(one) is None],
+                [one for one in self.planted if record.fresh(
+                    self.state.planted, one.name, self.bound(one)) is None])
+
+    def jobs(self, first: bool) -> list[Job]:
         """The jobs for what is left, and those that they need."""
-        mutants, planted = self.left()
+        mutants, planted = self.left(first)
         names = {parts.planted_name(one) for one in planted}
         every = [job for job in parts.every(self.setup, ("mutants",))
                  if job.part != "mutants" or job.name in names]
         mine = [parts.mechanical(
             self.setup, one.name, lambda one=one: one,  # type: ignore[misc]
-            lambda found: Report(text=found.to_json()), trial.VARIANTS) for one in mutants]
+            lambda found: Report(text=found.to_json()), FIRST if first else THEN)
+            for one in mutants]
         wanted = names | {job.name for job in mine}
-        return schedule.closure(every + mine, lambda job: job.name in wanted)
+        # What the first ones needed is there.
+        return [replace(job, needs=tuple(name for name in job.needs if name not in self.there))
+                for job in schedule.closure(every + mine, lambda job: job.name in wanted)
+                if job.name not in self.there]
 
     def take(self, ended: Ended) -> None:
         """Keep what has become of a mutant, and say so."""
@@ -87,6 +101,11 @@ class Campaign:
         if mutant is not None:
             found = Record(ERROR, why=why, seconds=round(ended.seconds, 2)) if why else \
                 Record.from_json(ended.report.text)
+            before = self.of(mutant)
+            if before is not None and found.outcome != ERROR:
+                found = replace(found, kill=round(found.kill + before.kill, 2),
+                                seconds=round(found.seconds + before.seconds, 2),
+                                looked=before.looked + found.looked)
             found = replace(found, bound=self.now[mutant.pair])
             self.state.mechanical[name] = found
         elif bug is not None:
@@ -96,6 +115,8 @@ class Campaign:
                            seconds=round(ended.seconds, 2), why=why, bound=self.bound(bug))
             self.state.planted[bug.name] = found
         else:
+            if not why:
+                self.there.add(name)
             if why:
                 ui.note(f"  FAILED {name}: {why}")
                 for line in ended.said.splitlines():
@@ -174,8 +195,8 @@ def mutants(req: Request) -> int:
             [] if lines is not None else bugs.load_all(req.pairs, pairs_dir=req.pairs_dir),
             {pair: record.bound(pair, kernel.ident, trial.DEPTH) for pair in req.pairs})
         _say(campaign, every, some, req.seed)
-        found = campaign.jobs()
-        _carry_out(campaign, found, runner)
+        for first in (True, False):
+            _carry_out(campaign, campaign.jobs(first), runner)
     finally:
         runner.stop()
     return _close(campaign, req)
@@ -184,14 +205,16 @@ def mutants(req: Request) -> int:
 def _say(campaign: Campaign, every: Sequence[Candidate], some: Sequence[Candidate],
          seed: int) -> None:
     """What there is, and what is left of it."""
-    mutants_, planted = campaign.left()
+    mutants_, planted = campaign.left(True)
+    again, _ = campaign.left(False)
     unseen = sum(not one.seen for one in some)
     where = "" if len(some) == len(every) else f", {len(some)} of them in changed lines"
     ui.note(f"  {len(every)} mechanical mutants{where}; {unseen} of weaker orderings, which no "
             f"oracle on {campaign.setup.host.name} can see; {len(campaign.chosen)} are taken "
             f"(seed {seed})")
     ui.note(f"  {len(mutants_)} of {len(campaign.chosen)} mechanical mutants and {len(planted)} "
-            f"of {len(campaign.planted)} planted bugs are to be run")
+            f"of {len(campaign.planted)} planted bugs are to be run; {len(again)} that survived "
+            f"{' and '.join(FIRST)} then run in {' and '.join(THEN)}, as do those to come")
 
 
 def _carry_out(campaign: Campaign, found: list[Job], runner: processes.Processes) -> None:
@@ -199,7 +222,7 @@ def _carry_out(campaign: Campaign, found: list[Job], runner: processes.Processes
         return
     cores = os.cpu_count() or 1
     expected = progress.History(campaign.setup.req.cache).expected(found)
-    total = sum(job.part == "mutants" for job in found)
+    total = campaign.done + sum(job.part == "mutants" for job in found)
     ui.note(f"  {len(found)} jobs on {cores} cores, about "
             f"{progress.span(schedule.forecast(found, cores, expected))}")
     schedule.carry_out(schedule.Plan(found, cores, expected), runner, campaign.take,

@@ -376,7 +376,8 @@ def mechanical(setup: Setup, name: str, get: Callable[[], Candidate],
                take: Callable[[record.Record], Report], kinds: tuple[str, ...],
                needs: tuple[str, ...] = ()) -> Job:
     """The job that runs one mechanical mutant in some variants, until it is seen."""
-    variants_ = {v.name: v for v in setup.variants if v.name in kinds}
+    by_name = {v.name: v for v in setup.variants}
+    variants_ = {kind: by_name[kind] for kind in kinds}
 
     def run(folder: Path) -> Report:
         one = get()
@@ -388,7 +389,7 @@ def mechanical(setup: Setup, name: str, get: Callable[[], Candidate],
         setups = trial.setups_of({kind: setup.of(setup.host, variant)
                                   for kind, variant in variants_.items()}, one.pair)
         seeds = {kind: seed_of(setup, kind) for kind in setups}
-        trial.place(setups[variants.BASE], setup.shared / "kparity", seeds, folder, one.pair,
+        trial.place(next(iter(setups.values())), setup.shared / "kparity", seeds, folder, one.pair,
                     setup.req.pairs)
         return take(trial.run(setups, one, seeds))
 

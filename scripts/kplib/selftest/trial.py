@@ -135,25 +135,29 @@ def look(setup: Setup, lane: str) -> tuple[LaneResult, ktap.Verdict | None]:
 
 
 def run(setups: dict[str, Setup], one: Candidate, seeds: dict[str, Path]) -> Record:
-    """What becomes of a mutant. `setups` are of its pair alone, by variant, as are `seeds`."""
+    """What becomes of a mutant in some variants, in their order.
+
+    `setups` are of its pair alone, by variant, as are `seeds`. Without the first of VARIANTS
+    it is one that has survived there.
+    """
     begun = time.monotonic()
     file = TOP / one.file
     original = file.read_bytes()
     file.write_bytes(candidate.apply(original, one.edits))
-    base = setups[VARIANTS[0]]
+    base = setups.get(VARIANTS[0])
 
     def took() -> float:
         return round(time.monotonic() - begun, 2)
 
-    try:
-        modules.build(base)
-    except Failed as err:
-        return Record(UNCOMPILED, seconds=took(), why=str(err))
-    if same_code(base, one, original, seeds[VARIANTS[0]]):
-        return Record(EQUIVALENT, seconds=took())
+    if base is not None:
+        try:
+            modules.build(base)
+        except Failed as err:
+            return Record(UNCOMPILED, seconds=took(), why=str(err))
+        if same_code(base, one, original, seeds[VARIANTS[0]]):
+            return Record(EQUIVALENT, seconds=took())
     kill = 0.0
-    for variant in (name for name in VARIANTS if name in setups):
-        setup = setups[variant]
+    for variant, setup in setups.items():
         modules.build(setup)
         for lane in setup.kernel.variant.lanes:
             start = time.monotonic()
@@ -162,8 +166,8 @@ def run(setups: dict[str, Setup], one: Candidate, seeds: dict[str, Path]) -> Rec
             if bad is not None:
                 return Record(KILLED, bad.case or "suite", bad.path if bad.path in PATHS else "",
                               variant, lane, bool(result.losses), round(kill, 2), took(),
-                              bad.log[0] if bad.log else "")
-    return Record(SURVIVED, kill=round(kill, 2), seconds=took())
+                              bad.log[0] if bad.log else "", looked=tuple(setups))
+    return Record(SURVIVED, kill=round(kill, 2), seconds=took(), looked=tuple(setups))
 
 
 def setups_of(setups: dict[str, Setup], pair: str) -> dict[str, Setup]:
