@@ -214,7 +214,9 @@ def plant(req: Request, arch: Arch, mutant: Mutant, copy: Path, built: Path,
     if applied.returncode:
         return f"does not apply: {applied.stdout.decode(errors='replace').strip()}"
     done = run_in(TOP, req, *words(req, arch, mutant, wanting), out=req.out)
-    if unchanged(built, req.out / arch.name / mutant.variant / "build", mutant.pair):
-        return "leaves the object code as it was"
-    return judge(mutant, arch.name, done.returncode, done.stdout.decode(errors="replace"),
-                 req.out / arch.name / mutant.variant / "results.json")
+    said = done.stdout.decode(errors="replace")
+    results = req.out / arch.name / mutant.variant
+    # Modules that do not build are those that were there.
+    if "do not build" not in said and unchanged(built, results / "build", mutant.pair):
+        return f"leaves the object code as it was:\n{said}"
+    return judge(mutant, arch.name, done.returncode, said, results / "results.json")
