@@ -16,6 +16,8 @@ report      terminal.show() for the terminal; files.save() writes results.json, 
 matrix.py   the stages from build to report, for each arch and variant asked for
 soak        make soak: cells.py runs one lane with one seed, kinds.py tells failures that are new
 tools       gdb, KEEP=1, the shell, make new
-selftest    make test, make check, make bench-self
+mutate      mechanical mutants: find.py finds all, choose.py takes some, record.py keeps what became
+            of each, score.py counts
+selftest    make mutants, make test, make check, make bench-self
 verbs.py    the Makefile's verbs, each a function that calls the above
 """

@@ -163,7 +163,7 @@ def clean(req: Request) -> int:
 def distclean(req: Request) -> int:
     """Remove the cache as well: toolchain root, sources, kernels."""
     clean(req)
-    known = ("root", "apt", "source", "kernel", "kdir", "busybox", "accel", "host-rust")
+    known = ("root", "apt", "source", "kernel", "kdir", "busybox", "accel", "host-rust", "mutate")
     for name in known:
         shutil.rmtree(req.cache / name, ignore_errors=True)
     for path in req.cache.glob("*.lock"):
@@ -313,6 +313,12 @@ def soak(req: Request) -> int:
     return long_run.soak(req)
 
 
+def mutants(req: Request) -> int:
+    """Planted bugs and mechanical mutants: what sees them, and what does not."""
+    from kplib.selftest import campaign  # pylint: disable=import-outside-toplevel
+    return campaign.mutants(req)
+
+
 def bench_self(req: Request) -> int:
     """How fast kparity itself is."""
     from kplib.selftest import bench  # pylint: disable=import-outside-toplevel
@@ -327,6 +333,8 @@ VERBS = {
     "check": (check, "static checks, unit tests, and the base suites on this machine's arch"),
     "test": (test, "the whole test suite, on both arches; PART= names parts of it"),
     "soak": (soak, "all lanes in turn with fresh seeds, for MINUTES=30; or with SEEDS=50"),
+    "mutants": (mutants, "plant bugs and small changes, PAIR=x IN_DIFF=rev: the score, who sees "
+                         "what, survivors"),
     "contract": (contract, "print the ledger of invariants and the review list of unsafe code"),
     "compile-fail": (misuse, "compile the Rust that must not compile"),
     "new": (new, "make a new pair, PAIR=x, that runs at once; KIND=, DIR= for one of your own"),
@@ -341,6 +349,8 @@ VERBS = {
     "help": (help_, "this list"),
 }
 
+#: Variables of one verb alone.
+OF_MUTANTS = ("IN_DIFF", "MUTANTS")
 #: Verbs for which CASE= means something.
 WITH_CASES = ("run", "soak", "gdb")
 #: Variables of make soak alone. JOBS is a common name, and may be in the environment.
@@ -353,6 +363,8 @@ def carry_out(verb: str, req: Request) -> int:
         raise Refused(f"CASE is for make {', make '.join(WITH_CASES)}; leave it out")
     if verb != "soak" and (given := [name for name in OF_SOAK if name in req.given]):
         raise Refused(f"{' and '.join(given)}: for make soak; leave it out, or give SEED=n")
+    if verb != "mutants" and (given := [name for name in OF_MUTANTS if name in req.given]):
+        raise Refused(f"{', '.join(given)}: for make mutants; leave it out")
     return VERBS[verb][0](req)
 
 

@@ -443,6 +443,8 @@ static void nosleep(struct kunit *test)
 	switches = current->nvcsw - switches;
 	preempt_enable();
 	KP_EXPECT(test, arm_never_sleeps, right && !switches);
+	/* What counts runs in a wrong context knows one: this thread is no worker. */
+	KUNIT_EXPECT_FALSE(test, deferred_in_worker());
 	kp_destroy(path->pair, path->id, obj);
 	KUNIT_EXPECT_EQ(test, atomic_read(&probes[SUITE_PROBE].releases), 1);
 }

@@ -36,7 +36,8 @@ VARIABLES = {
     "PROGRAMS": "how many programs a lockstep case runs; default: 64",
     "PROGRAM": "a program as text: it alone runs, on all paths of the one PAIR",
     "LANE": "check, insn, irq, order or all; default: all",
-    "DEPTH": "quick: without lanes irq and order; full: 20 times the interruptions; default: usual",
+    "DEPTH": "quick: without lanes irq and order; long: twice the usual interruptions; full: 20 "
+             "times; default: usual",
     "KERNEL": "kernel series from Debian, e.g. 7.3; default: the newest at set-up",
     "KERNEL_SRC": "a kernel source tree of your own; built out of tree, never written to",
     "KDIR": "a kernel build folder of your own, as for any out-of-tree module",
@@ -47,12 +48,14 @@ VARIABLES = {
     "SILENCE": "seconds of silence after which a guest is lost, thrice that in a boot; default: 20",
     "OUT": "folder for results; default: out",
     "MIRROR": "Debian mirror; default: the one the host's apt uses",
-    "FORMAT": "make run, make report: text, or json: one object on standard output",
+    "FORMAT": "make run, report, mutants: text, or json: one object on standard output",
     "KIND": "make new: function or object; default: function",
     "DIR": "make new: the PAIRS_DIR to make it in; default: PAIRS_DIR, else this repository",
     "MINUTES": "make soak: how long fresh seeds are drawn, e.g. 30 or 0.5",
     "SEEDS": "make soak: 50 for seeds 1 to 50, or 7..9; 'debug=5 irq=1' behind it: fewer there",
     "JOBS": "make soak: guests at once; default: one for each core",
+    "IN_DIFF": "make mutants: a revision of git; mutants of lines changed since it alone",
+    "MUTANTS": "make mutants: how many mechanical ones, chosen by SEED; default: 420",
     "PART": "parts of make test: static, unit, live, suites, contracts, mutants; default: all",
     "V": "1: show the commands' output, every table and every figure",
 }
@@ -60,7 +63,9 @@ VARIABLES = {
 
 #: Instructions, in millions, that case interrupt takes of a pair, by DEPTH. An emulated guest
 #: carries out about 100 in a second.
-DEPTHS = {"quick": 0, "usual": 240, "full": 4800}
+DEPTHS = {"quick": 0, "usual": 240, "long": 500, "full": 4800}
+#: Mechanical mutants of `make mutants`. Some are refused by the compiler, or change nothing.
+MUTANTS = 420
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,9 @@ class Request:
     jobs: int = 0
     #: make test: the parts to run; all without any.
     parts: tuple[str, ...] = ()
+    #: make mutants: how many mechanical ones, and the revision whose changed lines they are in.
+    mutants: int = MUTANTS
+    in_diff: str | None = None
     #: Variables that were given, and not left to their default.
     given: tuple[str, ...] = ()
 
@@ -383,6 +391,8 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         seeds=seeds.parse(values.get("SEEDS"), (*kinds, *lanes.LANES)),
         jobs=_count("JOBS", values.get("JOBS"), os.cpu_count() or 1),
         parts=tuple((values.get("PART") or "").replace(",", " ").split()),
+        mutants=_count("MUTANTS", values.get("MUTANTS"), MUTANTS),
+        in_diff=values.get("IN_DIFF") or None,
         given=tuple(name for name, value in values.items() if value),
         cases=only,
         depth=depth,

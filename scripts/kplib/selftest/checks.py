@@ -186,9 +186,11 @@ def checks(req: Request, tools: Toolchain, tree: Path, arch: Arch, base: Variant
     of_python = python + _files("setup.cfg", "tox.ini", "pyproject.toml", "mypy.ini", ".mypy.ini")
     shell = [TOP / "scripts/enter-root", TOP / ".ci/run"]
     c_files = _files("kmod/**/*.[ch]", "tests/**/*.[ch]", "qemu/*.c")
-    rust = _files("rust-stub/*.rs", "tests/**/*.rs")
+    # Names of libclang's.
+    camel = _files("scripts/*.c")
+    rust = _files("rust-stub/*.rs", "tests/**/*.rs", "scripts/*.rs")
     out = req.out / arch.name
-    checkpatch = tree / "scripts/checkpatch.pl"
+    script = tree / "scripts/checkpatch.pl"
 
     # Each job asks for the kernel itself: it is there by then.
     def built() -> Setup:
@@ -199,14 +201,16 @@ def checks(req: Request, tools: Toolchain, tree: Path, arch: Arch, base: Variant
         yield from _command(built(), out / "w1")
         yield from _content(_files(*modules.INPUTS))
 
+    def checkpatch(name: str, files: list[Path], ignore: tuple[str, ...]) -> Check:
+        return Check(name, lambda: _content([script, *_files_of(script), *files]),
+                     lambda: _tool(tools.argv(
+                         "env", "LC_ALL=C", "perl", script, f"--root={tree}", "--strict",
+                         "--terse", "--quiet", "--no-summary", "--show-types",
+                         f"--ignore={','.join(ignore)}", "-f", *files), silent=True), seconds=8)
+
     return [
-        Check("checkpatch --strict",
-              lambda: _content([checkpatch, *_files_of(checkpatch), *c_files]),
-              lambda: _tool(tools.argv(
-                  "env", "LC_ALL=C", "perl", checkpatch, f"--root={tree}", "--strict", "--terse",
-                  "--quiet", "--no-summary", "--show-types",
-                  f"--ignore={','.join(CHECKPATCH_IGNORE)}", "-f", *c_files), silent=True),
-              seconds=8),
+        checkpatch("checkpatch --strict", c_files, CHECKPATCH_IGNORE),
+        checkpatch("checkpatch --strict, scripts", camel, (*CHECKPATCH_IGNORE, "CAMELCASE")),
         Check("rustfmt", lambda: _content([tree / ".rustfmt.toml", *rust]),
               lambda: _tool(tools.argv("rustfmt", "--check", "--edition=2021", "--config-path",
                                        tree / ".rustfmt.toml", *rust))),

@@ -26,12 +26,16 @@ from kplib.configure.archs import Arch
 from kplib.configure.lanes import CHECK, LANES, Lane
 from kplib.configure.request import TOP, Request
 from kplib.judge import ktap
+from kplib.mutate import objcode
 from kplib.selftest import processes
 from kplib.selftest.copies import run_in
 
 FOLDER = TOP / "tests/mutants"
 #: Folders of the project that a run reads nothing of, and half of all its files.
 UNREAD = ("Documentation", "tests/mutants", "tests/unit", "tests/live")
+#: What bugs are about; tests/mutants/README.md says what each means.
+CATEGORIES = ("functional", "errors", "allocation", "lifetime", "concurrency", "context",
+              "ordering", "layout", "narrowing", "user memory")
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Mutant:
     runs: str = ""
     #: DEPTH of the run; empty is the usual one.
     depth: str = ""
+    #: What the bug is about, one of CATEGORIES, or nothing.
+    category: str = ""
 
     @property
     def lane(self) -> Lane:
@@ -74,7 +80,7 @@ class Mutant:
 
 def load(patch: Path) -> Mutant:
     """Read a patch's head."""
-    head = dict(re.findall(r"^(Pair|Caught-by|Variant|Verdict|Programs|Case|Depth): (.*)$",
+    head = dict(re.findall(r"^(Pair|Category|Caught-by|Variant|Verdict|Programs|Case|Depth): (.*)$",
                            patch.read_text(), re.M))
     try:
         pair, (case, path) = head["Pair"], head["Caught-by"].split()
@@ -87,9 +93,13 @@ def load(patch: Path) -> Mutant:
     if programs and case in cases.SUM_UP:
         # It would fail without the bug as well, of what so few programs do not come to.
         raise EnvironmentFailed(f"{patch}: 'Programs:' is not for what {case} catches")
+    category = head.get("Category", "")
+    if category and category not in CATEGORIES:
+        raise EnvironmentFailed(f"{patch}: 'Category: {category}': write one of "
+                                f"{', '.join(CATEGORIES)}")
     return Mutant(patch, pair, case, path, head.get("Variant", variants.BASE),
-                  head.get("Verdict", ktap.FAIL),
-                  programs=programs, runs=head.get("Case", ""), depth=head.get("Depth", ""))
+                  head.get("Verdict", ktap.FAIL), programs=programs, runs=head.get("Case", ""),
+                  depth=head.get("Depth", ""), category=category)
 
 
 def _outside(pairs: tuple[str, ...], pairs_dir: Path | None) -> list[Mutant]:
@@ -151,6 +161,13 @@ def judge(mutant: Mutant, arch: str, status: int, said: str, results: Path) -> s
     return None
 
 
+def unchanged(before: Path, now: Path, pair: str) -> bool:
+    """Whether a build folder has the engine's and a pair's modules as another one has them."""
+    names = ("kparity.ko", f"kparity_{pair}.ko")
+    return all((now / name).exists() for name in names) and all(
+        objcode.read(before / name) == objcode.read(now / name) for name in names)
+
+
 def words(req: Request, arch: Arch, mutant: Mutant, wanting: tuple[str, ...]) -> list[str]:
     """The words that run a bug's case in the kernel in which it has passed without the bug.
 
@@ -207,5 +224,9 @@ def plant(req: Request, arch: Arch, mutant: Mutant, copy: Path, built: Path,
     if applied.returncode:
         return f"does not apply: {applied.stdout.decode(errors='replace').strip()}"
     done = run_in(TOP, req, *words(req, arch, mutant, wanting), out=req.out)
-    return judge(mutant, arch.name, done.returncode, done.stdout.decode(errors="replace"),
-                 req.out / arch.name / mutant.variant / "results.json")
+    said = done.stdout.decode(errors="replace")
+    results = req.out / arch.name / mutant.variant
+    # Modules that do not build are those that were there.
+    if "do not build" not in said and unchanged(built, results / "build", mutant.pair):
+        return f"leaves the object code as it was:\n{said}"
+    return judge(mutant, arch.name, done.returncode, said, results / "results.json")

@@ -6,7 +6,7 @@ unit        tests/unit, a job a class
 live        tests/live, a job a class or what a class says of its methods
 suites      every KUnit suite, on each arch in each variant, and one fresh seed
 contracts   the ledger, layouts in DWARF, reasons for unsafe, Rust that must not compile
-mutants     bugs planted on purpose
+mutants     bugs planted on purpose, and a few mechanical mutants
 
 Kernels and modules are built by jobs as well, which belong to no part: those that
 another job needs run with it.
@@ -19,6 +19,7 @@ import pickle
 import resource
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Callable
 
 from kplib import matrix
 from kplib.boot import lanes
@@ -26,14 +27,17 @@ from kplib.build import config, kernel, modules, objects
 from kplib.build import setup as building
 from kplib.build.toolchain import Toolchain
 from kplib.common import cache
+from kplib.common.errors import EnvironmentFailed
 from kplib.configure import variants
 from kplib.configure.archs import Arch
 from kplib.configure.request import TOP, Request, pair_word
 from kplib.configure.variants import Variant
 from kplib.judge import compile_fail, dwarf, ktap, records, results, unsafety
+from kplib.mutate import find, record
+from kplib.mutate.candidate import Candidate
 from kplib.report import terminal
 from kplib.soak import cells, work
-from kplib.selftest import checks, mutants, pytests
+from kplib.selftest import checks, mutants, pytests, trial
 from kplib.selftest.jobs import FAILED, PASSED, SKIPPED, Job, Outcome, Report
 
 #: The parts that a user may name.
@@ -46,6 +50,8 @@ BUILT = "built"
 KERNEL_NICE = 10
 #: Seconds, on 2 CPUs, and more than the slowest machine needs.
 KERNEL_SECONDS, KERNEL_BOUND, MODULES_SECONDS = 400.0, 3 * 3600.0, 36.0
+#: Seconds that one mechanical mutant may take: a survivor goes through all lanes of three kernels.
+TRIAL_BOUND = 600.0
 #: Core-seconds that no kernel is built in.
 KERNEL_LEAST = 60.0
 #: Verdicts of results.json as outcomes.
@@ -150,8 +156,9 @@ def _modules(setup: Setup, arch: Arch, variant: Variant) -> Report:
     # Not under a run whose guests are still to load what is there.
     with cache.locked(mine.results):
         modules.build(mine)
-        if any(m.variant == variant.name and setup.planting(m) == arch for m in _mutants(setup)):
-            mutants.seed(mine.modules, _seed(setup, arch, variant.name))
+        if any(m.variant == variant.name and setup.planting(m) == arch for m in _mutants(setup)) \
+                or arch == setup.host and variant.name in trial.VARIANTS:
+            mutants.seed(mine.modules, seed_of(setup, arch, variant.name))
     return Report(aside=BUILT if log.exists() and log.stat().st_mtime_ns > before else "")
 
 
@@ -212,7 +219,7 @@ def suites(setup: Setup) -> list[Job]:
                 del folder
                 return _suite(setup, arch, variant)
 
-            jobs.append(Job(_suite_name(arch, variant), "suites", run, seconds=12,
+            jobs.append(Job(suite_name(arch, variant), "suites", run, seconds=12,
                             cores=1.5 if len(variant.lanes) > 1 else 1,
                             needs=(modules_name(arch.name, variant.name),), early=True))
 
@@ -263,7 +270,7 @@ def _outcomes(name: str, result: results.ArchResult) -> tuple[Outcome, ...]:
         for pair in result.pairs.values() for verdict in pair.verdicts)
 
 
-def _suite_name(arch: Arch, variant: Variant) -> str:
+def suite_name(arch: Arch, variant: Variant) -> str:
     return f"suites {arch.name} {variant.name}"
 
 
@@ -271,7 +278,7 @@ def _suite(setup: Setup, arch: Arch, variant: Variant) -> Report:
     found = matrix.run_cell(setup.req, setup.tools, arch, variant)
     if variant.name == variants.BASE:
         _cell(setup, arch).write_bytes(pickle.dumps(found))
-    cache.write(_control(setup, arch, variant.name), json.dumps(
+    cache.write(control(setup, arch, variant.name), json.dumps(
         {name: [[verdict.case, verdict.path, verdict.status] for verdict in pair.verdicts]
          for name, pair in found.result.pairs.items()}))
     name = f"{arch.name} {variant.name}"
@@ -300,7 +307,7 @@ def _cell(setup: Setup, arch: Arch) -> Path:
     return setup.shared / f"{arch.name}.pickle"
 
 
-def _control(setup: Setup, arch: Arch, variant: str) -> Path:
+def control(setup: Setup, arch: Arch, variant: str) -> Path:
     """File with the verdicts of suites, for the planted bugs of their kernel."""
     return setup.shared / f"control-{arch.name}-{variant}.json"
 
@@ -318,7 +325,7 @@ def contracts(setup: Setup) -> list[Job]:
             return _misuse(setup, arch)
 
         jobs += [Job(f"contracts {arch.name}", "contracts", ledger, seconds=3,
-                     needs=(_suite_name(arch, setup.base),)),
+                     needs=(suite_name(arch, setup.base),)),
                  Job(f"compile-fail {arch.name}", "contracts", misuse, seconds=12, cores=1.5,
                      needs=(modules_name(arch.name, variants.BASE),))]
     return jobs
@@ -356,7 +363,7 @@ def _misuse(setup: Setup, arch: Arch) -> Report:
                                         setup.req.pairs_dir)))
 
 
-def _seed(setup: Setup, arch: Arch, variant: str) -> Path:
+def seed_of(setup: Setup, arch: Arch, variant: str) -> Path:
     """Where a copy of the modules is that planted bugs start from."""
     return setup.shared / f"seed-{arch.name}-{variant}"
 
@@ -375,7 +382,7 @@ def _wanting(setup: Setup, arch: Arch, variant: Variant) -> tuple[str, ...]:
 
 def planted(setup: Setup) -> list[Job]:
     """Planted bugs, on this machine's arch where that can show them."""
-    jobs = []
+    jobs = _sample(setup)
     kinds = {variant.name: variant for variant in setup.variants}
     for mutant in _mutants(setup):
         arch = setup.planting(mutant)
@@ -384,10 +391,10 @@ def planted(setup: Setup) -> list[Job]:
             if mutant.variant not in kinds:
                 return Report((_row(mutant.name, f"no such variant: {mutant.variant}"),))
             why = mutants.doubtful(mutant, json.loads(
-                _control(setup, arch, mutant.variant).read_text()))
+                control(setup, arch, mutant.variant).read_text()))
             if why is None:
                 why = mutants.plant(setup.req, arch, mutant, setup.shared / "kparity",
-                                    _seed(setup, arch, mutant.variant), folder,
+                                    seed_of(setup, arch, mutant.variant), folder,
                                     _wanting(setup, arch, kinds[mutant.variant]))
             return Report((_row(mutant.name, why),))
 
@@ -397,8 +404,81 @@ def planted(setup: Setup) -> list[Job]:
         kind = kinds.get(mutant.variant)
         waits = kind is not None and bool(kind.checkers)
         race = kind is not None and any(c.option == "KCSAN" for c in kind.checkers)
-        jobs.append(Job(f"mutant {mutant.name}", "mutants", run, seconds=9 if waits else 2.5,
+        jobs.append(Job(planted_name(mutant), "mutants", run, seconds=9 if waits else 2.5,
                         cores=0.6 if waits else 1, alone=race,
                         needs=(modules_name(arch.name, mutant.variant),
-                               _suite_name(arch, kind)) if kind else ()))
+                               suite_name(arch, kind)) if kind else ()))
+    return jobs
+
+
+def planted_name(mutant: mutants.Mutant) -> str:
+    """The name of the job that plants a bug."""
+    return f"mutant {mutant.name}"
+
+
+#: Mechanical mutants that `make test` runs, by name, a line each.
+SAMPLE = TOP / "tests/mutants/sample"
+#: The job that finds them.
+FOUND = "mutants found"
+
+
+def mechanical(setup: Setup, name: str, get: Callable[[], Candidate],
+               take: Callable[[record.Record], Report], kinds: tuple[str, ...],
+               needs: tuple[str, ...] = ()) -> Job:
+    """The job that runs one mechanical mutant in some variants, until it is seen."""
+    by_name = {v.name: v for v in setup.variants}
+    variants_ = {kind: by_name[kind] for kind in kinds}
+
+    def run(folder: Path) -> Report:
+        one = get()
+        for kind in variants_:
+            wrong = {status for _, _, status in json.loads(
+                control(setup, setup.host, kind).read_text()).get(one.pair, [])}
+            if not wrong or wrong & {ktap.FAIL, ktap.ERROR}:
+                raise EnvironmentFailed(f"{one.pair} does not pass in {kind} without a mutant")
+        setups = trial.setups_of({kind: setup.of(setup.host, variant)
+                                  for kind, variant in variants_.items()}, one.pair)
+        seeds = {kind: seed_of(setup, setup.host, kind) for kind in setups}
+        trial.place(next(iter(setups.values())), setup.shared / "kparity", seeds, folder, one.pair,
+                    setup.req.pairs)
+        return take(trial.run(setups, one, seeds))
+
+    return Job(name, "mutants", run, seconds=6, cores=1.2, bound=TRIAL_BOUND, needs=tuple(
+        job for variant in variants_.values() for job in (
+            modules_name(setup.host.name, variant.name), suite_name(setup.host, variant)))
+        + needs)
+
+
+def _sample(setup: Setup) -> list[Job]:
+    """The fixed few of the mechanical mutants, each of which must be killed in base."""
+    names = [line.strip() for line in SAMPLE.read_text().splitlines()
+             if line.strip() and not line.startswith("#")]
+    names = [name for name in names if name.split()[0] in setup.req.pairs]
+    if not names:
+        return []
+    there = setup.shared / "candidates.pickle"
+
+    def search(folder: Path) -> Report:
+        del folder
+        mine = setup.of(setup.host, setup.base)
+        found = {one.name: one for pair in {name.split()[0] for name in names}
+                 for one in find.of_pair(mine, pair)}
+        there.write_bytes(pickle.dumps(found))
+        return Report()
+
+    jobs = [Job(FOUND, "mutants", search, seconds=20,
+                needs=(modules_name(setup.host.name, variants.BASE),))]
+    for name in names:
+        def get(name: str = name) -> Candidate:
+            found: dict[str, Candidate] = pickle.loads(there.read_bytes())
+            if name not in found:
+                raise EnvironmentFailed(f"tests/mutants/sample: the code has no '{name}' any "
+                                        "more; take another one that make mutants kills")
+            return found[name]
+
+        def take(one: record.Record, name: str = name) -> Report:
+            why = None if one.outcome == record.KILLED else f"{one.outcome}: {one.why}"
+            return Report((_row(name, why),))
+
+        jobs.append(mechanical(setup, f"mutant {name}", get, take, (variants.BASE,), (FOUND,)))
     return jobs

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from pathlib import Path
 from typing import Callable, Sequence
 
 from kplib import matrix
@@ -65,8 +66,8 @@ def _prepare(req: Request) -> toolchain.Toolchain:
     return tools
 
 
-def _run(req: Request, names: tuple[str, ...], wanted: Callable[[Job], bool]) -> int:
-    tools = _prepare(req)
+def set_up(req: Request, tools: toolchain.Toolchain, folder: Path) -> parts.Setup:
+    """What jobs are made from, which share a folder; a copy of the project is in it then."""
     every = tuple(archs.load_all(TOP / "qemu/arch").values())
     host = next(a for a in every if a.name == archs.host_name(os.uname().machine))
     kinds = tuple(variants.load_all(TOP / "qemu/variant").values())
@@ -79,11 +80,16 @@ def _run(req: Request, names: tuple[str, ...], wanted: Callable[[Job], bool]) ->
     os.environ["KPARITY_TREE"] = str(tree)
     os.environ["KPARITY_CACHE"] = str(req.cache)
 
+    copy_of_project(folder)
+    return parts.Setup(req, tools, tree, every, host, kinds, folder)
+
+
+def _run(req: Request, names: tuple[str, ...], wanted: Callable[[Job], bool]) -> int:
+    tools = _prepare(req)
     cores = os.cpu_count() or 1
     runner = processes.Processes()
     try:
-        setup = parts.Setup(req, tools, tree, every, host, kinds, runner.folder)
-        copy_of_project(runner.folder)
+        setup = set_up(req, tools, runner.folder)
         found = schedule.closure(parts.every(setup, names),
                                  lambda job: job.part in names and wanted(job))
         history = progress.History(req.cache)

@@ -72,7 +72,8 @@ def targets(req: Request, cells: list[tuple[Arch, Variant]]) -> list[Target]:
     The same lane of all cells comes before the next lane: one guest of each kind is tried soon.
     """
     return [Target(arch.name, variant.name, lane) for lane in req.lanes for arch, variant in cells
-            if lane in variant.lanes and _pairs(_in(req, arch, variant), lane)]
+            if lane in variant.lanes and arch.has(LANES[lane])
+            and _pairs(_in(req, arch, variant), lane)]
 
 
 def prepare(req: Request, tools: Toolchain, arch: Arch, variant: Variant,
