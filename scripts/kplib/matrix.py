@@ -19,7 +19,7 @@ from kplib.common import cache, host, ui
 from kplib.common.errors import EnvironmentFailed, Failed, KparityError, Refused
 from kplib.configure import cases, pairs, request
 from kplib.configure.archs import Arch
-from kplib.configure.lanes import IRQ, LANES
+from kplib.configure.lanes import DEEPER, LANES
 from kplib.configure.request import Request
 from kplib.configure.variants import Variant
 from kplib.judge import failures, ktap, ledger, results
@@ -197,9 +197,15 @@ class Cell:
         """Whether all guests have ended."""
         return all(future.done() for future in self._running)
 
+    @property
+    def deeper(self) -> tuple[str, ...]:
+        """Its lanes that go on behind the first verdict."""
+        return tuple(name for name in self._names if name in DEEPER)
+
     def so_far(self) -> results.ArchResult | None:
-        """The results of the other lanes while lane irq goes on; None where it does not."""
-        early = [future for name, future in zip(self._names, self._running) if name != IRQ.name]
+        """The results of the other lanes while deeper ones go on; None where they do not."""
+        early = [future for name, future in zip(self._names, self._running)
+                 if name not in DEEPER]
         if not early or len(early) == len(self._running):
             return None
         with self._stopping(), ui.step(self._doing()) as self._step:
@@ -273,7 +279,8 @@ def run_all(req: Request, tools: toolchain.Toolchain,
             if len(cells) == 1 and not req.machine_readable and not req.keep:
                 so_far = cell.so_far()
             if so_far is not None:
-                print(terminal.show_so_far(so_far, req.verbose, cell.folder), flush=True)
+                print(terminal.show_so_far(so_far, req.verbose, cell.folder, cell.deeper),
+                      flush=True)
             found = cell.finish()
         except (Failed, EnvironmentFailed) as err:
             if len(cells) == 1:

@@ -18,7 +18,8 @@ class Lane:
     `counts`: the guest's clock counts executed instructions. `suffix` ends the names of
     the lane's suites (KP_SUITES() in engine/suite.h), `figures` is the file in debugfs, in the
     pair's folder, that is read after its suite. `programs`: pairs' user programs run in it.
-    `accel` is "tcg" or "kvm", `why` the reason for it.
+    `case` is its only case, where it has no more. `deeper`: DEPTH says how long it goes on, behind
+    the first verdict. `accel` is "tcg" or "kvm", `why` the reason for it.
     """
 
     name: str
@@ -27,6 +28,8 @@ class Lane:
     suffix: str
     figures: str
     programs: bool
+    case: str = ""
+    deeper: bool = False
     accel: str = "tcg"
     why: str = ""
 
@@ -51,11 +54,16 @@ class Lane:
 
 CHECK = Lane("check", cpus=2, counts=False, suffix="", figures="invariants", programs=True)
 INSN = Lane("insn", cpus=1, counts=True, suffix="_insn", figures="cost", programs=False,
-            why="counting needs emulation")
+            case="insn", why="counting needs emulation")
+HISTORY = Lane("history", cpus=2, counts=False, suffix="_history", figures="histories",
+               programs=False, case="history", deeper=True)
 IRQ = Lane("irq", cpus=1, counts=True, suffix="_irq", figures="interruptions", programs=False,
+           case="interrupt", deeper=True,
            why="an interruption at a chosen instruction needs counting")
 #: Every lane, by name.
-LANES = {lane.name: lane for lane in (CHECK, INSN, IRQ)}
+LANES = {lane.name: lane for lane in (CHECK, INSN, HISTORY, IRQ)}
+#: Those that go on behind the first verdict.
+DEEPER = tuple(lane.name for lane in LANES.values() if lane.deeper)
 
 
 def user_suite(pair: str) -> str:

@@ -16,7 +16,7 @@ from typing import Iterable, Mapping
 from kplib.common import ui
 from kplib.common.errors import Refused
 from kplib.configure import archs, cases, lanes, pairs, variants
-from kplib.configure.lanes import IRQ
+from kplib.configure.lanes import CHECK, HISTORY, IRQ
 
 TOP = pairs.TOP
 #: Seconds of silence, in variant base, while a case of KUnit's speed "normal" runs, or
@@ -35,8 +35,9 @@ VARIABLES = {
     "SEED": "what programs are made from: a number, or random; default: 1",
     "PROGRAMS": "how many programs a lockstep case runs; default: 64",
     "PROGRAM": "a program as text: it alone runs, on all paths of the one PAIR",
-    "LANE": "check, insn, irq or all; default: all",
-    "DEPTH": "quick: without lane irq; full: 20 times its usual interruptions; default: usual",
+    "LANE": "check, insn, history, irq or all; default: all",
+    "DEPTH": "quick: without lanes history and irq; full: 20 times what they usually do; "
+             "default: usual",
     "KERNEL": "kernel series from Debian, e.g. 7.3; default: the newest at set-up",
     "KERNEL_SRC": "a kernel source tree of your own; built out of tree, never written to",
     "KDIR": "a kernel build folder of your own, as for any out-of-tree module",
@@ -55,9 +56,21 @@ VARIABLES = {
 }
 
 
-#: Instructions, in millions, that case interrupt takes of a pair, by DEPTH. An emulated guest
-#: carries out about 100 in a second.
-DEPTHS = {"quick": 0, "usual": 240, "full": 4800}
+@dataclass(frozen=True)
+class Depth:
+    """How far cases of the deeper lanes go.
+
+    `interrupt`: instructions, in millions, that case interrupt takes of a pair; an emulated guest
+    carries out about 100 in a second. `histories`: those of case history on a path with
+    operations at the same time.
+    """
+
+    interrupt: int
+    histories: int
+
+
+#: By what DEPTH= says.
+DEPTHS = {"quick": Depth(0, 0), "usual": Depth(240, 1200), "full": Depth(4800, 24000)}
 
 
 @dataclass(frozen=True)
@@ -85,7 +98,7 @@ class Request:
     verbose: bool
     #: The cases to run; all without any.
     cases: tuple[str, ...] = ()
-    #: How long lane irq goes on, of DEPTHS.
+    #: How long lanes history and irq go on, of DEPTHS.
     depth: str = "usual"
     #: A program as text, to run alone.
     program: Path | None = None
@@ -153,19 +166,28 @@ def _program(value: str | None, chosen: tuple[str, ...], lane: str,
 
 def _lanes_of_program(path: Path, lane: str, wanted: tuple[variants.Variant, ...]) -> \
         tuple[str, ...]:
-    """The lane that a program runs in: one with an interruption has its own.
+    """The lanes that a program runs in: one with an interruption, or of threads, has its own.
 
     Refuses another one that is asked for, and variants without it.
     """
-    interrupted = re.search(rb"^[ \t]*during\b", path.read_bytes(), re.M)
-    own = IRQ.name if interrupted else "check"
-    if lane not in (own, "all"):
-        raise Refused(f"PROGRAM={path}: a program {'with' if interrupted else 'without'} an "
-                      f"interruption runs in lane {own}; leave LANE={lane} out")
-    if not any(own in kind.lanes for kind in wanted):
-        raise Refused(f"PROGRAM={path}: it is of lane {own}, which variant {wanted[0].name} does "
-                      "not have")
-    return (own,)
+    text = path.read_bytes()
+    columns = re.findall(rb"^[ \t]*([0-9]):", text, re.M)
+    own: tuple[str, ...] = (CHECK.name,)
+    what = "of one thread"
+    if re.search(rb"^[ \t]*during\b", text, re.M):
+        own, what = (IRQ.name,), "with an interruption"
+    elif columns:
+        # One operation each: either one also interrupts the other, at each instruction.
+        once = sorted(columns) == [b"1", b"2"]
+        own, what = (HISTORY.name, IRQ.name) if once else (HISTORY.name,), "of two threads"
+    if lane not in (*own, "all"):
+        raise Refused(f"PROGRAM={path}: a program {what} runs in lane {own[0]}; leave "
+                      f"LANE={lane} out")
+    asked = tuple(name for name in own if lane in (name, "all"))
+    if not any(asked[0] in kind.lanes for kind in wanted):
+        raise Refused(f"PROGRAM={path}: it is of lane {asked[0]}, which variant {wanted[0].name} "
+                      "does not have")
+    return asked
 
 
 def _pairs_dir(value: str | None) -> Path | None:
@@ -313,9 +335,9 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
 
     program = _program(values.get("PROGRAM"), chosen, lane, pairs_dir)
     depth = _choice("DEPTH", values.get("DEPTH"), tuple(DEPTHS)) or "usual"
-    if depth == "quick" and lane == IRQ.name:
-        raise Refused("DEPTH=quick is without lane irq; leave one of the two out")
-    every = tuple(name for name in lanes.LANES if depth != "quick" or name != IRQ.name)
+    if depth == "quick" and lane in lanes.DEEPER:
+        raise Refused(f"DEPTH=quick is without lane {lane}; leave one of the two out")
+    every = tuple(name for name in lanes.LANES if depth != "quick" or name not in lanes.DEEPER)
     asked = _lanes_of_program(program, lane, wanted) if program else \
         every if lane == "all" else (lane,)
     only = () if new or values.get("CASE") is None else cases.named(values["CASE"])

@@ -22,9 +22,9 @@ from kplib.configure.lanes import user_suite
 from kplib.configure import cases
 from kplib.configure import pairs as places
 from kplib.judge import ktap, verdicts
-from kplib.judge.tables import (NOOP, Allocations, Cost, DamagedTable, Difference, Interruptions,
-                                Invariant, parse_allocations, parse_costs, parse_failures,
-                                parse_interruptions,
+from kplib.judge.tables import (NOOP, Allocations, Cost, DamagedTable, Difference, Histories,
+                                Interruptions, Invariant, parse_allocations, parse_costs,
+                                parse_failures, parse_histories, parse_interruptions,
                                 parse_invariants)
 
 #: The version of scripts/results.schema.json. It goes up with each change of a field's
@@ -59,6 +59,7 @@ class PairResult:
     costs: dict[str, dict[str, Cost]] = field(default_factory=dict)
     allocations: dict[str, dict[str, Allocations]] = field(default_factory=dict)
     interruptions: dict[str, Interruptions] = field(default_factory=dict)
+    histories: dict[str, Histories] = field(default_factory=dict)
     #: By suite, case and path.
     differences: dict[tuple[str, str, str], list[Difference]] = field(default_factory=dict)
 
@@ -118,6 +119,7 @@ class ArchResult:
                                     for op, row in pair.allocations.items()},
                     "interruptions": {path: asdict(one)
                                       for path, one in pair.interruptions.items()},
+                    "histories": {path: asdict(one) for path, one in pair.histories.items()},
                 } for name, pair in self.pairs.items()},
         }
 
@@ -217,6 +219,11 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
             swept = result.interruptions
             if none := [p for p in sorted(passed) if p not in swept or not swept[p].scenes]:
                 raise DamagedTable(f"the table of interruptions has nothing of {', '.join(none)}")
+        elif lane.lane.figures == "histories":
+            result.histories = parse_histories(figures)
+            if none := [p for p in sorted(passed) if p not in result.histories
+                        or not result.histories[p].tried]:
+                raise DamagedTable(f"the table of histories has nothing of {', '.join(none)}")
         elif lane.lane.figures == "cost":
             result.costs = parse_costs(figures)
             if bare := passed - set(result.costs.get(NOOP, {})):

@@ -12,14 +12,15 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar
 
 from kplib.common.errors import FAILED, KparityError
-from kplib.configure.lanes import IRQ, LANES, PATHS, user_suite
+from kplib.configure.lanes import DEEPER, LANES, PATHS, user_suite
 from kplib.configure.request import pair_word
 from kplib.judge import ktap
 from kplib.judge.results import ArchResult, PairResult
-from kplib.judge.tables import NOOP, Allocations, Cost, Interruptions, geometric_mean, met
+from kplib.judge.tables import (NOOP, Allocations, Cost, Histories, Interruptions,
+                                geometric_mean, met)
 from kplib.report import files
 
 _COLOUR = {ktap.PASS: "32", ktap.FAIL: "31", ktap.ERROR: "31", ktap.SKIP: "33"}
@@ -168,22 +169,35 @@ def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
     if pair.allocations:
         lines.append(f"    {'allocations':<16}" + "".join(f"{p:>16}" for p in PATHS))
         lines += _allocations(pair, verbose)
+    if pair.histories:
+        lines += _counts(_HISTORIES, pair.histories)
     if pair.interruptions:
-        lines += _interruptions(pair.interruptions)
+        lines += _counts(_INTERRUPTIONS, pair.interruptions)
     return lines
 
 
-def _interruptions(swept: dict[str, Interruptions]) -> list[str]:
-    """How many interruptions were tried on each path, of those that there are."""
-    rows: dict[str, Callable[[Interruptions], str]] = {
-        "interruptions": lambda one: f"{one.tried} of {one.of}",
-        "of operations": lambda one: f"{one.pairs} of {one.pairs_of}",
-        "in scenes": lambda one: f"{one.scenes} of {one.scenes_of}",
-        "not reached": lambda one: str(one.unreached),
-        "allowed": lambda one: str(one.allowed),
-    }
+#: What is shown of a deeper lane's work on a path, by the name of the row.
+_INTERRUPTIONS: dict[str, Callable[[Interruptions], str]] = {
+    "interruptions": lambda one: f"{one.tried} of {one.of}",
+    "of operations": lambda one: f"{one.pairs} of {one.pairs_of}",
+    "in scenes": lambda one: f"{one.scenes} of {one.scenes_of}",
+    "not reached": lambda one: str(one.unreached),
+    "allowed": lambda one: str(one.allowed),
+}
+_HISTORIES: dict[str, Callable[[Histories], str]] = {
+    "histories": lambda one: str(one.tried),
+    "at once in": lambda one: f"{one.together} of {one.of}",
+    "operations": lambda one: str(one.operations),
+    "not decided": lambda one: str(one.undecided),
+    "allowed": lambda one: str(one.allowed),
+}
+Counts = TypeVar("Counts", Interruptions, Histories)
+
+
+def _counts(rows: dict[str, Callable[[Counts], str]], found: dict[str, Counts]) -> list[str]:
+    """The rows of a deeper lane's work, by path."""
     return [f"    {name:<16}" + "".join(
-        f"{show(swept[path]) if path in swept else '-':>16}" for path in PATHS)
+        f"{show(found[path]) if path in found else '-':>16}" for path in PATHS)
         for name, show in rows.items()]
 
 
@@ -261,7 +275,9 @@ def _pair(found: dict[str, Any]) -> PairResult:
         allocations={op: {path: Allocations(**one) for path, one in row.items()}
                      for op, row in found.get("allocations", {}).items()},
         interruptions={path: Interruptions(**one)
-                       for path, one in found.get("interruptions", {}).items()})
+                       for path, one in found.get("interruptions", {}).items()},
+        histories={path: Histories(**one)
+                   for path, one in found.get("histories", {}).items()})
 
 
 def _only(document: dict[str, Any]) -> str:
@@ -381,11 +397,13 @@ def show(result: ArchResult, verbose: bool, folder: Path | None = None,
     return text(found or files.document(result), verbose, verbose or len(result.pairs) == 1, where)
 
 
-def show_so_far(result: ArchResult, verbose: bool, folder: Path) -> str:
-    """The report of the other lanes, while lane irq goes on."""
+def show_so_far(result: ArchResult, verbose: bool, folder: Path,
+                deeper: tuple[str, ...]) -> str:
+    """The report of the other lanes, while deeper ones go on."""
     *lines, last = show(result, verbose, folder).splitlines()
+    which = f"lanes {' and '.join(deeper)} go" if len(deeper) > 1 else f"lane {deeper[0]} goes"
     return "\n".join([*lines, last.replace(":", " so far:", 1)
-                      + f"; lane {IRQ.name} goes on (DEPTH=quick ends here)"])
+                      + f"; {which} on (DEPTH=quick ends here)"])
 
 
 def show_rest(result: ArchResult, verbose: bool, folder: Path, found: dict[str, Any],
@@ -394,7 +412,8 @@ def show_rest(result: ArchResult, verbose: bool, folder: Path, found: dict[str, 
     where, tables = shown(folder), verbose or len(result.pairs) == 1
     told = {(name, v.suite, v.case, v.path) for name, pair in so_far.pairs.items()
             for v in pair.verdicts}
-    own = {**found, "lanes": {IRQ.name: found["lanes"][IRQ.name]}, "pairs": {
+    deeper = {name: lane for name, lane in found["lanes"].items() if name in DEEPER}
+    own = {**found, "lanes": deeper, "pairs": {
         name: {**pair, "instructions": {},
                "cases": [case for case in pair["cases"]
                          if (name, case["suite"], case["case"], case["path"]) not in told]}
