@@ -104,11 +104,13 @@ macro_rules! layout {
                 name: concat!("struct ", stringify!($type), "\0").as_ptr(),
                 at: ::core::mem::size_of::<bindings::$type>() as u32,
                 each: 0,
+                timing: false,
             },
             $(bindings::kp_field {
                 name: concat!("struct ", stringify!($type), ".", stringify!($member), "\0").as_ptr(),
                 at: ::core::mem::offset_of!(bindings::$type, $member) as u32,
                 each: 0,
+                timing: false,
             },)*
         )*]
     };

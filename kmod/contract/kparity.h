@@ -93,11 +93,13 @@ typedef void (*kp_invoke)(void *obj, const struct kp_slot *slot,
  * @at: the type's size, or the member's offset
  * @each: bytes of the member's number, or of each that it has as an array, negative where
  *        these are signed; 0 for all else, and in Rust. For printing alone.
+ * @timing: it depends on how operations of several threads meet, in C's layout
  */
 struct kp_field {
 	const char *name;
 	u32 at;
 	s32 each;
+	bool timing;
 };
 
 /**

@@ -569,19 +569,47 @@ void kp_report_given(struct kunit *test, const struct kp_path_param *p,
 		     struct kp_program *prog, const char *name, struct kp_trace *ref,
 		     struct kp_trace *got, struct kp_diff *diff);
 
+/* beside.c */
+bool kp_may_meet(const struct kp_operation *a, const struct kp_operation *b);
+void kp_hold_still(const struct kp_pair *pair, struct kp_step *step);
+bool kp_same_results(const struct kp_step_trace *a, const struct kp_step_trace *b);
+u32 kp_copy_arguments(const struct kp_pair *pair, struct kp_step *to, const struct kp_step *from);
+const char *kp_judge_state(const struct kp_pair *pair, const struct kp_program *prog,
+			   const void *view);
+u64 kp_timeless(const struct kp_pair *pair, void *view);
+
 /* shrink.c */
 bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,
 	       struct kp_program *prog, struct kp_trace *ref,
 	       struct kp_trace *got, const struct kp_diff *diff,
 	       unsigned long end);
 
+/**
+ * struct kp_beside_told - operations beside each other that go wrong, as they are told
+ * @what: "interrupt" or "history"
+ * @step: the operation that is interrupted, counted from 1; 0 for none
+ * @orders: what C over C gives for some orders of them, a text each
+ * @nr_orders: how many texts these are
+ * @got: what the path gave
+ * @broken: what is wrong with that
+ * @reference: what is wrong with C over C, or NULL
+ */
+struct kp_beside_told {
+	const char *what;
+	u32 step;
+	const char *const *orders;
+	u32 nr_orders;
+	const char *got;
+	const char *broken;
+	const char *reference;
+};
+
 /* failures.c */
 void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
 		      const struct kp_trace *ref, const struct kp_trace *got,
 		      const struct kp_diff *diff);
-void kp_failure_interrupted(struct seq_buf *s, const struct kp_pair *pair,
-			    const struct kp_program *prog, const char *const *orders,
-			    const char *got, const char *broken, const char *reference);
+void kp_failure_beside(struct seq_buf *s, const struct kp_pair *pair,
+		       const struct kp_program *prog, const struct kp_beside_told *told);
 void kp_failure_add(struct kunit *test, const char *whence, u32 times,
 		    const char *text);
 

@@ -130,48 +130,56 @@ void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
 }
 
 /**
- * kp_failure_interrupted() - print an interruption that goes wrong, as JSON
+ * kp_failure_beside() - print operations beside each other that go wrong, as JSON
  * @s: where to: members of an object, without its braces
  * @pair: the pair
  * @prog: the program
- * @orders: what C over C gives in either order, two texts
- * @got: what the path gave
- * @broken: what is wrong with that
- * @reference: what is wrong with C over C, or NULL
+ * @told: what is told of them
  *
  * Context: may sleep.
  */
-void kp_failure_interrupted(struct seq_buf *s, const struct kp_pair *pair,
-			    const struct kp_program *prog, const char *const *orders,
-			    const char *got, const char *broken, const char *reference)
+void kp_failure_beside(struct seq_buf *s, const struct kp_pair *pair,
+		       const struct kp_program *prog, const struct kp_beside_told *told)
 {
 	char *text = kvmalloc(LINE_SIZE, GFP_KERNEL);
+	const char *at = told->got;
 	struct seq_buf line;
 	bool cut;
+	u32 i;
 
 	if (!text)
 		return;
 	seq_buf_init(&line, text, LINE_SIZE);
-	seq_buf_printf(s, "\"what\": \"interrupt\", \"step\": %u", prog->during);
-	put_text(s, "operation", pair->operation[prog->step[prog->during - 1].op].name);
+	seq_buf_printf(s, "\"what\": \"%s\", \"step\": %u", told->what, told->step);
+	put_text(s, "operation", told->step ?
+		 pair->operation[prog->step[told->step - 1].op].name : NULL);
 	cut = put_program(s, pair, prog, &line);
 	seq_buf_puts(s, ", \"created\": {\"expected\": 0, \"got\": 0}");
 	put_text(s, "made_expected", NULL);
 	put_text(s, "made_got", NULL);
 	seq_buf_puts(s, ", \"expected\": [");
-	put_string(s, orders[0]);
-	seq_buf_puts(s, ", ");
-	put_string(s, orders[1]);
+	for (i = 0; i < told->nr_orders; i++) {
+		seq_buf_puts(s, i ? ", " : "");
+		put_string(s, told->orders[i]);
+	}
 	seq_buf_puts(s, "], \"got\": [");
-	put_string(s, got);
+	while (*at) {
+		size_t len = strcspn(at, "\n");
+
+		seq_buf_clear(&line);
+		seq_buf_printf(&line, "%.*s", (int)len, at);
+		seq_buf_puts(s, at == told->got ? "" : ", ");
+		put_string(s, seq_buf_str(&line));
+		at += len + !!at[len];
+	}
 	seq_buf_puts(s, "]");
-	put_text(s, "broken", broken);
-	put_text(s, "reference_broken", reference);
+	put_text(s, "broken", told->broken);
+	put_text(s, "reference_broken", told->reference);
 	kvfree(text);
 	if (!cut && !seq_buf_has_overflowed(s))
 		return;
 	seq_buf_clear(s);
-	seq_buf_puts(s, "\"what\": \"interrupt\", \"too_long\": true");
+	seq_buf_printf(s, "\"what\": \"%s\", \"too_long\": true", told->what);
 }
 
 /**

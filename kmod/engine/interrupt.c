@@ -184,6 +184,22 @@ static void run_given(struct kp_sweep *s, struct kp_program *prog, const char *n
 	s->prog = own;
 }
 
+/* Of two threads with one operation each, have either one interrupt the other. */
+static void run_both_ways(struct kp_sweep *s, struct kp_program *prog, const char *name)
+{
+	struct kp_step *last = &prog->step[prog->nr_steps - 2];
+	u32 i;
+
+	prog->columns = 0;
+	last[0].column = 0;
+	last[1].column = 0;
+	for (i = 0; i < 2; i++) {
+		prog->during = prog->nr_steps - 1;
+		run_given(s, prog, name);
+		swap(last[0], last[1]);
+	}
+}
+
 static void run_all_given(struct kp_sweep *s)
 {
 	const char *text = s->p->pair->stats->given.text;
@@ -193,6 +209,9 @@ static void run_all_given(struct kp_sweep *s)
 	while (name && (prog = kp_given_next(s->test, &text, name))) {
 		if (prog->during)
 			run_given(s, prog, name);
+		else if (prog->columns == 2 && prog->step[prog->nr_steps - 1].column !=
+			 prog->step[prog->nr_steps - 2].column)
+			run_both_ways(s, prog, name);
 		kp_program_free(prog);
 	}
 	kvfree(name);

@@ -183,9 +183,6 @@ static inline const struct kp_operation *kp_op_at(const struct kp_sweep *s, u32 
 }
 
 /* scenes.c */
-bool kp_may_meet(const struct kp_operation *a, const struct kp_operation *b);
-void kp_hold_still(const struct kp_pair *pair, struct kp_step *step);
-bool kp_same_results(const struct kp_step_trace *a, const struct kp_step_trace *b);
 bool kp_make_references(struct kp_sweep *s);
 bool kp_find_scenes(struct kp_sweep *s);
 bool kp_set_scene(struct kp_sweep *s, const struct kp_scene *scene);

@@ -61,6 +61,9 @@ static int panicked(struct notifier_block *nb, unsigned long event, void *unused
 	/* An interruption comes with the operation that it interrupts. */
 	if (nr && nr == trace->prog->during)
 		nr++;
+	/* Of operations beside each other, any can be the one. */
+	if (nr && trace->prog->columns && nr > trace->prog->nr_steps - trace->prog->columns)
+		nr = trace->prog->nr_steps;
 	seq_buf_init(&line, text, sizeof(text));
 	kp_print_create(&line, trace->pair, trace->prog);
 	tell(&line);

@@ -145,6 +145,22 @@ static int orderings_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(orderings);
 
+/* One line a path: what case history has tried on it. */
+static int histories_show(struct seq_file *seq, void *unused)
+{
+	const struct kp_pair *pair = seq->private;
+	u32 path;
+
+	for (path = 0; path < KP_NR_PATHS; path++) {
+		const struct kp_histories *h = &pair->stats->histories[path];
+
+		seq_printf(seq, "%s %u %u %u %u %u %u\n", kp_path_name[path], h->tried,
+			   h->together, h->of, h->operations, h->undecided, h->allowed);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(histories);
+
 static const char *speed_name(const struct kunit_suite *suite,
 			      const struct kunit_case *test_case)
 {
@@ -296,6 +312,8 @@ int kp_pair_register(const struct kp_pair *pair,
 			    &interruptions_fops);
 	debugfs_create_file("orderings", 0444, stats->dir, (void *)pair,
 			    &orderings_fops);
+	debugfs_create_file("histories", 0444, stats->dir, (void *)pair,
+			    &histories_fops);
 	debugfs_create_file("failures", 0444, stats->dir, (void *)pair,
 			    &failures_fops);
 	debugfs_create_file("programs", 0200, stats->dir, (void *)pair,

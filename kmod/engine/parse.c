@@ -389,6 +389,27 @@ static void get_params(struct reader *r, const struct kp_pair *pair,
 		prog->shift = get_shift(r);
 }
 
+/* The thread that an operation is of: a word such as 2: before it; 0 for none. */
+static u8 get_column(struct reader *r, struct kp_program *prog)
+{
+	u8 column;
+
+	skip_blanks(r);
+	if (!isdigit(r->at[0]) || r->at[1] != ':') {
+		if (prog->columns)
+			refuse(r, "operations of threads, such as '1: ...', come last");
+		return 0;
+	}
+	column = r->at[0] - '0';
+	r->at += 2;
+	if (!column || column > 2)
+		refuse(r, "threads are 1 and 2");
+	if (prog->balance)
+		refuse(r, "no allocation fails in a program with threads");
+	prog->columns++;
+	return column;
+}
+
 static void get_step(struct reader *r, const struct kp_pair *pair,
 		     struct kp_program *prog, struct kp_step *step)
 {
@@ -397,9 +418,12 @@ static void get_step(struct reader *r, const struct kp_pair *pair,
 	u32 a;
 
 	step->fail = get_fail(r, prog);
+	step->column = get_column(r, prog);
 	if (!get_word(r, " \t\r\n#", word))
 		return;
 	if (!strcmp(word, "during")) {
+		if (step->column)
+			refuse(r, "'during' is for a program without threads");
 		prog->during = prog->nr_steps;
 		skip_blanks(r);
 		if (!get_word(r, " \t\r\n#", word))

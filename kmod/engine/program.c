@@ -89,6 +89,7 @@ static void fill(struct kp_drawing *d, const u32 *weight, u32 from, u32 to)
 			pick -= weight[op];
 		step->op = op;
 		step->after = 0;
+		step->column = 0;
 		memory = draw_call(d, pair->operation[op].arg, step->arg, i);
 		step->shift = memory || pair->stateless ? kp_die(&d->rnd, 8) : 0;
 	}
@@ -106,6 +107,7 @@ static void begin(struct kp_drawing *d, u64 seed, u32 index, u32 steps,
 	prog->nr_steps = steps;
 	prog->pool_used = 0;
 	prog->during = 0;
+	prog->columns = 0;
 	prog->draw = draw;
 	prog->shift = draw_call(d, d->pair->creation.arg, prog->param, 0) ?
 		kp_die(&d->rnd, 8) : 0;

@@ -21,36 +21,6 @@
 /* By how many other scenes those come later in which an operation waits: there all is allowed. */
 #define WAITS_LATER	8
 
-/**
- * kp_may_meet() - whether the contract lets one operation come while another one runs
- * @a: one
- * @b: the other
- *
- * Return: whether it does
- */
-bool kp_may_meet(const struct kp_operation *a, const struct kp_operation *b)
-{
-	return !a->alone && !b->alone && (!a->role || !b->role || strcmp(a->role, b->role));
-}
-
-/**
- * kp_hold_still() - have user memory of an operation not change when it is touched
- * @pair: the pair
- * @step: the operation
- *
- * It does so once: not where that is in the middle of another operation.
- */
-void kp_hold_still(const struct kp_pair *pair, struct kp_step *step)
-{
-	const struct kp_arg *arg = pair->operation[step->op].arg;
-	u32 a;
-
-	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++)
-		if (kp_in_user(&arg[a]) && kp_place(step->arg[a]) == KP_CHANGES)
-			step->arg[a] = kp_placed(step->arg[a], KP_SPLIT,
-						 kp_place_bytes(step->arg[a]));
-}
-
 static void make_program(struct kp_sweep *s, u32 index)
 {
 	u32 i;
@@ -131,21 +101,6 @@ static void swap_last(struct kp_sweep *s)
 	s->swapped.step = step;
 	memcpy(step, s->prog->step, nr * sizeof(*step));
 	swap(step[nr - 2], step[nr - 1]);
-}
-
-/**
- * kp_same_results() - whether an operation gave the same twice
- * @a: once
- * @b: another time
- *
- * Which of the handles that are held a handle is of is not compared: that depends on the order.
- *
- * Return: whether it did
- */
-bool kp_same_results(const struct kp_step_trace *a, const struct kp_step_trace *b)
-{
-	return a->ret == b->ret && a->outs == b->outs &&
-	       (a->stored == b->stored || a->hides || b->hides);
 }
 
 /* Keep two steps, either one interrupting the other, unless such have been kept. */
@@ -323,38 +278,6 @@ static bool choose_places(const struct kp_sweep *s, struct kp_random *rnd, struc
 	return true;
 }
 
-/* Whether an argument may have a value that is another one's. */
-static bool may_be(const struct kp_arg *arg, u64 value)
-{
-	if (kp_is_number(arg))
-		return kp_in_range(arg, value);
-	if (arg->kind == KP_BUFFER)
-		return value >= arg->min && value <= arg->max;
-	return kp_span_len(value) >= arg->min && kp_span_len(value) <= arg->max;
-}
-
-/* Give an operation the arguments of another one that have the same names; how many there are. */
-static u32 copy_arguments(const struct kp_pair *pair, struct kp_step *to,
-			  const struct kp_step *from)
-{
-	const struct kp_arg *arg = pair->operation[to->op].arg;
-	const struct kp_arg *other = pair->operation[from->op].arg;
-	u32 a, b, n = 0;
-
-	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
-		for (b = 0; b < KP_NR_ARGS && other[b].name; b++) {
-			if (kp_is_handle(&arg[a]) || arg[a].kind == KP_OUTPUT ||
-			    arg[a].kind != other[b].kind || arg[a].size != other[b].size ||
-			    strcmp(arg[a].name, other[b].name) ||
-			    !may_be(&arg[a], from->arg[b]))
-				continue;
-			to->arg[a] = from->arg[b];
-			n++;
-		}
-	}
-	return n;
-}
-
 /* Whether an operation has arguments that are drawn, places for handles included. */
 static bool draws(const struct kp_operation *op)
 {
@@ -442,7 +365,7 @@ bool kp_set_scene(struct kp_sweep *s, const struct kp_scene *scene)
 	d.rnd.state = kp_seed + scene->start * 1000003 + scene->inner * 1009 + scene->draw;
 	kp_draw_args(&d, pair->operation[inner->op].arg, inner->arg, place->at + 1);
 	inner->after = 0;
-	if (!scene->draw && !copy_arguments(pair, inner, outer))
+	if (!scene->draw && !kp_copy_arguments(pair, inner, outer))
 		return false;
 	if (scene->draw > 1 && scene->draw >= state->nr_places &&
 	    !draws(&pair->operation[inner->op]))

@@ -204,10 +204,12 @@ struct kp_diverges {
  * @decided: that argument
  * @more: added to the other operation's result to give that argument
  * @fail: which allocation of the call fails, from 1; 0 for none
+ * @column: the thread that carries it out beside others, from 1; 0 if no other one runs
  */
 struct kp_step {
 	u32 op;
 	u16 fail;
+	u8 column;
 	u64 arg[KP_NR_ARGS];
 	u32 shift;
 	u16 after;
@@ -243,6 +245,7 @@ enum kp_draw { KP_DRAW_USUAL, KP_DRAW_VARIED, KP_DRAW_LARGE, KP_DRAW_VALID };
  * @pool_used: bytes of @pool in use
  * @during: of the last two operations the second one interrupts the first one, which has this
  *          number, counted from 1; 0 if each runs after the one before
+ * @columns: so many operations, the last ones, are of threads that run beside each other
  */
 struct kp_program {
 	u64 seed;
@@ -259,6 +262,7 @@ struct kp_program {
 	u8 *pool;
 	u32 pool_used;
 	u32 during;
+	u32 columns;
 };
 
 /**
@@ -421,6 +425,24 @@ struct kp_swept {
 };
 
 /**
+ * struct kp_histories - the work of case history on a path
+ * @tried: histories that were carried out
+ * @together: those of which two operations of different threads ran at the same time
+ * @of: how many of these there are to be
+ * @operations: operations of their threads
+ * @undecided: those of which not all orders were tried, and none that was explains the results
+ * @allowed: those that are explained by what the contract excuses alone
+ */
+struct kp_histories {
+	u32 tried;
+	u32 together;
+	u32 of;
+	u32 operations;
+	u32 undecided;
+	u32 allowed;
+};
+
+/**
  * struct kp_stats - data gathered of a pair since the module was loaded
  * @dir: debugfs directory of the pair
  * @given: programs that the host has handed over, to run in case regress
@@ -443,6 +465,7 @@ struct kp_swept {
  * @nr_costs: elements of @cost in use
  * @max_costs: room in @cost
  * @swept: the work of case interrupt
+ * @histories: that of case history
  */
 struct kp_stats {
 	struct dentry *dir;
@@ -465,6 +488,7 @@ struct kp_stats {
 	u32 nr_costs;
 	u32 max_costs;
 	struct kp_swept swept[KP_NR_PATHS];
+	struct kp_histories histories[KP_NR_PATHS];
 };
 
 /**
@@ -682,6 +706,10 @@ static struct kunit_case pair##_order_cases[] = {			\
 	__KP_CASE(kp_case_ordering, "ordering", pair),			\
 	{}								\
 };									\
+static struct kunit_case pair##_history_cases[] = {			\
+	__KP_CASE(kp_case_history, "history", pair),			\
+	{}								\
+};									\
 static struct kunit_suite pair##_suite = {				\
 	.name = #pair,							\
 	.test_cases = pair##_cases,					\
@@ -698,11 +726,15 @@ static struct kunit_suite pair##_order_suite = {			\
 	.name = #pair "_order",						\
 	.test_cases = pair##_order_cases,				\
 };									\
+static struct kunit_suite pair##_history_suite = {			\
+	.name = #pair "_history",					\
+	.test_cases = pair##_history_cases,				\
+};									\
 kunit_test_suites(&pair##_suite, &pair##_insn_suite, &pair##_irq_suite,	\
-		  &pair##_order_suite);					\
+		  &pair##_history_suite, &pair##_order_suite);		\
 static struct kunit_suite *const pair##_all_suites[] = {		\
 	&pair##_suite, &pair##_insn_suite, &pair##_irq_suite,		\
-	&pair##_order_suite, NULL					\
+	&pair##_history_suite, &pair##_order_suite, NULL		\
 };									\
 static int __init pair##_module_init(void)				\
 {									\
@@ -775,6 +807,7 @@ void kp_case_invariants(struct kunit *test);
 void kp_case_insn(struct kunit *test);
 void kp_case_interrupt(struct kunit *test);
 void kp_case_ordering(struct kunit *test);
+void kp_case_history(struct kunit *test);
 int kp_pair_register(const struct kp_pair *pair,
 		     struct kunit_suite *const *suites);
 void kp_pair_unregister(const struct kp_pair *pair);

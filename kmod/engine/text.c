@@ -190,6 +190,8 @@ void kp_print_step(struct seq_buf *s, const struct kp_pair *pair,
 	u32 a;
 
 	print_fail(s, at->fail);
+	if (prog->step[step].column)
+		seq_buf_printf(s, "%u: ", prog->step[step].column);
 	if (prog->during == step + 1)
 		seq_buf_puts(s, "during ");
 	seq_buf_puts(s, pair->operation[at->op].name);

@@ -59,21 +59,6 @@ static const char *why_not(const void *obj)
 		"the object is not made, as it is on c->c";
 }
 
-/* The first invariant of a state that does not hold behind both operations, or NULL. */
-static const char *judge_state(const struct kp_sweep *s)
-{
-	static const struct kp_step noop;
-	static const struct kp_result res = { .out = KP_POISON };
-	const struct kp_pair *pair = s->p->pair;
-	struct kp_observed o = {
-		.pair = pair, .prog = s->prog, .step = &noop, .res = &res,
-		.before = s->inner->view, .after = s->inner->view, .called = true,
-	};
-	u32 broken = pair->judge ? pair->judge(&o).broken : 0;
-
-	return broken ? pair->invariant[__ffs(broken)].id : NULL;
-}
-
 /* Take the state behind both, and release the object; the promise that broke, or NULL. */
 static const char *leave(struct kp_sweep *s, void *obj)
 {
@@ -88,7 +73,7 @@ static const char *leave(struct kp_sweep *s, void *obj)
 		kp_view(pair, s->path, obj, s->inner->view);
 		s->inner->step[nr - 1].view = kp_hash(KP_HASH_START, s->inner->view,
 						      pair->view_size);
-		broken = broken ?: judge_state(s);
+		broken = broken ?: kp_judge_state(pair, s->prog, s->inner->view);
 	}
 	kp_unmake(s->outer, obj);
 	if (pair->after && !pair->after(s->prog->param))

@@ -199,9 +199,10 @@ void kp_violation_tell(struct kp_sweep *s, struct kp_violation *v, const char *n
 		v->broken = "it went wrong once, and not when it was run again";
 	print_violation(s, v, told);
 	seq_buf_init(&line, told->all, sizeof(told->all));
-	kp_failure_interrupted(&line, pair, s->prog,
-			       (const char *const[]){ told->order[0], told->order[1] },
-			       told->got, v->broken, reference);
+	kp_failure_beside(&line, pair, s->prog, &(struct kp_beside_told){
+		.what = "interrupt", .step = s->prog->during,
+		.orders = (const char *const[]){ told->order[0], told->order[1] },
+		.nr_orders = 2, .got = told->got, .broken = v->broken, .reference = reference });
 	kp_failure_add(s->test, name, max(v->times, 1), seq_buf_str(&line));
 	seq_buf_clear(&line);
 	kp_print_create(&line, pair, s->prog);

@@ -25,10 +25,10 @@ class TestRequest(unittest.TestCase):
         return str(caught.exception)
 
     def test_defaults(self) -> None:
-        """No words: all pairs, both lanes, seed 1, a cache below home."""
+        """No words: all pairs, all lanes, seed 1, a cache below home."""
         got = request.parse([], {"HOME": "/nonexistent"})
         self.assertEqual(got.pairs, pairs.shipped())
-        self.assertEqual(got.lanes, ("check", "insn", "irq", "order"))
+        self.assertEqual(got.lanes, ("check", "insn", "history", "irq", "order"))
         self.assertEqual(got.seed, 1)
         self.assertEqual(len(got.archs), 1)
 
@@ -213,7 +213,7 @@ class TestRequest(unittest.TestCase):
                       self.refused("ARCH=x86_64", "CASE=ordering"))
 
     def test_depth(self) -> None:
-        """DEPTH=quick is without lanes irq and order, and its replay says so."""
+        """DEPTH=quick is without the late lanes, and its replay says so."""
         quick = request.parse(["DEPTH=quick"], {})
         self.assertEqual(quick.lanes, ("check", "insn"))
         again = request.replay(quick, quick.archs[0], quick.variants[0])
@@ -222,6 +222,7 @@ class TestRequest(unittest.TestCase):
         self.assertNotIn("DEPTH=", request.replay(request.parse([], {}), quick.archs[0],
                                                   quick.variants[0]))
         for words in (["DEPTH=deep"], ["DEPTH=quick", "LANE=irq"],
+                      ["DEPTH=quick", "LANE=history"],
                       ["ARCH=arm64", "DEPTH=quick", "LANE=order"]):
             with self.subTest(words), self.assertRaises(Refused):
                 request.parse(words, {})
@@ -236,6 +237,21 @@ class TestRequest(unittest.TestCase):
                 got = request.parse(["PAIR=ring", f"PROGRAM={program}"], {})
                 self.assertEqual(got.lanes, (lane,))
 
+    def test_program_of_threads(self) -> None:
+        """A program of two threads runs in lane history; of one operation each, in lane irq too."""
+        with tempfile.TemporaryDirectory() as folder:
+            program = Path(folder, "program")
+            words = ["PAIR=ring", f"PROGRAM={program}"]
+            for text, of in (("ring capacity=2\n1: push 1\n2: pop\n", ("history", "irq")),
+                             ("ring capacity=2\n1: push 1\n2: pop\n 2: pop\n", ("history",)),
+                             ("ring capacity=2\npush 1 # 1: push\npop\n", ("check",))):
+                program.write_text(text)
+                self.assertEqual(request.parse(words, {}).lanes, of)
+            program.write_text("ring capacity=2\n1: push 1\n2: pop\n2: pop\n")
+            self.assertEqual(request.parse([*words, "VARIANT=debug"], {}).lanes, ("history",))
+            self.assertIn("runs in lane history", self.refused(*words, "LANE=irq"))
+            self.assertIn("variant fault does not have", self.refused(*words, "VARIANT=fault"))
+
     def test_engine_cases(self) -> None:
         """The engine's cases are those of its macros, and a pair's own those of its suite."""
         macros = (pairs.TOP / "kmod/engine/suite.h").read_text()
@@ -248,9 +264,9 @@ class TestRequest(unittest.TestCase):
                           else ("", name) for name in known})
         self.assertEqual(cases.of_pair(pairs.files("device")), (
             "lockstep", "atomic", "fault", "blocking", "interrupted", "threads", "node", "layout",
-            "outcomes", "invariants", "insn", "interrupt", "ordering", "user"))
+            "outcomes", "invariants", "insn", "history", "interrupt", "ordering", "user"))
         self.assertEqual(cases.of_pair(pairs.files("glob")), (
-            "lockstep", "atomic", "fault", "regress", "outcomes", "insn", "interrupt",
+            "lockstep", "atomic", "fault", "regress", "outcomes", "insn", "history", "interrupt",
             "ordering"))
 
     def test_own_cases(self) -> None:
@@ -264,7 +280,7 @@ class TestRequest(unittest.TestCase):
                 "// KP_CASE(width, older)\nKP_SUITES(width, KP_CASE (width , Wide));\n")
             self.assertEqual(cases.of_pair(pairs.files("width", Path(folder))),
                              ("lockstep", "atomic", "fault", "Wide", "outcomes", "insn",
-                              "interrupt", "ordering"))
+                              "history", "interrupt", "ordering"))
             words = [f"PAIRS_DIR={folder}", "CASE=Wide"]
             self.assertEqual(request.parse(words, {}).pairs, ("width",))
 

@@ -39,6 +39,18 @@ class TestInterruptions(unittest.TestCase):
                 tables.parse_interruptions(f"rust->c 1 1 0 1 1 1 1 0\n{line}\n")
 
 
+class TestHistories(unittest.TestCase):
+    """tables.parse_histories()"""
+
+    def test_rows(self) -> None:
+        """A line a path; one that is cut or of no numbers is named."""
+        found = tables.parse_histories("c->c 8 9 1 2 3 4\n")
+        self.assertEqual(found, {"c->c": tables.Histories(8, 9, 1, 2, 3, 4)})
+        for line in ("c->c 8 9 1 2 3", "c->go 8 9 1 2 3 4", "c->c 8 9 1 2 3 x"):
+            with self.subTest(line), self.assertRaisesRegex(tables.DamagedTable, "line 2"):
+                tables.parse_histories(f"rust->c 1 1 0 1 1 1\n{line}\n")
+
+
 class TestCosts(unittest.TestCase):
     """tables.parse_costs()"""
 

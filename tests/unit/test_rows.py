@@ -229,6 +229,8 @@ class TestObjects(unittest.TestCase):
                 (OBJECT.replace("struct pot_view, size", "pot_view, size"), 11,
                  "KP_TYPE wants a struct and its members"),
                 (OBJECT.replace("size, used", "size, 2nd"), 11, "no name of a member"),
+                (OBJECT.replace("size, used", "size, used, .timing = worn"), 11,
+                 "has the option .timing = MEMBER alone"),
                 (OBJECT.replace("true, now", "now"), 12, "wants an id, a category, what holds, "
                  "how C keeps it, when it applies and what then holds"),
                 (OBJECT.replace(', "said at put"', ""), 16, "how C keeps it"),

@@ -32,7 +32,7 @@ from kplib.configure.lanes import PATHS, Lane
 
 
 #: Cases whose programs PROGRAM= runs in the same way, and how many losses are made small.
-REPLAYED, REDUCED_MAX = ("lockstep", "regress", "fault", "interrupt"), 3
+REPLAYED, REDUCED_MAX = ("lockstep", "regress", "fault", "history", "interrupt"), 3
 
 
 class Keeper(Protocol):
@@ -67,7 +67,7 @@ class _Run:
                 break
         self._agenda.settle()
         self.result.ended()
-        if self._keeper is None and not self.result.lane.counts and not self.result.lost:
+        if self._keeper is None and not self.result.lane.case and not self.result.lost:
             self._reduce()
 
     def _reduce(self) -> None:

@@ -21,7 +21,7 @@ from kplib.build.modules import Modules, in_guest
 from kplib.build.setup import Setup
 from kplib.common.errors import GuestLost
 from kplib.configure import cases, pairs
-from kplib.configure.lanes import INSN, IRQ, ORDER, user_suite
+from kplib.configure.lanes import INSN, ORDER, user_suite
 from kplib.configure.request import DEPTHS
 
 DEBUG = "/sys/kernel/debug"
@@ -83,6 +83,7 @@ class Session:
     def load_engine(self) -> Pending:
         """Queue the engine, with the cases to leave out."""
         request = self._setup.request
+        depth = DEPTHS[request.depth]
         for path, value in self._setup.kernel.variant.settings:
             # A kernel of the user's own may not have it; the engine looks.
             self.vm.write(f"setting {path}", path, value.encode())
@@ -91,8 +92,8 @@ class Session:
             f"seed={request.seed} programs={request.programs} mark={self._token} "
             f"skip={agenda.skipped(self.works)} "
             f"given={','.join(w.pair for w in self.works if programs.files(request, w.pair))}"
-            + f" interrupt={DEPTHS[request.depth]}"
-            + (f" only={'interrupt' if self._lane is IRQ else 'regress'} lone=1"
+            + f" interrupt={depth.interrupt} histories={depth.histories}"
+            + (f" only={self._lane.case or 'regress'} lone=1"
                if request.program else
                f" only={','.join(request.cases)}" if request.cases else "")
             + (f" {table}" if (table := leaks.stack_table(self._setup.kernel)) else ""))

@@ -13,7 +13,7 @@ from typing import Iterable
 
 from kplib.common import ui
 from kplib.common.errors import Refused
-from kplib.configure.lanes import CHECK, INSN, IRQ, LANES, ORDER, Lane
+from kplib.configure.lanes import CHECK, LANES, Lane
 from kplib.configure.pairs import Pair
 from kplib.configure.variants import Variant
 from kplib.contract import rows
@@ -27,7 +27,7 @@ REGRESS = "regress"
 #: The case of variants whose allocations can fail.
 FAULT = "fault"
 #: The cases of the lanes that have one alone, by lane.
-LONE = {INSN.name: "insn", IRQ.name: "interrupt", ORDER.name: "ordering"}
+LONE = {lane.name: lane.case for lane in LANES.values() if lane.case}
 #: The pair's user program.
 USER = "user"
 #: Cases that judge the calls of those before them: alone they have none to judge.

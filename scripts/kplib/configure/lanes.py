@@ -18,9 +18,9 @@ class Lane:
     `counts`: the guest's clock counts executed instructions. `suffix` ends the names of
     the lane's suites (KP_SUITES() in engine/suite.h), `figures` is the file in debugfs, in the
     pair's folder, that is read after its suite. `programs`: pairs' user programs run in it.
-    `plugin`: one of QEMU's runs in it, which reads the arch's instructions, so that not every
-    arch has it. `late`: its results come behind those of the others, which are told before.
-    `accel` is "tcg" or "kvm", `why` the reason for it.
+    `case` is its only case, where it has no more. `plugin`: one of QEMU's runs in it, which reads
+    the arch's instructions, so that not every arch has it. `late`: its results come behind those of
+    the others, which are told before. `accel` is "tcg" or "kvm", `why` the reason for it.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Lane:
     suffix: str
     figures: str
     programs: bool
+    case: str = ""
     plugin: bool = False
     late: bool = False
     accel: str = "tcg"
@@ -55,13 +56,17 @@ class Lane:
 
 CHECK = Lane("check", cpus=2, counts=False, suffix="", figures="invariants", programs=True)
 INSN = Lane("insn", cpus=1, counts=True, suffix="_insn", figures="cost", programs=False,
-            why="counting needs emulation")
+            case="insn", why="counting needs emulation")
+HISTORY = Lane("history", cpus=2, counts=False, suffix="_history", figures="histories",
+               programs=False, case="history", late=True)
 IRQ = Lane("irq", cpus=1, counts=True, suffix="_irq", figures="interruptions", programs=False,
-           late=True, why="an interruption at a chosen instruction needs counting")
+           case="interrupt", late=True,
+           why="an interruption at a chosen instruction needs counting")
 ORDER = Lane("order", cpus=1, counts=True, suffix="_order", figures="orderings", programs=False,
-             plugin=True, late=True, why="what is executed is read from a CPU that is emulated")
+             case="ordering", plugin=True, late=True,
+             why="what is executed is read from a CPU that is emulated")
 #: Every lane, by name.
-LANES = {lane.name: lane for lane in (CHECK, INSN, IRQ, ORDER)}
+LANES = {lane.name: lane for lane in (CHECK, INSN, HISTORY, IRQ, ORDER)}
 #: Those that DEPTH=quick is without.
 LATE = tuple(lane.name for lane in LANES.values() if lane.late)
 

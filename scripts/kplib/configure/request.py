@@ -16,7 +16,7 @@ from typing import Iterable, Mapping
 from kplib.common import ui
 from kplib.common.errors import Refused
 from kplib.configure import archs, cases, lanes, pairs, seeds, variants
-from kplib.configure.lanes import IRQ, LANES, LATE
+from kplib.configure.lanes import CHECK, HISTORY, IRQ, LANES, LATE
 
 TOP = pairs.TOP
 #: Seconds of silence, in variant base, while a case of KUnit's speed "normal" runs, or
@@ -35,9 +35,9 @@ VARIABLES = {
     "SEED": "what programs are made from: a number, or random; default: 1",
     "PROGRAMS": "how many programs a lockstep case runs; default: 64",
     "PROGRAM": "a program as text: it alone runs, on all paths of the one PAIR",
-    "LANE": "check, insn, irq, order or all; default: all",
-    "DEPTH": "quick: without lanes irq and order; long: twice the usual interruptions; full: 20 "
-             "times; default: usual",
+    "LANE": "check, insn, history, irq, order or all; default: all",
+    "DEPTH": "quick: without lanes history, irq and order; long: twice what they usually do; full: "
+             "20 times; default: usual",
     "KERNEL": "kernel series from Debian, e.g. 7.3; default: the newest at set-up",
     "KERNEL_SRC": "a kernel source tree of your own; built out of tree, never written to",
     "KDIR": "a kernel build folder of your own, as for any out-of-tree module",
@@ -61,9 +61,22 @@ VARIABLES = {
 }
 
 
-#: Instructions, in millions, that case interrupt takes of a pair, by DEPTH. An emulated guest
-#: carries out about 100 in a second.
-DEPTHS = {"quick": 0, "usual": 240, "long": 500, "full": 4800}
+@dataclass(frozen=True)
+class Depth:
+    """How far cases of the late lanes go.
+
+    `interrupt`: instructions, in millions, that case interrupt takes of a pair; an emulated guest
+    carries out about 100 in a second. `histories`: those of case history on a path with
+    operations at the same time.
+    """
+
+    interrupt: int
+    histories: int
+
+
+#: By what DEPTH= says.
+DEPTHS = {"quick": Depth(0, 0), "usual": Depth(240, 1200), "long": Depth(500, 2400),
+          "full": Depth(4800, 24000)}
 #: Mechanical mutants of `make mutants`. Some are refused by the compiler, or change nothing.
 MUTANTS = 420
 
@@ -93,7 +106,7 @@ class Request:
     verbose: bool
     #: The cases to run; all without any.
     cases: tuple[str, ...] = ()
-    #: How long lane irq goes on, of DEPTHS.
+    #: How long lanes history and irq go on, of DEPTHS.
     depth: str = "usual"
     #: A program as text, to run alone.
     program: Path | None = None
@@ -168,19 +181,28 @@ def _program(value: str | None, chosen: tuple[str, ...], lane: str,
 
 def _lanes_of_program(path: Path, lane: str, wanted: tuple[variants.Variant, ...]) -> \
         tuple[str, ...]:
-    """The lane that a program runs in: one with an interruption has its own.
+    """The lanes that a program runs in: one with an interruption, or of threads, has its own.
 
     Refuses another one that is asked for, and variants without it.
     """
-    interrupted = re.search(rb"^[ \t]*during\b", path.read_bytes(), re.M)
-    own = IRQ.name if interrupted else "check"
-    if lane not in (own, "all"):
-        raise Refused(f"PROGRAM={path}: a program {'with' if interrupted else 'without'} an "
-                      f"interruption runs in lane {own}; leave LANE={lane} out")
-    if not any(own in kind.lanes for kind in wanted):
-        raise Refused(f"PROGRAM={path}: it is of lane {own}, which variant {wanted[0].name} does "
-                      "not have")
-    return (own,)
+    text = path.read_bytes()
+    columns = re.findall(rb"^[ \t]*([0-9]):", text, re.M)
+    own: tuple[str, ...] = (CHECK.name,)
+    what = "of one thread"
+    if re.search(rb"^[ \t]*during\b", text, re.M):
+        own, what = (IRQ.name,), "with an interruption"
+    elif columns:
+        # One operation each: either one also interrupts the other, at each instruction.
+        once = sorted(columns) == [b"1", b"2"]
+        own, what = (HISTORY.name, IRQ.name) if once else (HISTORY.name,), "of two threads"
+    if lane not in (*own, "all"):
+        raise Refused(f"PROGRAM={path}: a program {what} runs in lane {own[0]}; leave "
+                      f"LANE={lane} out")
+    asked = tuple(name for name in own if lane in (name, "all"))
+    if not any(asked[0] in kind.lanes for kind in wanted):
+        raise Refused(f"PROGRAM={path}: it is of lane {asked[0]}, which variant {wanted[0].name} "
+                      "does not have")
+    return asked
 
 
 def _lacks(lane: str, only: tuple[str, ...], arch: str, known: tuple[archs.Arch, ...]) -> str:

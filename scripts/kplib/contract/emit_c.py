@@ -494,7 +494,8 @@ def _layout(contract: Contract, text: _Text) -> None:
                               "write it as a member\");")
         rows.append(f"\t{{ \"{shared.type}\", sizeof({shared.type}) }},\n")
         rows += [f"\t{{ \"{shared.type}.{member}\", offsetof({shared.type}, {member}),\n"
-                 f"\t  EACH((({shared.type} *)0)->{member}) }},\n"
+                 f"\t  EACH((({shared.type} *)0)->{member})"
+                 f"{', true' if member in shared.timing else ''} }},\n"
                  for member in shared.members]
         text.add(_text_record(f"type_{shared.type.partition(' ')[2]}", (
             _quoted(f"type={shared.type}"), _quoted(contract.pair))))

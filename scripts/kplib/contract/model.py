@@ -200,11 +200,15 @@ class Module:
 
 @dataclass(frozen=True)
 class Shared:
-    """A type that both languages touch, and its members in their order."""
+    """A type that both languages touch, and its members in their order.
+
+    `timing`: those of a view that depend on how operations of several threads meet.
+    """
 
     type: str
     members: tuple[str, ...]
     line: int
+    timing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -563,10 +563,18 @@ def _after(plain: str, invariants: tuple[Invariant, ...]) -> After | None:
 def _types(plain: str) -> tuple[Shared, ...]:
     found: list[Shared] = []
     for _, row, line in _rows(plain, "KP_TYPE"):
-        words = [word for word, _ in row]
+        options = [(word, at) for word, at in row if word.startswith(".")]
+        words = [word for word, _ in row if not word.startswith(".")]
         if len(words) < 2 or not re.fullmatch(r"struct \w+", words[0]):
             raise BadRow(line, "KP_TYPE wants a struct and its members, in their order")
-        found.append(Shared(words[0], tuple(_name(w, line, "a member") for w in words[1:]), line))
+        timing = []
+        for word, at in options:
+            option = re.fullmatch(r"\.timing = (\w+)", word)
+            if option is None or option.group(1) not in words[1:]:
+                raise BadRow(at, f"{word}: KP_TYPE has the option .timing = MEMBER alone")
+            timing.append(option.group(1))
+        found.append(Shared(words[0], tuple(_name(w, line, "a member") for w in words[1:]), line,
+                            tuple(timing)))
     return tuple(found)
 
 

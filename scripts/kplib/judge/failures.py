@@ -205,6 +205,8 @@ def _message(found: Difference) -> str:
     if found.what == "create":
         return (f"creating the object: {found.made[1]} on {found.path}, {found.made[0]} on "
                 f"{REFERENCE}")
+    if found.what == "history":
+        return f"operations of two threads on {found.path}: {found.broken}"
     if not found.step:
         return f"{found.path} differs from {REFERENCE}" + (
             f": {found.broken}" if found.broken else "")

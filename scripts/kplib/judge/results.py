@@ -24,8 +24,9 @@ from kplib.configure import pairs as places
 from kplib.contract import rows
 from kplib.judge import fields, ktap, orders, verdicts
 from kplib.judge.tables import (ACCEPTED, NOOP, Allocations, Cost, DamagedTable, Difference,
-                                Interruptions, Invariant, parse_allocations, parse_calls,
-                                parse_costs, parse_failures, parse_interruptions, parse_invariants)
+                                Histories, Interruptions, Invariant, parse_allocations,
+                                parse_calls, parse_costs, parse_failures, parse_histories,
+                                parse_interruptions, parse_invariants)
 
 #: The version of scripts/results.schema.json. It goes up with each change of a field's
 #: meaning; a field more is none.
@@ -65,6 +66,7 @@ class PairResult:
     weaker: dict[str, list[tuple[str, list[str]]]] = field(default_factory=dict)
     #: Operations that programs have called, by path.
     calls: dict[str, int] = field(default_factory=dict)
+    histories: dict[str, Histories] = field(default_factory=dict)
     #: By suite, case and path.
     differences: dict[tuple[str, str, str], list[Difference]] = field(default_factory=dict)
 
@@ -126,6 +128,7 @@ class ArchResult:
                                       for path, one in pair.interruptions.items()},
                     "orderings": pair.orderings,
                     "calls": pair.calls,
+                    "histories": {path: asdict(one) for path, one in pair.histories.items()},
                 } for name, pair in self.pairs.items()},
         }
 
@@ -282,6 +285,11 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
         elif lane.lane.figures == "orderings":
             if pair in lane.answers:
                 mine = _judge_orders(setup, lane, pair, mine, result)
+        elif lane.lane.figures == "histories":
+            result.histories = parse_histories(figures)
+            if none := [p for p in sorted(passed) if p not in result.histories
+                        or not result.histories[p].tried]:
+                raise DamagedTable(f"the table of histories has nothing of {', '.join(none)}")
         elif lane.lane.figures == "cost":
             result.costs = parse_costs(figures)
             if bare := passed - set(result.costs.get(NOOP, {})):

@@ -15,7 +15,7 @@ from kplib.configure.lanes import PATHS, REFERENCE
 
 NOOP = "noop"
 #: Parts in which a path can differ from c->c (kmod/engine/failures.c).
-DIFFERS = ("create", "return", "output", "state", "contract", "end", "interrupt")
+DIFFERS = ("create", "return", "output", "state", "contract", "end", "interrupt", "history")
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,23 @@ class Interruptions:
     allowed: int
 
 
+@dataclass(frozen=True)
+class Histories:
+    """The work of case history on a path.
+
+    `tried` histories, `operations` in all. In `together` of them, of the `of` that are to be, two
+    operations of different threads ran at the same time. `undecided`: no order that was tried explains the
+    results, and there are more. `allowed`: what the contract excuses explains them alone.
+    """
+
+    tried: int
+    together: int
+    of: int
+    operations: int
+    undecided: int
+    allowed: int
+
+
 class DamagedTable(ValueError):
     """A table from the guest cannot be read. The message names the line."""
 
@@ -187,27 +204,31 @@ def met(counts: dict[str, int]) -> str:
         or "no path"
 
 
-def parse_interruptions(text: str) -> dict[str, Interruptions]:
-    """The work of case interrupt by path, from the engine's table."""
+def _by_path(text: str, what: str, numbers: int) -> dict[str, list[int]]:
+    """The numbers in each line of a table, by the path that it begins with."""
     found = {}
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split(" ")
-        if len(words) != 9 or words[0] not in PATHS or \
+        if len(words) != numbers + 1 or words[0] not in PATHS or \
                 not all(re.fullmatch("[0-9]{1,19}", word) for word in words[1:]):
-            raise DamagedTable(f"the table of interruptions, line {number}: {line[:100]!r}")
-        found[words[0]] = Interruptions(*map(int, words[1:]))
+            raise DamagedTable(f"the table of {what}, line {number}: {line[:100]!r}")
+        found[words[0]] = [int(word) for word in words[1:]]
     return found
+
+
+def parse_interruptions(text: str) -> dict[str, Interruptions]:
+    """The work of case interrupt by path, from the engine's table."""
+    return {path: Interruptions(*of) for path, of in _by_path(text, "interruptions", 8).items()}
+
+
+def parse_histories(text: str) -> dict[str, Histories]:
+    """The work of case history by path, from the engine's table."""
+    return {path: Histories(*of) for path, of in _by_path(text, "histories", 6).items()}
 
 
 def parse_calls(text: str) -> dict[str, int]:
     """Operations that programs have called, by path."""
-    found = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        path, _, count = line.partition(" ")
-        if path not in PATHS or not re.fullmatch("[0-9]{1,20}", count):
-            raise DamagedTable(f"the table of calls, line {number}: {line[:100]!r}")
-        found[path] = int(count)
-    return found
+    return {path: count for path, (count,) in _by_path(text, "calls", 1).items()}
 
 
 def parse_invariants(text: str) -> list[Invariant]:

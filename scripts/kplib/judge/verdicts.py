@@ -156,6 +156,7 @@ def of_checkers(kernel: Kernel, lane: LaneResult, pair: str,
                 verdicts: list[ktap.Verdict], any_case: bool = True) -> list[ktap.Verdict]:
     """Verdicts of the variant's checkers on a pair, on each path; `any_case` as in of_suite()."""
     found = []
+    suite = lane.lane.suite(pair)
     ran = {v.path for v in verdicts if v.status in (ktap.PASS, ktap.FAIL)}
     # Where no case was to run, or all had a reason not to, there was nothing to look at.
     wrong = {v.path for v in verdicts if v.status == ktap.ERROR}
@@ -164,7 +165,7 @@ def of_checkers(kernel: Kernel, lane: LaneResult, pair: str,
     for checker in kernel.variant.checkers:
         for path in PATHS:
             hits = [r for r in lane.reports if r.checker == checker.name
-                    and r.at.suite == pair and r.at.path == path]
+                    and r.at.suite == suite and r.at.path == path]
             status, why = ktap.PASS, ""
             if hits:
                 status, why = ktap.FAIL, (
@@ -183,5 +184,5 @@ def of_checkers(kernel: Kernel, lane: LaneResult, pair: str,
             elif path != REFERENCE and (blind := checker.blind(kernel.config)):
                 status, why = ktap.SKIP, (f"{blind}; only what C does is looked at for "
                                           f"{checker.looks_for}")
-            found.append(ktap.Verdict(pair, checker.name, path, status, (why,) if why else ()))
+            found.append(ktap.Verdict(suite, checker.name, path, status, (why,) if why else ()))
     return found

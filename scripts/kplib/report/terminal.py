@@ -12,7 +12,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar
 
 from kplib.common.errors import FAILED, KparityError
 from kplib.configure.lanes import LANES, LATE, PATHS, user_suite
@@ -20,7 +20,8 @@ from kplib.configure.request import pair_word
 from kplib.contract.model import Diverges
 from kplib.judge import ktap
 from kplib.judge.results import ArchResult, PairResult
-from kplib.judge.tables import NOOP, Allocations, Cost, Interruptions, geometric_mean, met
+from kplib.judge.tables import (NOOP, Allocations, Cost, Histories, Interruptions,
+                                geometric_mean, met)
 from kplib.report import files
 
 _COLOUR = {ktap.PASS: "32", ktap.FAIL: "31", ktap.ERROR: "31", ktap.SKIP: "33"}
@@ -169,8 +170,10 @@ def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
     if pair.allocations:
         lines.append(f"    {'allocations':<16}" + "".join(f"{p:>16}" for p in PATHS))
         lines += _allocations(pair, verbose)
+    if pair.histories:
+        lines += _counts(_HISTORIES, pair.histories)
     if pair.interruptions:
-        lines += _interruptions(pair.interruptions)
+        lines += _counts(_INTERRUPTIONS, pair.interruptions)
     if pair.orderings and verbose:
         lines += _orderings(pair.orderings)
     return lines
@@ -187,17 +190,28 @@ def _orderings(seen: dict[str, dict[str, dict[str, dict[str, str]]]]) -> list[st
     return lines
 
 
-def _interruptions(swept: dict[str, Interruptions]) -> list[str]:
-    """How many interruptions were tried on each path, of those that there are."""
-    rows: dict[str, Callable[[Interruptions], str]] = {
-        "interruptions": lambda one: f"{one.tried} of {one.of}",
-        "of operations": lambda one: f"{one.pairs} of {one.pairs_of}",
-        "in scenes": lambda one: f"{one.scenes} of {one.scenes_of}",
-        "not reached": lambda one: str(one.unreached),
-        "allowed": lambda one: str(one.allowed),
-    }
+#: What is shown of a deeper lane's work on a path, by the name of the row.
+_INTERRUPTIONS: dict[str, Callable[[Interruptions], str]] = {
+    "interruptions": lambda one: f"{one.tried} of {one.of}",
+    "of operations": lambda one: f"{one.pairs} of {one.pairs_of}",
+    "in scenes": lambda one: f"{one.scenes} of {one.scenes_of}",
+    "not reached": lambda one: str(one.unreached),
+    "allowed": lambda one: str(one.allowed),
+}
+_HISTORIES: dict[str, Callable[[Histories], str]] = {
+    "histories": lambda one: str(one.tried),
+    "at once in": lambda one: f"{one.together} of {one.of}",
+    "operations": lambda one: str(one.operations),
+    "not decided": lambda one: str(one.undecided),
+    "allowed": lambda one: str(one.allowed),
+}
+Counts = TypeVar("Counts", Interruptions, Histories)
+
+
+def _counts(rows: dict[str, Callable[[Counts], str]], found: dict[str, Counts]) -> list[str]:
+    """The rows of a deeper lane's work, by path."""
     return [f"    {name:<16}" + "".join(
-        f"{show(swept[path]) if path in swept else '-':>16}" for path in PATHS)
+        f"{show(found[path]) if path in found else '-':>16}" for path in PATHS)
         for name, show in rows.items()]
 
 
@@ -276,6 +290,8 @@ def _pair(found: dict[str, Any]) -> PairResult:
                      for op, row in found.get("allocations", {}).items()},
         interruptions={path: Interruptions(**one)
                        for path, one in found.get("interruptions", {}).items()},
+        histories={path: Histories(**one)
+                   for path, one in found.get("histories", {}).items()},
         orderings=found.get("orderings", {}))
 
 
@@ -405,7 +421,7 @@ def show_so_far(result: ArchResult, verbose: bool, folder: Path) -> str:
             and result.kernel.arch.has(LANES[name])]
     return "\n".join([*lines, last.replace(":", " so far:", 1)
                       + (f"; lane {late[0]} goes on" if len(late) == 1 else
-                         f"; lanes {' and '.join(late)} go on") + " (DEPTH=quick ends here)"])
+                         f"; lanes {', '.join(late)} go on") + " (DEPTH=quick ends here)"])
 
 
 def show_rest(result: ArchResult, verbose: bool, folder: Path, found: dict[str, Any],

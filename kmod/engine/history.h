@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Declarations that the files of case history share: history.c draws histories, columns.c has
+ * two threads carry them out, orders.c looks for an order of the operations that explains the
+ * results, unordered.c makes a history small that has none, and tells of it.
+ */
+#ifndef _KPARITY_HISTORY_H
+#define _KPARITY_HISTORY_H
+
+#include "engine.h"
+
+/** define KP_COLUMNS - threads of a history */
+#define KP_COLUMNS	2
+
+/** define KP_BEFORE - operations before the threads begin, at most */
+#define KP_BEFORE	72
+
+/** define KP_BESIDE - operations of all threads, at most */
+#define KP_BESIDE	8
+
+/** define KP_BATCH - histories that are carried out right behind each other */
+#define KP_BATCH	8
+
+/** define KP_HISTORY_STEPS - operations of a history, at most */
+#define KP_HISTORY_STEPS	(KP_BEFORE + KP_BESIDE)
+
+/**
+ * struct kp_event - an operation of a thread
+ * @delay: turns of an empty loop before it
+ * @called: it was called; else it takes a handle that its thread does not hold, or its new
+ *          handle has no place
+ * @begun: kp_stamp() right before the call
+ * @ended: kp_stamp() right behind it
+ * @unbalanced: it left interrupts, preemption or RCU other than it found them
+ * @broken: the part of its contract that it broke, or NULL
+ */
+struct kp_event {
+	u32 delay;
+	bool called;
+	u64 begun;
+	u64 ended;
+	bool unbalanced;
+	const char *broken;
+};
+
+/**
+ * enum kp_ordered - whether the results of a history are those of an order of its operations
+ * @KP_IN_ORDER: they are
+ * @KP_IN_ORDER_BUT: they are but for what the contract excuses
+ * @KP_UNDECIDED: none of the orders that were tried; there are more
+ * @KP_UNORDERED: there is no such order, or the contract was broken otherwise
+ */
+enum kp_ordered { KP_IN_ORDER, KP_IN_ORDER_BUT, KP_UNDECIDED, KP_UNORDERED };
+
+/**
+ * struct kp_history - a history: operations, and what they gave
+ * @test: the case
+ * @p: its path
+ * @path: the path that is tried: @p's, or C over C for comparison
+ * @prog: operations before, then those of the threads, whose @column is set
+ * @own: room for one
+ * @before: how many come before
+ * @obj: the object, or an ERR_PTR
+ * @ahead: results of those before, and the view behind all
+ * @view: hash of that view
+ * @result: those of each thread
+ * @call: calls of each thread
+ * @event: operations of the threads, in the program's order
+ * @together: two operations of different threads ran at the same time
+ * @broken: what is wrong with it; NULL for nothing
+ * @order: room for an order of the operations, as a program
+ * @ref: its results on C over C
+ * @nearest: the order that explains most results, as numbers of events
+ * @nr_nearest: how many operations it has
+ * @explains: how many results of it are those of the history
+ * @orders: orders that were tried
+ * @found: the verdict
+ */
+struct kp_history {
+	struct kunit *test;
+	const struct kp_path_param *p;
+	enum kp_path_id path;
+	struct kp_program *prog;
+	struct kp_program *own;
+	u32 before;
+	void *obj;
+	struct kp_trace *ahead;
+	u64 view;
+	struct kp_trace *result[KP_COLUMNS];
+	struct kp_call *call[KP_COLUMNS];
+	struct kp_event event[KP_BESIDE];
+	bool together;
+	const char *broken;
+	struct kp_program order;
+	struct kp_trace *ref;
+	u8 nearest[KP_BESIDE];
+	u32 nr_nearest;
+	s32 explains;
+	u32 orders;
+	enum kp_ordered found;
+};
+
+/**
+ * struct kp_batch - histories that are carried out right behind each other
+ * @h: the histories
+ * @size: how many at most: one, where what objects leave behind is judged as well
+ */
+struct kp_batch {
+	struct kp_history h[KP_BATCH];
+	u32 size;
+};
+
+/**
+ * kp_beside() - how many operations the threads of a history have
+ * @h: the history
+ *
+ * Return: their number
+ */
+static inline u32 kp_beside(const struct kp_history *h)
+{
+	return h->prog->nr_steps - h->before;
+}
+
+/**
+ * kp_event_step() - the operation of an event
+ * @h: the history
+ * @event: the event's number
+ *
+ * Return: its step of the program
+ */
+static inline struct kp_step *kp_event_step(const struct kp_history *h, u32 event)
+{
+	return &h->prog->step[h->before + event];
+}
+
+/**
+ * kp_event_op() - the row of an event's operation
+ * @h: the history
+ * @event: the event's number
+ *
+ * Return: the row
+ */
+static inline const struct kp_operation *kp_event_op(const struct kp_history *h, u32 event)
+{
+	return &h->p->pair->operation[kp_event_step(h, event)->op];
+}
+
+/**
+ * kp_event_trace() - where an event's results are
+ * @h: the history
+ * @event: the event's number
+ *
+ * Return: the trace of its thread
+ */
+static inline struct kp_trace *kp_event_trace(const struct kp_history *h, u32 event)
+{
+	return h->result[kp_event_step(h, event)->column - 1];
+}
+
+/**
+ * kp_at_once() - whether two operations ran at the same time
+ * @a: one
+ * @b: the other
+ *
+ * Return: false if one of them had ended when the other one began
+ */
+static inline bool kp_at_once(const struct kp_event *a, const struct kp_event *b)
+{
+	return a->begun <= b->ended && b->begun <= a->ended;
+}
+
+/* history.c */
+bool kp_one_by_one(struct kp_history *h);
+void kp_set_batch(struct kp_batch *batch, struct kp_program *prog, u32 before);
+void kp_reset_batch(struct kp_batch *batch);
+struct kp_history *kp_try_batch(struct kp_batch *batch, u32 nr, u64 draw);
+
+/* columns.c */
+int kp_columns_start(void);
+void kp_columns_stop(void);
+void kp_columns_run(struct kp_batch *batch, u32 nr);
+
+/* orders.c */
+bool kp_waits_beside(const struct kp_history *h);
+enum kp_ordered kp_find_order(struct kp_history *h);
+bool kp_run_nearest(struct kp_history *h);
+
+/* unordered.c */
+void kp_unordered(struct kp_batch *batch, struct kp_history *h, const char *name);
+
+#endif

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A history that no order of its operations explains: made small, and told, with the operations
+ * of each thread in a column of its own.
+ *
+ * It does not go wrong each time. So a smaller one counts as wrong if it goes so within some
+ * times as many runs as the one before took.
+ */
+#include <linux/jiffies.h>
+#include <linux/minmax.h>
+#include <linux/seq_buf.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include "history.h"
+
+#define TEXT_SIZE	8192
+#define JSON_SIZE	65536
+/* Runs of a history until it has gone wrong again, and what making one small may take. */
+#define RUNS		2000
+#define SHRINKS_FOR	(2 * HZ)
+/* Of a smaller one, this many times the runs that the last one took, and these at least. */
+#define AS_MANY		4
+#define RUNS_LEAST	100
+/* Width of a column. */
+#define WIDTH		36
+
+/* Texts in which a history is told. */
+struct told {
+	char nearest[TEXT_SIZE];
+	char got[TEXT_SIZE];
+	char all[2 * JSON_SIZE];
+};
+
+/* The begin or the end of an operation. */
+struct moment {
+	u64 when;
+	u32 event;
+	bool end;
+};
+
+/* Begins and ends in the order of time; how many there are. */
+static u32 moments(const struct kp_history *h, struct moment *m)
+{
+	u32 i, j, n = 0;
+
+	for (i = 0; i < kp_beside(h); i++) {
+		if (!h->event[i].called)
+			continue;
+		m[n++] = (struct moment){ h->event[i].begun, i, false };
+		m[n++] = (struct moment){ h->event[i].ended, i, true };
+	}
+	for (i = 1; i < n; i++)
+		for (j = i; j && (m[j - 1].when > m[j].when ||
+				  (m[j - 1].when == m[j].when && m[j - 1].end && !m[j].end)); j--)
+			swap(m[j - 1], m[j]);
+	return n;
+}
+
+/* Print the results in two columns, downwards in time. */
+static void print_columns(struct seq_buf *s, const struct kp_history *h, char *room)
+{
+	struct moment m[2 * KP_BESIDE];
+	u32 i, n = moments(h, m);
+	struct seq_buf cell;
+
+	seq_buf_printf(s, "%-*s%s\n", WIDTH, "thread 1", "thread 2");
+	for (i = 0; i < n; i++) {
+		const u32 event = m[i].event;
+
+		seq_buf_init(&cell, room, TEXT_SIZE);
+		seq_buf_puts(&cell, kp_event_op(h, event)->name);
+		if (!m[i].end && i + 1 < n && m[i + 1].event == event)
+			continue;
+		if (m[i].end) {
+			seq_buf_puts(&cell, ": ");
+			kp_print_result(&cell, kp_event_trace(h, event), h->before + event,
+					kp_event_trace(h, event));
+		} else {
+			seq_buf_puts(&cell, " begins");
+		}
+		if (kp_event_step(h, event)->column == 1)
+			seq_buf_printf(s, "%s\n", seq_buf_str(&cell));
+		else
+			seq_buf_printf(s, "%-*s%s\n", WIDTH, "", seq_buf_str(&cell));
+	}
+	if (h->p->pair->view_size && !IS_ERR(h->obj)) {
+		seq_buf_puts(s, "then");
+		kp_print_view(s, h->ahead, h->ref->nr ? h->ref : h->ahead);
+		seq_buf_putc(s, '\n');
+	}
+}
+
+/* Print what C over C gives for the order that explains most. */
+static void print_nearest(struct seq_buf *s, struct kp_history *h)
+{
+	u32 i;
+
+	if (!kp_run_nearest(h)) {
+		seq_buf_puts(s, "no order was looked for");
+		return;
+	}
+	h->order.observe = false;
+	for (i = 0; i < h->nr_nearest; i++) {
+		seq_buf_printf(s, "%s%s: ", i ? "; " : "", kp_event_op(h, h->nearest[i])->name);
+		kp_print_result(s, h->ref, h->before + i, h->ref);
+	}
+	if (h->p->pair->view_size) {
+		seq_buf_puts(s, "; then");
+		kp_print_view(s, h->ref, h->ahead);
+	}
+}
+
+/* Take down what a history gave, before it runs again. */
+static void take_down(struct kp_history *h, struct told *told)
+{
+	struct seq_buf line;
+
+	seq_buf_init(&line, told->nearest, TEXT_SIZE);
+	print_nearest(&line, h);
+	seq_buf_str(&line);
+	seq_buf_init(&line, told->got, TEXT_SIZE);
+	print_columns(&line, h, told->all);
+	seq_buf_str(&line);
+}
+
+/*
+ * The history, where it goes wrong within some runs; @runs receives how many that took, up to a
+ * batch more.
+ */
+static struct kp_history *goes_wrong(struct kp_batch *batch, u32 most, u32 *runs)
+{
+	struct kp_history *h = NULL;
+
+	for (*runs = 0; !h && *runs < most; *runs += batch->size)
+		h = kp_try_batch(batch, batch->size, kp_seed + *runs * 7919ULL);
+	return h;
+}
+
+/* Whether each thread has an operation. */
+static bool all_run(const struct kp_history *h)
+{
+	u32 i, used = 0;
+
+	for (i = 0; i < kp_beside(h); i++)
+		used |= BIT(kp_event_step(h, i)->column);
+	return used == GENMASK(KP_COLUMNS, 1);
+}
+
+static void set_length(struct kp_batch *batch, u32 before, u32 nr)
+{
+	struct kp_program *prog = batch->h[0].prog;
+
+	prog->nr_steps = nr;
+	prog->columns = nr - before;
+	kp_set_batch(batch, prog, before);
+}
+
+/* How far making small has come. */
+struct smaller {
+	struct kp_step *kept;
+	struct told *told;
+	const char *broken;
+	unsigned long end;
+	u32 runs;
+};
+
+static bool still_wrong(struct kp_batch *batch, struct smaller *s)
+{
+	struct kp_history *h = &batch->h[0];
+	u32 runs;
+
+	if (time_after(jiffies, s->end) || !all_run(h) || !kp_one_by_one(h))
+		return false;
+	h = goes_wrong(batch, min(AS_MANY * s->runs + RUNS_LEAST, RUNS), &runs);
+	if (!h)
+		return false;
+	s->runs = max(s->runs, runs);
+	s->broken = h->broken;
+	take_down(h, s->told);
+	return true;
+}
+
+/* Leave out some operations; put back if it does not go wrong then. */
+static bool leave_out(struct kp_batch *batch, struct smaller *s, u32 at, u32 n)
+{
+	struct kp_program *prog = batch->h[0].prog;
+	u32 before = batch->h[0].before, nr = prog->nr_steps;
+	struct kp_step *step = prog->step;
+
+	memcpy(s->kept, step, nr * sizeof(*step));
+	memmove(&step[at], &step[at + n], (nr - at - n) * sizeof(*step));
+	set_length(batch, at < before ? before - n : before, nr - n);
+	if (still_wrong(batch, s))
+		return true;
+	memcpy(step, s->kept, nr * sizeof(*step));
+	set_length(batch, before, nr);
+	return false;
+}
+
+/* Have a number be the plainest one with which it still goes wrong. */
+static void make_plain(struct kp_batch *batch, struct smaller *s, const struct kp_arg *arg,
+		       u64 *value)
+{
+	const u64 plain[] = { 0, 1, 2, arg->lo, arg->lo + 1 };
+	u64 kept = *value;
+	u32 i;
+
+	if (!kp_is_number(arg))
+		return;
+	for (i = 0; i < ARRAY_SIZE(plain) && plain[i] != kept; i++) {
+		if (!kp_in_range(arg, plain[i]))
+			continue;
+		*value = plain[i];
+		if (still_wrong(batch, s))
+			return;
+	}
+	*value = kept;
+}
+
+static void shrink(struct kp_batch *batch, struct smaller *s)
+{
+	const struct kp_history *h = &batch->h[0];
+	const struct kp_pair *pair = h->p->pair;
+	u32 i, a, n;
+
+	for (n = h->before; n; n /= 2)
+		for (i = 0; i + n <= h->before; )
+			if (!leave_out(batch, s, i, n))
+				i += n;
+	for (i = h->before; i < h->prog->nr_steps; )
+		if (!leave_out(batch, s, i, 1))
+			i++;
+	for (a = 0; a < pair->creation.nr_args; a++)
+		make_plain(batch, s, &pair->creation.arg[a], &h->prog->param[a]);
+	for (i = 0; i < h->prog->nr_steps; i++) {
+		const struct kp_operation *op = &pair->operation[h->prog->step[i].op];
+
+		for (a = 0; a < op->nr_args; a++)
+			make_plain(batch, s, &op->arg[a], &h->prog->step[i].arg[a]);
+	}
+}
+
+/* Print a text of several lines, each behind some blanks. */
+static void indent(struct seq_buf *s, const char *text)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		seq_buf_printf(s, "      %.*s\n", (int)len, text);
+		text += len + !!text[len];
+	}
+}
+
+static void tell(struct kp_history *h, const char *name, struct told *told, const char *broken,
+		 const char *note)
+{
+	const struct kp_pair *pair = h->p->pair;
+	const char *const orders[] = { told->nearest };
+	struct seq_buf line;
+	u32 i;
+
+	KUNIT_FAIL(h->test, "%s: %s", name, broken);
+	seq_buf_init(&line, told->all, sizeof(told->all));
+	kp_failure_beside(&line, pair, h->prog,
+			  &(struct kp_beside_told){ .what = "history", .orders = orders,
+						    .nr_orders = 1, .got = told->got,
+						    .broken = broken, .reference = note });
+	kp_failure_add(h->test, name, 1, seq_buf_str(&line));
+	seq_buf_clear(&line);
+	kp_print_create(&line, pair, h->prog);
+	seq_buf_putc(&line, '\n');
+	for (i = 0; i < h->prog->nr_steps; i++) {
+		kp_print_step(&line, pair, h->prog, i);
+		seq_buf_putc(&line, '\n');
+	}
+	indent(&line, told->got);
+	seq_buf_printf(&line, "      nearest order on c->c: %s\n", told->nearest);
+	if (note)
+		seq_buf_printf(&line, "      %s\n", note);
+	seq_buf_str(&line);
+	kp_print_lines(h->test, told->all);
+}
+
+/* Whether C over C goes wrong in the same way. */
+static bool reference_goes_wrong(struct kp_batch *batch)
+{
+	struct kp_history *h;
+	bool wrong;
+	u32 runs;
+
+	for (h = batch->h; h < batch->h + batch->size; h++)
+		h->path = KP_C_C;
+	wrong = goes_wrong(batch, RUNS, &runs);
+	for (h = batch->h; h < batch->h + batch->size; h++)
+		h->path = h->p->id;
+	return wrong;
+}
+
+/**
+ * kp_unordered() - fail with a history that no order explains
+ * @batch: the histories
+ * @h: the one of them, which has been carried out so; made small
+ * @name: how to call it
+ *
+ * Context: may sleep, between kp_columns_start() and kp_columns_stop().
+ */
+void kp_unordered(struct kp_batch *batch, struct kp_history *h, const char *name)
+{
+	struct told *told = kvzalloc_obj(*told);
+	struct smaller s = {
+		.told = told, .broken = h->broken, .end = jiffies + SHRINKS_FOR,
+	};
+	const char *note = NULL;
+
+	s.kept = kvcalloc(KP_HISTORY_STEPS, sizeof(*s.kept), GFP_KERNEL);
+	if (!told || !s.kept) {
+		KUNIT_FAIL(h->test, "%s: %s; no memory to tell of it", name, h->broken);
+		goto out;
+	}
+	take_down(h, told);
+	kp_set_batch(batch, h->prog, h->before);
+	if (goes_wrong(batch, RUNS, &s.runs)) {
+		shrink(batch, &s);
+		if (h->path != KP_C_C && reference_goes_wrong(batch))
+			note = "c->c itself goes wrong here";
+	} else {
+		note = "it went wrong once, and in none of " __stringify(RUNS) " more runs";
+	}
+	tell(h, name, told, s.broken, note);
+	kp_reset_batch(batch);
+out:
+	kvfree(s.kept);
+	kvfree(told);
+}
