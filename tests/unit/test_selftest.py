@@ -680,7 +680,7 @@ class TestParts(unittest.TestCase):
     def test_fresh_seed(self) -> None:
         """One job more runs all lanes with a seed, which it names, and how to run it again."""
         report, ran = self.fresh(ktap.PASS)
-        self.assertEqual((ran, report.text), (3, "  a fresh seed, 77"))
+        self.assertEqual((ran, report.text), (4, "  a fresh seed, 77"))
         self.assertEqual([outcome.name for outcome in report.outcomes][:1],
                          ["x86_64 base check seed 77 ring lockstep c->c"])
         report, _ = self.fresh(ktap.FAIL, Found("ring", "ring", "lockstep", "c->c", "fail", {}))

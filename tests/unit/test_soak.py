@@ -161,7 +161,9 @@ class TestWork(unittest.TestCase):
         got = cells.targets(req, every)
         self.assertIn(Target("arm64", "debug", "check"), got)
         self.assertEqual({(one.variant, one.lane) for one in got if one.lane != "check"},
-                         {("base", "insn"), ("base", "irq")})
+                         {("base", "insn"), ("base", "irq"), ("base", "order"),
+                          ("base", "history"), ("debug", "history"), ("kcsan", "history")})
+        self.assertNotIn(Target("x86_64", "base", "order"), got)
         req = request.parse(["VARIANT=all", "CASE=fault"], {})
         self.assertEqual({one.variant for one in cells.targets(
             req, [(arch, variant) for arch in req.archs for variant in req.variants])},

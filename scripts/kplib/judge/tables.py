@@ -210,7 +210,7 @@ def _by_path(text: str, what: str, numbers: int) -> dict[str, list[int]]:
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split(" ")
         if len(words) != numbers + 1 or words[0] not in PATHS or \
-                not all(re.fullmatch("[0-9]{1,19}", word) for word in words[1:]):
+                not all(re.fullmatch("[0-9]{1,20}", word) for word in words[1:]):
             raise DamagedTable(f"the table of {what}, line {number}: {line[:100]!r}")
         found[words[0]] = [int(word) for word in words[1:]]
     return found
