@@ -684,7 +684,7 @@ class TestParts(unittest.TestCase):
         self.assertEqual([outcome.name for outcome in report.outcomes][:1],
                          ["x86_64 base check seed 77 ring lockstep c->c"])
         report, _ = self.fresh(ktap.FAIL, Found("ring", "ring", "lockstep", "c->c", "fail", {}))
-        self.assertEqual(report.count(FAILED), 3)
+        self.assertEqual(report.count(FAILED), 4)
         self.assertIn("  again: make run PAIR='ring glob' ARCH=x86_64 SEED=77", report.text)
 
     def test_close(self) -> None:
