@@ -51,6 +51,8 @@ class Access:
     pc: int
 
 
+#: The row of a table for an outcome that was met, and of which no execution could be kept.
+MISSED = "recorded"
 #: What is counted: loads and stores that order others, with barriers for them, and what orders all.
 CLASSES = ("acquire", "release", "full")
 
@@ -463,7 +465,7 @@ def judge(contract: Contract, ends: Ends, records: dict[str, Record], path: str,
 def unrecorded(ends: Ends, records: dict[str, Record], path: str) -> list[tuple[str, str]]:
     """Operations and outcomes of which no execution was recorded: something always came between."""
     have = {(run.op, run.outcome) for run in records[path].runs}
-    return [(ends.names[op], outcome_name(outcome)) for op, outcome in sorted(ends.times[path])
+    return [(ends.names[op], outcome_name(outcome)) for op, outcome in sorted(ends.times.get(path, {}))
             if (op, outcome) not in have]
 
 
@@ -483,7 +485,7 @@ def table(ends: Ends, records: dict[str, Record]) -> dict[str, dict[str, dict[st
         str, str]]]]:
     """What is ordered, for people and programs: by operation, outcome, and "load tail" or the
     like, the strength on each path; and how many accesses order something, by CLASSES. Only what
-    some path orders is in it."""
+    some path orders is in it, and what was met but never without something in between."""
     found: dict[str, dict[str, dict[str, dict[str, str]]]] = {}
     for path, record in records.items():
         for number, op in ends.names.items():
@@ -499,6 +501,8 @@ def table(ends: Ends, records: dict[str, Record]) -> dict[str, dict[str, dict[st
                     if most:
                         found.setdefault(op, {}).setdefault(outcome_name(outcome), {}).setdefault(
                             what, {})[path] = str(most) if fewest == most else f"{fewest}-{most}"
+        for op, outcome in unrecorded(ends, records, path):
+            found.setdefault(op, {}).setdefault(outcome, {}).setdefault(MISSED, {})[path] = "none"
     return {op: {outcome: kept for outcome, rows in sorted(outcomes.items(), reverse=True)
                  if (kept := {what: row for what, row in sorted(rows.items())
                               if any(strength != "relaxed" for strength in row.values())})}
