@@ -40,11 +40,15 @@ static struct {
 	bool stop;
 } columns;
 
-/*
- * The counter, read between all that comes before and all that comes behind. An operation whose
- * end is before another one's begin is over then for all CPUs.
+/**
+ * kp_stamp() - the counter, read between all that comes before and all that comes behind
+ *
+ * An operation whose end is before another one's begin is over then for all CPUs.
+ *
+ * Context: any.
+ * Return: the counter
  */
-static u64 stamp(void)
+u64 kp_stamp(void)
 {
 	u64 now;
 
@@ -96,15 +100,22 @@ static void carry_out(struct kp_history *h, u32 column, u32 event)
 	delay(e->delay);
 	if (e->called) {
 		before = kp_nesting_now();
-		e->begun = stamp();
+		e->begun = kp_stamp();
 		kp_call_make(h->call[column]);
-		e->ended = stamp();
+		e->ended = kp_stamp();
 		e->unbalanced = kp_nesting_restore(&before);
 	}
 	e->broken = kp_call_end(h->call[column], i);
 }
 
-static void run_column(struct kp_history *h, u32 column)
+/**
+ * kp_column_run() - carry out the operations of one thread
+ * @h: the history
+ * @column: the thread, from 0
+ *
+ * Context: that of the operations.
+ */
+void kp_column_run(struct kp_history *h, u32 column)
 {
 	u32 event;
 
@@ -148,7 +159,7 @@ static void run_columns(u32 column)
 			continue;
 		if (!column)
 			kp_watch(h->ahead, true);
-		run_column(h, column);
+		kp_column_run(h, column);
 	}
 }
 

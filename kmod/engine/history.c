@@ -26,187 +26,18 @@
 #define GIVEN_RUNS	3000
 /* Turns of the longest delay before an operation: some take as long. */
 #define DELAY_MAX	512
-/* Draws of a history that can be carried out. */
-#define DRAWS		16
 
 static unsigned int histories = 1200;
 module_param(histories, uint, 0444);
 MODULE_PARM_DESC(histories, "histories of a pair on a path with operations at the same time");
 
-/* Whether an operation can be one of a thread's: declared differences are not judged here. */
-static bool can_meet(const struct kp_pair *pair, u32 op)
-{
-	u32 d;
-
-	for (d = 0; d < pair->nr_diverges; d++)
-		if (pair->diverges[d].op == op)
-			return false;
-	return op && pair->operation[op].weight && !pair->operation[op].alone;
-}
-
-/* The weights of the operations of threads; in half of all histories those of two alone. */
-static u32 weigh(const struct kp_pair *pair, struct kp_random *rnd, u32 *weight)
-{
-	u32 op, total = 0, two[2] = {}, n;
-
-	for (n = 0; n < 64 && (!two[0] || !two[1]); n++) {
-		op = kp_die(rnd, pair->nr_ops);
-		if (can_meet(pair, op))
-			two[two[0] ? 1 : 0] = op;
-	}
-	n = kp_die(rnd, 2);
-	for (op = 0; op < pair->nr_ops; op++) {
-		weight[op] = can_meet(pair, op) && (n || op == two[0] || op == two[1]) ?
-			pair->operation[op].weight : 0;
-		total += weight[op];
-	}
-	return total;
-}
-
-/* Who carries out which role, in a history. */
-struct roles {
-	const char *name[KP_MAX_OPS];
-	u8 column[KP_MAX_OPS];
-	u32 nr;
-	u32 first;
-};
-
-/* The thread of an operation: those of one role are of one thread, two roles of two. */
-static u8 column_of(struct roles *roles, struct kp_random *rnd, const struct kp_operation *op)
-{
-	u32 i;
-
-	if (!op->role)
-		return 1 + kp_die(rnd, KP_COLUMNS);
-	for (i = 0; i < roles->nr; i++)
-		if (!strcmp(roles->name[i], op->role))
-			return roles->column[i];
-	roles->name[i] = op->role;
-	roles->column[i] = 1 + (roles->first + i) % KP_COLUMNS;
-	roles->nr++;
-	return roles->column[i];
-}
-
-/* Each thread has every second place for handles as its own. */
-static void keep_apart(const struct kp_pair *pair, struct kp_step *step)
-{
-	const struct kp_arg *arg = pair->operation[step->op].arg;
-	u32 a;
-
-	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
-		if (!kp_is_handle(&arg[a]))
-			continue;
-		step->arg[a] = step->arg[a] / KP_COLUMNS * KP_COLUMNS + step->column - 1;
-		if (step->arg[a] >= pair->nr_handles)
-			step->arg[a] = step->column - 1;
-	}
-}
-
-/* Draw the operations of the threads; false if one of these has none. */
-static bool draw_columns(struct kp_history *h, struct kp_random *rnd, u32 nr)
-{
-	struct kp_drawing d = { .rnd = *rnd, .pair = h->p->pair, .prog = h->prog };
-	struct roles roles = { .first = kp_die(&d.rnd, KP_COLUMNS) };
-	u32 weight[KP_MAX_OPS], total, i, op, pick, used = 0;
-
-	total = weigh(d.pair, &d.rnd, weight);
-	if (!total)
-		return false;
-	for (i = h->before; i < h->before + nr; i++) {
-		struct kp_step *step = &h->prog->step[i];
-
-		pick = kp_die(&d.rnd, total);
-		for (op = 0; pick >= weight[op]; op++)
-			pick -= weight[op];
-		*step = (struct kp_step){ .op = op };
-		kp_draw_args(&d, d.pair->operation[op].arg, step->arg, i);
-		if (i > h->before && kp_die(&d.rnd, 2))
-			kp_copy_arguments(d.pair, step, step - 1 -
-					  kp_die(&d.rnd, i - h->before));
-		step->column = column_of(&roles, &d.rnd, &d.pair->operation[op]);
-		keep_apart(d.pair, step);
-		used |= BIT(step->column);
-	}
-	*rnd = d.rnd;
-	h->prog->nr_steps = h->before + nr;
-	h->prog->columns = nr;
-	return used == GENMASK(KP_COLUMNS, 1);
-}
-
-/* Often an object is small: two threads reach its limits then, at the same time. */
-static void make_small(const struct kp_pair *pair, struct kp_random *rnd,
-		       struct kp_program *prog)
-{
-	const struct kp_arg *arg = pair->creation.arg;
-	u64 value;
-	u32 a;
-
-	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
-		if (!kp_is_size(&arg[a]) || arg[a].names)
-			continue;
-		value = arg[a].log2 ? BIT(kp_die(rnd, 3)) : arg[a].lo + kp_die(rnd, 4);
-		if (kp_in_range(&arg[a], value))
-			prog->param[a] = value;
-	}
-}
-
-/* Now and then one operation, many times: about as many as fill what grows by doubling. */
-static void repeat(struct kp_history *h, struct kp_random *rnd)
-{
-	u32 times = (8 << kp_die(rnd, 4)) - 1 + kp_die(rnd, 2);
-	const struct kp_step last = h->prog->step[h->before - 1];
-
-	for (; h->before < times && h->before < KP_BEFORE; h->before++)
-		h->prog->step[h->before] = last;
-}
-
 /**
- * kp_one_by_one() - carry out a history on C over C, one operation after the other
- * @h: the history
- *
- * Numbers that earlier operations decide are settled by that.
+ * kp_history_enter() - make the object, and carry out what comes before the threads
+ * @h: the history; its @obj is an ERR_PTR where none is made
  *
  * Context: may sleep.
- * Return: whether C over C makes the object
  */
-bool kp_one_by_one(struct kp_history *h)
-{
-	kp_trace_run(h->ref, h->p->pair, KP_C_C, h->prog);
-	return h->ref->nr == h->prog->nr_steps;
-}
-
-/* Draw a history once; false if C over C does not carry it out. */
-static bool draw_once(struct kp_history *h, u32 index)
-{
-	struct kp_random rnd = { .state = kp_seed * 0x9e3779b97f4a7c15ULL + index };
-	const struct kp_pair *pair = h->p->pair;
-	u32 i, nr = KP_COLUMNS + kp_die(&rnd, KP_BESIDE - KP_COLUMNS - 1);
-
-	h->before = kp_die(&rnd, 10);
-	kp_program_make(pair, h->prog, kp_seed, index, h->before);
-	if (kp_die(&rnd, 2))
-		make_small(pair, &rnd, h->prog);
-	if (h->before && !kp_die(&rnd, 6))
-		repeat(h, &rnd);
-	if (!draw_columns(h, &rnd, nr))
-		return false;
-	for (i = 0; i < h->prog->nr_steps; i++)
-		kp_hold_still(pair, &h->prog->step[i]);
-	return kp_one_by_one(h);
-}
-
-static bool draw_history(struct kp_history *h, u32 index)
-{
-	u32 i;
-
-	for (i = 0; i < DRAWS; i++)
-		if (draw_once(h, index + (i << 16)))
-			return true;
-	return false;
-}
-
-/* Make the object, and carry out what comes before the threads. */
-static void enter(struct kp_history *h)
+void kp_history_enter(struct kp_history *h)
 {
 	const struct kp_pair *pair = h->p->pair;
 	u32 c, nr = h->prog->nr_steps;
@@ -225,8 +56,13 @@ static void enter(struct kp_history *h)
 	h->prog->nr_steps = nr;
 }
 
-/* Take the state behind all, and release the object. */
-static void leave(struct kp_history *h)
+/**
+ * kp_history_leave() - take the state behind all, and release the object
+ * @h: the history; all its operations have ended
+ *
+ * Context: may sleep.
+ */
+void kp_history_leave(struct kp_history *h)
 {
 	const struct kp_pair *pair = h->p->pair;
 	u32 i;
@@ -264,8 +100,14 @@ static bool same_before(const struct kp_history *h)
 	return true;
 }
 
-/* Judge a history that has been carried out. */
-static enum kp_ordered judge(struct kp_history *h)
+/**
+ * kp_history_judge() - judge a history that has been carried out
+ * @h: the history; its @broken says what is wrong with it so far
+ *
+ * Context: may sleep.
+ * Return: the verdict
+ */
+enum kp_ordered kp_history_judge(struct kp_history *h)
 {
 	enum kp_ordered found;
 
@@ -307,7 +149,7 @@ struct kp_history *kp_try_batch(struct kp_batch *batch, u32 nr, u64 draw)
 		h->explains = -1;
 		for (e = 0; e < KP_BESIDE; e++)
 			h->event[e].delay = kp_die(&rnd, DELAY_MAX >> kp_die(&rnd, 9));
-		enter(h);
+		kp_history_enter(h);
 	}
 	kp_columns_run(batch, nr);
 	for (i = 0; i < nr; i++) {
@@ -315,11 +157,11 @@ struct kp_history *kp_try_batch(struct kp_batch *batch, u32 nr, u64 draw)
 		if (IS_ERR(h->obj))
 			h->broken = "the object is not made, as it is on c->c";
 		else
-			leave(h);
+			kp_history_leave(h);
 	}
 	for (i = 0; i < nr; i++) {
 		h = &batch->h[i];
-		h->found = judge(h);
+		h->found = kp_history_judge(h);
 		if (h->found == KP_UNORDERED)
 			first = first ?: h;
 	}
@@ -347,7 +189,7 @@ static u32 draw_batch(struct kp_batch *batch, u32 *index)
 	u32 nr = 0;
 
 	for (; nr < batch->size && *index < MOST_TRIED * histories; ++*index)
-		nr += draw_history(&batch->h[nr], *index);
+		nr += kp_draw_history(&batch->h[nr], *index, false);
 	return nr;
 }
 
@@ -388,8 +230,14 @@ static void run_drawn(struct kp_batch *batch)
 			   sum->tried);
 }
 
-/* Whether a program that the host has handed over is a history that can be carried out. */
-static const char *unfit(const struct kp_history *h, const struct kp_program *prog)
+/**
+ * kp_history_unfit() - whether a program is no history that can be carried out
+ * @h: of the pair
+ * @prog: the program
+ *
+ * Return: why it is none, or NULL
+ */
+const char *kp_history_unfit(const struct kp_history *h, const struct kp_program *prog)
 {
 	const struct kp_pair *pair = h->p->pair;
 	u32 i, j, before = prog->nr_steps - prog->columns;
@@ -445,12 +293,12 @@ static void run_given(struct kp_batch *batch, struct kp_program *prog, const cha
 	struct kp_histories *sum = &p->pair->stats->histories[p->id];
 	u32 i, before = prog->nr_steps - prog->columns;
 	struct kp_history *h = &batch->h[0];
-	const char *why = unfit(h, prog);
+	const char *why = kp_history_unfit(h, prog);
 
 	for (i = 0; i < prog->nr_steps; i++)
 		kp_hold_still(p->pair, &prog->step[i]);
 	for (i = before; i < prog->nr_steps; i++)
-		keep_apart(p->pair, &prog->step[i]);
+		kp_keep_apart(p->pair, &prog->step[i]);
 	kp_set_batch(batch, prog, before);
 	if (!why && !kp_one_by_one(h))
 		why = "c->c does not make its object";
@@ -483,7 +331,11 @@ static void run_all_given(struct kp_batch *batch)
 	kvfree(name);
 }
 
-static void batch_free(struct kp_batch *batch)
+/**
+ * kp_batch_free() - release histories
+ * @batch: the histories
+ */
+void kp_batch_free(struct kp_batch *batch)
 {
 	struct kp_history *h;
 	u32 c;
@@ -521,9 +373,17 @@ static bool history_init(struct kp_history *h, struct kunit *test)
 	return able && h->own && h->ahead;
 }
 
-static struct kp_batch *batch_alloc(struct kunit *test)
+/**
+ * kp_batch_alloc() - make room for histories
+ * @test: their case; its parameter is the path
+ * @size: how many there are at most
+ * @again: tries one of them until it goes wrong; see &struct kp_batch
+ *
+ * Context: may sleep.
+ * Return: the histories, or NULL
+ */
+struct kp_batch *kp_batch_alloc(struct kunit *test, u32 size, kp_again again)
 {
-	const struct kp_path_param *p = test->param_value;
 	struct kp_batch *batch = kvzalloc_obj(*batch);
 	struct kp_step *step;
 	struct kp_trace *ref;
@@ -532,7 +392,8 @@ static struct kp_batch *batch_alloc(struct kunit *test)
 
 	if (!batch)
 		return NULL;
-	batch->size = p->pair->after ? 1 : KP_BATCH;
+	batch->size = size;
+	batch->again = again;
 	ref = kp_trace_alloc(KP_HISTORY_STEPS, true);
 	step = kvcalloc(KP_HISTORY_STEPS, sizeof(*step), GFP_KERNEL);
 	for (i = 0; i < batch->size; i++) {
@@ -542,8 +403,18 @@ static struct kp_batch *batch_alloc(struct kunit *test)
 	}
 	if (able && ref && step)
 		return batch;
-	batch_free(batch);
+	kp_batch_free(batch);
 	return NULL;
+}
+
+/* Try a history until it goes wrong, @most times; @runs receives how often, up to a batch more. */
+static struct kp_history *again(struct kp_batch *batch, u32 most, u32 *runs)
+{
+	struct kp_history *h = NULL;
+
+	for (*runs = 0; !h && *runs < most; *runs += batch->size)
+		h = kp_try_batch(batch, batch->size, kp_seed + *runs * 7919ULL);
+	return h;
 }
 
 /**
@@ -560,7 +431,7 @@ void kp_case_history(struct kunit *test)
 		kunit_skip(test, "its functions share no object");
 		return;
 	}
-	batch = batch_alloc(test);
+	batch = kp_batch_alloc(test, p->pair->after ? 1 : KP_BATCH, again);
 	if (!batch) {
 		KUNIT_FAIL(test, "no memory");
 		return;
@@ -576,6 +447,6 @@ void kp_case_history(struct kunit *test)
 			run_drawn(batch);
 		kp_columns_stop();
 	}
-	batch_free(batch);
+	kp_batch_free(batch);
 }
 EXPORT_SYMBOL_GPL(kp_case_history);

@@ -75,6 +75,7 @@ enum kp_ordered { KP_IN_ORDER, KP_IN_ORDER_BUT, KP_UNDECIDED, KP_UNORDERED };
  * @explains: how many results of it are those of the history
  * @orders: orders that were tried
  * @found: the verdict
+ * @ip: where an operation was interrupted by all others; 0 if it was not
  */
 struct kp_history {
 	struct kunit *test;
@@ -98,16 +99,23 @@ struct kp_history {
 	s32 explains;
 	u32 orders;
 	enum kp_ordered found;
+	unsigned long ip;
 };
+
+struct kp_batch;
+typedef struct kp_history *(*kp_again)(struct kp_batch *batch, u32 most, u32 *runs);
 
 /**
  * struct kp_batch - histories that are carried out right behind each other
  * @h: the histories
  * @size: how many at most: one, where what objects leave behind is judged as well
+ * @again: tries the one that all of them are, so many times at most, until it goes wrong: that
+ *         one, or NULL; receives how often it was tried
  */
 struct kp_batch {
 	struct kp_history h[KP_BATCH];
 	u32 size;
+	kp_again again;
 };
 
 /**
@@ -169,13 +177,25 @@ static inline bool kp_at_once(const struct kp_event *a, const struct kp_event *b
 	return a->begun <= b->ended && b->begun <= a->ended;
 }
 
-/* history.c */
+/* histories.c */
+bool kp_draw_history(struct kp_history *h, u32 index, bool inside);
+void kp_keep_apart(const struct kp_pair *pair, struct kp_step *step);
 bool kp_one_by_one(struct kp_history *h);
+
+/* history.c */
+struct kp_batch *kp_batch_alloc(struct kunit *test, u32 size, kp_again again);
+void kp_batch_free(struct kp_batch *batch);
+const char *kp_history_unfit(const struct kp_history *h, const struct kp_program *prog);
+void kp_history_enter(struct kp_history *h);
+void kp_history_leave(struct kp_history *h);
+enum kp_ordered kp_history_judge(struct kp_history *h);
 void kp_set_batch(struct kp_batch *batch, struct kp_program *prog, u32 before);
 void kp_reset_batch(struct kp_batch *batch);
 struct kp_history *kp_try_batch(struct kp_batch *batch, u32 nr, u64 draw);
 
 /* columns.c */
+u64 kp_stamp(void);
+void kp_column_run(struct kp_history *h, u32 column);
 int kp_columns_start(void);
 void kp_columns_stop(void);
 void kp_columns_run(struct kp_batch *batch, u32 nr);

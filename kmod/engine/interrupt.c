@@ -14,10 +14,13 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include "history.h"
 #include "interrupt.h"
 
 /* Positions that are tried before the next scene. */
 #define CHUNK		8
+/* The time of what two operations interrupt is this part of the others'. */
+#define OF_TWO		2
 /* Kinds of violations that are told in full. */
 #define TOLD		6
 
@@ -103,6 +106,13 @@ static void go_on(struct kp_sweep *s, struct kp_scene *scene)
 static u64 used(void)
 {
 	return READ_ONCE(current->se.sum_exec_runtime);
+}
+
+static bool has_time(const void *data)
+{
+	const struct kp_sweep *s = data;
+
+	return used() < s->end;
 }
 
 /* All scenes in turn, first one of each two operations, until time is up. */
@@ -200,6 +210,32 @@ static void run_both_ways(struct kp_sweep *s, struct kp_program *prog, const cha
 	}
 }
 
+/* Whether the first thread has one operation, which comes first, and the other one has more. */
+static bool is_sequence(const struct kp_program *prog)
+{
+	u32 i, first = prog->nr_steps - prog->columns;
+
+	for (i = first; i < prog->nr_steps; i++)
+		if (prog->step[i].column != (i == first ? 1 : 2))
+			return false;
+	return prog->columns > 2;
+}
+
+/* Have the operation of the first thread interrupted by those of the other one. */
+static void run_sequence(struct kp_sweep *s, struct kp_program *prog, const char *name)
+{
+	u32 i;
+
+	for (i = 0; i < prog->nr_steps; i++)
+		kp_hold_still(s->p->pair, &prog->step[i]);
+	for (i = prog->nr_steps - prog->columns; i < prog->nr_steps; i++)
+		kp_keep_apart(s->p->pair, &prog->step[i]);
+	s->stuck = !kp_try_sequence(s->test, prog, name);
+	s->given.scenes++;
+	s->given.scenes_of++;
+	s->hits++;
+}
+
 static void run_all_given(struct kp_sweep *s)
 {
 	const char *text = s->p->pair->stats->given.text;
@@ -212,6 +248,8 @@ static void run_all_given(struct kp_sweep *s)
 		else if (prog->columns == 2 && prog->step[prog->nr_steps - 1].column !=
 			 prog->step[prog->nr_steps - 2].column)
 			run_both_ways(s, prog, name);
+		else if (is_sequence(prog))
+			run_sequence(s, prog, name);
 		kp_program_free(prog);
 	}
 	kvfree(name);
@@ -305,6 +343,10 @@ void kp_case_interrupt(struct kunit *test)
 		KUNIT_FAIL(test, "no memory");
 	s->end = used() + (u64)interrupt * 1000000 / KP_NR_PATHS;
 	sweep(s);
+	if (!kp_lone && !s->stuck && !s->told) {
+		s->end = used() + (u64)interrupt * (1000000 / OF_TWO) / KP_NR_PATHS;
+		s->stuck = !kp_try_sequences(test, has_time, s, &s->given.two);
+	}
 	kp_irq_stop();
 	sum_up(s);
 out:

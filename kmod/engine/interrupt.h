@@ -188,8 +188,14 @@ bool kp_find_scenes(struct kp_sweep *s);
 bool kp_set_scene(struct kp_sweep *s, const struct kp_scene *scene);
 
 /* trials.c */
+enum kp_inside kp_where(const struct kp_operation *op);
 bool kp_try_exactly(struct kp_sweep *s, u32 at, struct kp_violation *v, u32 *came_at);
 u32 kp_length_of(struct kp_sweep *s, const char **why);
+
+/* sequences.c */
+bool kp_try_sequences(struct kunit *test, bool (*go_on)(const void *data), const void *data,
+		      struct kp_sequences *sum);
+bool kp_try_sequence(struct kunit *test, struct kp_program *prog, const char *name);
 
 /* violations.c */
 void kp_violation_shrink(struct kp_sweep *s, struct kp_violation *v);

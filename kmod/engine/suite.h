@@ -402,6 +402,18 @@ struct kp_given {
 };
 
 /**
+ * struct kp_sequences - operations that two others have interrupted, one after the other
+ * @drawn: sequences: an operation, and two others, in a state
+ * @tried: interruptions of them that came
+ * @allowed: those whose results what the contract excuses explains alone
+ */
+struct kp_sequences {
+	u32 drawn;
+	u32 tried;
+	u32 allowed;
+};
+
+/**
  * struct kp_swept - the work of case interrupt on a path
  * @tried: positions looked at, those that are one with another and those not reached included
  * @of: positions that there are, in all scenes that were begun
@@ -412,6 +424,7 @@ struct kp_given {
  * @pairs_of: those that the contract lets meet so
  * @allowed: results that were those of no order, and may be by the contract: snapshots, and
  *           transient errnos
+ * @two: what two operations, one after the other, have interrupted
  */
 struct kp_swept {
 	u64 tried;
@@ -422,6 +435,7 @@ struct kp_swept {
 	u32 pairs;
 	u32 pairs_of;
 	u32 allowed;
+	struct kp_sequences two;
 };
 
 /**

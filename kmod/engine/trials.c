@@ -12,7 +12,13 @@
 /* Instructions by which the way into an interrupt can be shorter. */
 #define SHORTER		32
 
-static enum kp_inside where(const struct kp_operation *op)
+/**
+ * kp_where() - the strongest context that an operation allows
+ * @op: the operation
+ *
+ * Return: the context in which it interrupts another one
+ */
+enum kp_inside kp_where(const struct kp_operation *op)
 {
 	switch (op->context) {
 	case KP_ANY:
@@ -160,7 +166,7 @@ static bool try_at(struct kp_sweep *s, u32 at, struct kp_violation *v, s64 *came
 	*in = (struct kp_interruption){
 		.outer = kp_call_make, .outer_data = s->call[0],
 		.inner = kp_call_make, .inner_data = s->call[1], .at = at,
-		.where = where(kp_op_at(s, s->prog->nr_steps - 1)),
+		.where = kp_where(kp_op_at(s, s->prog->nr_steps - 1)),
 	};
 	kp_interrupt(in);
 	*came_at = in->came_at;

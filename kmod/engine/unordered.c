@@ -83,6 +83,8 @@ static void print_columns(struct seq_buf *s, const struct kp_history *h, char *r
 		else
 			seq_buf_printf(s, "%-*s%s\n", WIDTH, "", seq_buf_str(&cell));
 	}
+	if (h->ip)
+		seq_buf_printf(s, "interrupted at %pS\n", (void *)h->ip);
 	if (h->p->pair->view_size && !IS_ERR(h->obj)) {
 		seq_buf_puts(s, "then");
 		kp_print_view(s, h->ahead, h->ref->nr ? h->ref : h->ahead);
@@ -123,19 +125,6 @@ static void take_down(struct kp_history *h, struct told *told)
 	seq_buf_str(&line);
 }
 
-/*
- * The history, where it goes wrong within some runs; @runs receives how many that took, up to a
- * batch more.
- */
-static struct kp_history *goes_wrong(struct kp_batch *batch, u32 most, u32 *runs)
-{
-	struct kp_history *h = NULL;
-
-	for (*runs = 0; !h && *runs < most; *runs += batch->size)
-		h = kp_try_batch(batch, batch->size, kp_seed + *runs * 7919ULL);
-	return h;
-}
-
 /* Whether each thread has an operation. */
 static bool all_run(const struct kp_history *h)
 {
@@ -171,7 +160,7 @@ static bool still_wrong(struct kp_batch *batch, struct smaller *s)
 
 	if (time_after(jiffies, s->end) || !all_run(h) || !kp_one_by_one(h))
 		return false;
-	h = goes_wrong(batch, min(AS_MANY * s->runs + RUNS_LEAST, RUNS), &runs);
+	h = batch->again(batch, min(AS_MANY * s->runs + RUNS_LEAST, RUNS), &runs);
 	if (!h)
 		return false;
 	s->runs = max(s->runs, runs);
@@ -290,7 +279,7 @@ static bool reference_goes_wrong(struct kp_batch *batch)
 
 	for (h = batch->h; h < batch->h + batch->size; h++)
 		h->path = KP_C_C;
-	wrong = goes_wrong(batch, RUNS, &runs);
+	wrong = batch->again(batch, RUNS, &runs);
 	for (h = batch->h; h < batch->h + batch->size; h++)
 		h->path = h->p->id;
 	return wrong;
@@ -319,7 +308,7 @@ void kp_unordered(struct kp_batch *batch, struct kp_history *h, const char *name
 	}
 	take_down(h, told);
 	kp_set_batch(batch, h->prog, h->before);
-	if (goes_wrong(batch, RUNS, &s.runs)) {
+	if (batch->again(batch, RUNS, &s.runs)) {
 		shrink(batch, &s);
 		if (h->path != KP_C_C && reference_goes_wrong(batch))
 			note = "c->c itself goes wrong here";

@@ -243,11 +243,12 @@ class TestRequest(unittest.TestCase):
             program = Path(folder, "program")
             words = ["PAIR=ring", f"PROGRAM={program}"]
             for text, of in (("ring capacity=2\n1: push 1\n2: pop\n", ("history", "irq")),
-                             ("ring capacity=2\n1: push 1\n2: pop\n 2: pop\n", ("history",)),
+                             ("ring capacity=2\n1: push 1\n2: pop\n 2: pop\n", ("history", "irq")),
+                             ("ring capacity=2\n2: pop\n1: push 1\n2: pop\n", ("history",)),
                              ("ring capacity=2\npush 1 # 1: push\npop\n", ("check",))):
                 program.write_text(text)
                 self.assertEqual(request.parse(words, {}).lanes, of)
-            program.write_text("ring capacity=2\n1: push 1\n2: pop\n2: pop\n")
+            program.write_text("ring capacity=2\n2: pop\n1: push 1\n2: pop\n")
             self.assertEqual(request.parse([*words, "VARIANT=debug"], {}).lanes, ("history",))
             self.assertIn("runs in lane history", self.refused(*words, "LANE=irq"))
             self.assertIn("variant fault does not have", self.refused(*words, "VARIANT=fault"))

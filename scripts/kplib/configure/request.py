@@ -192,8 +192,8 @@ def _lanes_of_program(path: Path, lane: str, wanted: tuple[variants.Variant, ...
     if re.search(rb"^[ \t]*during\b", text, re.M):
         own, what = (IRQ.name,), "with an interruption"
     elif columns:
-        # One operation each: either one also interrupts the other, at each instruction.
-        once = sorted(columns) == [b"1", b"2"]
+        # One operation of the first thread is also interrupted by the other's, at each instruction.
+        once = columns == [b"1", *[b"2"] * (len(columns) - 1)] or columns == [b"2", b"1"]
         own, what = (HISTORY.name, IRQ.name) if once else (HISTORY.name,), "of two threads"
     if lane not in (*own, "all"):
         raise Refused(f"PROGRAM={path}: a program {what} runs in lane {own[0]}; leave "

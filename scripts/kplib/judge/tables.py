@@ -101,7 +101,8 @@ class Interruptions:
     `tried` of the `of` positions in the scenes that were begun, `scenes` of `scenes_of`; at
     `unreached` positions no interruption came. `pairs` of `pairs_of`: two operations of which one
     was interrupted by the other. `allowed`: results that were of no order, and may
-    be by the contract: snapshots, and transient errnos.
+    be by the contract: snapshots, and transient errnos. `sequences` of two operations, one after
+    the other, have interrupted one at `sequences_tried` positions.
     """
 
     tried: int
@@ -112,6 +113,9 @@ class Interruptions:
     pairs: int
     pairs_of: int
     allowed: int
+    sequences: int
+    sequences_tried: int
+    sequences_allowed: int
 
 
 @dataclass(frozen=True)
@@ -218,7 +222,7 @@ def _by_path(text: str, what: str, numbers: int) -> dict[str, list[int]]:
 
 def parse_interruptions(text: str) -> dict[str, Interruptions]:
     """The work of case interrupt by path, from the engine's table."""
-    return {path: Interruptions(*of) for path, of in _by_path(text, "interruptions", 8).items()}
+    return {path: Interruptions(*of) for path, of in _by_path(text, "interruptions", 11).items()}
 
 
 def parse_histories(text: str) -> dict[str, Histories]:

@@ -196,7 +196,8 @@ _INTERRUPTIONS: dict[str, Callable[[Interruptions], str]] = {
     "of operations": lambda one: f"{one.pairs} of {one.pairs_of}",
     "in scenes": lambda one: f"{one.scenes} of {one.scenes_of}",
     "not reached": lambda one: str(one.unreached),
-    "allowed": lambda one: str(one.allowed),
+    "allowed": lambda one: str(one.allowed + one.sequences_allowed),
+    "by two": lambda one: f"{one.sequences_tried} in {one.sequences}",
 }
 _HISTORIES: dict[str, Callable[[Histories], str]] = {
     "histories": lambda one: str(one.tried),

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Draws histories: operations on an object, and then operations of two threads that may meet.
+ */
+#include <linux/bits.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
+#include "draw.h"
+#include "history.h"
+
+/* Draws of a history that can be carried out. */
+#define DRAWS		16
+
+/* Whether an operation can be one of a thread's: declared differences are not judged here. */
+static bool can_meet(const struct kp_pair *pair, u32 op)
+{
+	u32 d;
+
+	for (d = 0; d < pair->nr_diverges; d++)
+		if (pair->diverges[d].op == op)
+			return false;
+	return op && pair->operation[op].weight && !pair->operation[op].alone;
+}
+
+/* The weights of the operations of threads; in half of all histories those of two alone. */
+static u32 weigh(const struct kp_pair *pair, struct kp_random *rnd, u32 *weight, bool inside)
+{
+	u32 op, total = 0, two[2] = {}, n;
+
+	for (n = 0; n < 64 && (!two[0] || !two[1]); n++) {
+		op = kp_die(rnd, pair->nr_ops);
+		if (can_meet(pair, op))
+			two[two[0] ? 1 : 0] = op;
+	}
+	n = kp_die(rnd, 2);
+	for (op = 0; op < pair->nr_ops; op++) {
+		weight[op] = can_meet(pair, op) && (n || op == two[0] || op == two[1]) &&
+			!(inside && pair->operation[op].waits) ?
+			pair->operation[op].weight : 0;
+		total += weight[op];
+	}
+	return total;
+}
+
+/* Who carries out which role, in a history. */
+struct roles {
+	const char *name[KP_MAX_OPS];
+	u8 column[KP_MAX_OPS];
+	u32 nr;
+	u32 first;
+};
+
+/* The thread of an operation: those of one role are of one thread, two roles of two. */
+static u8 column_of(struct roles *roles, struct kp_random *rnd, const struct kp_operation *op)
+{
+	u32 i;
+
+	if (!op->role)
+		return 1 + kp_die(rnd, KP_COLUMNS);
+	for (i = 0; i < roles->nr; i++)
+		if (!strcmp(roles->name[i], op->role))
+			return roles->column[i];
+	roles->name[i] = op->role;
+	roles->column[i] = 1 + (roles->first + i) % KP_COLUMNS;
+	roles->nr++;
+	return roles->column[i];
+}
+
+/**
+ * kp_keep_apart() - have each thread use every second place for handles, as its own
+ * @pair: the pair
+ * @step: an operation of a thread
+ */
+void kp_keep_apart(const struct kp_pair *pair, struct kp_step *step)
+{
+	const struct kp_arg *arg = pair->operation[step->op].arg;
+	u32 a;
+
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
+		if (!kp_is_handle(&arg[a]))
+			continue;
+		step->arg[a] = step->arg[a] / KP_COLUMNS * KP_COLUMNS + step->column - 1;
+		if (step->arg[a] >= pair->nr_handles)
+			step->arg[a] = step->column - 1;
+	}
+}
+
+/* Often an operation is about what an earlier one gave. */
+static void relate(struct kp_drawing *d, struct kp_step *step, u32 i)
+{
+	const struct kp_arg *arg = d->pair->operation[step->op].arg;
+	u32 a;
+
+	for (a = 0; i && a < KP_NR_ARGS && arg[a].name; a++) {
+		if (arg[a].kind != KP_NUMBER || kp_has_names(&arg[a]) || kp_die(&d->rnd, 3))
+			continue;
+		step->after = 1 + kp_die(&d->rnd, i);
+		step->decided = a;
+		step->more = 0;
+	}
+}
+
+/* Draw the operations of the threads; false if one of these has none. */
+static bool draw_columns(struct kp_history *h, struct kp_random *rnd, u32 nr, bool inside)
+{
+	struct kp_drawing d = { .rnd = *rnd, .pair = h->p->pair, .prog = h->prog };
+	struct roles roles = { .first = kp_die(&d.rnd, KP_COLUMNS) };
+	u32 weight[KP_MAX_OPS], total, i, op, pick, used = 0;
+
+	total = weigh(d.pair, &d.rnd, weight, inside);
+	if (!total)
+		return false;
+	for (i = h->before; i < h->before + nr; i++) {
+		struct kp_step *step = &h->prog->step[i];
+
+		pick = kp_die(&d.rnd, total);
+		for (op = 0; pick >= weight[op]; op++)
+			pick -= weight[op];
+		*step = (struct kp_step){ .op = op };
+		kp_draw_args(&d, d.pair->operation[op].arg, step->arg, i);
+		if (i > h->before && kp_die(&d.rnd, 2))
+			kp_copy_arguments(d.pair, step, step - 1 -
+					  kp_die(&d.rnd, i - h->before));
+		relate(&d, step, i);
+		step->column = inside ? 1 + (i > h->before) :
+			column_of(&roles, &d.rnd, &d.pair->operation[op]);
+		if (inside && i > h->before &&
+		    !kp_may_meet(&d.pair->operation[h->prog->step[h->before].op],
+				 &d.pair->operation[op]))
+			return false;
+		kp_keep_apart(d.pair, step);
+		used |= BIT(step->column);
+	}
+	*rnd = d.rnd;
+	h->prog->nr_steps = h->before + nr;
+	h->prog->columns = nr;
+	return used == GENMASK(KP_COLUMNS, 1);
+}
+
+/* Often an object is small: two threads reach its limits then, at the same time. */
+static void make_small(const struct kp_pair *pair, struct kp_random *rnd,
+		       struct kp_program *prog)
+{
+	const struct kp_arg *arg = pair->creation.arg;
+	u64 value;
+	u32 a;
+
+	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
+		if (!kp_is_size(&arg[a]) || arg[a].names)
+			continue;
+		value = arg[a].log2 ? BIT(kp_die(rnd, 3)) : arg[a].lo + kp_die(rnd, 4);
+		if (kp_in_range(&arg[a], value))
+			prog->param[a] = value;
+	}
+}
+
+/* Now and then one operation, many times: about as many as fill what grows by doubling. */
+static void repeat(struct kp_history *h, struct kp_random *rnd)
+{
+	u32 times = (8 << kp_die(rnd, 4)) - 1 + kp_die(rnd, 2);
+	const struct kp_step last = h->prog->step[h->before - 1];
+
+	for (; h->before < times && h->before < KP_BEFORE; h->before++)
+		h->prog->step[h->before] = last;
+}
+
+/**
+ * kp_one_by_one() - carry out a history on C over C, one operation after the other
+ * @h: the history
+ *
+ * Numbers that earlier operations decide are settled by that.
+ *
+ * Context: may sleep.
+ * Return: whether C over C makes the object
+ */
+bool kp_one_by_one(struct kp_history *h)
+{
+	kp_trace_run(h->ref, h->p->pair, KP_C_C, h->prog);
+	return h->ref->nr == h->prog->nr_steps;
+}
+
+/* Draw a history once; false if C over C does not carry it out. */
+static bool draw_once(struct kp_history *h, u32 index, bool inside)
+{
+	struct kp_random rnd = { .state = kp_seed * 0x9e3779b97f4a7c15ULL + index };
+	const struct kp_pair *pair = h->p->pair;
+	u32 i, nr = inside ? 3 : KP_COLUMNS + kp_die(&rnd, KP_BESIDE - KP_COLUMNS - 1);
+
+	h->before = kp_die(&rnd, 10);
+	kp_program_make(pair, h->prog, kp_seed, index, h->before);
+	if (kp_die(&rnd, 2))
+		make_small(pair, &rnd, h->prog);
+	if (h->before && !inside && !kp_die(&rnd, 6))
+		repeat(h, &rnd);
+	if (!draw_columns(h, &rnd, nr, inside))
+		return false;
+	for (i = 0; i < h->prog->nr_steps; i++)
+		kp_hold_still(pair, &h->prog->step[i]);
+	return kp_one_by_one(h);
+}
+
+/**
+ * kp_draw_history() - draw a history
+ * @h: receives it
+ * @index: which one of the seed
+ * @inside: the first thread has one operation, and those of the other one may all come while that
+ *          runs; none of them waits
+ *
+ * Context: may sleep.
+ * Return: whether there is one
+ */
+bool kp_draw_history(struct kp_history *h, u32 index, bool inside)
+{
+	u32 i;
+
+	for (i = 0; i < DRAWS; i++)
+		if (draw_once(h, index + (i << 16), inside))
+			return true;
+	return false;
+}
