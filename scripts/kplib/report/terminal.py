@@ -204,7 +204,7 @@ _HISTORIES: dict[str, Callable[[Histories], str]] = {
     "at once in": lambda one: f"{one.together} of {one.of}",
     "operations": lambda one: str(one.operations),
     "not decided": lambda one: str(one.undecided),
-    "allowed": lambda one: str(one.allowed),
+    "excused": lambda one: str(one.allowed),
 }
 Counts = TypeVar("Counts", Interruptions, Histories)
 

@@ -31,7 +31,7 @@ from kplib.selftest.jobs import Ended, Job, Report
 #: Why known survivors survive.
 SURVIVORS = TOP / "tests/mutants/survivors"
 #: Variables that change what a run runs.
-REFUSED = ("LANE", "PROGRAMS", "PROGRAM", "APPEND", "KEEP", "DEPTH", "VARIANT")
+REFUSED = ("LANE", "PROGRAMS", "PROGRAM", "APPEND", "KEEP", "DEPTH", "VARIANT", "PAIRS_DIR")
 #: The variants that a mutant runs in at first, and those for survivors of that.
 FIRST, THEN = trial.VARIANTS[:1], trial.VARIANTS[1:]
 #: Seconds between two lines of progress where there is no terminal and nothing ends.
