@@ -220,7 +220,7 @@ KP_METHOD(deferred_cancel_sync, SLEEPS, KP_BOOL, .weight = 5,
 KP_METHOD(deferred_flush, SLEEPS, KP_VOID, .weight = 5, .waits = true,
 	  .owns = "the callback drops the queue's reference")
 /* A work is pending as well while a cancel of the kernel's looks whether it was. */
-KP_METHOD(deferred_armed, ANY, KP_BOOL, .weight = 4, .snapshot = true)
+KP_METHOD(deferred_armed, ANY, KP_BOOL, .weight = 4, .hint = true)
 KP_METHOD(deferred_runs, ANY, KP_UNSIGNED(u32), .weight = 4)
 KP_ADAPTER(deferred_detach_armed, SLEEPS, KP_RESULT(int, -ENOMEM),
 	   KP_NUMBER(u32, repeats, .hi = 3), .weight = 2,

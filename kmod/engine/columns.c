@@ -150,6 +150,9 @@ static void run_columns(u32 column)
 	for (i = 0; i < columns.nr; i++) {
 		struct kp_history *h = &columns.now->h[i];
 
+		/* Before the other thread goes on: the kernel may not survive this one. */
+		if (!column && !IS_ERR(h->obj))
+			kp_watch(h->ahead, true);
 		/* Pairs with the loop in the other thread. */
 		smp_store_release(&columns.at[column], i + 1);
 		/* Pairs with the release there. */
@@ -157,8 +160,6 @@ static void run_columns(u32 column)
 			cpu_relax();
 		if (IS_ERR(h->obj))
 			continue;
-		if (!column)
-			kp_watch(h->ahead, true);
 		kp_column_run(h, column);
 	}
 }
@@ -210,12 +211,17 @@ void kp_columns_run(struct kp_batch *batch, u32 nr)
  * space.
  *
  * Context: may sleep; one user at a time.
- * Return: 0; -ENODEV on one CPU, or another errno
+ * Return: 0; -ENODEV on one CPU, -EOPNOTSUPP where counters of CPUs are not in step, or another
+ *         errno
  */
 int kp_columns_start(void)
 {
 	u32 here, there;
 
+#ifdef CONFIG_X86_64
+	if (check_tsc_unstable())
+		return -EOPNOTSUPP;
+#endif
 	here = cpumask_first(cpu_online_mask);
 	there = cpumask_next(here, cpu_online_mask);
 	if (there >= nr_cpu_ids)

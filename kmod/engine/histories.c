@@ -11,15 +11,23 @@
 /* Draws of a history that can be carried out. */
 #define DRAWS		16
 
-/* Whether an operation can be one of a thread's: declared differences are not judged here. */
-static bool can_meet(const struct kp_pair *pair, u32 op)
+/**
+ * kp_can_meet() - whether an operation can be one of a thread's
+ * @pair: the pair
+ * @op: the operation's number
+ *
+ * Declared differences are not judged here.
+ *
+ * Return: whether it can
+ */
+bool kp_can_meet(const struct kp_pair *pair, u32 op)
 {
 	u32 d;
 
 	for (d = 0; d < pair->nr_diverges; d++)
 		if (pair->diverges[d].op == op)
 			return false;
-	return op && pair->operation[op].weight && !pair->operation[op].alone;
+	return op && !pair->operation[op].alone;
 }
 
 /* The weights of the operations of threads; in half of all histories those of two alone. */
@@ -29,12 +37,12 @@ static u32 weigh(const struct kp_pair *pair, struct kp_random *rnd, u32 *weight,
 
 	for (n = 0; n < 64 && (!two[0] || !two[1]); n++) {
 		op = kp_die(rnd, pair->nr_ops);
-		if (can_meet(pair, op))
+		if (pair->operation[op].weight && kp_can_meet(pair, op))
 			two[two[0] ? 1 : 0] = op;
 	}
 	n = kp_die(rnd, 2);
 	for (op = 0; op < pair->nr_ops; op++) {
-		weight[op] = can_meet(pair, op) && (n || op == two[0] || op == two[1]) &&
+		weight[op] = kp_can_meet(pair, op) && (n || op == two[0] || op == two[1]) &&
 			!(inside && pair->operation[op].waits) ?
 			pair->operation[op].weight : 0;
 		total += weight[op];

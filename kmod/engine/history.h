@@ -75,6 +75,7 @@ enum kp_ordered { KP_IN_ORDER, KP_IN_ORDER_BUT, KP_UNDECIDED, KP_UNORDERED };
  * @explains: how many results of it are those of the history
  * @orders: orders that were tried
  * @found: the verdict
+ * @stuck: an operation came back with a lock held, say; the object is left alone
  * @ip: where an operation was interrupted by all others; 0 if it was not
  */
 struct kp_history {
@@ -99,6 +100,7 @@ struct kp_history {
 	s32 explains;
 	u32 orders;
 	enum kp_ordered found;
+	bool stuck;
 	unsigned long ip;
 };
 
@@ -111,11 +113,15 @@ typedef struct kp_history *(*kp_again)(struct kp_batch *batch, u32 most, u32 *ru
  * @size: how many at most: one, where what objects leave behind is judged as well
  * @again: tries the one that all of them are, so many times at most, until it goes wrong: that
  *         one, or NULL; receives how often it was tried
+ * @end: when it is to give up, in ticks
+ * @stuck: one of them is stuck: no more are to be tried
  */
 struct kp_batch {
 	struct kp_history h[KP_BATCH];
 	u32 size;
 	kp_again again;
+	unsigned long end;
+	bool stuck;
 };
 
 /**
@@ -178,6 +184,7 @@ static inline bool kp_at_once(const struct kp_event *a, const struct kp_event *b
 }
 
 /* histories.c */
+bool kp_can_meet(const struct kp_pair *pair, u32 op);
 bool kp_draw_history(struct kp_history *h, u32 index, bool inside);
 void kp_keep_apart(const struct kp_pair *pair, struct kp_step *step);
 bool kp_one_by_one(struct kp_history *h);
@@ -191,7 +198,7 @@ void kp_history_leave(struct kp_history *h);
 enum kp_ordered kp_history_judge(struct kp_history *h);
 void kp_set_batch(struct kp_batch *batch, struct kp_program *prog, u32 before);
 void kp_reset_batch(struct kp_batch *batch);
-struct kp_history *kp_try_batch(struct kp_batch *batch, u32 nr, u64 draw);
+struct kp_history *kp_try_batch(struct kp_batch *batch, u32 *nr, u64 draw);
 
 /* columns.c */
 u64 kp_stamp(void);

@@ -105,6 +105,38 @@ static void make_order(struct kp_history *h, const u8 *order, u32 nr)
 	kp_trace_run(h->ref, h->p->pair, KP_C_C, &h->order);
 }
 
+/*
+ * Whether a snapshot is what its operation gives at another place of the order, among those that
+ * ran at the same time. The order is carried out again afterwards.
+ */
+static bool gives_elsewhere(struct search *s, u32 at)
+{
+	struct kp_history *h = s->h;
+	const u32 event = s->order[at];
+	const struct kp_step_trace *got = &kp_event_trace(h, event)->step[h->before + event];
+	u8 order[KP_BESIDE];
+	bool found = false;
+	u32 i, n;
+
+	for (i = 0; i < s->nr && !found; i++) {
+		if (i == at || !kp_at_once(&h->event[event], &h->event[s->order[i]]))
+			continue;
+		for (n = 0; n < s->nr; n++)
+			order[n] = s->order[n];
+		/* Move it there, and what is between by one. */
+		for (n = at; n < i; n++)
+			order[n] = order[n + 1];
+		for (n = at; n > i; n--)
+			order[n] = order[n - 1];
+		order[i] = event;
+		make_order(h, order, s->nr);
+		found = h->ref->nr == h->order.nr_steps &&
+			kp_same_results(&h->ref->step[h->before + i], got);
+	}
+	make_order(h, s->order, s->nr);
+	return found;
+}
+
 /* Carry an order out on C over C; how many of its results are those of the history. */
 static s32 try_order(struct search *s)
 {
@@ -122,11 +154,13 @@ static s32 try_order(struct search *s)
 
 		if (kp_same_results(want, &kp_event_trace(h, event)->step[h->before + event]))
 			continue;
-		if (!s->lenient || !kp_event_op(h, event)->snapshot || !is_beside(h, event))
+		if (!s->lenient || !is_beside(h, event) ||
+		    !(kp_event_op(h, event)->hint ||
+		      (kp_event_op(h, event)->snapshot && gives_elsewhere(s, i))))
 			return i;
 		s->excused = true;
 	}
-	if (h->p->pair->view_size && s->nr &&
+	if (h->p->pair->view_size &&
 	    kp_timeless(h->p->pair, h->ref->view) != h->view)
 		return s->nr;
 	return FOUND;

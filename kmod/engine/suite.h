@@ -148,7 +148,8 @@ enum kp_context { KP_ANY, KP_ATOMIC, KP_PROCESS, KP_SLEEPS };
  * @transient: the errno that it may fail with, and then has changed nothing, only because another
  *             operation runs; 0 for none
  * @waits: it waits for other threads, and is no single step: others see what these have done
- * @snapshot: what it gives while another operation runs need not be of before or after that
+ * @snapshot: what it gives while another operation runs may be that of before or after that one
+ * @hint: what it gives while another operation runs says nothing
  */
 struct kp_operation {
 	const char *name;
@@ -164,6 +165,7 @@ struct kp_operation {
 	int transient;
 	bool waits;
 	bool snapshot;
+	bool hint;
 };
 
 /**

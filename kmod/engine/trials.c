@@ -116,8 +116,10 @@ static bool is_order(struct kp_sweep *s, u32 order, bool exact)
 	bool any_inner = !exact && kp_op_at(s, nr - 1)->snapshot;
 
 	return s->ref[order]->step[nr - 1].view == s->inner->step[nr - 1].view &&
-	       (outer_gave(s, order) || (any_outer && outer_gave(s, !order))) &&
-	       (inner_gave(s, order) || (any_inner && inner_gave(s, !order)));
+	       (outer_gave(s, order) || (any_outer && outer_gave(s, !order)) ||
+		(!exact && kp_op_at(s, nr - 2)->hint)) &&
+	       (inner_gave(s, order) || (any_inner && inner_gave(s, !order)) ||
+		(!exact && kp_op_at(s, nr - 1)->hint));
 }
 
 /*

@@ -161,7 +161,8 @@ static bool still_wrong(struct kp_batch *batch, struct smaller *s)
 	if (time_after(jiffies, s->end) || !all_run(h) || !kp_one_by_one(h))
 		return false;
 	h = batch->again(batch, min(AS_MANY * s->runs + RUNS_LEAST, RUNS), &runs);
-	if (!h)
+	/* Another fault is another failure. */
+	if (!h || strcmp(h->broken, s->broken))
 		return false;
 	s->runs = max(s->runs, runs);
 	s->broken = h->broken;
@@ -279,6 +280,7 @@ static bool reference_goes_wrong(struct kp_batch *batch)
 
 	for (h = batch->h; h < batch->h + batch->size; h++)
 		h->path = KP_C_C;
+	batch->end = jiffies + SHRINKS_FOR;
 	wrong = batch->again(batch, RUNS, &runs);
 	for (h = batch->h; h < batch->h + batch->size; h++)
 		h->path = h->p->id;
@@ -308,7 +310,10 @@ void kp_unordered(struct kp_batch *batch, struct kp_history *h, const char *name
 	}
 	take_down(h, told);
 	kp_set_batch(batch, h->prog, h->before);
-	if (batch->again(batch, RUNS, &s.runs)) {
+	batch->end = s.end;
+	if (batch->stuck) {
+		note = "ended there";
+	} else if (batch->again(batch, RUNS, &s.runs)) {
 		shrink(batch, &s);
 		if (h->path != KP_C_C && reference_goes_wrong(batch))
 			note = "c->c itself goes wrong here";

@@ -14,7 +14,7 @@ ONE_CPU = LOCKED.replace("spin_lock(&slate->lock)", "preempt_disable()").replace
 
 
 @needs_kernel
-@needs("base", seconds=60)
+@needs("base", cores=2, seconds=40)
 class TestHistory(PairsTest):
     """scripts/kparity run PAIR=slate LANE=history"""
 

@@ -656,7 +656,7 @@ def _operation(contract: Contract, function: Function, text: _Text) -> None:
     if function.option("role"):
         text.add(f"\t.role = \"{function.option('role')}\",\n")
     text.add("\t.alone = true,\n" if function.adapter else "")
-    for option in ("snapshot", "transient", "waits"):
+    for option in ("snapshot", "hint", "transient", "waits"):
         if function.option(option):
             text.row(function.line, f"\t.{option} = {function.option(option)},")
 
