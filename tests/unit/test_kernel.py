@@ -14,7 +14,7 @@ from unittest import mock
 from kplib.build import config, kernel, source, toolchain
 from kplib.common import cache, proc, ui
 from kplib.common.errors import EnvironmentFailed, Refused
-from kplib.configure import options, variants
+from kplib.configure import options
 
 TINY = "# CONFIG_A is not set\n"
 #: Kconfig file of a kernel: options with a prompt, one that something must select, one that
@@ -222,34 +222,6 @@ class TestPairsOptions(unittest.TestCase):
         self.assertIn(f"{more.build}/object", (more.build / ".object.cmd").read_text())
         self.assertIn(f"{plain.build}/object", (plain.build / ".object.cmd").read_text())
         self.assertTrue((more.build / config.BUILD_LOG).exists())
-
-    def test_variant_begins_as_copy(self) -> None:
-        """Another variant's kernel begins as the base variant's, without what is linked of all."""
-        base = self.get(a="")
-        os.utime(base.build / "object", (1, 1))
-        for name in ("vmlinux", "vmlinux.o", ".vmlinux.cmd", ".tmp_vmlinux1", "sub/vmlinux.lds"):
-            (base.build / name).parent.mkdir(exist_ok=True)
-            (base.build / name).write_text("")
-        with mock.patch.object(variants, "load", return_value=self.variant), \
-                mock.patch.object(kernel, "_compile"):
-            self.variant = SimpleNamespace(name="other", checkers=(),
-                                           kconfig="CONFIG_A=y\nCONFIG_MORE=y\n")
-            other = self.get(a="")
-        self.assertEqual((other.build / "object").stat().st_mtime, 1)
-        self.assertIn(f"{other.build}/object", (other.build / ".object.cmd").read_text())
-        self.assertIn("CONFIG_MORE=y", self.setting(other))
-        self.assertEqual(sorted(path.name for path in other.build.rglob("*vmlinux*")),
-                         ["vmlinux.lds"])
-
-    def test_warnings(self) -> None:
-        """A kernel of Debian's is built without looking for warnings, a user's own tree with."""
-        for own, wanted in ((None, True), (self.tree, False)):
-            self.request.kernel_src = own
-            with mock.patch.object(config, "make", return_value=["make"]) as made, \
-                    mock.patch.object(proc, "logged", return_value=(0, [])):
-                kernel._compile(self.request, self.tools, source.Source(self.tree, "source"),
-                                self.folder, "x", self.arch, "")
-            self.assertEqual("KCFLAGS=-w" in made.call_args.args, wanted)
 
     def test_alone(self) -> None:
         """Without the variant's kernel it is not built; what it would have is looked at once."""

@@ -612,18 +612,6 @@ class TestParts(unittest.TestCase):
                         self.assertEqual(f"{what} {other.name} {kind.name}" in found,
                                          kind.name != "fault")
 
-    def test_base_first(self) -> None:
-        """A kernel comes after its arch's base kernel, which it begins as a copy of."""
-        every = tuple(archs.load_all(TOP / "qemu/arch").values())
-        kinds = tuple(variants.load_all(TOP / "qemu/variant").values())
-        with tempfile.TemporaryDirectory() as folder:
-            setup = parts.Setup(request.parse([f"OUT={folder}"], {"KPARITY_CACHE": folder}),
-                                mock.Mock(), Path(folder), every, every[0], kinds, Path(folder))
-            needed = {job.name: job.needs for job in parts.builds(setup)}
-        for arch in every:
-            self.assertEqual(needed[f"kernel {arch.name} base"], ())
-            self.assertEqual(needed[f"kernel {arch.name} debug"], (f"kernel {arch.name} base",))
-
     def test_cells(self) -> None:
         """A test that names a kernel begins with modules that are built for it."""
         setup = mock.Mock(**{"host.name": "x86_64"})

@@ -16,7 +16,7 @@ from kplib.build.source import Source
 from kplib.build.toolchain import Toolchain
 from kplib.common import cache, proc, ui
 from kplib.common.errors import EnvironmentFailed, Refused
-from kplib.configure import pairs, variants
+from kplib.configure import pairs
 from kplib.configure.archs import Arch
 from kplib.configure.options import Option
 from kplib.configure.request import TOP, Request
@@ -157,27 +157,18 @@ def _entry(request: Request, tools: Toolchain, src: Source, arch: Arch, variant:
             / f"{arch.name}-{kind}-{_ident(tools, src, arch, variant, added)}")
 
 
-def _begin(other: Path, tree: Path) -> None:
-    """Begin a kernel from another one of the same arch, if that is there.
+def _begin(plain: Path, tree: Path) -> None:
+    """Begin a kernel with more options from its variant's, if that is there.
 
-    That is its variant's where pairs want more options, else the base variant's. make then
-    builds what the options change: all that is compiled from C where structures change, but
-    not the programs of the build itself, headers for user space, nor much of Rust. It goes by
-    times, which are kept, and by commands: where these have the folder's name in them, objtool
-    would be built anew, and all objects because of that.
+    make then builds what the options change. It goes by times, which are kept, and by
+    commands: where these have the folder's name in them, objtool would be built anew, and all
+    objects because of that.
     """
-    if cache.marker(other) is None or tree.exists():
+    if cache.marker(plain) is None or tree.exists():
         return
-    begun = other / "build"
-    old, new = os.fsencode(begun), os.fsencode(tree)
-
-    def linked(folder: str, names: list[str]) -> set[str]:
-        """What is linked from everything, and is linked anew in any case."""
-        return {name for name in names if Path(folder) == begun
-                and name.lstrip(".").startswith(("vmlinux", "tmp_vmlinux"))}
-
-    with cache.locked(other), cache.fresh(tree) as partial:
-        shutil.copytree(begun, partial, symlinks=True, dirs_exist_ok=True, ignore=linked)
+    old, new = os.fsencode(plain / "build"), os.fsencode(tree)
+    with cache.locked(plain), cache.fresh(tree) as partial:
+        shutil.copytree(plain / "build", partial, symlinks=True, dirs_exist_ok=True)
         for path in partial.rglob(".*.cmd"):
             if old in (text := path.read_bytes()):
                 cache.write(path, text.replace(old, new))
@@ -193,19 +184,18 @@ def build(request: Request, tools: Toolchain, src: Source, arch: Arch,
     added = _lacking(request, tools, src, arch, variant)
     entry = _entry(request, tools, src, arch, variant, added)
     what = f"the {arch.name} {variant.name} kernel"
+    plain = _entry(request, tools, src, arch, variant)
+    how_long = HOW_LONG if not added or cache.marker(plain) is None else HOW_LONG_MORE
     tree = entry / "build"
     own = request.kernel_src is not None
     if own or cache.marker(entry) is None:
         with cache.locked(entry):
             if own or cache.marker(entry) is None:
-                base = variants.load(TOP / "qemu/variant" / f"{variants.BASE}.toml")
-                other = _entry(request, tools, src, arch, variant if added else base)
-                how_long = HOW_LONG if not added or cache.marker(other) is None else HOW_LONG_MORE
                 cache.need_space(request.cache, 1500, what)
                 try:
                     with ui.step(f"configuring {what}") as step:
-                        if other != entry and (added or not own):
-                            _begin(other, tree)
+                        if added:
+                            _begin(plain, tree)
                         tree.mkdir(parents=True, exist_ok=True)
                         config.configure(request, tools, src, tree, arch, variant, step, added)
                 except (EnvironmentFailed, CannotHave):

@@ -131,11 +131,8 @@ def builds(setup: Setup) -> list[Job]:
             there = any(setup.req.cache.glob(f"kernel/{arch.name}-{variant.name}-*/.complete"))
             built = objects.State.read(setup.req.out / arch.name / variant.name / "build"
                                        / modules.STATE).recipe != ""
-            # It begins as a copy of the base kernel: see kernel.build().
-            first = () if variant == setup.base else (kernel_name(arch.name, variants.BASE),)
             jobs += [Job(kernel_name(arch.name, variant.name), BUILDS, get,
                          seconds=0.5 if there else KERNEL_SECONDS, cores=1 if there else 1.5,
-                         needs=first,
                          group="" if there else "kernels", nice=KERNEL_NICE, bound=KERNEL_BOUND),
                      Job(modules_name(arch.name, variant.name), BUILDS, build,
                          seconds=0.5 if built else MODULES_SECONDS, cores=1 if built else 1.5,
