@@ -130,13 +130,10 @@ def _compile(request: Request, tools: Toolchain, src: Source, build: Path, what:
              arch: Arch, how_long: str) -> None:
     log = build / config.BUILD_LOG
     image = Path(arch.image).name
-    # Looking for what to warn of takes an eighth of a compiler's time, and of a released
-    # kernel nobody reads that. Modules are built with their own flags, and are warned of.
-    quiet = () if request.kernel_src else ("KCFLAGS=-w",)
     with ui.step(f"building {what} ({how_long})") as step:
         status, tail = proc.logged(
-            config.make(tools, src.tree, build, arch, *quiet, image, "modules", "headers"), log,
-            step, request.verbose, pass_fds=jobserver.pipe())
+            config.make(tools, src.tree, build, arch, image, "modules", "headers"), log, step,
+            request.verbose, pass_fds=jobserver.pipe())
     if status:
         said = [line for line in tail if re.search(r"error|\*\*\*", line)] or tail
         raise EnvironmentFailed(f"{what} does not build: "
