@@ -60,7 +60,7 @@ class TestConfigure(unittest.TestCase):
         """tinyconfig and olddefconfig, as Kconfig does them."""
         build = Path(next(word for word in argv if word.startswith("O="))[2:])
         self.asked.append(argv[-1])
-        if argv[-1] in ("tinyconfig", "allnoconfig"):
+        if argv[-1] == "tinyconfig":
             (build / ".config").write_text(TINY)
         else:
             (build / ".config").write_text("CONFIG_A=y\n")
@@ -83,20 +83,6 @@ class TestConfigure(unittest.TestCase):
         """tinyconfig is made once for an arch; each kernel's auto.conf is its own."""
         self.assertEqual([self.configure("one"), self.configure("two")], ["olddefconfig"] * 2)
         self.assertEqual(self.asked, ["tinyconfig", "olddefconfig", "olddefconfig"])
-
-    def test_fragments(self) -> None:
-        """Where tinyconfig's fragments are as they always were, they are merged at once."""
-        where = self.folder / "tree/kernel/configs"
-        where.mkdir(parents=True)
-        for name in ("tiny-base.config", "tiny.config"):
-            (where / name).write_text(f"# {name}\n")
-        self.configure("one")
-        self.assertEqual(self.asked, ["allnoconfig", "olddefconfig"])
-        self.assertEqual((self.folder / "one" / config.TINY).read_text(),
-                         "# tiny-base.config\n# tiny.config\n")
-        self.request.kernel_src = self.folder / "tree"
-        self.configure("two")
-        self.assertEqual(self.asked[2:], ["tinyconfig", "olddefconfig"])
 
     def test_own_tree(self) -> None:
         """A tree of the user's own is asked each time."""

@@ -17,11 +17,9 @@ from kplib.configure.request import TOP, Request
 from kplib.configure.variants import Variant
 
 #: Changes how a kernel is built; part of its name in the cache.
-RECIPE = "2"
+RECIPE = "1"
 #: Output of the tools in a kernel's build; the file exists once a build has begun.
 BUILD_LOG = "kparity-build.log"
-#: What all kernels have of tinyconfig's fragments.
-TINY = "kparity-tiny.config"
 #: Options that pairs want beyond a variant's.
 Added = tuple[Option, ...]
 #: Kconfig's first file of a kernel that has options which must be selected.
@@ -43,21 +41,15 @@ def _tiny(request: Request, tools: Toolchain, src: Source, arch: Arch, build: Pa
           log: Path, step: ui.Step) -> str:
     """tinyconfig's .config for an arch, made once for all its variants.
 
-    Kconfig asks the compilers 150 questions and takes 8 s each time that it is run, three times
-    for tinyconfig. Where that is as it has been for years, both its fragments at once come to the
-    same. An own tree may change in any way, and is asked each time.
+    Kconfig asks the compilers 150 questions and takes 10 s each time that it is run. An own
+    tree may change in any way, and is asked each time.
     """
-    parts = [src.tree / "kernel/configs" / name for name in ("tiny-base.config", "tiny.config")]
-    words: tuple[str, ...] = ("tinyconfig",)
-    if request.kernel_src is None and all(path.exists() for path in parts):
-        cache.write(build / TINY, "".join(path.read_text() for path in parts))
-        words = (f"KCONFIG_ALLCONFIG={build / TINY}", "allnoconfig")
     ident = cache.digest(RECIPE, src.ident, tools.name())
     kept = request.cache / "kernel" / f"{arch.name}-tiny-{ident}.config"
     with cache.locked(kept):
         if request.kernel_src is None and kept.exists():
             return kept.read_text()
-        status, tail = proc.logged(make(tools, src.tree, build, arch, *words), log, step,
+        status, tail = proc.logged(make(tools, src.tree, build, arch, "tinyconfig"), log, step,
                                    pass_fds=jobserver.pipe())
         if status:
             raise _not_configured(tail, log)
