@@ -235,7 +235,7 @@ static bool any_meet(const struct kp_pair *pair)
 static void judge_host(struct kunit *test, u32 together, u32 of)
 {
 	if (together * TOO_FEW < of && test->status == KUNIT_SUCCESS)
-		kunit_mark_skipped(test, "the host is too busy: operations met in %u of %u histories",
+		kunit_mark_skipped(test, "the host is too busy: operations met in %u of %u",
 				   together, of);
 }
 

@@ -96,8 +96,8 @@ ROWS = ("KP_FUNCTION", "KP_METHOD", "KP_DIVERGES", "KP_SOURCES", "KP_OBJECT", "K
         "KP_CONSUME", "KP_ADAPTER", "KP_AFTER")
 #: Options of a row of an operation, behind its parameters; those of _WORDS are text, of _MARKS
 #: true or false.
-ROW_OPTIONS = ("weight", "role", "snapshot", "hint", "transient", "waits", "orders", "locks", "owns",
-               "on_error")
+ROW_OPTIONS = ("weight", "role", "snapshot", "hint", "transient", "waits", "orders", "locks",
+               "owns", "on_error")
 _WORDS = ("locks", "owns", "on_error")
 _MARKS = ("snapshot", "hint", "waits")
 #: As many arguments as the engine takes (KP_NR_ARGS).

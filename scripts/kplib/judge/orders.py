@@ -465,8 +465,8 @@ def judge(contract: Contract, ends: Ends, records: dict[str, Record], path: str,
 def unrecorded(ends: Ends, records: dict[str, Record], path: str) -> list[tuple[str, str]]:
     """Operations and outcomes of which no execution was recorded: something always came between."""
     have = {(run.op, run.outcome) for run in records[path].runs}
-    return [(ends.names[op], outcome_name(outcome)) for op, outcome in sorted(ends.times.get(path, {}))
-            if (op, outcome) not in have]
+    return [(ends.names[op], outcome_name(outcome))
+            for op, outcome in sorted(ends.times.get(path, {})) if (op, outcome) not in have]
 
 
 def incomplete(ends: Ends, record: Record | None, path: str) -> str:
@@ -501,8 +501,9 @@ def table(ends: Ends, records: dict[str, Record]) -> dict[str, dict[str, dict[st
                     if most:
                         found.setdefault(op, {}).setdefault(outcome_name(outcome), {}).setdefault(
                             what, {})[path] = str(most) if fewest == most else f"{fewest}-{most}"
-        for op, outcome in unrecorded(ends, records, path):
-            found.setdefault(op, {}).setdefault(outcome, {}).setdefault(MISSED, {})[path] = "none"
+        for name, outcome_of in unrecorded(ends, records, path):
+            found.setdefault(name, {}).setdefault(outcome_of, {}).setdefault(
+                MISSED, {})[path] = "none"
     return {op: {outcome: kept for outcome, rows in sorted(outcomes.items(), reverse=True)
                  if (kept := {what: row for what, row in sorted(rows.items())
                               if any(strength != "relaxed" for strength in row.values())})}

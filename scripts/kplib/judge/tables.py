@@ -123,8 +123,9 @@ class Histories:
     """The work of case history on a path.
 
     `tried` histories, `operations` in all. In `together` of them, of the `of` that are to be, two
-    operations of different threads ran at the same time. `undecided`: no order that was tried explains the
-    results, and there are more. `allowed`: what the contract excuses explains them alone.
+    operations of different threads ran at the same time. `undecided`: no order that was tried
+    explains the results, and there are more. `allowed`: what the contract excuses explains them
+    alone.
     """
 
     tried: int
