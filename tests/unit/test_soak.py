@@ -115,6 +115,10 @@ class TestRequest(unittest.TestCase):
         most = max(2, os.cpu_count() or 1)
         self.assertIn(f"run {most} guests", self.refused("SEEDS=1", f"JOBS={most + 1}"))
         self.assertEqual(request.parse([], {}).jobs, os.cpu_count())
+        # Another program's JOBS is no reason to refuse other verbs.
+        request.parse([], {"JOBS": "auto"}, soak=False)
+        with self.assertRaisesRegex(Refused, "JOBS=auto"):
+            request.parse([], {"JOBS": "auto"})
 
     def test_seeds_of_nothing(self) -> None:
         """A word for a variant or lane that is not to run is a mistake."""
