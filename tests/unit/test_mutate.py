@@ -558,6 +558,10 @@ class TestCampaign(unittest.TestCase):
         self.assertEqual(len(self.campaign.left(True)[0]), 3)
         self.end("mutant ring-x", Report((Outcome("ring-x", FAILED, "no FAIL in lockstep"),)))
         self.assertEqual(self.campaign.state.planted["ring-x"].outcome, SURVIVED)
+        before = self.campaign.state.planted["ring-x"]
+        self.end("mutant ring-x", Report((Outcome("ring-x", FAILED, "not run, as x failed"),)))
+        self.assertEqual(self.score().planted[0].record.outcome, ERROR)
+        self.campaign.state.planted["ring-x"] = before
         # Its run can have been disturbed.
         self.assertEqual(len(self.campaign.left(True)[1]), 1)
         for why in ("its process died: killed by SIGKILL", "took longer than 1800 s"):

@@ -494,6 +494,20 @@ class TestLoop(unittest.TestCase):
                 self.assertTrue(guests)
                 self.assertFalse(guests[0].exists())
 
+    def test_no_reader(self) -> None:
+        """Where the sum cannot be printed standard error says where all is."""
+        with tempfile.TemporaryDirectory() as folder, \
+                mock.patch.object(soak, "_prepare", return_value={
+                    (request.parse([], {}).archs[0].name, "base"): mock.Mock()}), \
+                mock.patch.object(soak._Soak, "go", return_value=(journal.DONE, "")), \
+                mock.patch.object(soak, "_print", side_effect=BrokenPipeError), \
+                mock.patch.object(ui, "note") as note:
+            with self.assertRaises(BrokenPipeError):
+                soak.soak(request.parse(["SEEDS=1", "PAIR=ring", f"OUT={folder}"], {}))
+        said = note.call_args.args[0]
+        self.assertRegex(said, "the sum was not printed: nobody reads .*; the verdict is error, "
+                               r"and all that it found is in \S+results.json$")
+
     def test_not_judged(self) -> None:
         """Results that cannot be judged cost the others nothing."""
         with mock.patch.object(cells, "judge", side_effect=KeyError("x")):

@@ -275,12 +275,21 @@ def soak(req: Request) -> int:
         journal.ended, journal.why = (STOPPED, "it was interrupted twice") \
             if isinstance(err, KeyboardInterrupt) else (BROKE, _why(err))
         _keep(journal, found)
-        ui.note(f"kparity: the soak ended early: {journal.why}; all that it found: "
-                f"{told.shown(journal.folder)}/{RESULTS}")
+        _where(journal, f"the soak ended early: {journal.why}")
         raise
     _keep(journal, found)
-    _print(told.summary(journal))
+    try:
+        _print(told.summary(journal))
+    except OSError as err:
+        _where(journal, f"the sum was not printed: {_why(err)}")
+        raise
     return journal.status
+
+
+def _where(journal: Journal, why: str) -> None:
+    """Say where all is that a soak has found, as no sum does."""
+    ui.note(f"kparity: {why}; the verdict is {journal.verdict}, and all that it found is in "
+            f"{told.shown(journal.folder)}/{RESULTS}")
 
 
 def _why(err: BaseException) -> str:
