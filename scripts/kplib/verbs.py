@@ -163,9 +163,11 @@ def clean(req: Request) -> int:
 def distclean(req: Request) -> int:
     """Remove the cache as well: toolchain root, sources, kernels."""
     clean(req)
-    known = ("root", "apt", "source", "kernel", "kdir", "busybox", "accel", "host-rust", "mutate")
+    known = ("root", "apt", "source", "kernel", "kdir", "busybox", "accel", "host-rust", "mutate",
+             "plugin", "passed")
     for name in known:
         shutil.rmtree(req.cache / name, ignore_errors=True)
+    (req.cache / "test-times.json").unlink(missing_ok=True)
     for path in req.cache.glob("*.lock"):
         path.unlink()
     return OK

@@ -233,6 +233,15 @@ class TestCommandLine(unittest.TestCase):
         """There is nothing to print, and the line says how to get it."""
         self.assertIn("make run", self.one_line(2, "report", f"OUT={self.folder}"))
 
+    def test_distclean(self) -> None:
+        """Of the cache nothing is left that kparity has put there."""
+        for name in ("passed/x", "plugin/x.so", "mutate/x/.complete", "kernel/x/.complete",
+                     "test-times.json", "apt.lock"):
+            (self.cache / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.cache / name).write_text("x")
+        self.assertEqual(self.kparity("distclean", f"OUT={self.folder}/out")[0], 0)
+        self.assertEqual(list(self.cache.iterdir()), [])
+
     def test_clean_twice(self) -> None:
         """Nothing to remove is no error."""
         for _ in range(2):

@@ -99,6 +99,20 @@ class TestTeller(unittest.TestCase):
         (found,), _ = tables.parse_failures(changed(**change))
         return found
 
+    def test_promise(self) -> None:
+        """A case's first expectation names the promise that it looked at; others may be of more."""
+        log = ("# spsc: EXPECTATION FAILED at tests/kunit/ring_kunit.c:144",
+               "EXPECTATION FAILED at tests/kunit/ring_kunit.c:144",
+               "Expected __holds to be true, but is false", "", "broken: bounded: a <= b",
+               "EXPECTATION FAILED at tests/kunit/ring_kunit.c:150", "broken: other: a")
+        found, = self.tell(teller(), case="spsc", log=log[1:])
+        self.assertEqual([(one["path"], one["what"], one["invariant"]["id"])
+                          for one in found["broken"]], [("c->rust", "bounded", "bounded")])
+        self.assertEqual(found["message"], "Expected __holds to be true, but is false "
+                                           "(tests/kunit/ring_kunit.c:144)")
+        bare, = self.tell(teller(), case="spsc", log=(*log[1:4], *log[5:]))
+        self.assertEqual(bare["broken"], [])
+
     def test_difference(self) -> None:
         """Program, results of both paths, invariant and its place, errnos, command."""
         found, = self.tell(teller(self.difference()))

@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
 """Mechanical mutants: how they are made, chosen, told apart, kept and counted."""
 
+import platform
 import struct
+import subprocess
 import tempfile
 import unittest
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
-from kplib.common.errors import EnvironmentFailed, Refused
-from kplib.configure import pairs, request
+from kplib.boot.laneresult import CaseId, LaneResult, Loss
+from kplib.build.setup import Setup
+from kplib.common.errors import BROKEN, OK, EnvironmentFailed, Refused
+from kplib.configure import archs, pairs, request, variants
+from kplib.configure.lanes import CHECK
 from kplib.judge import ktap
 from kplib.mutate import candidate, choose, find, objcode, record, score
 from kplib.mutate.candidate import Candidate, Edit
@@ -27,7 +33,7 @@ def make(operator: str = "relational", line: int = 0, pair: str = "ring", langua
          number: int = 1) -> Candidate:
     """A candidate that only its name matters of."""
     return Candidate(pair, language, f"kmod/{pair}.c", "f", operator, (Edit(line, line + 1, "x"),),
-                     line, f"{line} -> x", "functional", number)
+                     line, f"{line} -> x", "functional", number, (line,))
 
 
 class TestCandidate(unittest.TestCase):
@@ -150,6 +156,21 @@ class TestFind(unittest.TestCase):
         self.assertFalse([c for c in self.of_file(C, "c", [self.row(C, "-ENOMEM", "0")])
                           if c.operator == "errno"])
 
+    def test_letters(self) -> None:
+        """Offsets count bytes, whatever letters a comment has."""
+        text = C.replace(
+            "{\n\tunsigned", "{\n\t/* \u00e9\u20ac */\n\tunsigned", 1)
+        raw = text.encode()
+        start = raw.index(b"-EINVAL")
+        found = self.of_file(text, "c", [{"function": "f", "operator": "errno", "edits": [
+            [start, start + 7, "-E?"]]}])
+        self.assertEqual(sorted(one.operator for one in found), ["errno", "irq", "ordering"])
+        for one in found:
+            after = candidate.apply(raw, one.edits).decode()
+            self.assertRegex(after, {"errno": r"return -ENOMEM", "irq": r"spin_lock\(&a->lock\)",
+                                     "ordering": r"WRITE_ONCE\(\* +&a->x"}[one.operator])
+            self.assertIn("/* \u00e9\u20ac */", after)
+
     def test_flags(self) -> None:
         """Of kbuild's command clang is told all but what is made, and of what."""
         self.assertEqual(
@@ -196,14 +217,54 @@ class TestChoose(unittest.TestCase):
         self.assertEqual([c.line for c in choose.within(
             [make(line=n) for n in range(9)], lines)], [3, 4])
 
+    def test_all_lines(self) -> None:
+        """A mutant of several lines is in a change of any of them."""
+        text = b"int f(void)\n{\n\tg(a,\n\t  b);\n\th();\n}\n"
+        one = candidate.make("ring", "c", "kmod/ring.c", text, "f", "statement",
+                             [(text.index(b"g("), text.index(b";"), "(void)0\n")])
+        self.assertEqual((one.line, one.lines), (3, (3, 4)))
+        self.assertEqual([choose.within([one], {"kmod/ring.c": {n}}) for n in (2, 3, 4, 5)],
+                         [[], [one], [one], []])
+
     def test_revision(self) -> None:
-        """A revision that there is not is refused."""
-        with self.assertRaisesRegex(Refused, "IN_DIFF=nope: git knows no such revision"):
-            choose.since("nope")
+        """A revision that there is not is refused, and so is an option of git's."""
+        with tempfile.TemporaryDirectory() as folder:
+            with self.assertRaisesRegex(Refused, "in no repository of git"):
+                choose.since("HEAD", Path(folder))
+            self.git(folder, "init", "-q")
+            for word, why in (("nope", "IN_DIFF=nope: git knows no such revision"),
+                              (f"--output={folder}/x", "give a revision")):
+                with self.assertRaisesRegex(Refused, why):
+                    choose.since(word, Path(folder))
+            self.assertEqual([path.name for path in Path(folder).iterdir()], [".git"])
+
+    @staticmethod
+    def git(folder: str, *words: str) -> None:
+        """Have git do something."""
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=folder,
+                       check=True, stdout=subprocess.DEVNULL)
+
+    def test_repository(self) -> None:
+        """Lines are found in a folder of a repository too, whatever git shows a person; all of
+        a new file."""
+        with tempfile.TemporaryDirectory() as folder:
+            mine = Path(folder) / "kparity"
+            (mine / "kmod").mkdir(parents=True)
+            (mine / "kmod/ring.c").write_text("a\nb\nc\n")
+            self.git(folder, "init", "-q")
+            self.git(folder, "add", ".")
+            self.git(folder, "commit", "-qm", "x")
+            (mine / "kmod/ring.c").write_text("a\nx\nc\n")
+            (mine / "kmod/new.c").write_text("a\nb\n")
+            for name, value in (("diff.mnemonicPrefix", "true"), ("diff.noprefix", "true")):
+                self.git(folder, "config", name, value)
+                found = choose.since("HEAD", mine)
+                self.assertEqual(found["kmod/ring.c"], {2})
+                self.assertLessEqual({1, 2}, found["kmod/new.c"])
 
 
 def elf(code: bytes, symbols: list[bytes], relocations: list[tuple[int, int]],
-        debug: bytes = b"") -> bytes:
+        debug: bytes = b"", size: int = 0) -> bytes:
     """An object with code, a symbol table, relocations of the code, and debug information."""
     strings = b"\0" + b"".join(name + b"\0" for name in symbols)
     table = bytes(24) + b"".join(
@@ -211,7 +272,7 @@ def elf(code: bytes, symbols: list[bytes], relocations: list[tuple[int, int]],
         for name in symbols)
     moved = b"".join(struct.pack("<QQq", at, symbol + 1 << 32 | 2, -4)
                      for at, symbol in relocations)
-    names = b"\0.text\0.rela.text\0.symtab\0.strtab\0.debug_info\0.shstrtab\0"
+    names = b"\0.bss\0.text\0.rela.text\0.symtab\0.strtab\0.debug_info\0.shstrtab\0"
     bodies = [(b".text", 1, 6, code, 0, 0), (b".rela.text", 4, 0, moved, 3, 1),
               (b".symtab", 2, 0, table, 4, 0), (b".strtab", 3, 0, strings, 0, 0),
               (b".debug_info", 1, 0, debug, 0, 0), (b".shstrtab", 3, 0, names, 0, 0)]
@@ -220,6 +281,9 @@ def elf(code: bytes, symbols: list[bytes], relocations: list[tuple[int, int]],
         heads.append(struct.pack("<IIQQQQIIQQ", names.index(name + b"\0"), kind, flags, 0,
                                  len(data), len(body), link, info, 1, 0))
         data += body
+    if size:
+        heads.insert(-1, struct.pack("<IIQQQQIIQQ", names.index(b".bss\0"), 8, 3, 0, len(data),
+                                     size, 0, 0, 1, 0))
     data[:6] = b"\x7fELF\x02\x01"
     struct.pack_into("<Q", data, 0x28, len(data))
     struct.pack_into("<HHH", data, 0x3a, 64, len(heads), len(heads) - 1)
@@ -241,6 +305,12 @@ class TestObjcode(unittest.TestCase):
         one = objcode.parts(elf(b"\xe8\0\0\0\0", [b"a", b"b"], [(1, 0)]))
         self.assertNotEqual(one, objcode.parts(elf(b"\xe9\0\0\0\0", [b"a", b"b"], [(1, 0)])))
         self.assertNotEqual(one, objcode.parts(elf(b"\xe8\0\0\0\0", [b"a", b"b"], [(1, 1)])))
+
+    def test_bss(self) -> None:
+        """A variable that is larger changes nothing but a size."""
+        one, other = (objcode.parts(elf(b"\xc3", [], [], size=size)) for size in (8, 16))
+        self.assertNotEqual(one, other)
+        self.assertEqual(objcode.code(one), objcode.code(other))
 
     def test_no_object(self) -> None:
         """What is no object is not taken for an empty one."""
@@ -289,8 +359,10 @@ class TestRecords(unittest.TestCase):
                      "tests/regress/tlv/one", "rust-stub/tlv.rs"):
             (self.top / name).write_text("other")
             self.assertEqual(record.bound("ring", top=self.top), before, name)
-        for name in ("kmod/engine/main.c", "kmod/ring.c"):
+        for name in ("kmod/engine/main.c", "kmod/ring.c", "scripts/kplib/judge/verdicts.py",
+                     "scripts/mutate-c.c"):
             now = record.bound("ring", top=self.top)
+            (self.top / name).parent.mkdir(parents=True, exist_ok=True)
             (self.top / name).write_text("other")
             self.assertNotEqual(record.bound("ring", top=self.top), now, name)
         self.assertNotEqual(record.bound("ring", "more", top=self.top),
@@ -315,6 +387,28 @@ class TestScore(unittest.TestCase):
         self.assertEqual((found.judged, found.share, found.good), (20, 0.85, True))
         self.assertFalse(self.score(*[KILLED] * 16, *[SURVIVED] * 3).good)
         self.assertTrue(self.score().good)
+        # Nothing at all is no good result.
+        self.assertFalse(score.Score((), (), {}).good)
+        self.assertFalse(replace(self.score(EQUIVALENT, UNCOMPILED), planted=()).good)
+
+    def test_each_pair(self) -> None:
+        """Each pair has to have its share, whatever the others have."""
+        found = self.score(*[KILLED] * 20)
+        found = replace(found, ran=found.ran + tuple(
+            score.Ran(make(line=n, pair="tlv"), Record(what))
+            for n, what in enumerate((KILLED, SURVIVED))))
+        self.assertGreater(found.share, score.LEAST)
+        self.assertEqual((found.short, found.failed, found.good), (["tlv"], True, False))
+        self.assertIn("too few killed of tlv", score.show(found))
+
+    def test_unknown(self) -> None:
+        """What could not be judged was not killed; too few are so whatever becomes of it."""
+        found = self.score(*[KILLED] * 17, *[SURVIVED] * 2, ERROR)
+        self.assertEqual((found.share, found.failed, found.good), (0.85, False, False))
+        self.assertIn("killed: 17 of 20, 85.0 %", score.show(found))
+        self.assertIn("1 of these could not be judged", score.show(found))
+        self.assertFalse(self.score(KILLED, ERROR, ERROR).failed)
+        self.assertTrue(self.score(KILLED, ERROR, SURVIVED).failed)
 
     def test_bad(self) -> None:
         """A planted bug that is missed, and a mutant that nothing is known of."""
@@ -326,7 +420,7 @@ class TestScore(unittest.TestCase):
     def test_shown(self) -> None:
         """Tables, times, and each survivor with its place, its change and its reason."""
         said = score.show(self.score(KILLED, SURVIVED, KILLED, SURVIVED))
-        for line in ("killed: 2 of 4, 50.0 % (at least 85 % must be)",
+        for line in ("killed: 2 of 4, 50.0 % (at least 85 % must be, of each pair as well)",
                      "time to kill: p50 2.0 s, p90 3.0 s, max 3.0 s; 0 took the guest with them",
                      "  kmod/ring.c:1 ring c f relational: 1 -> x", "    -a", "    it prints alone",
                      "    NO REASON is written in tests/mutants/survivors",
@@ -368,6 +462,45 @@ class TestTrial(unittest.TestCase):
         self.assertEqual(first(), bad[1])
         self.assertEqual(first(verdicts=bad[:1]), bad[0])
         self.assertIsNone(first(verdicts=[ktap.Verdict("ring", "len", "", ktap.PASS, ())]))
+
+    def test_seen(self) -> None:
+        """A case that failed and a guest that the mutant took with it show it, and no more does."""
+        failed = ktap.Verdict("ring", "len", "c->c", ktap.FAIL, ())
+        error = ktap.Verdict("ring", "len", "c->c", ktap.ERROR, ("kparity could not judge it",))
+
+        def seen(*verdicts: ktap.Verdict, lost: str | None = None, what: str = "",
+                 notes: tuple[str, ...] = ()) -> ktap.Verdict | None:
+            result = LaneResult(CHECK, lost=lost, losses=[
+                Loss(CaseId("ring", "len", "c->c"), what, notes=notes)] if what else [])
+            return trial.seen(result, list(verdicts))
+
+        self.assertEqual(seen(failed), failed)
+        self.assertEqual(seen(error, failed), failed)
+        self.assertEqual(seen(error, what="it panicked"), error)
+        outside = seen(what="it panicked")
+        assert outside is not None
+        self.assertEqual((outside.case, outside.log), ("guest", ("it panicked",)))
+        self.assertIsNone(seen())
+        with self.assertRaisesRegex(EnvironmentFailed, "ring len c->c: kparity could not"):
+            seen(error)
+        with self.assertRaisesRegex(EnvironmentFailed, "no memory"):
+            seen(lost="no memory")
+        for what in ("is gone: QEMU failed while", "got no CPU for",
+                     "QEMU was killed from outside"):
+            with self.subTest(what), self.assertRaises(EnvironmentFailed):
+                seen(error, what=what)
+        with self.assertRaises(EnvironmentFailed):
+            seen(what="it panicked", notes=("another guest was booted",))
+
+    def test_lanes(self) -> None:
+        """A mutant runs in the lanes that the arch has."""
+        kinds = variants.load_all(pairs.TOP / "qemu/variant")
+        for name, has in (("x86_64", False), ("arm64", True)):
+            arch = archs.load_all(pairs.TOP / "qemu/arch")[name]
+            setup = Setup(request.parse([], {}), None, SimpleNamespace(  # type: ignore[arg-type]
+                arch=arch, variant=kinds["base"]))
+            found = trial.setups_of({"base": setup}, "ring")["base"].request
+            self.assertEqual(("order" in found.lanes, "irq" in found.lanes), (has, True))
 
 
 class TestCampaign(unittest.TestCase):
@@ -425,13 +558,70 @@ class TestCampaign(unittest.TestCase):
         self.assertEqual(len(self.campaign.left(True)[0]), 3)
         self.end("mutant ring-x", Report((Outcome("ring-x", FAILED, "no FAIL in lockstep"),)))
         self.assertEqual(self.campaign.state.planted["ring-x"].outcome, SURVIVED)
-        found = self.campaign.score
-        self.assertTrue(found)
+        before = self.campaign.state.planted["ring-x"]
+        self.end("mutant ring-x", Report((Outcome("ring-x", FAILED, "not run, as x failed"),)))
+        self.assertEqual(self.score().planted[0].record.outcome, ERROR)
+        self.campaign.state.planted["ring-x"] = before
+        # Its run can have been disturbed.
+        self.assertEqual(len(self.campaign.left(True)[1]), 1)
+        for why in ("its process died: killed by SIGKILL", "took longer than 1800 s"):
+            self.end("mutant ring-x", Report((Outcome("ring-x", FAILED, why),)))
+            self.assertEqual(self.campaign.state.planted["ring-x"].outcome, ERROR)
+
+    def score(self) -> score.Score:
+        """The score, of mutants that no file has."""
+        with mock.patch.object(campaign, "TOP", self.folder), \
+                mock.patch.object(candidate, "diff", return_value=[]):
+            for name in ("ring", "tlv"):
+                (self.folder / "kmod").mkdir(exist_ok=True)
+                (self.folder / f"kmod/{name}.c").write_text("x")
+            return self.campaign.score()
+
+    def test_stale(self) -> None:
+        """Records of other files are no score; where nothing could be run that is an error."""
+        for one in self.campaign.chosen:
+            self.end(one.name, Report(text=Record(KILLED, "lockstep", "c->c").to_json()))
+        self.end("mutant ring-x", Report((Outcome("ring-x", "passed"),)))
+        req = request.parse([], {})
+        self.assertTrue(self.score().good)
+        self.assertEqual(campaign._status(self.score(), req), OK)
+        self.assertEqual(campaign._status(self.score(), req, 1), BROKEN)
+        self.campaign.now = {"ring": "later", "tlv": "later"}
+        for name in (*(one.name for one in self.campaign.chosen), "mutant ring-x"):
+            self.end(name, Report((Outcome(name, FAILED, "not run, as suites failed"),)))
+        self.assertEqual(self.campaign.unrun, 4)
+        found = self.score()
+        self.assertEqual((found.count(ERROR), found.planted[0].record.outcome), (3, ERROR))
+        self.assertEqual(campaign._status(found, req, self.campaign.unrun), BROKEN)
+        self.assertEqual(campaign._status(found, req), BROKEN)
+
+    def test_nothing(self) -> None:
+        """A campaign in which nothing is judged is refused, before it or at its end."""
+        req = request.parse(["PAIR=ring", "IN_DIFF=HEAD"], {})
+        with self.assertRaisesRegex(Refused, "IN_DIFF=HEAD: no mutant .*; nothing was judged"):
+            campaign._taken(req, [make(line=3)], [], {"kmod/ring.c": {4}})
+        one = make(line=1)
+        with self.assertRaisesRegex(Refused, "compiles and changes .*; nothing was judged"):
+            campaign._status(score.Score((), (score.Ran(one, Record(UNCOMPILED)),), {}), req)
+
+    def test_own_tree(self) -> None:
+        """Nothing is known of another kernel tree's files: no record is used twice."""
+        req = request.parse(["PAIR=ring"], {})
+        self.assertEqual(campaign._bounds(req, "k"), campaign._bounds(req, "k"))
+        self.assertNotEqual(campaign._bounds(req, "k"),
+                            campaign._bounds(replace(req, accel="tcg"), "k"))
+        own = replace(req, kernel_src=self.folder)
+        self.assertNotEqual(campaign._bounds(own, "k"), campaign._bounds(own, "k"))
 
     def test_refused(self) -> None:
         """Variables that change what is run; those of this verb with another."""
-        for word in ("LANE=check", "PROGRAMS=3", "VARIANT=debug", "DEPTH=quick"):
+        for word in ("LANE=check", "PROGRAMS=3", "VARIANT=debug", "DEPTH=quick", "PART=unit",
+                     "SILENCE=5"):
             with self.assertRaisesRegex(Refused, "not for make mutants"):
+                campaign._refuse(request.parse([word], {}))
+        for word in ("ARCH=all", "ARCH=arm64"):
+            with self.assertRaisesRegex(Refused, "give ARCH=x86_64"), \
+                    mock.patch.object(platform, "machine", return_value="x86_64"):
                 campaign._refuse(request.parse([word], {}))
         with self.assertRaisesRegex(Refused, "IN_DIFF: for make mutants"):
             verbs.carry_out("run", request.parse(["IN_DIFF=HEAD"], {}))

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 import unittest
 from dataclasses import replace
@@ -25,7 +26,7 @@ from kplib.common.errors import EnvironmentFailed, Refused
 from kplib.configure import archs, lanes, options, pairs, request, variants
 from kplib.judge import ktap, results
 from kplib.report import terminal
-from kplib.selftest import checks, mutants, parts, progress, pytests, selftest
+from kplib.selftest import checks, copies, mutants, parts, progress, pytests, selftest
 from kplib.selftest.jobs import FAILED, PASSED, SKIPPED, Ended, Job, Outcome, Report, one
 from kplib.soak import cells
 from kplib.soak.kinds import Found
@@ -133,6 +134,24 @@ class TestPytests(unittest.TestCase):
 
 HEAD = "SPDX-License-Identifier: GPL-2.0\nPair: ring\nCaught-by: lockstep c->rust\n"
 AGAIN = "  again: make run PAIR=ring ARCH=x86_64 SEED=1 LANE=check\n"
+
+
+class TestCopies(unittest.TestCase):
+    """selftest.copies"""
+
+    def test_names(self) -> None:
+        """Each file is copied, whatever letters its name has; without git it is refused."""
+        with tempfile.TemporaryDirectory() as folder:
+            top, copies_ = Path(folder) / "top", Path(folder) / "copy"
+            top.mkdir()
+            with self.assertRaisesRegex(Refused, "git lists no files of"):
+                copies.copy_of_project(copies_, top)
+            subprocess.run(["git", "init", "-q"], cwd=top, check=True)
+            for name in ("a", "\u00e9 \u20ac", "new\nline"):
+                (top / name).write_text(name)
+            copy = copies.copy_of_project(copies_, top)
+            self.assertEqual({path.name for path in copy.iterdir()},
+                             {"a", "\u00e9 \u20ac", "new\nline"})
 
 
 class TestMutants(unittest.TestCase):

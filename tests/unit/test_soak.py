@@ -115,6 +115,10 @@ class TestRequest(unittest.TestCase):
         most = max(2, os.cpu_count() or 1)
         self.assertIn(f"run {most} guests", self.refused("SEEDS=1", f"JOBS={most + 1}"))
         self.assertEqual(request.parse([], {}).jobs, os.cpu_count())
+        # Another program's JOBS is no reason to refuse other verbs.
+        request.parse([], {"JOBS": "auto"}, soak=False)
+        with self.assertRaisesRegex(Refused, "JOBS=auto"):
+            request.parse([], {"JOBS": "auto"})
 
     def test_seeds_of_nothing(self) -> None:
         """A word for a variant or lane that is not to run is a mistake."""
@@ -205,6 +209,32 @@ class TestKinds(unittest.TestCase):
         self.assertEqual(first, second)
         self.assertEqual(kinds.shape("-E2BIG at 0xff u32"), "-E2BIG at N u32")
 
+    def test_promises(self) -> None:
+        """Expectations in one case are apart by their place and by their promise."""
+        def expected(line: int, what: str = "bounded", path: str = "c->rust") -> tuple[str, ...]:
+            return kinds.key(found(
+                path, case="spsc", what="case", program=[],
+                message=f"Expected __holds to be true, but is false (tests/kunit/x.c:{line})",
+                broken=[{"path": path, "what": what}]))
+        self.assertEqual(expected(7), expected(7, path="rust->rust"))
+        self.assertNotEqual(expected(7), expected(8))
+        self.assertNotEqual(expected(7), expected(7, "fifo"))
+
+    def test_lost(self) -> None:
+        """Lost guests are apart by the operation and by the first function of ours."""
+        def lost(operation: str | None, *stack: str) -> tuple[str, ...]:
+            return kinds.key(found(what="lost", program=[], message="the guest panicked",
+                                   operation=operation, stack=list(stack)))
+        head = "Kernel panic - not syncing: x", " memcpy (lib/string.c:9)"
+        push = lost("push", *head, "RIP: 0010:ring_push (kmod/ring.c:69) kparity_ring")
+        self.assertEqual(push, lost("push", head[0], " ring_push (include/x.h:3 kmod/ring.c:70)"))
+        self.assertNotEqual(push, lost("pop", *head, " ring_push (kmod/ring.c:69)"))
+        self.assertNotEqual(push, lost("push", *head, " ring_pop (kmod/ring.c:69)"))
+        self.assertEqual([one[-1] for one in (
+            lost(None), lost(None, *head), lost(None, "pc : ring_pop+0x1a/0x44 [kparity_ring]"),
+            lost(None, " <ring::Ring as Q>::pop (/src/pairs/x/x.rs:7)"))],
+            ["", "", "ring_pop", "<ring::Ring as Q>::pop"])
+
     def test_interruption(self) -> None:
         """It is of the two operations and of what is broken; the results are of the moment."""
         def interrupted(got: str, by: str) -> tuple[str, ...]:
@@ -291,6 +321,22 @@ class TestJournal(unittest.TestCase):
                 one = journal.Journal(self.folder, ("ring",), None, [run(v) for v in verdicts])
                 one.ended = ended
                 self.assertEqual(one.status, status)
+
+    def test_skips(self) -> None:
+        """Where all was skipped nothing was judged, and that is no pass."""
+        one = journal.Journal(self.folder, ("ring",), 2, [run(passed=0), run(passed=0)],
+                              ended=journal.DONE)
+        self.assertEqual(one.status, BROKEN)
+        self.assertIn("nothing was judged in x86_64 base check", told.summary(one))
+        one.runs.append(run())
+        self.assertEqual(one.status, OK)
+
+    def test_clock(self) -> None:
+        """What is written while it goes on says for how long it has."""
+        self.journal.started = time.monotonic() - 60
+        self.journal.save()
+        self.assertGreaterEqual(json.loads((self.folder / "results.json").read_text())["seconds"],
+                                60)
 
     def test_unfinished(self) -> None:
         """Seeds that were asked for and have not run are no pass."""
@@ -408,6 +454,59 @@ class TestLoop(unittest.TestCase):
         self.assertEqual(ended, journal.BROKE)
         self.assertIn("no disk", why)
         self.assertLess(len(self.journal.runs), 12)
+
+    def test_environment(self) -> None:
+        """Three faults of the environment end it, whatever passes between them."""
+        ended, why = self.go(lambda *_, n=iter(range(99)): self.future(
+            EnvironmentFailed("no disk") if next(n) % 2 else None), 50)
+        self.assertEqual(ended, journal.BROKE)
+        self.assertIn("3 runs gave no result at all: no disk", why)
+        self.assertLess(len(self.journal.runs), 12)
+
+    def test_kept(self) -> None:
+        """A soak whose output nobody reads, or that is interrupted twice, keeps what it found."""
+        for err, ended, why in (
+                (BrokenPipeError(), journal.BROKE, "nobody reads its standard output"),
+                (KeyboardInterrupt(), journal.STOPPED, "twice"),
+                (ZeroDivisionError("x"), journal.BROKE, "ZeroDivisionError: x")):
+            with self.subTest(ended), tempfile.TemporaryDirectory() as folder:
+                req = request.parse(["SEEDS=1", "PAIR=ring", f"OUT={folder}"], {})
+                cell = {(req.archs[0].name, "base"): mock.Mock()}
+                guests: list[Path] = []
+
+                def start(run_: Any, _: str, guests: list[Path] = guests,
+                          folder: str = folder) -> Future[LaneResult]:
+                    del run_
+                    guests.append(next(Path(folder).glob("soak/*")) / "guests")
+                    guests[-1].mkdir(exist_ok=True)
+                    return Future()
+
+                with mock.patch.object(soak, "_prepare", return_value=cell), \
+                        mock.patch.object(lanes, "start", start), \
+                        mock.patch.object(soak._Soak, "_give_up"), \
+                        mock.patch.object(time, "sleep", side_effect=err), \
+                        self.assertRaises(type(err)):
+                    soak.soak(req)
+                saved = json.loads(next(Path(folder).glob("soak/*/results.json")).read_text())
+                self.assertEqual(saved["ended"], ended)
+                self.assertIn(why, saved["why"])
+                self.assertEqual(len(saved["given_up"]), len(guests))
+                self.assertTrue(guests)
+                self.assertFalse(guests[0].exists())
+
+    def test_no_reader(self) -> None:
+        """Where the sum cannot be printed standard error says where all is."""
+        with tempfile.TemporaryDirectory() as folder, \
+                mock.patch.object(soak, "_prepare", return_value={
+                    (request.parse([], {}).archs[0].name, "base"): mock.Mock()}), \
+                mock.patch.object(soak._Soak, "go", return_value=(journal.DONE, "")), \
+                mock.patch.object(soak, "_print", side_effect=BrokenPipeError), \
+                mock.patch.object(ui, "note") as note:
+            with self.assertRaises(BrokenPipeError):
+                soak.soak(request.parse(["SEEDS=1", "PAIR=ring", f"OUT={folder}"], {}))
+        said = note.call_args.args[0]
+        self.assertRegex(said, "the sum was not printed: nobody reads .*; the verdict is error, "
+                               r"and all that it found is in \S+results.json$")
 
     def test_not_judged(self) -> None:
         """Results that cannot be judged cost the others nothing."""

@@ -314,10 +314,12 @@ def check_paths(request: Request) -> None:
                           f"{bad.group()!r} in its path; choose another")
 
 
-def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Request:
+def parse(words: list[str], env: Mapping[str, str], new: bool = False,
+          soak: bool = True) -> Request:
     """Check NAME=VALUE words, which win over the environment.
 
-    `new` is for the verb that makes a pair: PAIR then names one that is not there.
+    `new` is for the verb that makes a pair: PAIR then names one that is not there. Without
+    `soak` JOBS, which other programs have in the environment as well, is not looked at.
     """
     # make hands on PAIR=' ' as an empty word; to run all pairs then is not what was meant.
     values = {name: env[name] for name in VARIABLES
@@ -411,7 +413,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False) -> Reques
         verbose=_flag("V", values.get("V")),
         minutes=_minutes(values.get("MINUTES")),
         seeds=seeds.parse(values.get("SEEDS"), (*kinds, *lanes.LANES)),
-        jobs=_count("JOBS", values.get("JOBS"), os.cpu_count() or 1),
+        jobs=_count("JOBS", values.get("JOBS"), os.cpu_count() or 1) if soak else 0,
         parts=tuple((values.get("PART") or "").replace(",", " ").split()),
         mutants=_count("MUTANTS", values.get("MUTANTS"), MUTANTS),
         in_diff=values.get("IN_DIFF") or None,

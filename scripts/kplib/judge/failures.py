@@ -28,6 +28,8 @@ from kplib.judge.ledger import Ledger
 from kplib.judge.results import ArchResult
 from kplib.judge.tables import Difference
 
+#: The line of KUnit's that an expectation's begin with, and its place.
+_EXPECTED = re.compile(r"\s*(?:EXPECTATION|ASSERTION) FAILED at (\S+)\s*$")
 #: The case that tells of a contract's records; no guest runs it.
 LEDGER = "contract"
 
@@ -133,6 +135,18 @@ class Teller:
                         if program else None,
                         operation=programs_text.called(program[-1]) if program[1:] else None)
 
+    def _promise(self, verdict: ktap.Verdict) -> list[dict[str, Any]]:
+        """The promise that a case looked at, if the expectation that failed first is of one."""
+        first = next((n for n, line in enumerate(verdict.log) if _EXPECTED.match(line)), None)
+        if first is None or not verdict.path:
+            return []
+        for line in verdict.log[first + 1:]:
+            if _EXPECTED.match(line):
+                break
+            if found := re.match(r"\s*broken: (\w+): ", line):
+                return self._broken(verdict.path, found[1])
+        return []
+
     def _lane(self, suite: str) -> LaneResult | None:
         return next((lane for lane in self.result.lanes if suite == lane.lane.suite(self.pair)
                      or lane.lane.programs and suite == user_suite(self.pair)), None)
@@ -167,7 +181,8 @@ class Teller:
                       == (report.checker, verdict.suite, verdict.path)]
             found += [self._loss(stage, loss) for loss in lane.losses if verdicts.answers_for(
                 lane, loss, self.pair, verdict.suite) == CaseId(*at)]
-        return found or [_failure(stage, "case", _said(verdict.log), self._again)]
+        return found or [_failure(stage, "case", _said(verdict.log), self._again,
+                                  broken=self._promise(verdict))]
 
 
 def of_lane(result: ArchResult, lane: LaneResult) -> list[dict[str, Any]]:
@@ -194,7 +209,7 @@ def _said(log: ktap.Log) -> str:
     # KUnit's advice on a case that took long is no reason.
     lines = [ui.clean(line.strip()) for line in log
              if not line.strip().startswith("Test should be marked ")] or ["it failed"]
-    place = re.fullmatch(r"(?:EXPECTATION|ASSERTION) FAILED at (\S+)", lines[0])
+    place = _EXPECTED.match(lines[0])
     return f"{lines[1]} ({place.group(1)})" if place and lines[1:] else lines[0]
 
 

@@ -71,6 +71,8 @@ class Candidate:
     change: str
     category: str
     number: int = 1
+    #: All lines of the file that edits change.
+    lines: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -106,8 +108,11 @@ def make(pair: str, language: str, file: str, text: bytes, function: str, operat
     change = " / ".join(f"{_short(was)} -> {_short(e.new)}".strip()
                         for was, e in zip(old, mine))
     about = " ".join((*old, *(e.new for e in mine)))
+    lines = sorted({number for e in mine for number in range(
+        text.count(b"\n", 0, e.start) + 1, text.count(b"\n", 0, max(e.start, e.end - 1)) + 2)})
     return Candidate(pair, language, file, function, operator, mine,
-                     text.count(b"\n", 0, mine[0].start) + 1, change, category(operator, about))
+                     text.count(b"\n", 0, mine[0].start) + 1, change, category(operator, about),
+                     lines=tuple(lines))
 
 
 def numbered(found: Iterable[Candidate]) -> list[Candidate]:

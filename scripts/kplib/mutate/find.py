@@ -157,8 +157,8 @@ def _of_file(pair: str, language: str, path: Path,
              rows: list[dict[str, object]]) -> list[Candidate]:
     """Candidates of one file, in its order; what is there for tests alone is left as it is."""
     raw = path.read_bytes()
-    text = raw.decode()
-    assert len(raw) == len(text), f"{path}: not ASCII, in which offsets are counted"
+    # Offsets count bytes, and so does a text in which each byte is a letter.
+    text = raw.decode("latin-1")
     name = pairs.short(path)
     tests = [m.span() for m in _KUNIT.finditer(text)]
     every: list[tuple[str, str, list[tuple[int, int, str]]]] = []
@@ -169,7 +169,10 @@ def _of_file(pair: str, language: str, path: Path,
         if all(new is not None for _, _, new in changed):
             every.append((str(row["function"]), str(row["operator"]),
                           [(start, end, new or "") for start, end, new in changed]))
-    every += _c_text(text) if language == "c" else _rust_text(text)
+    every += [(function, operator, [(start, end, new.encode("latin-1").decode(errors="replace"))
+                                    for start, end, new in edits])
+              for function, operator, edits in (
+                  _c_text(text) if language == "c" else _rust_text(text))]
     every.sort(key=lambda one: one[2][0][:2])
     return candidate.numbered(
         candidate.make(pair, language, name, raw, function, operator, edits)

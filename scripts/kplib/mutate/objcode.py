@@ -56,7 +56,8 @@ def parts(data: bytes) -> tuple[Part, ...]:
                 moved.setdefault(head[7], []).append(
                     (place, info & 0xffffffff, symbols[info >> 32], addend))
     return tuple(sorted(
-        (Part(name, b"" if head[1] == _NOBITS else data[head[4]:head[4] + head[5]],
+        # Of one without bits its size alone is there.
+        (Part(name, b"%d" % head[5] if head[1] == _NOBITS else data[head[4]:head[4] + head[5]],
               bool(head[2] & _EXEC), tuple(moved.get(i, ())))
          for i, (name, head) in enumerate(zip(names, heads))
          if head[2] & _ALLOC and head[1] != _NOTE),

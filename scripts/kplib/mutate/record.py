@@ -24,8 +24,8 @@ KILLED, SURVIVED, EQUIVALENT, UNCOMPILED, ERROR = (
     "killed", "survived", "equivalent", "uncompiled", "error")
 #: Files that decide what becomes of a mutant.
 INPUTS = ("Kbuild", "kmod/**/*", "rust-stub/*.rs", "tests/kunit/*.[ch]", "tests/user/*.[ch]",
-          "tests/regress/**/*", "scripts/contract-glue", "scripts/kplib/contract/*.py",
-          "qemu/**/*")
+          "tests/regress/**/*", "scripts/contract-glue", "scripts/mutate-*",
+          "scripts/kplib/**/*.py", "qemu/**/*")
 #: The file's version: with another one nothing in it is used.
 VERSION = 1
 

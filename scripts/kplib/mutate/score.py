@@ -15,7 +15,7 @@ from kplib.configure import pairs
 from kplib.mutate.candidate import Candidate
 from kplib.mutate.record import EQUIVALENT, ERROR, KILLED, SURVIVED, UNCOMPILED, Record
 
-#: The share of mutants, other than equivalent ones, that must be killed.
+#: The share of mutants, other than equivalent ones, that must be killed, of all and of each pair.
 LEAST = 0.85
 
 
@@ -84,9 +84,26 @@ class Score:
         return self.count(KILLED) + self.count(SURVIVED)
 
     @property
+    def counted(self) -> int:
+        """Mechanical mutants that could be killed, or of which nothing is known."""
+        return self.judged + self.count(ERROR)
+
+    @property
     def share(self) -> float:
-        """The share of those that were."""
-        return self.count(KILLED) / self.judged if self.judged else 0.0
+        """The share of those that were. One of which nothing is known was not."""
+        return self.count(KILLED) / self.counted if self.counted else 0.0
+
+    @property
+    def short(self) -> list[str]:
+        """Pairs with too few killed, whatever becomes of those of which nothing is known."""
+        found = []
+        for pair in sorted({one.mutant.pair for one in self.ran}):
+            mine = collections.Counter(one.record.outcome for one in self.ran
+                                       if one.mutant.pair == pair)
+            every = mine[KILLED] + mine[SURVIVED] + mine[ERROR]
+            if every and 1 - mine[SURVIVED] / every < LEAST:
+                found.append(pair)
+        return found
 
     @property
     def missed(self) -> list[Planted]:
@@ -94,10 +111,20 @@ class Score:
         return [one for one in self.planted if one.record.outcome != KILLED]
 
     @property
+    def failed(self) -> bool:
+        """Whether something was not seen that must be."""
+        return bool(self.short) or any(one.record.outcome != ERROR for one in self.missed) or (
+            self.counted > 0 and 1 - self.count(SURVIVED) / self.counted < LEAST)
+
+    @property
+    def unknown(self) -> int:
+        """How many there are of which nothing is known."""
+        return self.count(ERROR) + sum(one.record.outcome == ERROR for one in self.planted)
+
+    @property
     def good(self) -> bool:
-        """Whether all is as it must be."""
-        return not self.missed and not self.count(ERROR) and (
-            not self.judged or self.share >= LEAST)
+        """Whether all is as it must be, and there is something that was judged."""
+        return not self.failed and not self.unknown and bool(self.judged or self.planted)
 
 
 def _table(rows: Sequence[tuple[str, str]], what: str) -> list[str]:
@@ -158,8 +185,12 @@ def _mechanical(score: Score) -> list[str]:
     killed = [one.record for one in score.ran if one.record.outcome == KILLED]
     lines = [f"mechanical mutants: {len(score.ran)}, of which {score.count(UNCOMPILED)} do not "
              f"compile and {score.count(EQUIVALENT)} have the same object code",
-             f"killed: {len(killed)} of {score.judged}, {100 * score.share:.1f} % "
-             f"(at least {100 * LEAST:.0f} % must be)"]
+             f"killed: {len(killed)} of {score.counted}, {100 * score.share:.1f} % "
+             f"(at least {100 * LEAST:.0f} % must be, of each pair as well)"]
+    if score.count(ERROR):
+        lines += [f"{score.count(ERROR)} of these could not be judged"]
+    if score.short:
+        lines += [f"too few killed of {', '.join(score.short)}"]
     if killed:
         lost = sum(record.lost for record in killed)
         times = [record.kill for record in killed]
@@ -198,7 +229,7 @@ def to_json(score: Score) -> dict[str, Any]:
 
     return {
         "good": score.good, "least": LEAST, "share": round(score.share, 4),
-        "judged": score.judged,
+        "judged": score.judged, "short": score.short,
         **{name: score.count(name) for name in (KILLED, SURVIVED, EQUIVALENT, UNCOMPILED, ERROR)},
         "planted": [{"name": one.name, "pair": one.pair, "category": one.category,
                      "must": one.oracle, **of(one.record)} for one in score.planted],

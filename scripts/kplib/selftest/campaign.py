@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sys
 import time
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ from kplib import matrix
 from kplib.build import modules
 from kplib.common import cache, ui
 from kplib.common.errors import BROKEN, FAILED, OK, Refused
-from kplib.configure import variants
+from kplib.configure import archs, variants
 from kplib.configure.request import TOP, Request
 from kplib.mutate import candidate, choose, find, record, score
 from kplib.mutate.candidate import Candidate
@@ -31,7 +32,12 @@ from kplib.selftest.jobs import Ended, Job, Report
 #: Why known survivors survive.
 SURVIVORS = TOP / "tests/mutants/survivors"
 #: Variables that change what a run runs.
-REFUSED = ("LANE", "PROGRAMS", "PROGRAM", "APPEND", "KEEP", "DEPTH", "VARIANT", "PAIRS_DIR")
+REFUSED = ("LANE", "PROGRAMS", "PROGRAM", "APPEND", "KEEP", "DEPTH", "VARIANT", "PAIRS_DIR",
+           "KDIR", "PART", "SILENCE")
+#: What schedule and processes say of jobs that have not come to an end of their own.
+UNRUN, DIED = "not run, as ", ("its process died: ", "took longer than ")
+#: The results, beside the records.
+SCORE = "score.json"
 #: The variants that a mutant runs in at first, and those for survivors of that.
 FIRST, THEN = trial.VARIANTS[:1], trial.VARIANTS[1:]
 #: Seconds between two lines of progress where there is no terminal and nothing ends.
@@ -70,8 +76,18 @@ class Campaign:
             return [one for one in self.chosen if (found := self.of(one))
                     and found.outcome == SURVIVED and found.looked == FIRST], []
         return ([one for one in self.chosen if self.of(one) is None],
-                [one for one in self.planted if record.fresh(
-                    self.state.planted, one.name, self.bound(one)) is None])
+                [one for one in self.planted if not self._seen(one)])
+
+    def _of_bug(self, one: bugs.Mutant) -> Record | None:
+        """The record of a planted bug, if there is one of the files as they are."""
+        found = self.state.planted.get(one.name)
+        return found if found and found.bound == self.bound(one) else None
+
+    def _seen(self, one: bugs.Mutant) -> bool:
+        """Whether a planted bug was seen. One that was not runs again: its run can have been
+        disturbed."""
+        found = self._of_bug(one)
+        return found is not None and found.outcome == KILLED
 
     def jobs(self, first: bool) -> list[Job]:
         """The jobs for what is left, and those that they need."""
@@ -95,8 +111,11 @@ class Campaign:
         why = "; ".join(o.why for o in ended.report.outcomes if o.status == jobs.FAILED)
         mutant = next((one for one in self.chosen if one.name == name), None)
         bug = next((one for one in self.planted if parts.planted_name(one) == name), None)
-        if why.startswith("not run, as "):
-            self.unrun += 1
+        if why.startswith(UNRUN):
+            if mutant is not None or bug is not None:
+                self.unrun += 1
+            if bug is not None:
+                self.state.planted.pop(bug.name, None)
             return
         if mutant is not None:
             found = Record(ERROR, why=why, seconds=round(ended.seconds, 2)) if why else \
@@ -109,7 +128,7 @@ class Campaign:
             found = replace(found, bound=self.now[mutant.pair])
             self.state.mechanical[name] = found
         elif bug is not None:
-            broken = any(o.environment for o in ended.report.outcomes)
+            broken = why.startswith(DIED) or any(o.environment for o in ended.report.outcomes)
             found = Record(ERROR if broken else SURVIVED if why else KILLED, bug.case, bug.path,
                            bug.variant, kill=round(ended.seconds, 2),
                            seconds=round(ended.seconds, 2), why=why, bound=self.bound(bug))
@@ -145,17 +164,19 @@ class Campaign:
         """The score of all that has a record."""
         missing = Record(ERROR, why="it has not run")
         texts = {one.file: (TOP / one.file).read_bytes() for one in self.chosen}
+
+        def of(one: Candidate) -> Record:
+            found = self.state.mechanical.get(one.name)
+            return found if found and found.bound == self.now[one.pair] else missing
+
         return score.Score(
             tuple(score.Planted(one.name, one.pair, one.category or "not said",
                                 one.case if one.variant == variants.BASE
                                 else f"{one.variant}:{one.case}",
-                                record.fresh(self.state.planted, one.name, self.bound(one))
-                                or self.state.planted.get(one.name, missing))
+                                self._of_bug(one) or missing)
                   for one in self.planted),
-            tuple(score.Ran(one, self.state.mechanical.get(one.name, missing),
-                            tuple(candidate.diff(texts[one.file], one))
-                            if self.state.mechanical.get(one.name, missing).outcome == SURVIVED
-                            else ()) for one in self.chosen),
+            tuple(score.Ran(one, of(one), tuple(candidate.diff(texts[one.file], one))
+                            if of(one).outcome == SURVIVED else ()) for one in self.chosen),
             score.reasons(SURVIVORS))
 
 
@@ -172,6 +193,34 @@ def _refuse(req: Request) -> None:
     if given := [name for name in REFUSED if name in req.given]:
         raise Refused(f"{', '.join(given)}: not for make mutants, which runs each mutant in all "
                       "lanes until it is seen; leave it out")
+    host = archs.host_name(platform.machine())
+    if [arch.name for arch in req.archs] != [host]:
+        raise Refused(f"make mutants is for this machine's arch; give ARCH={host}, or leave it out")
+
+
+def _bounds(req: Request, kernel: str) -> dict[str, str]:
+    """The digest that a pair's records hold for, by pair."""
+    # Nothing tells when a file of the user's own kernel tree has become another.
+    once = [str(time.time_ns())] if req.kernel_src else []
+    return {pair: record.bound(pair, kernel, trial.DEPTH, req.accel or "", *once)
+            for pair in req.pairs}
+
+
+def _taken(req: Request, every: list[Candidate], planted: list[bugs.Mutant],
+           lines: dict[str, set[int]] | None) -> tuple[list[Candidate], list[Candidate]]:
+    """The mutants in changed lines, if those alone are asked for, and those that are run."""
+    some = every if lines is None else choose.within(every, lines)
+    chosen = choose.choose(some, req.mutants, req.seed)
+    if not chosen and not planted:
+        raise Refused(nothing(req, "no mutant that an oracle here can see"))
+    return some, chosen
+
+
+def nothing(req: Request, why: str) -> str:
+    """One line on a campaign that says nothing of anything."""
+    where = f"IN_DIFF={req.in_diff}: {why} is in the lines of {', '.join(req.pairs)} that have " \
+            "changed" if req.in_diff else f"{why} is in {', '.join(req.pairs)}"
+    return f"{where}; nothing was judged"
 
 
 def mutants(req: Request) -> int:
@@ -179,27 +228,25 @@ def mutants(req: Request) -> int:
     _refuse(req)
     lines = choose.since(req.in_diff) if req.in_diff else None
     tools = matrix.prepare(req)
-    runner = processes.Processes()
-    try:
-        # The seed chooses mutants; what they are run with stays the same.
-        setup = selftest.set_up(replace(req, seed=1), tools, runner.folder)
-        if req.archs != (setup.host,):
-            raise Refused(f"make mutants is for this machine's arch; give ARCH={setup.host.name}, "
-                          "or leave it out")
-        every = _candidates(setup)
-        some = every if lines is None else choose.within(every, lines)
-        kernel = setup.of(setup.host, setup.base).kernel
-        campaign = Campaign(
-            setup, State.read(req.out / "mutants/state.json"),
-            choose.choose(some, req.mutants, req.seed),
-            [] if lines is not None else bugs.load_all(req.pairs, pairs_dir=req.pairs_dir),
-            {pair: record.bound(pair, kernel.ident, trial.DEPTH) for pair in req.pairs})
-        _say(campaign, every, some, req.seed)
-        for first in (True, False):
-            _carry_out(campaign, campaign.jobs(first), runner)
-    finally:
-        runner.stop()
-    return _close(campaign, req)
+    # A second campaign would write its records over those of the first.
+    with cache.locked(req.out / "mutants"):
+        (req.out / "mutants" / SCORE).unlink(missing_ok=True)
+        runner = processes.Processes()
+        try:
+            # The seed chooses mutants; what they are run with stays the same.
+            setup = selftest.set_up(replace(req, seed=1), tools, runner.folder)
+            every = _candidates(setup)
+            planted = [] if lines is not None else bugs.load_all(req.pairs)
+            some, chosen = _taken(req, every, planted, lines)
+            campaign = Campaign(
+                setup, State.read(req.out / "mutants/state.json"), chosen, planted,
+                _bounds(req, setup.of(setup.host, setup.base).kernel.ident))
+            _say(campaign, every, some, req.seed)
+            for first in (True, False):
+                _carry_out(campaign, campaign.jobs(first), runner)
+        finally:
+            runner.stop()
+        return _close(campaign, req)
 
 
 def _say(campaign: Campaign, every: Sequence[Candidate], some: Sequence[Candidate],
@@ -237,15 +284,21 @@ def _close(campaign: Campaign, req: Request) -> int:
     """Print the score; the exit status."""
     result = campaign.score()
     out: Path = req.out / "mutants"
-    cache.write(out / "score.json", json.dumps(score.to_json(result), indent=1) + "\n")
+    cache.write(out / SCORE, json.dumps(score.to_json(result), indent=1) + "\n")
     if req.machine_readable:
         json.dump(score.to_json(result), sys.stdout, indent=1)
         print(flush=True)
     else:
         print(score.show(result), flush=True)
-    if result.good:
-        return OK
-    if result.share >= score.LEAST or not result.judged:
-        if all(one.record.outcome == ERROR for one in result.missed):
-            return BROKEN
-    return FAILED
+    return _status(result, req, campaign.unrun)
+
+
+def _status(result: score.Score, req: Request, unrun: int = 0) -> int:
+    """The exit status. What could not be run is no reason for a failure, and none for a pass."""
+    if result.failed and not unrun:
+        return FAILED
+    if unrun or result.unknown:
+        return BROKEN
+    if not result.judged and not result.planted:
+        raise Refused(nothing(req, "no mutant that compiles and changes the object code"))
+    return OK

@@ -31,6 +31,8 @@ from kplib.selftest import processes
 
 #: The variants that look for a mutant, in turn: the first is told of all, the others of survivors.
 VARIANTS = ("base", "fault", "debug")
+#: Words of a lost guest's reason that is no doing of what ran in it.
+OUTSIDE = ("got no CPU", "from outside", "told to kill", "QEMU failed")
 #: DEPTH of lane irq: 5 s of interruptions on a quiet machine.
 DEPTH = "long"
 
@@ -113,6 +115,28 @@ def _first(result: LaneResult, verdicts: list[ktap.Verdict]) -> ktap.Verdict | N
         (v for v in bad if v.status == ktap.FAIL), None) or (bad[0] if bad else None)
 
 
+def seen(result: LaneResult, verdicts: list[ktap.Verdict]) -> ktap.Verdict | None:
+    """The verdict that shows a mutant: a case that failed, or one that a guest was lost in.
+
+    Whatever else is wrong shows that nothing is known of it, and raises an error: a guest that was
+    lost by something outside it, or before any module was loaded; results that are missing, or
+    that kparity could not judge.
+    """
+    for loss in result.losses:
+        if any(words in loss.what for words in OUTSIDE) or "another guest was booted" in loss.notes:
+            raise EnvironmentFailed(loss.what)
+    if result.lost and not result.losses:
+        raise EnvironmentFailed(result.lost)
+    bad = _first(result, verdicts)
+    if bad is None and result.losses:
+        bad = ktap.Verdict("", "guest", "", ktap.ERROR,
+                           tuple(loss.what for loss in result.losses))
+    if bad is not None and bad.status != ktap.FAIL and not result.losses:
+        name = " ".join(filter(None, (bad.suite, bad.case, bad.path)))
+        raise EnvironmentFailed(f"{name}: {bad.log[0] if bad.log else 'an error without a reason'}")
+    return bad
+
+
 def look(setup: Setup, lane: str) -> tuple[LaneResult, ktap.Verdict | None]:
     """Run one lane until something fails; the verdict that does."""
     built: Future[modules.Modules] = Future()
@@ -121,17 +145,7 @@ def look(setup: Setup, lane: str) -> tuple[LaneResult, ktap.Verdict | None]:
     result = lanes.run(setup, accel.choose(setup, LANES[lane]), built, setup.results,
                        keeper=FirstFailure(setup))
     found = results.gather(setup, setup.request.pairs, [result])
-    for loss in result.losses:
-        if any(words in loss.what for words in ("got no CPU", "from outside", "told to kill")):
-            raise EnvironmentFailed(loss.what)
-    if result.lost and not result.losses:
-        raise EnvironmentFailed(result.lost)
-    verdicts = [v for pair in found.pairs.values() for v in pair.verdicts]
-    bad = _first(result, verdicts)
-    if bad is None and (result.losses or result.lost):
-        bad = ktap.Verdict("", "guest", "", ktap.ERROR,
-                           tuple(loss.what for loss in result.losses))
-    return result, bad
+    return result, seen(result, [v for pair in found.pairs.values() for v in pair.verdicts])
 
 
 def run(setups: dict[str, Setup], one: Candidate, seeds: dict[str, Path]) -> Record:
@@ -159,7 +173,7 @@ def run(setups: dict[str, Setup], one: Candidate, seeds: dict[str, Path]) -> Rec
     kill = 0.0
     for variant, setup in setups.items():
         modules.build(setup)
-        for lane in setup.kernel.variant.lanes:
+        for lane in setup.request.lanes:
             start = time.monotonic()
             result, bad = look(setup, lane)
             kill += time.monotonic() - start
@@ -179,5 +193,6 @@ def setups_of(setups: dict[str, Setup], pair: str) -> dict[str, Setup]:
         variant = setup.kernel.variant
         found[name] = replace(setup, request=replace(
             setup.request, pairs=(pair,), archs=(setup.kernel.arch,), variants=(variant,),
-            lanes=variant.lanes, depth=DEPTH, cases=(), program=None, keep=False, seed=1))
+            lanes=tuple(lane for lane in variant.lanes if setup.kernel.arch.has(LANES[lane])),
+            depth=DEPTH, cases=(), program=None, keep=False, seed=1))
     return found

@@ -77,6 +77,8 @@ class Journal:
     ended: str = ""
     why: str = ""
     seconds: float = 0.0
+    #: When the first guest was begun.
+    started: float | None = None
     _began: str = field(default_factory=lambda: time.strftime("%Y-%m-%d %H:%M:%S"))
     _saved: float = field(default_factory=time.monotonic)
 
@@ -108,7 +110,12 @@ class Journal:
             return "error"
         if self.ended == STOPPED:
             return "interrupted"
-        return "pass" if self.runs else "error"
+        return "error" if self.idle else "pass"
+
+    @property
+    def idle(self) -> bool:
+        """Whether no case has passed: what was skipped was not judged."""
+        return not self.total("passed")
 
     @property
     def status(self) -> int:
@@ -175,8 +182,14 @@ class Journal:
             "runs": [asdict(run) for run in self.runs],
         }
 
+    def clock(self) -> None:
+        """Note how long it has gone on."""
+        if self.started is not None:
+            self.seconds = time.monotonic() - self.started
+
     def save(self) -> None:
         """Write results.json."""
+        self.clock()
         cache.write(self.folder / RESULTS, json.dumps(self.to_json(), indent=1) + "\n")
         self._saved = time.monotonic()
 

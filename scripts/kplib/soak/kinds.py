@@ -4,7 +4,8 @@
 Two failures of a pair's case are of one kind if the same operation differs in the same
 way: what differs, what each side returned and which promise was broken, whatever the numbers
 are. Complaints of the kernel and lost guests are of one kind if they say the same but for
-numbers. Paths are no part of it: one bug of the Rust side shows on two.
+numbers, a lost guest's in the same operation and function. An expectation is of one kind with
+itself: its place is kept. Paths are no part of it: one bug of the Rust side shows on two.
 """
 
 from __future__ import annotations
@@ -40,6 +41,18 @@ def shape(text: str) -> str:
     return re.sub(r"0x[0-9a-fA-F]+|(?<!\w)[0-9]+", "N", text)
 
 
+#: A frame of a stack with a place of ours, or in a module of ours: the function.
+_OURS = re.compile(r"\s*(?:RIP: \w+:|pc : )?(\S.*?)(?:\+0x[0-9a-f]+/0x[0-9a-f]+ \[kparity"
+                   r"| \((?:\S+ )*(?:kmod/|rust-stub/|tests/|/))")
+#: The place of an expectation, behind its message.
+_PLACE = re.compile(r" \((\S+:\d+)\)$")
+
+
+def _function(stack: list[str]) -> str:
+    """The first function of ours in a stack."""
+    return next((found[1] for line in stack if (found := _OURS.match(line))), "")
+
+
 def _outcome(result: dict[str, Any], step: int | None) -> str:
     """What a path returned at the step that differs, or for the object's creation."""
     steps = result["steps"]
@@ -54,11 +67,16 @@ def key(found: Found) -> tuple[str, ...]:
     failure = found.failure
     head = found.pair, found.case, str(failure["what"])
     program = failure["program"]
-    if failure["what"] not in DIFFERS or not program:
-        return (*head, str(failure["checker"] or ""), shape(failure["message"]))
     # Where C over C breaks it as well, that has a failure of its own.
     broken = sorted({shape(one["what"]) for one in failure["broken"]
                      if one["path"] == found.path})
+    if failure["what"] not in DIFFERS or not program:
+        said = *head, str(failure["checker"] or ""), shape(failure["message"])
+        if failure["what"] == "lost":
+            return (*said, str(failure["operation"] or ""), _function(failure["stack"]))
+        if failure["what"] == "case" and (place := _PLACE.search(failure["message"])):
+            return (*said, place[1], *broken)
+        return said
     if failure["what"] == "interrupt":
         # What its results were says more of the moment than of the bug.
         return (*head, str(failure["operation"]), program[-1].split()[0], *broken)

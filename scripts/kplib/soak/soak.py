@@ -24,7 +24,7 @@ from kplib.configure.request import Request
 from kplib.configure.variants import Variant
 from kplib.soak import cells, told
 from kplib.soak.cells import Cell
-from kplib.soak.journal import BROKE, DONE, STOPPED, TIME, Journal
+from kplib.soak.journal import BROKE, DONE, RESULTS, STOPPED, TIME, Journal
 from kplib.soak.kinds import Kind
 from kplib.soak.work import Item, Target, Work
 
@@ -117,6 +117,8 @@ class _Soak:
         self._running: dict[Future[LaneResult], Item] = {}
         self._cancelled = threading.Event()
         self._faults = 0
+        #: Of the environment: the next ones would have the same, whatever passes between them.
+        self._broken = 0
         self._drawn = 0.0
 
     def _cell(self, target: Target) -> Cell:
@@ -149,6 +151,7 @@ class _Soak:
         except Exception as err:  # pylint: disable=broad-except
             # Whatever it is, it is told, and what the others find is worth having.
             why = str(err) if isinstance(err, KparityError) else f"{type(err).__name__}: {err}"
+            self._broken += isinstance(err, EnvironmentFailed)
             run = self._journal.broken(item, why)
         else:
             run, new = self._journal.take(item, judged, self._consoles(item))
@@ -175,12 +178,11 @@ class _Soak:
             while True:
                 if stopper.asked:
                     self._give_up()
-                elif self._faults < FAULTS:
+                elif not self._useless:
                     self._start()
                 for future in [one for one in self._running if one.done()]:
                     self._take(future, self._running.pop(future))
-                if not self._running and (stopper.asked or self._faults >= FAULTS
-                                          or not self._more()):
+                if not self._running and (stopper.asked or self._useless or not self._more()):
                     break
                 if time.monotonic() - self._drawn > DRAW:
                     self._drawn = time.monotonic()
@@ -190,16 +192,24 @@ class _Soak:
         except KeyboardInterrupt:
             # Somebody does not want to wait: guests die with this process.
             self._cancelled.set()
+            self._journal.given_up += self._running.values()
             raise
         except BaseException:
+            self._journal.given_up += self._running.values()
             self._give_up()
             raise
         if stopper.asked:
             return STOPPED, "it was interrupted"
-        if self._faults >= FAULTS:
-            return BROKE, (f"the last {FAULTS} runs gave no result at all: "
-                           f"{self._journal.runs[-1].why or 'no case came to its end'}")
+        if self._useless:
+            which = f"the last {FAULTS}" if self._faults >= FAULTS else f"{FAULTS}"
+            why = [run.why for run in self._journal.runs if run.verdict == "error"][-1]
+            return BROKE, f"{which} runs gave no result at all: {why or 'no case came to its end'}"
         return (TIME, "") if self._work.late else (DONE, "")
+
+    @property
+    def _useless(self) -> bool:
+        """Whether going on is of no use."""
+        return max(self._faults, self._broken) >= FAULTS
 
     def _more(self) -> bool:
         """Whether there is work left, which is then begun."""
@@ -252,7 +262,7 @@ def soak(req: Request) -> int:
         if (target.arch, target.variant) in found]
     work = Work(targets, req.seeds, req.minutes)
     journal.of = work.of
-    began = time.monotonic()
+    journal.started = time.monotonic()
     try:
         with Stopper() as stopper:
             with ui.step(told.status(journal, req.minutes, ())) as step:
@@ -260,7 +270,38 @@ def soak(req: Request) -> int:
     except EnvironmentFailed as err:
         # A disk that is full: what was found is told all the same.
         journal.ended, journal.why = BROKE, str(err)
-    journal.seconds = time.monotonic() - began
+    except BaseException as err:
+        # Nobody is there to read a sum, or wants to wait for one.
+        journal.ended, journal.why = (STOPPED, "it was interrupted twice") \
+            if isinstance(err, KeyboardInterrupt) else (BROKE, _why(err))
+        _keep(journal, found)
+        _where(journal, f"the soak ended early: {journal.why}")
+        raise
+    _keep(journal, found)
+    try:
+        _print(told.summary(journal))
+    except OSError as err:
+        _where(journal, f"the sum was not printed: {_why(err)}")
+        raise
+    return journal.status
+
+
+def _where(journal: Journal, why: str) -> None:
+    """Say where all is that a soak has found, as no sum does."""
+    ui.note(f"kparity: {why}; the verdict is {journal.verdict}, and all that it found is in "
+            f"{told.shown(journal.folder)}/{RESULTS}")
+
+
+def _why(err: BaseException) -> str:
+    """Why a soak has ended, from what ended it."""
+    if isinstance(err, BrokenPipeError):
+        return "nobody reads its standard output any more"
+    return f"{type(err).__name__}: {err}"
+
+
+def _keep(journal: Journal, found: dict[tuple[str, str], Cell]) -> None:
+    """Write what a soak has found, and remove what nobody needs any more."""
+    journal.clock()
     shutil.rmtree(journal.folder / "guests", ignore_errors=True)
     if not journal.kinds.all:
         # The modules are for whoever looks into a failure.
@@ -271,5 +312,3 @@ def soak(req: Request) -> int:
     except EnvironmentFailed as err:
         ui.note(f"kparity: {err}")
         journal.ended, journal.why = BROKE, str(err)
-    _print(told.summary(journal))
-    return journal.status

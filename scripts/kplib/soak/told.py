@@ -147,6 +147,9 @@ def _verdict(journal: Journal) -> str:
         words.append(f"interrupted with {plural(len(journal.given_up), 'run')} begun")
     if journal.ended == BROKE:
         words.append(f"ended early: {journal.why}")
+    if journal.verdict == "error" and journal.runs and journal.idle:
+        names = dict.fromkeys(" ".join(run.target) for run in journal.runs)
+        words.append(f"nothing was judged in {', '.join(names)}")
     if journal.unfinished:
         words.append(f"the time was up before all {journal.of} had run")
     return f"soak: {journal.verdict.upper()}, {', '.join(words)}"
