@@ -22,6 +22,7 @@ from kplib.common.errors import EnvironmentFailed, Failed, KparityError, Refused
 from kplib.configure.archs import Arch
 from kplib.configure.request import Request
 from kplib.configure.variants import Variant
+from kplib.report.terminal import shown
 from kplib.soak import cells, told
 from kplib.soak.cells import Cell
 from kplib.soak.journal import BROKE, DONE, RESULTS, STOPPED, TIME, Journal
@@ -289,7 +290,7 @@ def soak(req: Request) -> int:
 def _where(journal: Journal, why: str) -> None:
     """Say where all is that a soak has found, as no sum does."""
     ui.note(f"kparity: {why}; the verdict is {journal.verdict}, and all that it found is in "
-            f"{told.shown(journal.folder)}/{RESULTS}")
+            f"{shown(journal.folder)}/{RESULTS}")
 
 
 def _why(err: BaseException) -> str:
