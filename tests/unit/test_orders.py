@@ -191,7 +191,7 @@ class TestJudge(unittest.TestCase):
 
     def test_crossed(self) -> None:
         """A barrier has to separate what C's separates."""
-        publish, look = events("w lock", "wl tail"), events("ra tail", "r lock")
+        publish, look = events("w lock", "wl tail"), events("ra tail", "r lock", "w lock")
         same = frozenset(("tail", "lock")), frozenset(("tail", "lock"))
         others = frozenset(("tail", "lock")), frozenset(("tail", "head"))
         for c, rust, told, *names in (
@@ -203,11 +203,13 @@ class TestJudge(unittest.TestCase):
                 (publish, ["w lock", "mal head", "wl tail"], ""),
                 (publish, ["bw", "w lock", "w tail"], "lock is stored before tail is stored"),
                 (publish, ["bw", "wl tail"], ""),
-                (look, ["r tail", "br", "r lock"], ""),
-                (look, ["r tail", "r lock", "br"], "lock is loaded after tail is loaded"),
-                (look, ["mu tail", "brw", "r lock"], ""),
+                (look, ["r tail", "br", "r lock", "w lock"], ""),
+                (look, ["r tail", "r lock", "br", "w lock"], "lock is loaded after tail is loaded"),
+                (look, ["mu tail", "brw", "r lock", "w lock"], ""),
                 (events("r lock", "wl tail"), ["r lock", "brw", "w tail"], ""),
-                (events("r lock", "wl tail"), ["r lock", "bw", "w tail"],
+                # Of what no one stores to a load may come at any time.
+                (events("r lock", "wl tail"), ["r lock", "bw", "w tail"], ""),
+                (events("r lock", "wl tail", "w lock"), ["r lock", "bw", "w tail", "w lock"],
                  "lock is loaded before tail is stored"),
                 (events("w lock", "w tail"), ["w lock", "w tail"], "")):
             with self.subTest(c=c, rust=rust):

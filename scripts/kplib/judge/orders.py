@@ -421,22 +421,26 @@ def _fields(runs: Iterable[Run], kind: str) -> frozenset[str]:
     return frozenset(a.field for run in runs for a in run.accesses if a.kind == kind and a.field)
 
 
-def _pairs(runs: list[Run], key: Beside, common: frozenset[str]) -> list[tuple[str, Kept]]:
+def _pairs(runs: list[Run], key: Beside, common: frozenset[str],
+           stored: frozenset[str]) -> list[tuple[str, Kept]]:
     """What executions keep in order of two fields; where the other one of `key` is empty, of a
-    field and all that are not `common`."""
+    field and all that are not `common`. What is not `stored` may be loaded at any time."""
     kind, name, other, did = key
     return [(beside, kept) for run in runs
             for (one, of, beside, does), kept in run.kept.items()
             if (one, of, does) == (kind, name, did)
-            and (beside == other if other else beside not in common)]
+            and (beside == other if other else beside not in common)
+            and (does == "store" or beside in stored)]
 
 
 def _crossed(op: str, outcome: str, reference: list[Run], runs: list[Run],
-             renamed: dict[str, str], names: frozenset[str]) -> list[Weaker]:
+             renamed: dict[str, str], names: frozenset[str],
+             stored: tuple[frozenset[str], frozenset[str]]) -> list[Weaker]:
     """Barriers that stand where they do not separate what c->c separates.
 
     An instruction that is acquire or release separates all; so this is of barriers alone. Fields
-    of the one side alone, as that with the elements may be, are held against each other.
+    of the one side alone, as that with the elements may be, are held against each other. `stored`
+    are those that some operation stores to, on c->c and here.
     """
     found = []
     common = names | set(renamed)
@@ -445,11 +449,13 @@ def _crossed(op: str, outcome: str, reference: list[Run], runs: list[Run],
             (kind, name, other if other in common else "", did) for run in reference
             for kind, name, other, did in run.kept if name in common}):
         asked = _weakest(reference, kind, name)
-        due = _pairs(reference, (kind, name, other, did), common)
-        if not asked or asked.strength == PLAIN or not all(kept.apart for _, kept in due):
+        due = _pairs(reference, (kind, name, other, did), common, stored[0])
+        if not asked or asked.strength == PLAIN or not due \
+                or not all(kept.apart for _, kept in due):
             continue
         own = renamed.get(name, name)
-        for beside, kept in _pairs(runs, (kind, own, renamed.get(other, other), did), ours):
+        for beside, kept in _pairs(runs, (kind, own, renamed.get(other, other), did), ours,
+                                   stored[1]):
             if not kept.barely:
                 found.append(Weaker(
                     op, outcome, f"{beside} is {_DONE[did]} "
@@ -461,12 +467,12 @@ def _crossed(op: str, outcome: str, reference: list[Run], runs: list[Run],
 
 
 def _against(op: str, outcome: str, reference: list[Run], runs: list[Run],
-             renamed: dict[str, str], names: frozenset[str],
-             accepted: frozenset[str]) -> list[Weaker]:
+             renamed: dict[str, str], names: frozenset[str], accepted: frozenset[str],
+             stored: tuple[frozenset[str], frozenset[str]]) -> list[Weaker]:
     """How executions on a path are weaker than those on c->c.
 
     `renamed` has Rust's name of a field by C's, `names` the fields that both have, and `accepted`
-    those that Rust may order less.
+    those that Rust may order less; `stored` is as in _crossed().
     """
     found = []
     for kind in KINDS:
@@ -479,7 +485,7 @@ def _against(op: str, outcome: str, reference: list[Run], runs: list[Run],
                     op, outcome, f"{own} is {_DONE[kind]} {word(kind, got.strength)}, and on "
                     f"{REFERENCE} {word(kind, due.strength)}", False, (got.pc,), (due.pc,), name))
     if not found:
-        found = _crossed(op, outcome, reference, runs, renamed, names)
+        found = _crossed(op, outcome, reference, runs, renamed, names, stored)
     # A field that is weaker is one less: that is not told twice.
     told = [one for one in found if one.field not in accepted]
     ours = frozenset(renamed.get(name, name) for name in accepted)
@@ -537,6 +543,7 @@ def judge(contract: Contract, ends: Ends, records: dict[str, Record], path: str,
     """How a path is weaker than c->c, and than the rows. `names` are the fields of C and Rust."""
     in_rust = path.endswith("rust")
     rows = {f.operation(contract.pair): f for f in contract.functions}
+    stored = _fields(records[REFERENCE].runs, "store"), _fields(records[path].runs, "store")
     found: list[Weaker] = []
     met: dict[str, int] = {}
     for number, op in sorted(ends.names.items()):
@@ -556,7 +563,7 @@ def judge(contract: Contract, ends: Ends, records: dict[str, Record], path: str,
                 continue
             for fault in _against(op, outcome_name(outcome), theirs[outcome], mine[outcome],
                                   renamed, names[0] & names[1] if in_rust else names[0],
-                                  frozenset(accepted)):
+                                  frozenset(accepted), stored):
                 if fault.field in accepted:
                     ident = accepted[fault.field].id
                     met[ident] = met.get(ident, 0) + 1
