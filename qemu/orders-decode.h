@@ -26,6 +26,8 @@
 #define ORDERS_BARRIER		(ORDERS_FENCE_LOAD | ORDERS_FENCE_STORE)
 /* eret: the end of an interrupt or of a fault. */
 #define ORDERS_RETURN		0x200
+/* An atomic of LSE whose read goes to register 31: dmb ishld does not keep it in order. */
+#define ORDERS_UNREAD		0x400
 /* hint #0x70 to #0x7f, which do nothing; the number is in the lower bits. */
 #define ORDERS_HINT		0x8000
 
@@ -52,13 +54,13 @@ static inline __u32 orders_decode_exclusive(__u32 bits)
 static inline __u32 orders_decode_atomic(__u32 bits)
 {
 	__u32 acquire = bits >> 23 & 1, release = bits >> 22 & 1;
+	__u32 unread = (bits & 0x1f) == 0x1f;
 
 	if ((bits >> 12 & 0xf) == 0xc)
 		return ORDERS_ACQUIRE_PC;
-	/* What is loaded into register 31 is not looked at, and orders nothing. */
-	if ((bits & 0x1f) == 0x1f && (bits >> 15 & 1) == 0)
-		acquire = 0;
-	return ORDERS_RMW | (acquire ? ORDERS_ACQUIRE : 0) | (release ? ORDERS_RELEASE : 0);
+	/* LD<op> and SWP alike: what is loaded into register 31 is not looked at. */
+	return ORDERS_RMW | (acquire && !unread ? ORDERS_ACQUIRE : 0) |
+	       (release ? ORDERS_RELEASE : 0) | (unread ? ORDERS_UNREAD : 0);
 }
 
 /**
@@ -92,7 +94,7 @@ static inline __u32 orders_decode(__u32 bits)
  * orders_name() - a short name for what an instruction does
  * @what: what orders_decode() said, with load or store
  * @name: receives it: r, w or m, then a for acquire, q for its weaker form, l for release, x for
- *        exclusive; or b, then r for loads and w for stores
+ *        exclusive, u for what is read and dropped; or b, then r for loads and w for stores
  */
 static inline void orders_name(__u32 what, char *name)
 {
@@ -113,6 +115,8 @@ static inline void orders_name(__u32 what, char *name)
 			*name++ = 'l';
 		if (what & ORDERS_EXCLUSIVE)
 			*name++ = 'x';
+		if (what & ORDERS_UNREAD)
+			*name++ = 'u';
 	}
 	*name = '\0';
 }

@@ -179,17 +179,19 @@ static struct count *count_of(__u32 op, __s32 outcome)
 }
 
 /*
- * Whether no execution before took this way: by where its accesses stand, each once. Those that
- * order nothing count only if @plain.
+ * Whether no execution before took this way: by where its accesses stand, each once, and by how
+ * many there are that order something, as in a loop. Those that order nothing count only if @plain.
  */
 static bool another_way(__s32 outcome, bool plain)
 {
 	__u64 hash = 0xcbf29ce484222325ULL ^ now.op ^ (__u64)(__u32)outcome << 32 ^
 			(__u64)plain << 31;
-	__u32 i, j;
+	__u32 i, j, ordered = 0;
 
 	for (i = 0; i < now.nr_events; i++) {
-		if (!plain && !(now.event[i].what & (ORDERS_ORDERED | ORDERS_BARRIER)))
+		if (now.event[i].what & (ORDERS_ORDERED | ORDERS_BARRIER))
+			ordered++;
+		else if (!plain)
 			continue;
 		for (j = 0; j < i && now.event[j].pc != now.event[i].pc; j++)
 			;
@@ -198,6 +200,8 @@ static bool another_way(__s32 outcome, bool plain)
 		hash = (hash ^ now.event[i].pc) * 0x9e3779b97f4a7c15ULL;
 		hash ^= hash >> 32;
 	}
+	hash = (hash ^ ordered) * 0x9e3779b97f4a7c15ULL;
+	hash ^= hash >> 32;
 	for (i = 0; i < now.nr_known; i++)
 		if (now.known[i] == hash)
 			return false;

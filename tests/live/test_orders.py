@@ -25,8 +25,9 @@ KNOWN = {
     "casal w0, w1, [x2]": "mal", "casalb w0, w1, [x2]": "mal", "caspal x0, x1, x2, x3, [x4]":
     "mal", "casp w0, w1, w2, w3, [x4]": "m",
     "ldadd w0, w1, [x2]": "m", "ldaddal x0, x1, [x2]": "mal", "ldaddl w0, w1, [x2]": "ml",
-    "ldseta w0, w1, [x2]": "ma", "stadd w0, [x1]": "m", "staddl w0, [x1]": "ml",
-    "ldadda w0, wzr, [x1]": "m", "swpal x0, x1, [x2]": "mal", "swpa w0, wzr, [x1]": "ma",
+    "ldseta w0, w1, [x2]": "ma", "stadd w0, [x1]": "mu", "staddl w0, [x1]": "mlu",
+    "ldadda w0, wzr, [x1]": "mu", "swpal x0, x1, [x2]": "mal", "swpa w0, wzr, [x1]": "mu",
+    "swpal x0, xzr, [x1]": "mlu", "casa w0, wzr, [x1]": "ma",
     "ldclrh w0, w1, [x2]": "m", "ldumaxal x0, x1, [x2]": "mal",
     "dmb ish": "brw", "dmb ishld": "br", "dmb ishst": "bw", "dmb sy": "brw", "dmb oshld": "br",
     "dsb ish": "brw", "dsb st": "bw", "isb": "r", "nop": "r", "yield": "r",

@@ -87,6 +87,9 @@ class TestRecord(unittest.TestCase):
                 (["r head", "r tail", "br"], "load", "head", orders.ORDERED),
                 (["r head", "ra tail", "br"], "load", "head", orders.PLAIN),
                 (["ml head", "br"], "load", "head", orders.ORDERED),
+                (["mu head", "br"], "load", "head", orders.PLAIN),
+                (["mu head", "brw"], "load", "head", orders.FULL),
+                (["r head", "mu tail", "br"], "load", "head", orders.ORDERED),
                 (["rx head", "wlx head", "brw"], "load", "head", orders.FULL),
                 (["r head", "w tail", "br"], "load", "head", orders.ORDERED),
                 (["bw", "wl lock", "w tail"], "store", "tail", orders.PLAIN),
@@ -111,6 +114,13 @@ class TestRecord(unittest.TestCase):
         (found,) = orders.parse(text, "q", find, KERNEL)["c->c"].runs
         self.assertEqual({what: len(of) for what, of in found.ordering.items()},
                          {"acquire": 1, "release": 1, "full": 0})
+
+    def test_helpers(self) -> None:
+        """A barrier in one of Rust's helpers is of the port that calls it."""
+        text = case(0, "brw 0 0 ffff800080000104\nbrw 0 0 ffff800080000108\n")
+        helpers = ((0xffff800080000100, 0xffff800080000108),)
+        (found,) = orders.parse(text, "q", find, KERNEL, helpers)["c->c"].runs
+        self.assertEqual(found.ordering["full"], ((0xffff800080000104, ""),))
 
     def test_pairs(self) -> None:
         """Other pairs' lines are theirs; a case that was run again counts once; one that a lost
@@ -179,6 +189,38 @@ class TestJudge(unittest.TestCase):
             "push, success: tail is stored relaxed, and on c->c release",
             "  here: push (q.rs:3)", "  c->c: q_push (q.c:7)"])
 
+    def test_crossed(self) -> None:
+        """A barrier has to separate what C's separates."""
+        publish, look = events("w lock", "wl tail"), events("ra tail", "r lock", "w lock")
+        same = frozenset(("tail", "lock")), frozenset(("tail", "lock"))
+        others = frozenset(("tail", "lock")), frozenset(("tail", "head"))
+        for c, rust, told, *names in (
+                (publish, ["bw", "w head", "w tail"], "head is stored before tail is stored",
+                 others),
+                (publish, ["w head", "bw", "w tail"], "", others),
+                (publish, ["w lock", "bw", "w tail"], ""),
+                (publish, ["w lock", "brw", "w tail"], ""),
+                (publish, ["w lock", "mal head", "wl tail"], ""),
+                (publish, ["bw", "w lock", "w tail"], "lock is stored before tail is stored"),
+                (publish, ["bw", "wl tail"], ""),
+                (look, ["r tail", "br", "r lock", "w lock"], ""),
+                (look, ["r tail", "r lock", "br", "w lock"], "lock is loaded after tail is loaded"),
+                (look, ["mu tail", "brw", "r lock", "w lock"], ""),
+                (events("r lock", "wl tail"), ["r lock", "brw", "w tail"], ""),
+                # Of what no one stores to a load may come at any time.
+                (events("r lock", "wl tail"), ["r lock", "bw", "w tail"], ""),
+                (events("r lock", "wl tail", "w lock"), ["r lock", "bw", "w tail", "w lock"],
+                 "lock is loaded before tail is stored"),
+                (events("w lock", "w tail"), ["w lock", "w tail"], "")):
+            with self.subTest(c=c, rust=rust):
+                text = case(0, c) + case(1, events(*rust))
+                records = orders.parse(text, "q", find, KERNEL)
+                ends = orders.Ends({1: "push"}, {p: {(1, 0): 5} for p in records})
+                faults = orders.judge(contract(), ends, records, "c->rust",
+                                      *(names or [same])).faults
+                self.assertEqual([f.what.split(", and nothing keeps")[0] for f in faults
+                                  if "nothing keeps" in f.what], [told] if told else [])
+
     def test_one_way(self) -> None:
         """One way through the code that orders less is enough."""
         self.assertEqual(self.told([events("ra head")], [events("ra head"), events("r head")]),
@@ -240,6 +282,73 @@ class TestJudge(unittest.TestCase):
         self.assertEqual(orders.table(ends, records), {"push": {"success": {
             "acquire": {"c->c": "1"},
             "load head": {"c->c": "acquire", "c->rust": "relaxed"}}}})
+
+
+class TestGaps(unittest.TestCase):
+    """orders.gaps() and orders.nothing()"""
+
+    def records(self, c: str, rust: str) -> dict[str, orders.Record]:
+        """Records of two paths, of lines of counts; an outcome of which some call was neither
+        disturbed nor dropped has an execution."""
+        text = ""
+        for path, lines in ((0, c), (1, rust)):
+            counts = [line.split() for line in lines.split(", ")]
+            text += f"case q {path}\n" + "".join(
+                f"run {op} {end} 100\n{BLOCK}\nr 100 4 5000\n" for op, end, times, *less in counts
+                if int(times) > sum(map(int, less))) + "".join(
+                f"count {' '.join(one)}\n" for one in counts) + "close\n"
+        return orders.parse(text, "q", find, KERNEL)
+
+    def gaps(self, c: str, rust: str, path: str = "c->rust", context: str = "ANY") -> list[str]:
+        """What is not compared on a path."""
+        records = self.records(c, rust)
+        ends = orders.Ends({1: "push", 2: "len"}, {p: one.times for p, one in records.items()})
+        of = rows.read(CONTRACT.format(orders="").replace("push, ANY", f"push, {context}"), "q")
+        return orders.gaps(of, ends, records, path)
+
+    def test_none(self) -> None:
+        """One outcome of each operation is enough; what a path has not called is no gap."""
+        self.assertEqual(self.gaps("1 0 5 4 0, 1 -28 2 2 0", "1 0 5 4 0, 1 -28 2 2 0"), [])
+        self.assertEqual(self.gaps("1 0 5 0 0, 2 0 1 0 0", "1 0 5 0 0"), [])
+
+    def test_missing(self) -> None:
+        """An operation of which nothing was recorded is told, on either path."""
+        missed = "push: nothing of it was recorded on c->rust: something came in between in 5 of " \
+            "5 calls"
+        for context in ("ANY", "SLEEPS"):
+            self.assertEqual(self.gaps("1 0 5 0 0", "1 0 5 5 0", context=context), [missed])
+        told = self.gaps("1 0 5 5 0", "1 0 5 0 0")
+        self.assertEqual(told, [missed.replace("c->rust", "c->c")])
+        self.assertEqual(self.gaps("1 0 5 5 0", "1 0 5 0 0", path="c->c"), told)
+        self.assertEqual(self.gaps("1 0 5 0 0", "1 -28 5 0 0"),
+                         ["push: no outcome was recorded both here and on c->c"])
+
+    def test_sleeps(self) -> None:
+        """An operation that sleeps in each call on both paths is none; where it may not, it is."""
+        self.assertEqual(self.gaps("1 0 5 5 0", "1 0 5 5 0", context="SLEEPS"), [])
+        self.assertEqual(len(self.gaps("1 0 5 5 0", "1 0 5 5 0")), 2)
+
+    def test_dropped(self) -> None:
+        """More ways through the code than are kept."""
+        told = "push, success: 2 executions on {} are more than the plugin keeps, and were not " \
+            "compared"
+        self.assertEqual(self.gaps("1 0 5 0 0", "1 0 5 0 2"), [told.format("c->rust")])
+        self.assertEqual(self.gaps("1 0 5 0 2", "1 0 5 0 0"), [told.format("c->c")])
+
+    def test_nothing(self) -> None:
+        """Functions that share no object, and an object of which nothing was seen."""
+        empty = orders.parse(case(0, "") + case(1, ""), "q", find, KERNEL)
+        some = orders.parse(case(0, "") + case(1, events("brw")), "q", find, KERNEL)
+        functions = rows.read("KP_FUNCTION(q_sum, ANY, KP_UNSIGNED(u32), KP_NUMBER(u32, n))\n", "q")
+        self.assertEqual(orders.nothing(functions, empty, False),
+                         "its functions share no object, and order nothing")
+        self.assertEqual(orders.nothing(functions, some, False), "")
+        self.assertIn("no debug information", orders.nothing(contract(), some, False))
+        self.assertEqual(orders.nothing(contract(), empty, True),
+                         "nothing that c->c does to struct q was seen")
+        self.assertEqual(orders.nothing(contract("acquire head"), empty, False), "")
+        self.assertEqual(orders.nothing(contract(), self.records("1 0 5 0 0", "1 0 5 0 0"), True),
+                         "")
 
 
 class TestRows(unittest.TestCase):
@@ -358,9 +467,14 @@ class TestFields(unittest.TestCase):
                          ["head", "first", "slot", "slot", "up", "value", "", ""])
 
     def test_others(self) -> None:
-        """Structures that the pair does not define have no fields of its own."""
+        """Structures that the pair does not define have no fields of its own, but for that of its
+        object."""
         known = types.parse(DWARF.format(folder="/usr/include"))
         sides = fields.Sides((known,), types.parse(""), "q", Path("/pairs/q"), "q", "")
+        self.assertEqual(sides.names[0], {"head", "first", "slot"})
+        found = fields.Map(sides, "c->c", 0x1000, [], {0x1008: 0x2000})
+        self.assertEqual([found.find(at) for at in (0x1000, 0x2000)], ["head", ""])
+        sides = fields.Sides((known,), types.parse(""), "q", Path("/pairs/q"), "", "")
         self.assertEqual(sides.names[0], frozenset())
         self.assertEqual(fields.Map(sides, "c->c", 0x1000, [], {}).find(0x1000), "")
 

@@ -98,6 +98,16 @@ class TestTerminal(unittest.TestCase):
         lines = terminal.text(found, True, True, "x").splitlines()
         self.assertIn("      refused       " + "       7        " * 3 + "       7", lines)
 
+    def test_unrecorded(self) -> None:
+        """An operation that case ordering says nothing of is told, whatever is shown."""
+        one = {**pair(), "orderings": {"push": {"success": {"recorded": {"c->rust": "none"}},
+                                                "-EINVAL": {"load head": {"c->c": "acquire"}}}}}
+        for tables in (False, True):
+            lines = terminal.text(document(ring=one), False, tables, "out").splitlines()
+            self.assertEqual([line for line in lines if "orderings" in line], [
+                "  ring: the orderings of push, success were not recorded on c->rust: something "
+                "came in between in each call"])
+
     def test_built_with(self) -> None:
         """Options that pairs want are told with those that change costs, and without any."""
         found = document(a=pair())

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Stacks from registers and frame pointers."""
 
+import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -25,6 +26,17 @@ ffff800080010080 l     F .text	0000000000000080 cpu_do_idle
 ffff800080010100 l     F .text	0000000000000080 do_idle
 ffff800080010180 l     F .text	0000000000000080 irq
 ffff800080010200 l     F .text	0000000000000080 nmi_trigger_cpumask_backtrace
+"""
+
+
+SYSTEM_MAP = """\
+ffff800080010000 T _text
+ffff800080010100 T rust_helper_mb
+ffff800080010100 T __alias
+ffff800080010120 T other
+ffff800080010140 t rust_helper_wmb
+ffff800080010160 D data
+ffff800080020000 B _end
 """
 
 
@@ -132,6 +144,22 @@ class TestUnwind(unittest.TestCase):
         setup.tools.argv.return_value = ["false"]
         self.assertEqual(unwind.lines((("RIP", (0xffff800080010004,)),), "", setup)[1:],
                          ["RIP: 0010:0xffff800080010004"])
+
+
+class TestMap(unittest.TestCase):
+    """Places in System.map"""
+
+    def test_places(self) -> None:
+        """The kernel, and Rust's helpers in it; nothing without the file."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(unwind.kernel_at(Path(folder)), (0, 0))
+            self.assertEqual(unwind.helpers_at(Path(folder)), ())
+            (Path(folder) / "System.map").write_text(SYSTEM_MAP)
+            self.assertEqual(unwind.kernel_at(Path(folder)),
+                             (0xffff800080010000, 0xffff800080020000))
+            self.assertEqual(unwind.helpers_at(Path(folder)),
+                             ((0xffff800080010100, 0xffff800080010120),
+                              (0xffff800080010140, 0xffff800080010160)))
 
 
 if __name__ == "__main__":

@@ -129,6 +129,20 @@ def kernel_at(build: Path) -> tuple[int, int]:
     return at.get("_text", 0), at.get("_end", 0)
 
 
+def helpers_at(build: Path) -> tuple[tuple[int, int], ...]:
+    """Begin and end of each of Rust's helpers that the kernel has as a function, by its
+    System.map."""
+    try:
+        table = (build / "System.map").read_text(errors="replace")
+    except OSError:
+        return ()
+    found = [(int(at, 16), name) for at, name in re.findall(
+        r"(?m)^([0-9a-f]+) \w (\S+)$", table)]
+    places = sorted({at for at, _ in found})
+    return tuple((at, places[i]) for at, name in sorted(found) if name.startswith("rust_helper_")
+                 and (i := bisect.bisect_right(places, at)) < len(places))
+
+
 def names(addresses: list[int], modules: str, setup: Setup) -> dict[int, str]:
     """Addresses as the kernel writes them, function+offset/size [module], where they are known.
 

@@ -59,9 +59,11 @@ class Sides:
         return None
 
     def owns(self, known: Types, one: Type) -> bool:
-        """Whether the pair itself defines a structure."""
+        """Whether the pair itself defines a structure, or has it for its object or handle."""
         if known is self.rust:
             return one.path.startswith(f"{self.pair}_root::port::")
+        if one.name and one.name in (self.object, self.handle):
+            return True
         return any(one.file.startswith(f"{folder}/") for folder in (TOP / "kmod", self.folder))
 
     @functools.cached_property

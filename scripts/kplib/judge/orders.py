@@ -31,7 +31,7 @@ _WORDS = {("load", PLAIN): "relaxed", ("load", ORDERED): "acquire", ("load", FUL
 #: Modules are at most so far below the kernel.
 _MODULES = 2 << 30
 
-_ACCESS = re.compile(r"([rwm])([aqlx]*) ([0-9a-f]+) ([0-9]+) ([0-9a-f]+)")
+_ACCESS = re.compile(r"([rwm])([aqlxu]*) ([0-9a-f]+) ([0-9]+) ([0-9a-f]+)")
 _BARRIER = re.compile(r"b(r?w?) 0 0 ([0-9a-f]+)")
 
 
@@ -57,16 +57,32 @@ MISSED = "recorded"
 CLASSES = ("acquire", "release", "full")
 
 
+#: "store", the field that is stored, another one, and how that was accessed before; or "load",
+#: the field that is loaded, and what was accessed behind it.
+Beside = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Whether two accesses are kept in order by what stands at or between them: `apart`, or
+    `barely` if an atomic that orders all counts as well; and both instructions."""
+
+    apart: bool
+    barely: bool
+    pcs: tuple[int, int]
+
+
 @dataclass(frozen=True)
 class Run:
     """An execution of an operation, by its number, and the outcome: an errno, 1 for false or
     none, else 0. `ordering` has the instructions of each of CLASSES, with the
-    fields that they access."""
+    fields that they access; `kept` is of two fields each."""
 
     op: int
     outcome: int
     accesses: tuple[Access, ...]
     ordering: dict[str, tuple[tuple[int, str], ...]]
+    kept: dict[Beside, Kept] = field(default_factory=dict)
 
 
 @dataclass
@@ -92,6 +108,9 @@ class Memory(Protocol):
 
 #: A path, the object, handles, and the contents of memory before: what tells of addresses then.
 Finder = Callable[[str, int, list[int], dict[int, int]], Memory]
+
+#: Begin and end of each rust_helper_*() that is a function of the kernel's, and not inlined.
+Helpers = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -123,7 +142,9 @@ def _beside(events: list[_Event]) -> tuple[list[int], list[int]]:
         for kind, strengths, step in (("r", loads, -1), ("w", stores, 1)):
             at = i + step
             while kind in event.flags and 0 <= at < len(events):
-                strengths[at] = max(strengths[at], strength)
+                # A barrier of loads alone does not keep a read that is dropped.
+                if event.flags != "r" or "u" not in events[at].flags:
+                    strengths[at] = max(strengths[at], strength)
                 # A pair of exclusives is one access.
                 if _orders(events[at]) and "x" not in events[at].flags:
                     break
@@ -164,6 +185,49 @@ def _ordering(events: list[_Event],
             for what in CLASSES}
 
 
+def _is_apart(events: list[_Event], i: int, j: int, kinds: tuple[str, str], barely: bool) -> bool:
+    """Whether an access, as a load or a store, comes before a later one for other CPUs."""
+    before, behind = events[i], events[j]
+    if kinds[0] == "load" and set(before.flags) & set("aq") \
+            or kinds[1] == "store" and "l" in behind.flags:
+        return True
+    for one in events[i + 1:j]:
+        if one.kind == "b":
+            if one.flags == "rw" or one.flags == "w" and kinds == ("store", "store") \
+                    or one.flags == "r" and kinds[0] == "load" and "u" not in before.flags:
+                return True
+        elif barely and _is_of("full", one):
+            return True
+    return False
+
+
+def _kept(events: list[_Event], find: Callable[[int], str]) -> dict[Beside, Kept]:
+    """What is kept in order of each two fields: all accesses to the one, each with some store of
+    the other behind it, and with some load of the other before it."""
+    named = [(i, name, tuple(kind for kind, letters in (("load", "rm"), ("store", "wm"))
+                             if one.kind in letters))
+             for i, one in enumerate(events) if one.kind != "b" and (name := find(one.at))]
+    found: dict[Beside, Kept] = {}
+    for i, name, kinds in named:
+        for kind in kinds:
+            here: dict[Beside, Kept] = {}
+            for j, other, others in named:
+                if other == name or i == j or ("store" if i < j else "load") not in others:
+                    continue
+                key = ("store" if i < j else "load"), other, name, kind
+                ends = (i, j, (kind, "store")) if i < j else (j, i, ("load", kind))
+                have = here.get(key)
+                one = Kept(_is_apart(events, *ends, False), _is_apart(events, *ends, True),
+                           (events[i].pc, events[j].pc))
+                if have is None or have.barely < one.barely or have.apart < one.apart:
+                    here[key] = one
+            for key, one in here.items():
+                have = found.get(key)
+                if have is None or one.barely < have.barely or one.apart < have.apart:
+                    found[key] = one
+    return found
+
+
 def _number(text: str) -> int:
     return int(text, 16)
 
@@ -181,8 +245,8 @@ def _event(text: str) -> _Event:
 class _Parser:
     """The plugin's text, line by line."""
 
-    def __init__(self, find: Finder, kernel: tuple[int, int]) -> None:
-        self._find, self._kernel = find, kernel
+    def __init__(self, find: Finder, kernel: tuple[int, int], helpers: Helpers) -> None:
+        self._find, self._kernel, self._helpers = find, kernel, helpers
         self.found: dict[str, dict[str, Record]] = {}
         self._record: Record | None = None
         self._path = ""
@@ -197,14 +261,15 @@ class _Parser:
             memory = self._find(self._path, obj, handles, self._memory)
             events = [one for one in self._events if self._counts(one, memory)]
             self._record.runs.append(Run(op, outcome, _accesses(events, memory.find),
-                                         _ordering(events, memory.find)))
+                                         _ordering(events, memory.find),
+                                         _kept(events, memory.find)))
         self._run = None
 
     def _counts(self, event: _Event, memory: Memory) -> bool:
-        """Whether an access is of the pair's code, inlined functions included, or touches the
-        object's memory or a variable of a module."""
+        """Whether an access is of the pair's code, inlined functions and Rust's helpers included,
+        or touches the object's memory or a variable of a module."""
         begin, end = self._kernel
-        if not begin <= event.pc < end:
+        if not begin <= event.pc < end or any(one <= event.pc < to for one, to in self._helpers):
             return True
         return memory.holds(event.at) or begin - _MODULES <= event.at < begin
 
@@ -247,12 +312,14 @@ def of_pair(text: str, pair: str) -> str:
                    if part.startswith(f"case {pair} "))
 
 
-def parse(text: str, pair: str, find: Finder, kernel: tuple[int, int]) -> dict[str, Record]:
+def parse(text: str, pair: str, find: Finder, kernel: tuple[int, int],
+          helpers: Helpers = ()) -> dict[str, Record]:
     """What was recorded of a pair, by path. The last run of a case counts.
 
-    `kernel` is where the kernel's own code and data begin and end.
+    `kernel` is where the kernel's own code and data begin and end; what `helpers` in it do is of
+    the Rust code that calls them.
     """
-    parser = _Parser(find, kernel)
+    parser = _Parser(find, kernel, helpers)
     for number, line in enumerate(of_pair(text, pair).splitlines(), 1):
         try:
             parser.line(line)
@@ -354,13 +421,58 @@ def _fields(runs: Iterable[Run], kind: str) -> frozenset[str]:
     return frozenset(a.field for run in runs for a in run.accesses if a.kind == kind and a.field)
 
 
-def _against(op: str, outcome: str, reference: list[Run], runs: list[Run],
+def _pairs(runs: list[Run], key: Beside, common: frozenset[str],
+           stored: frozenset[str]) -> list[tuple[str, Kept]]:
+    """What executions keep in order of two fields; where the other one of `key` is empty, of a
+    field and all that are not `common`. What is not `stored` may be loaded at any time."""
+    kind, name, other, did = key
+    return [(beside, kept) for run in runs
+            for (one, of, beside, does), kept in run.kept.items()
+            if (one, of, does) == (kind, name, did)
+            and (beside == other if other else beside not in common)
+            and (does == "store" or beside in stored)]
+
+
+def _crossed(op: str, outcome: str, reference: list[Run], runs: list[Run],
              renamed: dict[str, str], names: frozenset[str],
-             accepted: frozenset[str]) -> list[Weaker]:
+             stored: tuple[frozenset[str], frozenset[str]]) -> list[Weaker]:
+    """Barriers that stand where they do not separate what c->c separates.
+
+    An instruction that is acquire or release separates all; so this is of barriers alone. Fields
+    of the one side alone, as that with the elements may be, are held against each other. `stored`
+    are those that some operation stores to, on c->c and here.
+    """
+    found = []
+    common = names | set(renamed)
+    ours = frozenset(renamed.get(name, name) for name in common)
+    for kind, name, other, did in sorted({
+            (kind, name, other if other in common else "", did) for run in reference
+            for kind, name, other, did in run.kept if name in common}):
+        asked = _weakest(reference, kind, name)
+        due = _pairs(reference, (kind, name, other, did), common, stored[0])
+        if not asked or asked.strength == PLAIN or not due \
+                or not all(kept.apart for _, kept in due):
+            continue
+        own = renamed.get(name, name)
+        for beside, kept in _pairs(runs, (kind, own, renamed.get(other, other), did), ours,
+                                   stored[1]):
+            if not kept.barely:
+                found.append(Weaker(
+                    op, outcome, f"{beside} is {_DONE[did]} "
+                    f"{'before' if kind == 'store' else 'after'} {own} is {_DONE[kind]}, and "
+                    f"nothing keeps that order, as it is kept on {REFERENCE}",
+                    False, kept.pcs, due[0][1].pcs, name))
+                break
+    return found
+
+
+def _against(op: str, outcome: str, reference: list[Run], runs: list[Run],
+             renamed: dict[str, str], names: frozenset[str], accepted: frozenset[str],
+             stored: tuple[frozenset[str], frozenset[str]]) -> list[Weaker]:
     """How executions on a path are weaker than those on c->c.
 
     `renamed` has Rust's name of a field by C's, `names` the fields that both have, and `accepted`
-    those that Rust may order less.
+    those that Rust may order less; `stored` is as in _crossed().
     """
     found = []
     for kind in KINDS:
@@ -372,6 +484,8 @@ def _against(op: str, outcome: str, reference: list[Run], runs: list[Run],
                 found.append(Weaker(
                     op, outcome, f"{own} is {_DONE[kind]} {word(kind, got.strength)}, and on "
                     f"{REFERENCE} {word(kind, due.strength)}", False, (got.pc,), (due.pc,), name))
+    if not found:
+        found = _crossed(op, outcome, reference, runs, renamed, names, stored)
     # A field that is weaker is one less: that is not told twice.
     told = [one for one in found if one.field not in accepted]
     ours = frozenset(renamed.get(name, name) for name in accepted)
@@ -429,6 +543,7 @@ def judge(contract: Contract, ends: Ends, records: dict[str, Record], path: str,
     """How a path is weaker than c->c, and than the rows. `names` are the fields of C and Rust."""
     in_rust = path.endswith("rust")
     rows = {f.operation(contract.pair): f for f in contract.functions}
+    stored = _fields(records[REFERENCE].runs, "store"), _fields(records[path].runs, "store")
     found: list[Weaker] = []
     met: dict[str, int] = {}
     for number, op in sorted(ends.names.items()):
@@ -448,7 +563,7 @@ def judge(contract: Contract, ends: Ends, records: dict[str, Record], path: str,
                 continue
             for fault in _against(op, outcome_name(outcome), theirs[outcome], mine[outcome],
                                   renamed, names[0] & names[1] if in_rust else names[0],
-                                  frozenset(accepted)):
+                                  frozenset(accepted), stored):
                 if fault.field in accepted:
                     ident = accepted[fault.field].id
                     met[ident] = met.get(ident, 0) + 1
@@ -460,6 +575,53 @@ def judge(contract: Contract, ends: Ends, records: dict[str, Record], path: str,
                   for d in accepted.values() if not met.get(d.id)]
     # What names a field says most.
     return Verdict(sorted(found, key=lambda one: (not one.row, not one.field)), met)
+
+
+def gaps(contract: Contract, ends: Ends, records: dict[str, Record], path: str) -> list[str]:
+    """What cannot be compared on a path, of the operations that it and c->c have called.
+
+    An operation that may sleep, and did so in each call on both, is none of it: unrecorded() has
+    that.
+    """
+    may_sleep = {f.operation(contract.pair) for f in contract.functions
+                 if f.context not in ("ANY", "ATOMIC")}
+    both = path, REFERENCE
+    found = []
+    for number, op in sorted(ends.names.items()):
+        # By path, of which there is one on c->c itself: calls and disturbed ones, by outcome.
+        calls = {p: {end: n for end, n in ends.times.get(p, {}).items() if end[0] == number}
+                 for p in both}
+        between = {p: {end: records[p].disturbed.get(end, 0) for end in calls[p]} for p in both}
+        if not all(calls.values()):
+            continue
+        found += [f"{op}, {outcome_name(end[1])}: {n} executions on {p} are more than the plugin "
+                  "keeps, and were not compared"
+                  for end in sorted(set(calls[path]) & set(calls[REFERENCE]), reverse=True)
+                  for p in calls if (n := records[p].dropped.get(end, 0))]
+        have = {p: set(by_outcome(records[p], number)) for p in both}
+        if have[path] & have[REFERENCE] or op in may_sleep and between == calls:
+            continue
+        if all(have.values()):
+            found.append(f"{op}: no outcome was recorded both here and on {REFERENCE}")
+        found += [f"{op}: nothing of it was recorded on {p}: something came in between in "
+                  f"{sum(between[p].values())} of {sum(calls[p].values())} calls"
+                  for p in calls if not have[p]]
+    return found
+
+
+def nothing(contract: Contract, records: dict[str, Record], known: bool) -> str:
+    """Why there is nothing to compare on any path, or empty. `known`: the compilers say what the
+    object is in C."""
+    if any(f.orders for f in contract.functions):
+        return ""
+    if contract.object is None:
+        return "" if any(any(run.ordering.values()) for one in records.values()
+                         for run in one.runs) else \
+            "its functions share no object, and order nothing"
+    if any(run.accesses or any(run.ordering.values()) for run in records[REFERENCE].runs):
+        return ""
+    return (f"nothing that {REFERENCE} does to {contract.object.type} was seen"
+            + ("" if known else ": no debug information of the pair's C files has its members"))
 
 
 def unrecorded(ends: Ends, records: dict[str, Record], path: str) -> list[tuple[str, str]]:
@@ -501,8 +663,8 @@ def table(ends: Ends, records: dict[str, Record]) -> dict[str, dict[str, dict[st
                     if most:
                         found.setdefault(op, {}).setdefault(outcome_name(outcome), {}).setdefault(
                             what, {})[path] = str(most) if fewest == most else f"{fewest}-{most}"
-        for name, outcome_of in unrecorded(ends, records, path):
-            found.setdefault(name, {}).setdefault(outcome_of, {}).setdefault(
+        for called, missed in unrecorded(ends, records, path):
+            found.setdefault(called, {}).setdefault(missed, {}).setdefault(
                 MISSED, {})[path] = "none"
     return {op: {outcome: kept for outcome, rows in sorted(outcomes.items(), reverse=True)
                  if (kept := {what: row for what, row in sorted(rows.items())

@@ -217,11 +217,18 @@ def _judge_orders(setup: Setup, lane: LaneResult, pair: str, mine: list[ktap.Ver
         return fields.Map(sides, path, obj, handles, memory)
 
     ends = orders.parse_ends(answers.figures)
-    records = orders.parse(lane.record, pair, find, unwind.kernel_at(setup.kernel.build))
+    build = setup.kernel.build
+    records = orders.parse(lane.record, pair, find, unwind.kernel_at(build),
+                           unwind.helpers_at(build))
     passed = {v.path for v in mine if v.status == ktap.PASS}
     partial = {path: why for path in passed
                if (why := orders.incomplete(ends, records.get(path), path))}
     result.orderings = orders.table(ends, records)
+    if not partial and REFERENCE in passed:
+        known = sides.c_struct(sides.object) is not None
+        if why := orders.nothing(contract, records, known):
+            return [replace(v, status=ktap.SKIP, log=(why,)) if v.path in passed else v
+                    for v in mine]
     judged = {path: orders.judge(contract, ends, records, path, sides.names)
               for path in passed - partial.keys()
               if REFERENCE in passed - partial.keys()}
@@ -232,6 +239,7 @@ def _judge_orders(setup: Setup, lane: LaneResult, pair: str, mine: list[ktap.Ver
     named = _places(setup, answers.modules, faults)
     result.weaker = {path: [(one.op, orders.tell(one, named)) for one in some]
                      for path, some in faults.items()}
+    gaps = {path: orders.gaps(contract, ends, records, path) for path in judged}
     found = []
     for v in mine:
         if v.path in partial:
@@ -241,7 +249,9 @@ def _judge_orders(setup: Setup, lane: LaneResult, pair: str, mine: list[ktap.Ver
                                                    "there is nothing to compare with"))
         elif result.weaker.get(v.path):
             v = replace(v, status=ktap.FAIL, log=(*v.log, *(
-                line for _, lines in result.weaker[v.path] for line in lines)))
+                line for _, lines in result.weaker[v.path] for line in lines), *gaps[v.path]))
+        elif gaps.get(v.path):
+            v = replace(v, status=ktap.ERROR, log=(*v.log, *gaps[v.path]))
         found.append(v)
     return found
 

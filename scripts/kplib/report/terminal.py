@@ -18,7 +18,7 @@ from kplib.common.errors import FAILED, KparityError
 from kplib.configure.lanes import LANES, LATE, PATHS, user_suite
 from kplib.configure.request import pair_word
 from kplib.contract.model import Diverges
-from kplib.judge import ktap
+from kplib.judge import ktap, orders
 from kplib.judge.results import ArchResult, PairResult
 from kplib.judge.tables import (NOOP, Allocations, Cost, Histories, Interruptions,
                                 geometric_mean, met)
@@ -338,6 +338,15 @@ def _accepted(document: dict[str, Any]) -> list[str]:
             if one["met"] or one["differs_in"] != Diverges.KINDS["orders"]]
 
 
+def _unrecorded(document: dict[str, Any]) -> list[str]:
+    """Outcomes of operations that case ordering says nothing of, on the paths where it is so."""
+    return [f"  {name}: the orderings of {op}, {outcome} were not recorded on "
+            f"{', '.join(rows[orders.MISSED])}: something came in between in each call"
+            for name, pair in document["pairs"].items()
+            for op, outcomes in pair.get("orderings", {}).items()
+            for outcome, rows in outcomes.items() if orders.MISSED in rows]
+
+
 def _built_with(kernel: dict[str, Any], costs: bool) -> list[str]:
     """Options of the kernel: those that change costs, and those that pairs want."""
     said = []
@@ -368,6 +377,7 @@ def text(document: dict[str, Any], verbose: bool, tables: bool, where: str) -> s
         lines += _summary(pairs)
     lines += _legend(pairs, tables)
     lines += _accepted(document)
+    lines += _unrecorded(document)
     others = [other for one in document["kernel"].get("added", {}).values()
               for other in one["pairs"]]
     for pair_name, pair in pairs.items():
