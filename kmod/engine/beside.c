@@ -3,6 +3,7 @@
  * Operations that run beside each other: which ones may, how their arguments are made to meet, and
  * how what they gave is judged. For cases interrupt and history.
  */
+#include <linux/array_size.h>
 #include <linux/string.h>
 #include "engine.h"
 
@@ -149,4 +150,49 @@ u64 kp_timeless(const struct kp_pair *pair, void *view)
 			       end - f->at);
 	}
 	return kp_hash(KP_HASH_START, view, pair->view_size);
+}
+
+/* Have a number be the plainest one with which it still goes wrong. */
+static void make_plain(const struct kp_arg *arg, u64 *value, bool (*still_wrong)(void *data),
+		       void *data)
+{
+	const u64 plain[] = { 0, 1, 2, arg->lo, arg->lo + 1 };
+	u64 kept = *value;
+	u32 i;
+
+	if (!kp_is_number(arg))
+		return;
+	/* What is plainer than the number as it is stands before it, if that is among these. */
+	for (i = 0; i < ARRAY_SIZE(plain) && plain[i] != kept; i++) {
+		if (!kp_in_range(arg, plain[i]))
+			continue;
+		*value = plain[i];
+		if (still_wrong(data))
+			return;
+	}
+	*value = kept;
+}
+
+/**
+ * kp_make_plain() - have all numbers of a program be the plainest ones with which it goes wrong
+ * @pair: the pair
+ * @prog: the program
+ * @still_wrong: whether it goes wrong as it is now
+ * @data: for @still_wrong
+ *
+ * Context: may sleep.
+ */
+void kp_make_plain(const struct kp_pair *pair, struct kp_program *prog,
+		   bool (*still_wrong)(void *data), void *data)
+{
+	u32 i, a;
+
+	for (a = 0; a < pair->creation.nr_args; a++)
+		make_plain(&pair->creation.arg[a], &prog->param[a], still_wrong, data);
+	for (i = 0; i < prog->nr_steps; i++) {
+		const struct kp_operation *op = &pair->operation[prog->step[i].op];
+
+		for (a = 0; a < op->nr_args; a++)
+			make_plain(&op->arg[a], &prog->step[i].arg[a], still_wrong, data);
+	}
 }

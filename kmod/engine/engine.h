@@ -445,6 +445,7 @@ void kp_print_create(struct seq_buf *s, const struct kp_pair *pair,
 		     const struct kp_program *prog);
 void kp_print_step(struct seq_buf *s, const struct kp_pair *pair,
 		   const struct kp_program *prog, u32 step);
+void kp_print_all(struct seq_buf *s, const struct kp_pair *pair, const struct kp_program *prog);
 void kp_print_created(struct seq_buf *s, const struct kp_trace *trace,
 		      const struct kp_trace *other);
 void kp_print_view(struct seq_buf *s, const struct kp_trace *trace,
@@ -577,6 +578,8 @@ u32 kp_copy_arguments(const struct kp_pair *pair, struct kp_step *to, const stru
 const char *kp_judge_state(const struct kp_pair *pair, const struct kp_program *prog,
 			   const void *view);
 u64 kp_timeless(const struct kp_pair *pair, void *view);
+void kp_make_plain(const struct kp_pair *pair, struct kp_program *prog,
+		   bool (*still_wrong)(void *data), void *data);
 
 /* shrink.c */
 bool kp_shrink(const struct kp_pair *pair, enum kp_path_id path,

@@ -205,6 +205,24 @@ void kp_print_step(struct seq_buf *s, const struct kp_pair *pair,
 		seq_buf_printf(s, " @%u", at->shift);
 }
 
+/**
+ * kp_print_all() - print a program as a file has it, a line each
+ * @s: where to
+ * @pair: the pair
+ * @prog: the program
+ */
+void kp_print_all(struct seq_buf *s, const struct kp_pair *pair, const struct kp_program *prog)
+{
+	u32 i;
+
+	kp_print_create(s, pair, prog);
+	seq_buf_putc(s, '\n');
+	for (i = 0; i < prog->nr_steps; i++) {
+		kp_print_step(s, pair, prog, i);
+		seq_buf_putc(s, '\n');
+	}
+}
+
 static void print_returned(struct seq_buf *s, const struct kp_operation *op, s64 ret)
 {
 	switch (op->returns) {

@@ -146,6 +146,7 @@ static void set_length(struct kp_batch *batch, u32 before, u32 nr)
 
 /* How far making small has come. */
 struct smaller {
+	struct kp_batch *batch;
 	struct kp_step *kept;
 	struct told *told;
 	const char *broken;
@@ -153,8 +154,10 @@ struct smaller {
 	u32 runs;
 };
 
-static bool still_wrong(struct kp_batch *batch, struct smaller *s)
+static bool still_wrong(void *data)
 {
+	struct smaller *s = data;
+	struct kp_batch *batch = s->batch;
 	struct kp_history *h = &batch->h[0];
 	u32 runs;
 
@@ -180,38 +183,17 @@ static bool leave_out(struct kp_batch *batch, struct smaller *s, u32 at, u32 n)
 	memcpy(s->kept, step, nr * sizeof(*step));
 	memmove(&step[at], &step[at + n], (nr - at - n) * sizeof(*step));
 	set_length(batch, at < before ? before - n : before, nr - n);
-	if (still_wrong(batch, s))
+	if (still_wrong(s))
 		return true;
 	memcpy(step, s->kept, nr * sizeof(*step));
 	set_length(batch, before, nr);
 	return false;
 }
 
-/* Have a number be the plainest one with which it still goes wrong. */
-static void make_plain(struct kp_batch *batch, struct smaller *s, const struct kp_arg *arg,
-		       u64 *value)
-{
-	const u64 plain[] = { 0, 1, 2, arg->lo, arg->lo + 1 };
-	u64 kept = *value;
-	u32 i;
-
-	if (!kp_is_number(arg))
-		return;
-	for (i = 0; i < ARRAY_SIZE(plain) && plain[i] != kept; i++) {
-		if (!kp_in_range(arg, plain[i]))
-			continue;
-		*value = plain[i];
-		if (still_wrong(batch, s))
-			return;
-	}
-	*value = kept;
-}
-
 static void shrink(struct kp_batch *batch, struct smaller *s)
 {
 	const struct kp_history *h = &batch->h[0];
-	const struct kp_pair *pair = h->p->pair;
-	u32 i, a, n;
+	u32 i, n;
 
 	for (n = h->before; n; n /= 2)
 		for (i = 0; i + n <= h->before; )
@@ -220,14 +202,7 @@ static void shrink(struct kp_batch *batch, struct smaller *s)
 	for (i = h->before; i < h->prog->nr_steps; )
 		if (!leave_out(batch, s, i, 1))
 			i++;
-	for (a = 0; a < pair->creation.nr_args; a++)
-		make_plain(batch, s, &pair->creation.arg[a], &h->prog->param[a]);
-	for (i = 0; i < h->prog->nr_steps; i++) {
-		const struct kp_operation *op = &pair->operation[h->prog->step[i].op];
-
-		for (a = 0; a < op->nr_args; a++)
-			make_plain(batch, s, &op->arg[a], &h->prog->step[i].arg[a]);
-	}
+	kp_make_plain(h->p->pair, h->prog, still_wrong, s);
 }
 
 /* Print a text of several lines, each behind some blanks. */
@@ -247,7 +222,6 @@ static void tell(struct kp_history *h, const char *name, struct told *told, cons
 	const struct kp_pair *pair = h->p->pair;
 	const char *const orders[] = { told->nearest };
 	struct seq_buf line;
-	u32 i;
 
 	KUNIT_FAIL(h->test, "%s: %s", name, broken);
 	seq_buf_init(&line, told->all, sizeof(told->all));
@@ -257,12 +231,7 @@ static void tell(struct kp_history *h, const char *name, struct told *told, cons
 						    .broken = broken, .reference = note });
 	kp_failure_add(h->test, name, 1, seq_buf_str(&line));
 	seq_buf_clear(&line);
-	kp_print_create(&line, pair, h->prog);
-	seq_buf_putc(&line, '\n');
-	for (i = 0; i < h->prog->nr_steps; i++) {
-		kp_print_step(&line, pair, h->prog, i);
-		seq_buf_putc(&line, '\n');
-	}
+	kp_print_all(&line, pair, h->prog);
 	indent(&line, told->got);
 	seq_buf_printf(&line, "      nearest order on c->c: %s\n", told->nearest);
 	if (note)
@@ -299,7 +268,7 @@ void kp_unordered(struct kp_batch *batch, struct kp_history *h, const char *name
 {
 	struct told *told = kvzalloc_obj(*told);
 	struct smaller s = {
-		.told = told, .broken = h->broken, .end = jiffies + SHRINKS_FOR,
+		.batch = batch, .told = told, .broken = h->broken, .end = jiffies + SHRINKS_FOR,
 	};
 	const char *note = NULL;
 

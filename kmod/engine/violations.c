@@ -2,7 +2,6 @@
 /*
  * Violations that case interrupt finds: made small, and told.
  */
-#include <linux/array_size.h>
 #include <linux/err.h>
 #include <linux/minmax.h>
 #include <linux/seq_buf.h>
@@ -77,25 +76,17 @@ static void leave_out(struct kp_sweep *s, struct kp_violation *v, struct kp_step
 	}
 }
 
-/* Have a number be the plainest one with which it still goes wrong. */
-static void make_plain(struct kp_sweep *s, struct kp_violation *v, const struct kp_arg *arg,
-		       u64 *value)
-{
-	const u64 plain[] = { 0, 1, 2, arg->lo, arg->lo + 1 };
-	u64 kept = *value;
-	u32 i;
+/* A sweep whose program is made smaller, and where that goes wrong. */
+struct smaller {
+	struct kp_sweep *s;
+	struct kp_violation *v;
+};
 
-	if (!kp_is_number(arg))
-		return;
-	/* What is plainer than the number as it is stands before it, if that is among these. */
-	for (i = 0; i < ARRAY_SIZE(plain) && plain[i] != kept; i++) {
-		if (!kp_in_range(arg, plain[i]))
-			continue;
-		*value = plain[i];
-		if (still_wrong(s, v))
-			return;
-	}
-	*value = kept;
+static bool plain_still_wrong(void *data)
+{
+	struct smaller *smaller = data;
+
+	return still_wrong(smaller->s, smaller->v);
 }
 
 /**
@@ -108,18 +99,13 @@ static void make_plain(struct kp_sweep *s, struct kp_violation *v, const struct 
 void kp_violation_shrink(struct kp_sweep *s, struct kp_violation *v)
 {
 	struct kp_step *kept = kvcalloc(KP_SCENE_STEPS + 2, sizeof(*kept), GFP_KERNEL);
-	const struct kp_operation *creation = &s->p->pair->creation;
-	u32 i, a;
+	struct smaller smaller = { s, v };
 
 	if (!kept)
 		return;
 	leave_out(s, v, kept);
 	kvfree(kept);
-	for (a = 0; a < creation->nr_args; a++)
-		make_plain(s, v, &creation->arg[a], &s->prog->param[a]);
-	for (i = 0; i < s->prog->nr_steps; i++)
-		for (a = 0; a < kp_op_at(s, i)->nr_args; a++)
-			make_plain(s, v, &kp_op_at(s, i)->arg[a], &s->prog->step[i].arg[a]);
+	kp_make_plain(s->p->pair, s->prog, plain_still_wrong, &smaller);
 	kp_make_references(s);
 }
 
@@ -182,7 +168,7 @@ void kp_violation_tell(struct kp_sweep *s, struct kp_violation *v, const char *n
 {
 	const struct kp_pair *pair = s->p->pair;
 	struct told *told = kvzalloc_obj(*told);
-	u32 i, nr = s->prog->nr_steps;
+	u32 nr = s->prog->nr_steps;
 	const char *reference = NULL;
 	struct seq_buf line;
 
@@ -205,12 +191,7 @@ void kp_violation_tell(struct kp_sweep *s, struct kp_violation *v, const char *n
 		.nr_orders = 2, .got = told->got, .broken = v->broken, .reference = reference });
 	kp_failure_add(s->test, name, max(v->times, 1), seq_buf_str(&line));
 	seq_buf_clear(&line);
-	kp_print_create(&line, pair, s->prog);
-	seq_buf_putc(&line, '\n');
-	for (i = 0; i < nr; i++) {
-		kp_print_step(&line, pair, s->prog, i);
-		seq_buf_putc(&line, '\n');
-	}
+	kp_print_all(&line, pair, s->prog);
 	seq_buf_printf(&line, "      %s\n      %s\n      %s\n", told->order[0], told->order[1],
 		       told->got);
 	if (reference)
