@@ -86,6 +86,8 @@ static bool is_taken(const struct kp_history *h, const struct kp_step *step)
 
 static void carry_out(struct kp_history *h, u32 column, u32 event)
 {
+	const bool meets = h->by_turns && event == h->turn.event[column];
+	const u32 cpu = column ^ h->turn.swap;
 	struct kp_trace *trace = h->result[column];
 	struct kp_event *e = &h->event[event];
 	struct kp_nesting before;
@@ -94,10 +96,15 @@ static void carry_out(struct kp_history *h, u32 column, u32 event)
 	*e = (struct kp_event){ .delay = e->delay };
 	if (is_taken(h, &h->prog->step[i])) {
 		trace->step[i].skipped = true;
+		if (meets)
+			kp_turns_meet(h, cpu, event, false);
 		return;
 	}
 	e->called = kp_call_begin(h->call[column], trace, h->obj, i, column * KP_NR_ARGS);
-	delay(e->delay);
+	if (meets)
+		kp_turns_meet(h, cpu, event, e->called);
+	else
+		delay(e->delay);
 	if (e->called) {
 		before = kp_nesting_now();
 		e->begun = kp_stamp();
@@ -105,6 +112,8 @@ static void carry_out(struct kp_history *h, u32 column, u32 event)
 		e->ended = kp_stamp();
 		e->unbalanced = kp_nesting_restore(&before);
 	}
+	if (h->by_turns)
+		kp_turns_ended(cpu);
 	e->broken = kp_call_end(h->call[column], i);
 }
 
@@ -141,26 +150,26 @@ static bool wait_for(const u32 *at, u32 value)
 	return true;
 }
 
-/* Carry out the operations of one thread in all histories; both threads begin each together. */
-static void run_columns(u32 column)
+/* Carry out the operations of a CPU in all histories; both begin each together. */
+static void run_columns(u32 cpu)
 {
-	const u32 other = (column + 1) % KP_COLUMNS;
+	const u32 other = (cpu + 1) % KP_COLUMNS;
 	u32 i;
 
 	for (i = 0; i < columns.nr; i++) {
 		struct kp_history *h = &columns.now->h[i];
 
 		/* Before the other thread goes on: the kernel may not survive this one. */
-		if (!column && !IS_ERR(h->obj))
+		if (!cpu && !IS_ERR(h->obj))
 			kp_watch(h->ahead, true);
 		/* Pairs with the loop in the other thread. */
-		smp_store_release(&columns.at[column], i + 1);
+		smp_store_release(&columns.at[cpu], i + 1);
 		/* Pairs with the release there. */
 		while (smp_load_acquire(&columns.at[other]) < i + 1)
 			cpu_relax();
 		if (IS_ERR(h->obj))
 			continue;
-		kp_column_run(h, column);
+		kp_column_run(h, cpu ^ h->turn.swap);
 	}
 }
 
@@ -202,6 +211,9 @@ void kp_columns_run(struct kp_batch *batch, u32 nr)
 	smp_store_release(&columns.wanted, n);
 	run_columns(0);
 	wait_for(&columns.done, n);
+	for (n = 0; kp_turns_taken() && n < nr; n++)
+		if (!IS_ERR(batch->h[n].obj))
+			kp_turns_measure(&batch->h[n]);
 }
 
 /**
@@ -226,6 +238,8 @@ int kp_columns_start(void)
 	there = cpumask_next(here, cpu_online_mask);
 	if (there >= nr_cpu_ids)
 		return -ENODEV;
+	if (kp_turns_taken())
+		kp_turns_start();
 	init_completion(&columns.ended);
 	columns.wanted = 0;
 	columns.done = 0;
@@ -250,5 +264,7 @@ void kp_columns_stop(void)
 {
 	WRITE_ONCE(columns.stop, true);
 	wait_for_completion(&columns.ended);
+	if (kp_turns_taken())
+		kp_turns_stop();
 	set_cpus_allowed_ptr(current, &columns.allowed);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Declarations that the files of case history share: history.c draws histories, columns.c has
- * two threads carry them out, orders.c looks for an order of the operations that explains the
- * results, unordered.c makes a history small that has none, and tells of it.
+ * two threads carry them out, turns.c stops one of these at a chosen instruction, orders.c looks
+ * for an order of the operations that explains the results, unordered.c makes a history small that
+ * has none, and tells of it.
  */
 #ifndef _KPARITY_HISTORY_H
 #define _KPARITY_HISTORY_H
@@ -43,6 +44,23 @@ struct kp_event {
 	const char *broken;
 };
 
+/** define KP_TURN_PARTS - parts of an operation's length, of which one is drawn */
+#define KP_TURN_PARTS	4096
+
+/**
+ * struct kp_turn - the operations that meet where CPUs take turns, see turns.c
+ * @event: the operation of each thread
+ * @swap: the second thread is on CPU 0, and not on CPU 1
+ * @part: where the one on CPU 1 is stopped
+ * @second: where the one on CPU 0 is interrupted, or 0
+ */
+struct kp_turn {
+	u32 event[KP_COLUMNS];
+	u32 swap;
+	u32 part;
+	u32 second;
+};
+
 /**
  * enum kp_ordered - whether the results of a history are those of an order of its operations
  * @KP_IN_ORDER: they are
@@ -77,6 +95,8 @@ enum kp_ordered { KP_IN_ORDER, KP_IN_ORDER_BUT, KP_UNDECIDED, KP_UNORDERED };
  * @found: the verdict
  * @stuck: an operation came back with a lock held, say; the object is left alone
  * @ip: where an operation was interrupted by all others; 0 if it was not
+ * @by_turns: CPUs take turns, see turns.c
+ * @turn: where these end
  */
 struct kp_history {
 	struct kunit *test;
@@ -102,6 +122,8 @@ struct kp_history {
 	enum kp_ordered found;
 	bool stuck;
 	unsigned long ip;
+	bool by_turns;
+	struct kp_turn turn;
 };
 
 struct kp_batch;
@@ -206,6 +228,16 @@ void kp_column_run(struct kp_history *h, u32 column);
 int kp_columns_start(void);
 void kp_columns_stop(void);
 void kp_columns_run(struct kp_batch *batch, u32 nr);
+
+/* turns.c */
+struct kp_random;
+bool kp_turns_taken(void);
+void kp_turns_start(void);
+void kp_turns_stop(void);
+void kp_turns_draw(struct kp_history *h, struct kp_random *rnd);
+void kp_turns_meet(struct kp_history *h, u32 cpu, u32 event, bool called);
+void kp_turns_ended(u32 cpu);
+void kp_turns_measure(const struct kp_history *h);
 
 /* orders.c */
 bool kp_waits_beside(const struct kp_history *h);

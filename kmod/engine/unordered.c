@@ -16,8 +16,8 @@
 #define TEXT_SIZE	8192
 #define JSON_SIZE	65536
 /* Runs of a history until it has gone wrong again, and what making one small may take. */
-#define RUNS		2000
-#define SHRINKS_FOR	(2 * HZ)
+#define RUNS		1000
+#define SHRINKS_FOR	(kp_turns_taken() ? HZ / 4 : 2 * HZ)
 /* Of a smaller one, this many times the runs that the last one took, and these at least. */
 #define AS_MANY		4
 #define RUNS_LEAST	100

@@ -144,7 +144,7 @@ class Cell:
                 self._running.append(lanes.start(
                     lambda lane=lane: lanes.run(  # type: ignore[misc]
                         setup, lane, self._built, self.folder, self._cancelled,
-                        keeper(setup) if keeper and not lane.counts else None),
+                        keeper(setup) if keeper and (lane.turns or not lane.counts) else None),
                     f"{self.kernel.name} {lane.name}"))
             self._built.set_result(self._build(setup))
             ktap.load(self.kernel.tree)

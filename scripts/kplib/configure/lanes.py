@@ -15,7 +15,8 @@ REFERENCE = PATHS[0]
 class Lane:
     """Purpose of a boot, and what executes its instructions.
 
-    `counts`: the guest's clock counts executed instructions. `suffix` ends the names of
+    `counts`: the guest's clock counts executed instructions. `turns`: so it does under TCG; its
+    CPUs then take turns, which depend on these counts alone and not on the host. `suffix` ends the names of
     the lane's suites (KP_SUITES() in engine/suite.h), `figures` is the file in debugfs, in the
     pair's folder, that is read after its suite. `programs`: pairs' user programs run in it.
     `case` is its only case, where it has no more. `plugin`: one of QEMU's runs in it, which reads
@@ -32,12 +33,14 @@ class Lane:
     case: str = ""
     plugin: bool = False
     late: bool = False
+    turns: bool = False
     accel: str = "tcg"
     why: str = ""
 
     def on(self, accel: str, why: str) -> Lane:
         """The same lane with an accelerator, and the reason for it."""
-        return replace(self, accel=accel, why=why)
+        return replace(self, accel=accel, why=why,
+                       counts=self.counts or self.turns and accel == "tcg")
 
     @property
     def mode(self) -> str:
@@ -58,7 +61,7 @@ CHECK = Lane("check", cpus=2, counts=False, suffix="", figures="invariants", pro
 INSN = Lane("insn", cpus=1, counts=True, suffix="_insn", figures="cost", programs=False,
             case="insn", why="counting needs emulation")
 HISTORY = Lane("history", cpus=2, counts=False, suffix="_history", figures="histories",
-               programs=False, case="history", late=True)
+               programs=False, case="history", late=True, turns=True)
 IRQ = Lane("irq", cpus=1, counts=True, suffix="_irq", figures="interruptions", programs=False,
            case="interrupt", late=True,
            why="an interruption at a chosen instruction needs counting")

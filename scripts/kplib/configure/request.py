@@ -75,8 +75,8 @@ class Depth:
 
 
 #: By what DEPTH= says.
-DEPTHS = {"quick": Depth(0, 0), "usual": Depth(240, 1200), "long": Depth(500, 2400),
-          "full": Depth(4800, 24000)}
+DEPTHS = {"quick": Depth(0, 0), "usual": Depth(240, 600), "long": Depth(500, 1200),
+          "full": Depth(4800, 12000)}
 #: Mechanical mutants of `make mutants`. Some are refused by the compiler, or change nothing.
 MUTANTS = 420
 

@@ -314,8 +314,7 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
         mine = _error(mine, lane.lane.suite(pair),
                       tuple(f"the guest's output cannot be read: {why}" for why in damaged))
     result.verdicts += mine
-    if not lane.lane.counts:
-        result.verdicts += verdicts.of_checkers(kernel, lane, pair, mine, any_case)
+    result.verdicts += verdicts.of_checkers(kernel, lane, pair, mine, any_case)
 
 
 def _not_judged(lane: LaneResult, pair: str, err: Exception) -> list[ktap.Verdict]:

@@ -255,7 +255,8 @@ def _legend(pairs: dict[str, PairResult], tables: bool) -> list[str]:
 
 def _lane(name: str, lane: dict[str, Any]) -> str:
     """How a lane ran. Why it has this accelerator is in results.json and make doctor."""
-    how = "TCG, -icount shift=0" if LANES[name].counts else lane["accelerator"].upper()
+    counts = LANES[name].on(lane["accelerator"], "").counts
+    how = "TCG, -icount shift=0" if counts else lane["accelerator"].upper()
     return (f"  lane {name}: {how}, {lane['seconds']:.1f} s"
             + (f", {lane['boots']} boots" if lane["boots"] > 1 else ""))
 

@@ -30,7 +30,7 @@ from kplib.common import cache
 from kplib.common.errors import EnvironmentFailed
 from kplib.configure import variants
 from kplib.configure.archs import Arch
-from kplib.configure.lanes import HISTORY
+from kplib.configure.lanes import CHECK
 from kplib.configure.request import TOP, Request, pair_word
 from kplib.configure.variants import Variant
 from kplib.judge import compile_fail, dwarf, ktap, records, results, unsafety
@@ -404,8 +404,8 @@ def planted(setup: Setup) -> list[Job]:
         # can have them take turns on one core for as long as the guest lives.
         kind = kinds.get(mutant.variant)
         waits = kind is not None and bool(kind.checkers)
-        race = mutant.lane is HISTORY or (
-            kind is not None and any(c.option == "KCSAN" for c in kind.checkers))
+        race = mutant.lane is CHECK and kind is not None and any(
+            c.option == "KCSAN" for c in kind.checkers)
         jobs.append(Job(planted_name(mutant), "mutants", run, seconds=9 if waits else 2.5,
                         cores=0.6 if waits else 1, alone=race,
                         needs=(modules_name(arch.name, mutant.variant),

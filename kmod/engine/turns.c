@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Two CPUs that take turns: one is stopped before a chosen instruction, and goes on when the other
+ * one has done what it is to do.
+ *
+ * Under QEMU -icount all CPUs are emulated by one thread of the host, in turns that end when a
+ * timer is due, and the clock counts instructions. So where a turn ends depends on the guest
+ * alone, whatever else the host does, and interrupts that are disabled do not put it off: a timer
+ * that is due on CPU 0 stops CPU 1 before the instruction that it would execute then, and CPU 0 is
+ * the first to go on. CPU 1 gets its turn again where CPU 0 waits: pauses in a loop, or is idle.
+ *
+ * The operation of one thread, on CPU 1, begins so long before the timer is due that it is stopped
+ * at a chosen instruction, and then the other thread, on CPU 0, carries out its own. In half of all
+ * histories a second timer, of CPU 0, stops that one as well: CPU 1 goes on for as long as CPU 0
+ * has run, and then, if CPU 0 can be interrupted, to the end of its operation.
+ */
+#include <linux/hrtimer.h>
+#include <linux/minmax.h>
+#include <linux/module.h>
+#include "draw.h"
+#include "history.h"
+
+/*
+ * Instructions between the arming of the timer and its time: so many times what arming has taken
+ * the last time. KCSAN makes that long, and now and then stalls it.
+ */
+#define AHEAD		5000U
+#define AHEAD_MAX	40000U
+#define TO_ARM		4
+/* Turns in which the aim is found out, and then each so many. */
+#define AIMED		4
+#define AIM_AGAIN	64
+/* CPU 0 has no pause that near to its turn: it would give that away. */
+#define NEAR		64
+/* About the instructions between such a wait and an operation, and some behind the operation. */
+#define CALL		40
+#define SPARE		16
+/* Instructions of an operation that has not been measured yet. */
+#define LENGTH		400
+/* Waits of an interrupt for the other CPU, which may itself wait for what it has interrupted. */
+#define WAITS		400
+
+static bool turns;
+module_param(turns, bool, 0444);
+MODULE_PARM_DESC(turns, "CPUs take turns, of as many ns as they execute instructions");
+
+static struct {
+	struct hrtimer first;
+	struct hrtimer second;
+	u32 arrived[KP_COLUMNS];
+	u32 armed;
+	u64 due;
+	u32 ahead;
+	bool inside;
+	u32 ended;
+	s64 late;
+	u32 length[KP_MAX_OPS];
+} turn;
+
+/* What is interrupted on CPU 1 goes on when CPU 0 has had its turn. */
+static enum hrtimer_restart stop(struct hrtimer *unused)
+{
+	return HRTIMER_NORESTART;
+}
+
+/* On CPU 0: have the operation of CPU 1 go on to its end. */
+static enum hrtimer_restart let_go_on(struct hrtimer *unused)
+{
+	u32 ended = READ_ONCE(turn.ended), n;
+
+	if (READ_ONCE(turn.inside))
+		for (n = 0; n < WAITS && READ_ONCE(turn.ended) == ended; n++)
+			cpu_relax();
+	return HRTIMER_NORESTART;
+}
+
+/**
+ * kp_turns_taken() - whether CPUs take turns
+ *
+ * Return: whether they do; else the host runs them as it can
+ */
+bool kp_turns_taken(void)
+{
+	return turns;
+}
+
+/* Nanoseconds of the kernel's clock are instructions. */
+static void arm(struct hrtimer *timer, s64 instructions)
+{
+	hrtimer_start(timer, ns_to_ktime(max(instructions, 1)), HRTIMER_MODE_REL_PINNED_HARD);
+}
+
+/**
+ * kp_turns_start() - get ready for turns
+ */
+void kp_turns_start(void)
+{
+	u32 i;
+
+	hrtimer_setup(&turn.first, stop, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+	hrtimer_setup(&turn.second, let_go_on, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+	turn.armed = 0;
+	turn.late = 0;
+	turn.ahead = AHEAD;
+	memset(turn.arrived, 0, sizeof(turn.arrived));
+	for (i = 0; i < KP_MAX_OPS; i++)
+		turn.length[i] = LENGTH;
+}
+
+/**
+ * kp_turns_stop() - undo kp_turns_start()
+ *
+ * Context: may sleep.
+ */
+void kp_turns_stop(void)
+{
+	hrtimer_cancel(&turn.first);
+	hrtimer_cancel(&turn.second);
+}
+
+/**
+ * kp_turns_draw() - draw the operations that meet, and where
+ * @h: the history
+ * @rnd: what is drawn from
+ */
+void kp_turns_draw(struct kp_history *h, struct kp_random *rnd)
+{
+	u32 i, nr[KP_COLUMNS] = {};
+
+	h->turn.swap = kp_die(rnd, 2);
+	h->turn.part = kp_die(rnd, KP_TURN_PARTS);
+	h->turn.second = kp_die(rnd, 2) ? 1 + kp_die(rnd, KP_TURN_PARTS) : 0;
+	for (i = 0; i < kp_beside(h); i++) {
+		u32 c = kp_event_step(h, i)->column - 1;
+
+		if (!kp_die(rnd, ++nr[c]))
+			h->turn.event[c] = i;
+	}
+}
+
+/* A place in an operation, in instructions behind the wait before it. */
+static u32 place(const struct kp_history *h, u32 event, u32 part)
+{
+	u32 length = turn.length[kp_event_step(h, event)->op];
+
+	return CALL + (length * 9 / 8 + SPARE) * (u64)part / KP_TURN_PARTS;
+}
+
+/* Read the clock until CPU 0 has had a turn: that began when the timer was due. */
+static void aim(u64 until)
+{
+	u64 last = kp_clock(), now, longest = 0;
+
+	while ((s64)(until - last) > 0) {
+		now = kp_clock();
+		if (now - last > longest) {
+			longest = now - last;
+			turn.late = last - turn.due;
+		}
+		last = now;
+	}
+}
+
+/* Wait until a time; CPU 1 has its turn while that is further off than @near. */
+static void wait_until(u64 when, u32 near)
+{
+	s64 left;
+
+	while ((left = when - kp_clock()) > 0)
+		if (left > near)
+			cpu_relax();
+}
+
+/* On CPU 0: arm the second timer, and wait until the first one is due. */
+static void meet_on_first(const struct kp_history *h, u32 event, bool called, u32 n)
+{
+	u64 at;
+
+	/* Pairs with the release by the other thread. */
+	while (smp_load_acquire(&turn.armed) != n)
+		cpu_relax();
+	at = turn.due + turn.late;
+	if (h->turn.second) {
+		/* Of the time between the two, either CPU has half. */
+		s64 left = at - kp_clock() + 2 * place(h, event, h->turn.second);
+
+		arm(&turn.second, left);
+	}
+	wait_until(at, NEAR);
+	WRITE_ONCE(turn.inside, called);
+}
+
+/* On CPU 1: arm the first timer, and wait until shortly before it is due. */
+static void meet_on_second(const struct kp_history *h, u32 event, bool called, u32 n)
+{
+	const u64 begun = kp_clock();
+	const u64 due = begun + turn.ahead;
+
+	turn.due = due;
+	arm(&turn.first, turn.ahead);
+	/* Pairs with the loop of the other thread. */
+	smp_store_release(&turn.armed, n);
+	turn.ahead = clamp(TO_ARM * (u32)(kp_clock() - begun), AHEAD, AHEAD_MAX);
+	if (n < AIMED || n % AIM_AGAIN == 0)
+		aim(due + turn.ahead);
+	else if (called)
+		wait_until(due + turn.late - place(h, event, h->turn.part), U32_MAX);
+}
+
+/**
+ * kp_turns_meet() - wait for the other thread, before one of two operations that meet
+ * @h: the history
+ * @cpu: the CPU, of 0 and 1
+ * @event: the operation's event
+ * @called: it is called
+ *
+ * Context: that of the operations, on that CPU.
+ */
+void kp_turns_meet(struct kp_history *h, u32 cpu, u32 event, bool called)
+{
+	const u32 n = turn.arrived[cpu] + 1;
+
+	/* Pairs with the loop of the other thread. */
+	smp_store_release(&turn.arrived[cpu], n);
+	/* Pairs with the release there. */
+	while (smp_load_acquire(&turn.arrived[!cpu]) != n)
+		cpu_relax();
+	if (cpu)
+		meet_on_second(h, event, called, n);
+	else
+		meet_on_first(h, event, called, n);
+}
+
+/**
+ * kp_turns_ended() - an operation has ended
+ * @cpu: its CPU, of 0 and 1
+ *
+ * Context: that of the operations, on that CPU.
+ */
+void kp_turns_ended(u32 cpu)
+{
+	if (cpu)
+		WRITE_ONCE(turn.ended, turn.ended + 1);
+	else
+		WRITE_ONCE(turn.inside, false);
+}
+
+/**
+ * kp_turns_measure() - take down how long operations have taken
+ * @h: the history; it has been carried out
+ */
+void kp_turns_measure(const struct kp_history *h)
+{
+	u32 i;
+
+	for (i = 0; i < kp_beside(h); i++) {
+		const struct kp_event *e = &h->event[i];
+		u32 *length = &turn.length[kp_event_step(h, i)->op];
+
+		if (!e->called || i == h->turn.event[0] || i == h->turn.event[1])
+			continue;
+		/* It may have been interrupted, or have slept. */
+		*length += ((s64)min(e->ended - e->begun, 2ULL * *length) - *length) / 4;
+	}
+}
