@@ -92,7 +92,8 @@ class Session:
             f"seed={request.seed} programs={request.programs} mark={self._token} "
             f"skip={agenda.skipped(self.works)} "
             f"given={','.join(w.pair for w in self.works if programs.files(request, w.pair))}"
-            + f" interrupt={depth.interrupt} histories={depth.histories // self._setup.kernel.variant.patience}"
+            + f" interrupt={depth.interrupt}"
+            f" histories={depth.histories // self._setup.kernel.variant.patience}"
             + (" turns=1" if self._lane.counts and self._lane.turns else "")
             + (f" only={self._lane.case or 'regress'} lone=1"
                if request.program else
