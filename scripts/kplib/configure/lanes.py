@@ -16,9 +16,9 @@ class Lane:
     """Purpose of a boot, and what executes its instructions.
 
     `counts`: the guest's clock counts executed instructions. `turns`: so it does under TCG; its
-    CPUs then take turns, which depend on these counts alone and not on the host. `suffix` ends the names of
-    the lane's suites (KP_SUITES() in engine/suite.h), `figures` is the file in debugfs, in the
-    pair's folder, that is read after its suite. `programs`: pairs' user programs run in it.
+    CPUs then take turns, which depend on these counts alone and not on the host. `suffix` ends the
+    names of the lane's suites (KP_SUITES() in engine/suite.h), `figures` is the file in debugfs, in
+    the pair's folder, that is read after its suite. `programs`: pairs' user programs run in it.
     `case` is its only case, where it has no more. `plugin`: one of QEMU's runs in it, which reads
     the arch's instructions, so that not every arch has it. `late`: its results come behind those of
     the others, which are told before. `accel` is "tcg" or "kvm", `why` the reason for it.
