@@ -10,11 +10,12 @@ from typing import Callable, Iterable
 from kplib.common.errors import EnvironmentFailed
 from kplib.configure.lanes import PATHS
 from kplib.judge import kinds
-from kplib.judge.counts import Counted, Place, Sum
+from kplib.judge.counts import Counted, Place, Ran, Sum
 from kplib.judge.places import KERNEL, Code
 from kplib.judge.tables import NOOP, Cost
 
-#: The engine's module: its instructions between the two readings are the harness.
+#: The engine's module: its instructions between the two readings are the harness, and so are those
+#: of the kernel that the no-op executes as well, as the counter may be read by a function of it.
 ENGINE = "kparity"
 #: Instructions with which a CPU waits for an interrupt; the clock goes on, and nothing is executed.
 _WAITS = ("hlt", "wfi", "mwait")
@@ -25,11 +26,13 @@ Counts = dict[str, int]
 
 @dataclass(frozen=True)
 class Row:
-    """Instructions of a function or a line. `file` and `line` are where that is."""
+    """Instructions of a function or a line. `file` and `line` are where that is; `kernel`: it is
+    a function of the kernel's own."""
 
     name: str
     file: str
     line: int
+    kernel: bool
     counts: Counts
 
 
@@ -70,11 +73,11 @@ def places_of(sums: Iterable[Sum]) -> set[Place]:
 class _Table:
     """Rows in the making, by name and place."""
 
-    rows: dict[tuple[str, str, int], Counts] = field(default_factory=dict)
+    rows: dict[tuple[str, str, int, bool], Counts] = field(default_factory=dict)
 
-    def add(self, name: str, file: str, line: int, path: str, times: int) -> None:
+    def add(self, key: tuple[str, str, int, bool], path: str, times: int) -> None:
         """Add to a row."""
-        counts = self.rows.setdefault((name, file, line), {})
+        counts = self.rows.setdefault(key, {})
         counts[path] = counts.get(path, 0) + times
 
     def sorted(self) -> tuple[Row, ...]:
@@ -102,21 +105,42 @@ def ranks(pair: str, own: Iterable[str]) -> Rank:
     return rank
 
 
-def _line_of(code: Code, rank: Rank) -> tuple[str, str, int]:
+def _line_of(code: Code, rank: Rank) -> tuple[str, str, int, bool]:
     """Where an instruction is shown: the line of the pair's that it was inlined into, or else its
     own; the kernel's own functions are a row each."""
     if not code.frames or code.image == KERNEL:
-        return code.function, code.file, 0
+        return code.function, code.file, 0, code.image == KERNEL
     frame = min(code.frames, key=lambda one: rank(one.file))
-    return "", frame.file, frame.line
+    return "", frame.file, frame.line, False
+
+
+def without_harness(one: Sum, noop: Sum, known: dict[Place, Code]) -> Sum:
+    """What is executed in calls of an operation that is not the harness; `noop` is the no-op's."""
+
+    def left(place: Place, ran: Ran) -> Ran:
+        if known[place].image != KERNEL or place not in noop.ran:
+            return ran
+        own = noop.ran[place]
+        return Ran(*(max(0, have - one.calls * (each // noop.calls)) for have, each in (
+            (ran.times, own.times), (ran.reads, own.reads), (ran.writes, own.writes))))
+
+    ran = {place: left(place, ran) for place, ran in one.ran.items()
+           if known[place].image != ENGINE}
+    went = {ends: times - one.calls * (noop.went.get(ends, 0) // noop.calls
+                                       if known[ends[0]].image == KERNEL else 0)
+            for ends, times in one.went.items()
+            if ENGINE not in (known[ends[0]].image, known[ends[1]].image)}
+    return Sum(one.calls, one.cost, sum(some.times for some in ran.values()),
+               {place: some for place, some in ran.items() if some.times},
+               {ends: times for ends, times in went.items() if times > 0})
 
 
 def _kinds(one: Sum, known: dict[Place, Code], checks: dict[Place, bool]) -> dict[str, int]:
-    """How many instructions of each kind there are."""
+    """How many instructions of each kind there are, without the harness."""
     found = dict.fromkeys(kinds.KINDS, 0)
     for place, ran in one.ran.items():
         code = known[place]
-        if code.image == ENGINE or kinds.is_thunk(code.function):
+        if kinds.is_thunk(code.function):
             continue
         found[kinds.CALLS] += ran.times * kinds.is_call(code.text)
         found[kinds.INDIRECT] += ran.times * (kinds.is_call(code.text)
@@ -130,7 +154,7 @@ def _kinds(one: Sum, known: dict[Place, Code], checks: dict[Place, bool]) -> dic
     for (begin, end), times in one.went.items():
         a, b = known[begin], known[end]
         calls, jumps = kinds.is_call(a.text), kinds.is_jump(a.text)
-        if not (calls or jumps) or ENGINE in (a.image, b.image) or kinds.is_thunk(a.function) \
+        if not (calls or jumps) or kinds.is_thunk(a.function) \
                 or (a.image, a.begin) == (b.image, b.begin):
             continue
         if kinds.is_thunk(b.function):
@@ -182,18 +206,17 @@ def explain(op: str, costs: dict[str, dict[str, Cost]], counted: dict[str, Count
             raise EnvironmentFailed(
                 f"{op} on {path}: lane insn tells of {cost.total + one.calls * own} instructions in "
                 f"{cost.n} calls, and QEMU's plugin of {one.cost} in {one.calls}")
-        idle[path], harness[path] = _idle(op, path, one, known), 0
-        for place, ran in one.ran.items():
+        idle[path] = _idle(op, path, one, known)
+        its = without_harness(one, counted[path].sums.get(NOOP, one), known)
+        harness[path] = one.executed - its.executed
+        for place, ran in its.ran.items():
             code = known[place]
-            if code.image == ENGINE:
-                harness[path] += ran.times
-                continue
-            functions.add(code.function, code.file, 0, path, ran.times)
-            lines.add(*_line_of(code, rank), path, ran.times)
+            functions.add((code.function, code.file, 0, code.image == KERNEL), path, ran.times)
+            lines.add(_line_of(code, rank), path, ran.times)
             if code.function.startswith("rust_helper_") and place.pc == code.begin:
                 row = helpers.setdefault(code.function, {})
                 row[path] = row.get(path, 0) + ran.times
-        for kind, times in _kinds(one, known, checks).items():
+        for kind, times in _kinds(its, known, checks).items():
             by_kind[kind][path] = times
     found = Explained(op, calls, functions.sorted(), lines.sorted(), harness, idle, noop, figure,
                       by_kind, helpers)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Callable
 
 from kplib.configure.lanes import PATHS
@@ -11,6 +12,8 @@ from kplib.judge.explain import Counts, Explained, Row
 
 #: Characters of a row's name, and of each number.
 WIDTH, NUMBER = 54, 11
+#: Functions of the kernel's own that are shown.
+KERNEL_ROWS = 12
 
 #: The text of a source line, by file and line; empty where it is not known.
 Source = Callable[[str, int], str]
@@ -57,17 +60,34 @@ def _function(row: Row, pair: str) -> str:
     return f"{name}  {row.file}" if row.file else name
 
 
+def _folded(rows: tuple[Row, ...], most: int) -> tuple[list[Row], list[Row]]:
+    """The rows to show, and those of the kernel's functions that come behind the first `most`."""
+    kernel = [row for row in rows if row.kernel]
+    rest = frozenset(id(row) for row in kernel[most:])
+    return [row for row in rows if id(row) not in rest], kernel[most:]
+
+
+def _rest(found: Explained, name: str, rows: list[Row]) -> list[str]:
+    """One row in place of several."""
+    counts = {path: sum(row.counts.get(path, 0) for row in rows) for path in found.calls}
+    return [_line(found, name, counts)] if rows else []
+
+
 def _place(row: Row, source: Source) -> str:
     """A line of a file with its text; of the kernel's functions the name."""
     if row.name:
         return f"{row.name}  {row.file}".rstrip()
+    name = Path(row.file).name if row.file.startswith(("kmod/", "rust-stub/", "tests/")) \
+        else row.file
     if not row.line:
-        return f"{row.file}: no line of its own"
-    return f"{row.file}:{row.line}  {source(row.file, row.line)}".rstrip()
+        return f"{name}: no line of its own"
+    return f"{name}:{row.line}  {source(row.file, row.line)}".rstrip()
 
 
-def text(found: Explained, pair: str, head: str, source: Source) -> str:
-    """All of it."""
+def text(found: Explained, pair: str, head: str, source: Source, verbose: bool = False) -> str:
+    """All of it; but for the kernel's functions that cost little, unless `verbose`."""
+    functions, others = _folded(found.functions, len(found.functions) if verbose else KERNEL_ROWS)
+    places, theirs = _folded(found.lines, 0)
     lines = [head, "", f"{pair} {found.op}: executed instructions of one call, mean of "
              + ", ".join(f"{count} on {path}" for path, count in found.calls.items())
              if len(set(found.calls.values())) > 1 else
@@ -75,10 +95,12 @@ def text(found: Explained, pair: str, head: str, source: Source) -> str:
              f"{next(iter(found.calls.values()), 0)} calls"]
     heads = "".join(f"{path:>{NUMBER}}" for path in PATHS)
     lines += ["", f"  {'by function, as it was linked':<{WIDTH}}{heads}"]
-    lines += [_line(found, _function(row, pair), row.counts) for row in found.functions]
+    lines += [_line(found, _function(row, pair), row.counts) for row in functions]
+    lines += _rest(found, f"{len(others)} further functions of the kernel (V=1: each)", others)
     lines += _sum(found)
     lines += ["", f"  {'by source line':<{WIDTH}}{heads}"]
-    lines += [_line(found, _place(row, source), row.counts) for row in found.lines]
+    lines += [_line(found, _place(row, source), row.counts) for row in places]
+    lines += _rest(found, "functions of the kernel, as above", theirs)
     lines += _sum(found)
     lines += ["", f"  {'of these, without the harness':<{WIDTH}}{heads}"]
     lines += [_line(found, kind, counts) for kind, counts in found.kinds.items()]

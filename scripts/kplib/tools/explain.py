@@ -80,7 +80,7 @@ def run(req: Request, tools: Toolchain) -> int:
                          indent=1), flush=True)
     else:
         print(explained.text(found, req.pairs[0], _head(setup),
-                             functools.partial(source, setup)), flush=True)
+                             functools.partial(source, setup), req.verbose), flush=True)
     return _status(setup, result, found)
 
 
