@@ -202,10 +202,11 @@ def explain(op: str, costs: dict[str, dict[str, Cost]], counted: dict[str, Count
             continue
         own = costs[NOOP][path].p50 if op != NOOP else 0
         calls[path], figure[path], noop[path] = one.calls, cost.total, -one.calls * own
-        if (one.calls, one.cost) != (cost.n, cost.total + one.calls * own):
+        total = cost.total + cost.n * own
+        if (one.calls, one.cost) != (cost.n, total):
             raise EnvironmentFailed(
-                f"{op} on {path}: lane insn tells of {cost.total + one.calls * own} instructions in "
-                f"{cost.n} calls, and QEMU's plugin of {one.cost} in {one.calls}")
+                f"{op} on {path}: lane insn tells of {total} instructions in {cost.n} calls, and "
+                f"QEMU's plugin of {one.cost} in {one.calls}")
         idle[path] = _idle(op, path, one, known)
         its = without_harness(one, counted[path].sums.get(NOOP, one), known)
         harness[path] = one.executed - its.executed

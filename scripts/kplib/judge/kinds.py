@@ -12,10 +12,10 @@ from kplib.build.toolchain import Toolchain
 from kplib.judge.counts import Ran
 from kplib.judge.places import Code
 
-_JUMP = re.compile(r"j[a-z]+ |b(\.[a-z]+)? |c?bn?z |tbn?z |br ")
-_ALWAYS = re.compile(r"(jmp[a-z]*|b|br) ")
-_CALL = re.compile(r"(callq?|bl|blr[a-z]*) ")
-_INDIRECT = re.compile(r"(callq?|jmpq?) \*|(blr|br)[a-z]* ")
+_JUMP = re.compile(r"j[a-z]+ |b(\.[a-z]+)? |c?bn?z |tbn?z |br(a[ab]z?)? ")
+_ALWAYS = re.compile(r"(jmp[a-z]*|b|br(a[ab]z?)?) ")
+_CALL = re.compile(r"(callq?|bl|blr(a[ab]z?)?) ")
+_INDIRECT = re.compile(r"(callq?|jmpq?) \*|bl?r(a[ab]z?)? ")
 #: A return, and what mitigations have in its place.
 _END = re.compile(r"(ret[a-z]*|ud2|brk|int3|udf)\b")
 #: The kernel's own code in place of an indirect call or a return.

@@ -77,7 +77,7 @@ def _place(row: Row, source: Source) -> str:
     """A line of a file with its text; of the kernel's functions the name."""
     if row.name:
         return f"{row.name}  {row.file}".rstrip()
-    name = Path(row.file).name if row.file.startswith(("kmod/", "rust-stub/", "tests/")) \
+    name = Path(row.file).name if row.file.startswith(("/", "kmod/", "rust-stub/", "tests/")) \
         else row.file
     if not row.line:
         return f"{name}: no line of its own"
