@@ -15,7 +15,7 @@ LOOP = f"\tfor (volatile int n = 0; n < {ROUNDS}; n++) ;\n"
 
 
 @needs_kernel
-@needs("x86_64 base", seconds=30)
+@needs("x86_64 base", seconds=12)
 class TestExplain(PairsTest):
     """scripts/kparity explain PAIR=kinds OP=kinds_add PAIRS_DIR=..."""
 

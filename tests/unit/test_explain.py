@@ -11,7 +11,7 @@ from kplib.configure.lanes import PATHS
 from kplib.judge import counts, explain, kinds, places
 from kplib.judge.counts import Counted, Place, Ran, Sum
 from kplib.judge.places import KERNEL, Code, Frame
-from kplib.judge.tables import NOOP, DamagedTable, parse_costs
+from kplib.judge.tables import NOOP, Cost, DamagedTable, parse_costs
 from kplib.report import explained
 from kplib.tools import explain as told
 
@@ -180,7 +180,6 @@ class TestKinds(unittest.TestCase):
         self.assertEqual(kinds.checks(kinds.disassembly(self.ARM)), {0x4})
 
 
-#: Of a case: the counter, the driver, C's function, Rust's, a helper, and one of the kernel's.
 def code(image: str, function: str, file: str, begin: int, text: str, line: int = 1) -> Code:
     """An instruction of a function, with nothing inlined."""
     return Code(image, function, file, begin, (Frame(function, file, line),), text)
@@ -191,6 +190,8 @@ def place(pc: int) -> Place:
     return Place(pc, b"\x90")
 
 
+#: The engine's call, the kernel's function that reads the counter, the driver and its call, two
+#: instructions of Rust's side, a helper of Rust's, and one that waits.
 TIMED, READ, DRIVER, CALL, SIDE, TAIL, HELPER, WAIT = (place(pc) for pc in (
     0x10, 0x9000, 0x100, 0x101, 0x200, 0x201, 0x8000, 0x8100))
 KNOWN = {
@@ -219,7 +220,7 @@ def sums(extra: dict[Place, Ran] | None = None, cost: int | None = None) -> dict
             "put": Sum(CALLS, cost or total, total, put, went)}
 
 
-def costs(of: dict[str, Sum], path: str = "c->rust") -> dict[str, dict[str, explain.Cost]]:
+def costs(of: dict[str, Sum], path: str = "c->rust") -> dict[str, dict[str, Cost]]:
     """Lane insn's table of the same."""
     each, left = divmod(of["put"].cost, CALLS)
     return parse_costs(f"{path} noop 3 {CALLS}\n{path} put {each} {CALLS - left}\n"

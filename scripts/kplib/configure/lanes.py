@@ -20,8 +20,9 @@ class Lane:
     names of the lane's suites (KP_SUITES() in engine/suite.h), `figures` is the file in debugfs, in
     the pair's folder, that is read after its suite. `programs`: pairs' user programs run in it.
     `case` is its only case, where it has no more. `plugin` names one of QEMU's that runs in it
-    and reads the arch's instructions, so that not every arch has the lane. `late`: its results come behind those of
-    the others, which are told before. `accel` is "tcg" or "kvm", `why` the reason for it.
+    and reads the arch's instructions, so that not every arch has the lane. `late`: its results
+    come behind those of the others, which are told before. `accel` is "tcg" or "kvm", `why` the
+    reason for it.
     """
 
     name: str

@@ -19,7 +19,7 @@ _INDIRECT = re.compile(r"(callq?|jmpq?) \*|bl?r(a[ab]z?)? ")
 #: A return, and what mitigations have in its place.
 _END = re.compile(r"(ret[a-z]*|ud2|brk|int3|udf)\b")
 #: The kernel's own code in place of an indirect call or a return.
-_INDIRECT_THUNK = re.compile(r"__x86_indirect_(its_)?thunk_|__x86_indirect_alternative|srso_alias_un")
+_INDIRECT_THUNK = re.compile(r"__x86_indirect_")
 _THUNK = re.compile(r"__x86_(indirect_|return_thunk)|srso_|retbleed_|its_return|call_depth_return")
 _ORDERED = re.compile(
     r"lock |[mls]fence|xchg[bwlq] .*\(|"
