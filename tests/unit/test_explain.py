@@ -276,6 +276,25 @@ class TestExplain(unittest.TestCase):
                                         f"by {cost} .* saw 78 instructions"):
                 explained_of(sums(cost=cost))
 
+    def test_faults(self) -> None:
+        """An instruction that a fault came of was not executed; one before an interrupt was."""
+        for name, entry, counts_less in (
+                ("asm_exc_page_fault", 0xa000, True), ("asm_sysvec_apic_timer_interrupt", 0xa000,
+                                                       False),
+                ("vectors", 0xa200, True), ("vectors", 0xa280, False)):
+            with self.subTest(name, at=hex(entry)):
+                at = place(entry)
+                known = KNOWN | {at: code(KERNEL, name, "entry.S", 0xa000, "nop")}
+                of = sums({at: Ran(2, 0, 0)}, cost=78 if counts_less else 80)
+                of["put"].went[SIDE, at] = 2
+                # The way back into it from what it calls is no fault.
+                behind = place(entry + 8)
+                known[behind] = known[at]
+                of["put"].went[WAIT, behind] = 2
+                found = explain.explain("put", costs(of), {"c->rust": Counted(of)}, known, {},
+                                        RANK)
+                self.assertEqual(found.lines[0].counts, {"c->rust": 28 if counts_less else 30})
+
     def test_other_calls(self) -> None:
         """What lane insn and the plugin do not agree on is no explanation."""
         of = sums()

@@ -40,6 +40,6 @@ def get(tools: Toolchain, folder: Path, name: str) -> Path:
             for line in said.splitlines():
                 ui.note(ui.clean(line))
             raise EnvironmentFailed(f"qemu/{name}.c does not compile for this machine; the "
-                                    "compiler's lines are above; LANE=check is without it")
+                                    "compiler's lines are above; make run LANE=check is without it")
         os.replace(made, plugin)
     return plugin

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable, Iterable
 
@@ -114,6 +114,18 @@ def _line_of(code: Code, rank: Rank) -> tuple[str, str, int, bool]:
     return "", frame.file, frame.line, False
 
 
+def without_faults(one: Sum, known: dict[Place, Code]) -> Sum:
+    """What was executed: an instruction that a fault came of was begun, and is begun again or
+    given up. Its only trace is that the kernel's entry for faults came next."""
+    faults: dict[Place, int] = {}
+    for (begin, end), times in one.went.items():
+        if kinds.is_fault(end.pc, known[end]):
+            faults[begin] = faults.get(begin, 0) + times
+    ran = {place: replace(ran, times=ran.times - faults.get(place, 0))
+           for place, ran in one.ran.items()}
+    return replace(one, executed=one.executed - sum(faults.values()), ran=ran)
+
+
 def without_harness(one: Sum, noop: Sum, known: dict[Place, Code]) -> Sum:
     """What is executed in calls of an operation that is not the harness; `noop` is the no-op's."""
 
@@ -190,7 +202,8 @@ def explain(op: str, costs: dict[str, dict[str, Cost]], counted: dict[str, Count
     by_kind: dict[str, Counts] = {kind: {} for kind in kinds.KINDS}
     helpers: dict[str, Counts] = {}
     for path in PATHS:
-        one = counted[path].sums.get(op) if path in counted else None
+        raw = counted[path].sums.get(op) if path in counted else None
+        one = raw and without_faults(raw, known)
         cost = costs.get(op, {}).get(path)
         if op in (counted[path].too_long if path in counted else ()):
             raise EnvironmentFailed(f"{op} on {path}: a call has more instructions than QEMU's "

@@ -74,6 +74,15 @@ def is_refcount(code: Code) -> bool:
                for frame in code.frames)
 
 
+def is_fault(at: int, code: Code) -> bool:
+    """Whether an address is where the kernel is entered because of a fault.
+
+    arm64 has a table of entries, of which each fourth one is for what instructions bring about.
+    """
+    return code.function.startswith("asm_exc_") and at == code.begin or \
+        code.function == "vectors" and not at & 0x1ff
+
+
 def is_thunk(function: str) -> bool:
     """Whether a function is of the kernel's mitigations, and stands for a call or a return."""
     return bool(_THUNK.match(function))

@@ -15,10 +15,10 @@ from kplib.build import kernel, modules
 from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
 from kplib.common import cache, ui
-from kplib.common.errors import BROKEN, FAILED, OK, EnvironmentFailed, Refused
+from kplib.common.errors import BROKEN, FAILED, OK, EnvironmentFailed, Failed, Refused
 from kplib.configure import pairs
 from kplib.configure.lanes import INSN, PATHS
-from kplib.configure.request import TOP, Request
+from kplib.configure.request import TOP, Request, replay
 from kplib.contract import rows
 from kplib.judge import counts, explain, kinds, ktap, places, verdicts
 from kplib.judge.counts import Counted, Place
@@ -100,8 +100,14 @@ def _status(setup: Setup, result: LaneResult, found: Explained) -> int:
         broken = FAILED if one.status == ktap.FAIL else broken or BROKEN
         said = f": {one.log[0].strip()}" if one.log else ""
         ui.note(f"kparity: {pair} {one.case} {one.path}: {one.status}{said}; make run "
-                f"PAIR={pair} tells all of it")
+                f"PAIR={pair} {_again(setup)} tells all of it")
     return broken
+
+
+def _again(setup: Setup) -> str:
+    """The words of make run, but for PAIR, that run the same."""
+    return replay(replace(setup.request, lanes=(INSN.name,)), setup.kernel.arch,
+                  setup.kernel.variant)
 
 
 def _answers(result: LaneResult, pair: str) -> Answers:
@@ -121,8 +127,12 @@ def read(setup: Setup, result: LaneResult) -> Explained:
         counted = counts.parse(result.record, pair)
     except DamagedTable as err:
         raise EnvironmentFailed(str(err)) from err
-    if not any(op in one.sums for one in counted.values()):
-        raise EnvironmentFailed(f"{pair} {op}: the program of lane insn did not call it")
+    if costs and op not in costs:
+        raise Refused(f"OP={op}: the program of lane insn does not call it; it calls "
+                      f"{', '.join(costs)}")
+    if op not in costs:
+        raise Failed(f"{pair} fails in lane insn on every path; make run PAIR={pair} "
+                     f"{_again(setup)} tells why")
     known = places.read(setup, answers.modules, explain.places_of(
         one.sums[op] for one in counted.values() if op in one.sums))
     return explain.explain(op, costs, counted, known, _checks(setup, answers.modules, counted, op),
