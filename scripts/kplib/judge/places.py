@@ -143,6 +143,7 @@ class _Reader:
     modules: str
     folder: Path
     known: dict[int, Code] = field(default_factory=dict)
+    files: dict[tuple[str, str, int], str] = field(default_factory=dict)
 
     def image_of(self, pc: int, bases: list[tuple[int, str]]) -> tuple[str, int]:
         """The name of the image that an address is in, and its base."""
@@ -170,6 +171,8 @@ class _Reader:
             for line in said.splitlines():
                 pc, frames, file, begin = frames_of(line, shorter(self.setup))
                 function = frames[-1].function if frames else ""
+                # Assembly that includes another file is of one function nevertheless.
+                file = self.files.setdefault((name, function, begin), file)
                 self.known[pc] = Code(name, function or f"{pc:#x}", file, begin, frames, "")
 
     def linked(self, name: str, base: int) -> Path:
