@@ -52,6 +52,7 @@ enum { MEM_RW = 3 };
 typedef void (*on_tb)(__u64 id, struct qemu_plugin_tb *tb);
 typedef void (*on_mem)(unsigned int cpu, __u32 info, __u64 at, void *data);
 typedef void (*on_exec)(unsigned int cpu, void *data);
+typedef void (*on_end)(__u64 id, void *data);
 
 void qemu_plugin_register_vcpu_tb_trans_cb(__u64 id, on_tb cb);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
@@ -63,6 +64,7 @@ void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, on_mem cb, 
 				      void *data);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, on_exec cb, int flags,
 					    void *data);
+void qemu_plugin_register_atexit_cb(__u64 id, on_end cb, void *data);
 bool qemu_plugin_mem_is_store(__u32 info);
 unsigned int qemu_plugin_mem_size_shift(__u32 info);
 struct mem_value qemu_plugin_mem_get_value(__u32 info);

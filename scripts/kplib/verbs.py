@@ -305,6 +305,13 @@ def explain(req: Request) -> int:
     return told.run(req, matrix.prepare(req))
 
 
+def coverage(req: Request) -> int:
+    """Tell which lines of a pair ran; imported when asked for."""
+    from kplib.tools import coverage as told  # pylint: disable=import-outside-toplevel
+    req = told.check(req)
+    return told.run(req, matrix.prepare(req))
+
+
 def test(req: Request) -> int:
     """The whole test suite; imported when asked for, as it needs more than a run."""
     from kplib.selftest import selftest  # pylint: disable=import-outside-toplevel
@@ -347,6 +354,8 @@ VERBS = {
                          "what, survivors"),
     "explain": (explain, "what the cost of an operation is made of, PAIR=x OP=y: functions, lines, "
                          "kinds of instructions"),
+    "coverage": (coverage, "the lines of a pair that ran, PAIR=x, and jumps that only ever went one "
+                           "way"),
     "contract": (contract, "print the ledger of invariants and the review list of unsafe code"),
     "compile-fail": (misuse, "compile the Rust that must not compile"),
     "new": (new, "make a new pair, PAIR=x, that runs at once; KIND=, DIR= for one of your own"),

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make explain on guests: the sum is lane insn's figure, and what costs most is named."""
+"""make explain and make coverage on guests: the sum is lane insn's figure, and what costs most, or
+never runs, is named."""
 
 import json
 import unittest
@@ -55,6 +56,32 @@ class TestExplain(PairsTest):
                 self.assertEqual(each, 0, path)
         self.assertGreater(found["kinds"]["crossings of languages"]["rust->c"],
                            found["kinds"]["crossings of languages"]["c->c"])
+
+
+#: A line of the C side that no program reaches, behind a jump that goes one way alone.
+NEVER = "\tif (a == 987654)\n\t\tpr_info(\"never\\n\");\n"
+
+
+@needs_kernel
+@needs("x86_64 base", seconds=12)
+class TestCoverage(PairsTest):
+    """scripts/kparity coverage PAIR=kinds PAIRS_DIR=..."""
+
+    def test_never(self) -> None:
+        """A line that no program reaches is named, and the jump that never went there."""
+        line = self.edit("kinds/kinds.c", WHERE, NEVER + WHERE)
+        ended = self.kparity("kinds", "VARIANT=base", verb="coverage")
+        self.assertEqual(ended.status, 0, ended.show())
+        never, one_way = ended.said.split("no program reaches:")[1].split(
+            "a jump only ever went one way:")
+        self.assertIn(f"kinds.c:{line + 1}  pr_info", never)
+        self.assertIn(f"kinds.c:{line}  if (a == 987654)", one_way)
+        for text in (never, one_way):
+            self.assertNotIn(f"kinds.c:{line + 2} ", text)
+        tracefile = next(self.out.glob("*/coverage/kinds.info")).read_text()
+        self.assertIn(f"\nDA:{line},1\nDA:{line + 1},0\nDA:{line + 2},1\n", tracefile)
+        self.assertIn('<pre class="not">',
+                      next(self.out.glob("*/coverage/kinds.html")).read_text())
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from kplib.build.toolchain import Toolchain
+from kplib.common import proc
 from kplib.judge.counts import Ran
 from kplib.judge.places import Code
 
@@ -158,9 +158,7 @@ def checks(code: dict[int, Line]) -> set[int]:
                  or i + 1 < len(order) and _panics(code, order, place, order[i + 1]))}
 
 
-def checks_of(tools: Toolchain, ko: Path) -> set[int]:
-    """The same of the .text of a module, from its begin."""
-    done = subprocess.run(tools.argv("llvm-objdump", "-dr", "--no-show-raw-insn",
-                                     "--section=.text", ko), check=True,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    return checks(disassembly(done.stdout.decode(errors="replace")))
+def code_of(tools: Toolchain, ko: Path) -> dict[int, Line]:
+    """The instructions in the .text of a module, from its begin."""
+    return disassembly(proc.output(tools.argv(
+        "llvm-objdump", "-dr", "--no-show-raw-insn", "--section=.text", ko)))

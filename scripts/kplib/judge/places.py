@@ -30,11 +30,12 @@ KERNEL, USER = "vmlinux", "user space"
 
 @dataclass(frozen=True)
 class Frame:
-    """A function, and the line of it; both empty where they are not known."""
+    """A function, and the line and column of it; empty where they are not known."""
 
     function: str
     file: str
     line: int
+    column: int = 0
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,8 @@ def frames_of(line: str, folders: dict[str, str]) -> _Found:
     frames = []
     for one in symbols:
         frames.append(Frame(one.get("FunctionName") or "",
-                            shortened(one.get("FileName") or "", folders), one.get("Line") or 0))
+                            shortened(one.get("FileName") or "", folders), one.get("Line") or 0,
+                            one.get("Column") or 0))
     outer = symbols[-1] if symbols else {}
     file = shortened(outer.get("StartFileName") or outer.get("FileName") or "", folders)
     return (int(said["Address"], 16), tuple(frames), file,
@@ -206,12 +208,18 @@ def read(setup: Setup, modules: str, places: set[Place]) -> dict[Place, Code]:
     """The code of a guest's instructions; `modules` is its /proc/modules."""
     arch = setup.kernel.arch
     texts = _texts(setup.tools, arch.name, arch.triple, sorted({one.code for one in places}))
+    known = at(setup, modules, {one.pc for one in places})
+    return {one: replace(known[one.pc], text=texts[one.code]) for one in places}
+
+
+def at(setup: Setup, modules: str, pcs: set[int]) -> dict[int, Code]:
+    """The code at addresses of a guest, but for its text; `modules` is its /proc/modules."""
     with tempfile.TemporaryDirectory(dir=setup.modules) as folder:
         reader = _Reader(setup, modules, Path(folder))
-        reader.read({one.pc for one in places})
-    if lost := {one.pc for one in places} - reader.known.keys():
+        reader.read(pcs)
+    if lost := pcs - reader.known.keys():
         raise EnvironmentFailed(f"llvm-symbolizer says nothing of {min(lost):#x}")
-    return {one: replace(reader.known[one.pc], text=texts[one.code]) for one in places}
+    return reader.known
 
 
 def base_of(modules: str, name: str) -> int:

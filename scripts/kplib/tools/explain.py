@@ -17,7 +17,7 @@ from kplib.build.toolchain import Toolchain
 from kplib.common import cache, ui
 from kplib.common.errors import BROKEN, FAILED, OK, EnvironmentFailed, Failed, Refused
 from kplib.configure import pairs
-from kplib.configure.lanes import INSN, PATHS
+from kplib.configure.lanes import INSN
 from kplib.configure.request import TOP, Request, replay
 from kplib.contract import rows
 from kplib.judge import counts, explain, kinds, ktap, places, verdicts
@@ -143,7 +143,7 @@ def _checks(setup: Setup, loaded: str, counted: dict[str, Counted], op: str) -> 
     """The instructions of the pair's module that jump to a panic, or past one."""
     name = f"kparity_{setup.request.pairs[0]}"
     base = places.base_of(loaded, name)
-    jumps = kinds.checks_of(setup.tools, setup.modules / f"{name}.ko")
+    jumps = kinds.checks(kinds.code_of(setup.tools, setup.modules / f"{name}.ko"))
     return {place: place.pc - base in jumps for one in counted.values() if op in one.sums
             for place in one.sums[op].ran if place.pc >= base}
 
@@ -164,13 +164,15 @@ def _lines(path: Path) -> tuple[str, ...]:
         return ()
 
 
-def source(setup: Setup, file: str, line: int) -> str:
-    """The text of a line of a file, as the compilers name it."""
+def file_lines(setup: Setup, file: str) -> tuple[str, ...]:
+    """The lines of a file, as the compilers name it; none if it is not there."""
     for folder in (setup.modules, TOP, setup.kernel.tree, setup.kernel.build):
-        lines = _lines(folder / file)
-        if 0 < line <= len(lines):
-            return ui.clean(lines[line - 1].strip())
-    return ""
+        if lines := _lines(folder / file):
+            return lines
+    return ()
 
 
-__all__ = ["FOLDER", "LANE", "PATHS", "check", "run"]
+def source(setup: Setup, file: str, line: int) -> str:
+    """The text of a line of a file."""
+    lines = file_lines(setup, file)
+    return ui.clean(lines[line - 1].strip()) if 0 < line <= len(lines) else ""
