@@ -254,6 +254,23 @@ class TestExplain(unittest.TestCase):
                           ("rust_helper_refcount_inc", "rust/helpers/refcount.c", 0, 4)])
         self.assertEqual(found.between, {path: 78})
 
+    def test_lines(self) -> None:
+        """The line is the pair's own, where there is one; a function of the kernel's that is the
+        pair's C side has lines."""
+        kernel = code(KERNEL, "glob_match", "lib/glob.c", 0x9000, "nop", 7)
+        noline = Code("kparity_q", "f", "rust-stub/q_root.rs", 0x200,
+                      (Frame("a", "rust-stub/q.rs", 0), Frame("b", "rust-stub/q.rs", 5),
+                       Frame("f", "rust-stub/q_root.rs", 3)), "nop")
+        for one, own, wanted in ((kernel, [], ("glob_match", "lib/glob.c", 0)),
+                                 (kernel, ["lib/glob.c"], ("", "lib/glob.c", 7)),
+                                 (noline, ["rust-stub/q.rs"], ("", "rust-stub/q.rs", 5)),
+                                 (noline, [], ("", "rust-stub/q_root.rs", 3))):
+            known = KNOWN | {SIDE: one}
+            of = sums()
+            found = explain.explain("put", costs(of), {"c->rust": Counted(of)}, known, {},
+                                    explain.ranks("q", own))
+            self.assertIn(wanted, [(row.name, row.file, row.line) for row in found.lines])
+
     def test_kinds(self) -> None:
         """A jump into another function is a call; the harness has no part in any kind."""
         found = explained_of(sums())

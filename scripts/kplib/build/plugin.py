@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""QEMU's plugins, of lane order and of make explain, compiled for this machine and kept in the
-cache."""
+"""QEMU's plugins, of lane order, make explain and make coverage, compiled for this machine and
+kept in the cache."""
 
 from __future__ import annotations
 

@@ -107,10 +107,10 @@ def ranks(pair: str, own: Iterable[str]) -> Rank:
 
 def _line_of(code: Code, rank: Rank) -> tuple[str, str, int, bool]:
     """Where an instruction is shown: the line of the pair's that it was inlined into, or else its
-    own; the kernel's own functions are a row each."""
-    if not code.frames or code.image == KERNEL:
+    own; the kernel's own functions are a row each, but for one that is the pair's C side."""
+    if not code.frames or code.image == KERNEL and rank(code.file):
         return code.function, code.file, 0, code.image == KERNEL
-    frame = min(code.frames, key=lambda one: rank(one.file))
+    frame = min(code.frames, key=lambda one: (rank(one.file), not one.line))
     return "", frame.file, frame.line, False
 
 

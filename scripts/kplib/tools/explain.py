@@ -20,6 +20,7 @@ from kplib.configure import pairs
 from kplib.configure.lanes import INSN
 from kplib.configure.request import TOP, Request, replay
 from kplib.contract import rows
+from kplib.contract.model import Contract
 from kplib.judge import counts, explain, kinds, ktap, places, verdicts
 from kplib.judge.counts import Counted, Place
 from kplib.judge.explain import Explained
@@ -57,9 +58,13 @@ def check(req: Request) -> None:
 
 def operations(req: Request) -> list[str]:
     """The names of a pair's operations, and of the no-op that calibrates its driver."""
+    return [*(f.operation(req.pairs[0]) for f in contract(req).functions), NOOP]
+
+
+def contract(req: Request) -> Contract:
+    """The pair's contract."""
     pair = pairs.files(req.pairs[0], req.pairs_dir)
-    contract = rows.read(pair.read(), pair.name)
-    return [*(f.operation(pair.name) for f in contract.functions), NOOP]
+    return rows.read(pair.read(), pair.name)
 
 
 def run(req: Request, tools: Toolchain) -> int:
@@ -135,8 +140,11 @@ def read(setup: Setup, result: LaneResult) -> Explained:
                      f"{_again(setup)} tells why")
     known = places.read(setup, answers.modules, explain.places_of(
         one.sums[op] for one in counted.values() if op in one.sums))
+    names = {f.name for f in contract(setup.request).functions}
+    exported = [code.file for code in known.values()
+                if code.image == places.KERNEL and code.function in names]
     return explain.explain(op, costs, counted, known, _checks(setup, answers.modules, counted, op),
-                           explain.ranks(pair, own(setup)))
+                           explain.ranks(pair, [*own(setup), *exported]))
 
 
 def _checks(setup: Setup, loaded: str, counted: dict[str, Counted], op: str) -> dict[Place, bool]:
