@@ -2,8 +2,7 @@
 /*
  * A QEMU plugin: the orderings of an arm64 guest's memory accesses, as executed.
  *
- * The guest says what runs (kmod/engine/order.c): an instruction "hint #n" that does nothing,
- * and then a store of one word. The number says what the word means. While an operation runs,
+ * The guest says what runs (kmod/engine/order.c, say.h). While an operation runs,
  * each access to the memory that the guest has named is recorded, and each access anywhere that
  * orders others, and each barrier. What an instruction is follows from its bits alone.
  *
@@ -16,25 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "orders-decode.h"
-#include "orders-qemu.h"
+#include "plugin.h"
 
 EXPORT int qemu_plugin_version = API;
-
-/* What the guest's words mean: numbers of its hints, as in kmod/engine/order.c. */
-enum {
-	SAY_CLOSE = 0x70,	/* the case has ended */
-	SAY_NAME,		/* eight letters of the pair's name */
-	SAY_PATH,		/* the path: a case begins */
-	SAY_OBJECT,		/* the address of the object, as its driver knows it */
-	SAY_HANDLE,		/* the address of a handle that is held */
-	SAY_BLOCK,		/* the address of memory of these, whose words follow */
-	SAY_WORD,		/* the next word there */
-	SAY_BEGIN,		/* an operation begins: its number */
-	SAY_END,		/* it has returned; not 0: others ran meanwhile */
-	SAY_OUTCOME,		/* what it has returned; what is recorded is kept or not */
-};
 
 #define BLOCKS		64
 #define HANDLES		16
@@ -75,8 +59,7 @@ static struct {
 	bool active;
 	bool disturbed;
 	bool overflow;
-	char name[64];
-	__u32 letters;
+	struct plugin_name name;
 	__u32 op;
 	__u64 object;
 	__u64 handle[HANDLES];
@@ -98,7 +81,7 @@ static struct {
 /* The text of a case is written at once: a guest that is lost leaves whole cases behind. */
 static char *text;
 static size_t text_size;
-static int out_fd = -1;
+static struct plugin_out out = { .name = "orders" };
 
 static bool named(__u64 at)
 {
@@ -124,26 +107,13 @@ static void record(__u32 what, __u64 at, __u64 pc, __u32 size)
 	now.event[now.nr_events++] = (struct event){ at, pc, what, size };
 }
 
-static void write_all(const char *from, size_t len)
-{
-	ssize_t done;
-
-	for (; len; from += done, len -= done) {
-		done = write(out_fd, from, len);
-		if (done <= 0) {
-			fprintf(stderr, "orders: cannot write the record of orderings\n");
-			exit(1);
-		}
-	}
-}
-
 static void begin_case(__u64 path)
 {
 	now.out = open_memstream(&text, &text_size);
 	if (!now.out)
 		abort();
-	fprintf(now.out, "case %s %llu\n", now.name, path);
-	now.letters = 0;
+	fprintf(now.out, "case %s %llu\n", now.name.text, path);
+	now.name.letters = 0;
 	now.nr_counts = 0;
 	now.nr_known = 0;
 }
@@ -160,7 +130,7 @@ static void end_case(void)
 	fprintf(now.out, "close\n");
 	fclose(now.out);
 	now.out = NULL;
-	write_all(text, text_size);
+	plugin_write(&out, text, text_size);
 	free(text);
 	text = NULL;
 }
@@ -268,52 +238,48 @@ static void keep(__s32 outcome)
 static void said(int what, __u64 word)
 {
 	switch (what) {
-	case SAY_CLOSE:
+	case KP_SAY_CLOSE:
 		end_case();
 		break;
-	case SAY_NAME:
-		if (now.letters + 8 < sizeof(now.name)) {
-			memcpy(now.name + now.letters, &word, 8);
-			now.letters += 8;
-			now.name[now.letters] = '\0';
-		}
+	case KP_SAY_NAME:
+		plugin_letters(&now.name, word);
 		break;
-	case SAY_PATH:
+	case KP_SAY_PATH:
 		end_case();
 		begin_case(word);
 		break;
-	case SAY_OBJECT:
+	case KP_SAY_OBJECT:
 		now.object = word;
 		now.nr_handles = 0;
 		now.nr_blocks = 0;
 		now.nr_words = 0;
 		break;
-	case SAY_HANDLE:
+	case KP_SAY_HANDLE:
 		if (now.nr_handles < HANDLES)
 			now.handle[now.nr_handles++] = word;
 		break;
-	case SAY_BLOCK:
+	case KP_SAY_BLOCK:
 		if (now.nr_blocks < BLOCKS)
 			now.block[now.nr_blocks++] = (struct block){ word, now.nr_words, 0 };
 		break;
-	case SAY_WORD:
+	case KP_SAY_WORD:
 		if (now.nr_words < WORDS && now.nr_blocks) {
 			now.word[now.nr_words++] = word;
 			now.block[now.nr_blocks - 1].nr++;
 		}
 		break;
-	case SAY_BEGIN:
+	case KP_SAY_BEGIN:
 		now.op = word;
 		now.nr_events = 0;
 		now.disturbed = false;
 		now.overflow = false;
 		now.active = true;
 		break;
-	case SAY_END:
+	case KP_SAY_END:
 		now.active = false;
 		now.disturbed |= word != 0;
 		break;
-	case SAY_OUTCOME:
+	case KP_SAY_OUTCOME:
 		keep((__s32)word);
 		break;
 	}
@@ -404,18 +370,11 @@ static void translated(__u64 id, struct qemu_plugin_tb *tb)
 
 EXPORT int qemu_plugin_install(__u64 id, const struct qemu_info *info, int argc, char **argv)
 {
-	if (info->version.cur < API || info->version.min > API) {
-		fprintf(stderr, "orders: QEMU has plugin versions %d to %d, and not %d\n",
-			info->version.min, info->version.cur, API);
+	if (!plugin_begin(&out, info, argc, argv))
 		return 1;
-	}
 	if (strcmp(info->target_name, "aarch64")) {
 		fprintf(stderr, "orders: reads the code of aarch64, and not of %s\n",
 			info->target_name);
-		return 1;
-	}
-	if (argc != 1 || sscanf(argv[0], "fd=%d", &out_fd) != 1) {
-		fprintf(stderr, "orders: wants fd=N, where to write\n");
 		return 1;
 	}
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);

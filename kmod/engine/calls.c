@@ -16,6 +16,7 @@
 #include <linux/string.h>
 #include <linux/unroll.h>
 #include "call.h"
+#include "say.h"
 
 /* Kmemleak and KASAN make an allocation cost a hundred times what a call does. */
 #define OWN_EVERY	16
@@ -231,7 +232,7 @@ static u64 timed(struct kp_arguments *c, void *obj, struct kp_step_trace *t, str
 {
 	struct kp_trace *trace = c->trace;
 	kp_invoke call = caller(trace, c->step->op);
-	u64 start;
+	u64 start, cost;
 
 	if (trace->prog->observe) {
 		kp_fail_enter(trace, c->step->fail);
@@ -245,9 +246,14 @@ static u64 timed(struct kp_arguments *c, void *obj, struct kp_step_trace *t, str
 		kp_outcome(trace->pair, trace->path, c->step->op, res->ret);
 		return 0;
 	}
+	if (trace->told)
+		kp_say(KP_SAY_BEGIN, (u64)(c->step - trace->prog->step) << 32 | c->step->op);
 	start = kp_clock();
 	call(obj, c->slot, res);
-	return kp_clock() - start;
+	cost = kp_clock() - start;
+	if (trace->told)
+		kp_say(KP_SAY_COST, cost);
+	return cost;
 }
 
 /* What a caller gives away is the callee's, which ends it even where it has no memory. */

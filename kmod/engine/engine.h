@@ -133,6 +133,7 @@ struct kp_leak {
  * @twice_by: who gave memory back that was free; 0 for no one
  * @stuck: a call came back with a lock held: the object is left alone
  * @placed: operations are called from the strongest context that their rows allow
+ * @told: a plugin of QEMU's is told of each call whose cost is counted (say.h)
  */
 struct kp_trace {
 	const struct kp_pair *pair;
@@ -163,6 +164,7 @@ struct kp_trace {
 	unsigned long twice_by;
 	bool stuck;
 	bool placed;
+	bool told;
 };
 
 /**

@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include "engine.h"
+#include "say.h"
 
 /* Enough for a hundred samples of an operation that is one in forty. */
 #define INSN_STEPS	4096
@@ -84,6 +85,19 @@ static void store_costs(struct kunit *test, const struct kp_trace *t)
 	kvfree(cost);
 }
 
+/* Name the case, and all operations, to the plugin of make explain (qemu/counts.c). */
+static void say_case(const struct kp_path_param *p)
+{
+	u32 op;
+
+	kp_say_name(p->pair->name);
+	kp_say(KP_SAY_PATH, p->id);
+	for (op = 0; op < p->pair->nr_ops; op++) {
+		kp_say_name(p->pair->operation[op].name);
+		kp_say(KP_SAY_OP, op);
+	}
+}
+
 /* Count one run of a program on a fresh object. */
 static int counted_run(const struct kp_path_param *p, struct kp_trace *got)
 {
@@ -93,6 +107,7 @@ static int counted_run(const struct kp_path_param *p, struct kp_trace *got)
 	obj = kp_make(got);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
+	got->told = true;
 	if (kp_never_sleeps(p->pair)) {
 		local_irq_save(flags);
 		kp_run(p->pair, p->id, obj, got->prog, got);
@@ -100,6 +115,7 @@ static int counted_run(const struct kp_path_param *p, struct kp_trace *got)
 	} else {
 		kp_run(p->pair, p->id, obj, got->prog, got);
 	}
+	got->told = false;
 	kp_unmake(got, obj);
 	return 0;
 }
@@ -145,6 +161,7 @@ static void measure(struct kunit *test, const struct kp_path_param *p,
 	kp_trace_run(ref, p->pair, KP_C_C, prog);
 	kp_trace_run(got, p->pair, p->id, prog);
 
+	say_case(p);
 	for (run = 0; run < runs; run++) {
 		kp_alive();
 		kp_trace_start(got, p->pair, p->id, prog);
@@ -163,8 +180,10 @@ static void measure(struct kunit *test, const struct kp_path_param *p,
 			least[i] = got->step[i].cost;
 		}
 	}
-	if (!err)
+	if (!err) {
+		kp_say(KP_SAY_CLOSE, 0);
 		store_costs(test, got);
+	}
 out:
 	kvfree(least);
 }

@@ -3,18 +3,17 @@
  * Case ordering, in lane order: what operations do to the order of memory accesses.
  *
  * Programs run on the path, and a QEMU plugin (qemu/orders.c) records what the code of each
- * operation executes. It is told what runs, and where the object lies, by stores of which each
- * stands behind an instruction that does nothing, "hint #n": the number says what the word that
- * is stored means. Nothing is judged here: the host compares the paths.
+ * operation executes. It is told what runs, and where the object lies (say.h). Nothing is judged
+ * here: the host compares the paths.
  */
 #include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
-#include <linux/stringify.h>
 #include <linux/uaccess.h>
 #include "engine.h"
 #include "order.h"
+#include "say.h"
 
 /* Enough for each operation to come to each of its ends, in an object that is empty or full. */
 #define PROGRAMS	12U
@@ -36,30 +35,6 @@ static struct {
 } ended;
 
 #ifdef CONFIG_ARM64
-/* The numbers of the hints, and what the words mean; as in qemu/orders.c. */
-#define SAY_CLOSE	0x70
-#define SAY_NAME	0x71
-#define SAY_PATH	0x72
-#define SAY_OBJECT	0x73
-#define SAY_HANDLE	0x74
-#define SAY_BLOCK	0x75
-#define SAY_WORD	0x76
-#define SAY_BEGIN	0x77
-#define SAY_END		0x78
-#define SAY_OUTCOME	0x79
-
-/* No interrupt may come between the two instructions. */
-#define say(what, value)							\
-do {										\
-	unsigned long __flags;							\
-	u64 __said;								\
-										\
-	local_irq_save(__flags);						\
-	asm volatile("hint #" __stringify(what) "\n\tstr %1, %0"		\
-		     : "=m" (__said) : "r" ((u64)(value)) : "memory");		\
-	local_irq_restore(__flags);						\
-} while (0)
-
 static bool is_listening(void)
 {
 	return true;
@@ -67,13 +42,8 @@ static bool is_listening(void)
 
 static void say_case(const struct kp_pair *pair, enum kp_path_id path)
 {
-	u64 name[8] = {};
-	u32 i;
-
-	strscpy((char *)name, pair->name, sizeof(name));
-	for (i = 0; i <= strlen(pair->name) / sizeof(u64); i++)
-		say(SAY_NAME, name[i]);
-	say(SAY_PATH, path);
+	kp_say_name(pair->name);
+	kp_say(KP_SAY_PATH, path);
 }
 
 /* Whether a word may point to memory of an object's. */
@@ -102,30 +72,30 @@ static void say_object(const struct kp_pair *pair, void *obj)
 	u64 block[BLOCKS], word;
 	u32 i, w, nr = 0;
 
-	say(SAY_OBJECT, kp_object(pair, obj));
+	kp_say(KP_SAY_OBJECT, kp_object(pair, obj));
 	add(block, &nr, (u64)kp_object(pair, obj));
 	for (i = 0; i < pair->nr_handles; i++) {
 		if (!kp_handles(pair, obj)[i])
 			continue;
-		say(SAY_HANDLE, kp_handles(pair, obj)[i]);
+		kp_say(KP_SAY_HANDLE, kp_handles(pair, obj)[i]);
 		add(block, &nr, (u64)kp_handles(pair, obj)[i]);
 	}
 	for (i = 0; obj && i < nr; i++) {
-		say(SAY_BLOCK, block[i]);
+		kp_say(KP_SAY_BLOCK, block[i]);
 		for (w = 0; w < (i ? WORDS : OBJECT_WORDS); w++) {
 			if (get_kernel_nofault(word, (u64 *)block[i] + w))
 				break;
-			say(SAY_WORD, word);
+			kp_say(KP_SAY_WORD, word);
 			if (points(word))
 				add(block, &nr, word);
 		}
 	}
 }
 
-#define say_begin(op)		say(SAY_BEGIN, op)
-#define say_end(disturbed)	say(SAY_END, disturbed)
-#define say_outcome(outcome)	say(SAY_OUTCOME, outcome)
-#define say_close()		say(SAY_CLOSE, 0)
+#define say_begin(op)		kp_say(KP_SAY_BEGIN, op)
+#define say_end(disturbed)	kp_say(KP_SAY_END, disturbed)
+#define say_outcome(outcome)	kp_say(KP_SAY_OUTCOME, outcome)
+#define say_close()		kp_say(KP_SAY_CLOSE, 0)
 
 #else
 

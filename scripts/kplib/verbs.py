@@ -297,6 +297,21 @@ def new(req: Request) -> int:
     return OK
 
 
+def explain(req: Request) -> int:
+    """Tell what the cost of an operation is made of; imported when asked for."""
+    from kplib.tools import explain as told  # pylint: disable=import-outside-toplevel
+    _one(req, "explain")
+    told.check(req)
+    return told.run(req, matrix.prepare(req))
+
+
+def coverage(req: Request) -> int:
+    """Tell which lines of a pair ran; imported when asked for."""
+    from kplib.tools import coverage as told  # pylint: disable=import-outside-toplevel
+    req = told.check(req)
+    return told.run(req, matrix.prepare(req))
+
+
 def test(req: Request) -> int:
     """The whole test suite; imported when asked for, as it needs more than a run."""
     from kplib.selftest import selftest  # pylint: disable=import-outside-toplevel
@@ -337,6 +352,10 @@ VERBS = {
     "soak": (soak, "all lanes in turn with fresh seeds, for MINUTES=30; or with SEEDS=50"),
     "mutants": (mutants, "plant bugs and small changes, PAIR=x IN_DIFF=rev: the score, who sees "
                          "what, survivors"),
+    "explain": (explain, "what the cost of an operation is made of, PAIR=x OP=y: functions, lines, "
+                         "kinds of instructions"),
+    "coverage": (coverage, "the lines of a pair that ran, PAIR=x, and jumps that only ever went one "
+                           "way"),
     "contract": (contract, "print the ledger of invariants and the review list of unsafe code"),
     "compile-fail": (misuse, "compile the Rust that must not compile"),
     "new": (new, "make a new pair, PAIR=x, that runs at once; KIND=, DIR= for one of your own"),
@@ -355,6 +374,7 @@ VERBS = {
 OF_MUTANTS = ("IN_DIFF", "MUTANTS")
 #: Verbs for which CASE= means something.
 WITH_CASES = ("run", "soak", "gdb")
+OF_EXPLAIN = ("OP",)
 #: Variables of make soak alone. JOBS is a common name, and may be in the environment.
 OF_SOAK = ("MINUTES", "SEEDS")
 
@@ -367,6 +387,8 @@ def carry_out(verb: str, req: Request) -> int:
         raise Refused(f"{' and '.join(given)}: for make soak; leave it out, or give SEED=n")
     if verb != "mutants" and (given := [name for name in OF_MUTANTS if name in req.given]):
         raise Refused(f"{', '.join(given)}: for make mutants; leave it out")
+    if verb != "explain" and (given := [name for name in OF_EXPLAIN if name in req.given]):
+        raise Refused(f"{', '.join(given)}: for make explain; leave it out")
     return VERBS[verb][0](req)
 
 

@@ -4,6 +4,7 @@
 import os
 import resource
 import unittest
+from dataclasses import replace
 from pathlib import Path
 from typing import ContextManager
 from unittest import mock
@@ -61,6 +62,8 @@ class TestUnbootable(unittest.TestCase):
         """A QEMU that does not take the plugin of a lane says nothing of the kernel."""
         what = "Could not load plugin /x.so: plugin requires API version 9"
         self.assertIn("LANE=check", self.said(what=what, lane=lanes.ORDER))
+        self.assertIn("make run needs none",
+                      self.said(what=what, lane=replace(lanes.INSN, plugin="counts")))
         self.assertIn("remove /cache/kernel/x", self.said(lane=lanes.ORDER))
         self.assertIn("remove /cache/kernel/x", self.said(what=what))
 

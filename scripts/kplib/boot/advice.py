@@ -8,7 +8,7 @@ import re
 from kplib.build.setup import Setup
 from kplib.common import host
 from kplib.common.errors import GuestLost
-from kplib.configure.lanes import Lane
+from kplib.configure.lanes import ORDER, Lane
 
 
 def unbootable(setup: Setup, lane: Lane, lost: GuestLost) -> str:
@@ -22,7 +22,9 @@ def unbootable(setup: Setup, lane: Lane, lost: GuestLost) -> str:
     if lane.accel == "kvm":
         return "; KVM does not work here: leave ACCEL=kvm out, and what works is used"
     if lane.plugin and "plugin" in str(lost):
-        return f"; LANE=check and the others are without lane {lane.name}'s plugin"
+        if lane.name == ORDER.name:
+            return f"; LANE=check and the others are without lane {lane.name}'s plugin"
+        return "; TOOLCHAIN=root has a QEMU that takes it, and make run needs none"
     if limit := host.memory_hint():
         return limit
     if request.append:

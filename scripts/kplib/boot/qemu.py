@@ -117,7 +117,7 @@ def _plugin(setup: Setup, lane: Lane, record: IO[bytes] | None) -> list[str]:
     """Words that have QEMU load the lane's plugin, which writes to `record`."""
     if record is None:
         return []
-    plugin = build_plugin.get(setup.tools, setup.request.cache)
+    plugin = build_plugin.get(setup.tools, setup.request.cache, lane.plugin)
     return ["-plugin", f"file={plugin},fd={record.fileno()}"]
 
 

@@ -27,6 +27,8 @@ from kplib.configure.request import DEPTHS
 DEBUG = "/sys/kernel/debug"
 #: The implementations, as the device nodes of a pair with a user program name them.
 SIDES = ("c", "rust")
+#: Lanes that run no program as text, and tell no differences.
+_PLAIN = (INSN.name, ORDER.name)
 #: kmemleak says nothing of objects younger than 5 s (MSECS_MIN_AGE in mm/kmemleak.c),
 #: nor of those whose content changed since the scan before.
 LEAK_AGE = 5.1
@@ -129,7 +131,7 @@ class Session:
         loaded = vm.load(f"loading {pair}", in_guest(self._built.pairs[pair]).read_bytes())
         modules = vm.read("reading /proc/modules", "/proc/modules")
         plan = vm.read(f"reading the plan of {pair}", f"{DEBUG}/kparity/{pair}/cases")
-        if self._lane not in (INSN, ORDER) and (text := programs.text(self._setup.request, pair)):
+        if self._lane.name not in _PLAIN and (text := programs.text(self._setup.request, pair)):
             marks.append(vm.write(f"handing over the programs of {pair}",
                                   f"{DEBUG}/kparity/{pair}/programs", text))
         vm.write("clearing what was warned of once", f"{DEBUG}/clear_warn_once", b"1")
@@ -140,7 +142,7 @@ class Session:
             vm.write(f"running {suite}", f"{DEBUG}/kunit/{suite}/run", b"1") if any_case else None,
             vm.read(f"reading the results of {suite}", f"{DEBUG}/kunit/{suite}/results")
             if any_case else None,
-            None if self._lane in (INSN, ORDER) else
+            None if self._lane.name in _PLAIN else
             vm.read(f"reading the failures of {pair}", f"{DEBUG}/kparity/{pair}/failures"),
             vm.read(f"reading the allocations of {pair}", f"{DEBUG}/kparity/{pair}/allocations")
             if self._setup.kernel.variant.fails and not self._lane.counts else None,

@@ -25,7 +25,7 @@ FRAMES_MAX = 48
 #: A frame further away than the largest stack (KASAN's) is none.
 _STACK_MAX = 64 << 10
 #: A module's code is at most this far from its begin.
-_MODULE_MAX = 16 << 20
+MODULE_MAX = 16 << 20
 
 #: The name of a CPU's program counter, and addresses from the innermost out.
 Walk = tuple[str, tuple[int, ...]]
@@ -91,20 +91,25 @@ def _functions(tools: Toolchain, path: Path, base: int) -> list[_Function]:
                   if "F" in kind and (not base or section == ".text"))
 
 
+def bases(modules: str) -> list[tuple[int, str]]:
+    """Where modules begin, by the guest's /proc/modules, and their names."""
+    return sorted((int(at, 16), name) for name, at in re.findall(
+        r"^(\w+) .* (0x[0-9a-f]+)(?: \(\w+\))?$", modules, re.M))
+
+
 class _Images:
     """All code of a guest; each part of an image is read once."""
 
     def __init__(self, tools: Toolchain, vmlinux: Path, folder: Path, modules: str) -> None:
         self._tools, self._vmlinux, self._folder = tools, vmlinux, folder
-        self._bases = sorted((int(at, 16), name) for name, at in re.findall(
-            r"^(\w+) .* (0x[0-9a-f]+)(?: \(\w+\))?$", modules, re.M))
+        self._bases = bases(modules)
         self._known: dict[str, list[_Function]] = {}
 
     def find(self, address: int) -> tuple[str, str] | None:
         """The function at an address, as the kernel writes it, and its name alone."""
         i = bisect.bisect_right(self._bases, (address, "\x7f")) - 1
         base, module = self._bases[i] if i >= 0 else (0, "")
-        if address - base >= _MODULE_MAX:
+        if address - base >= MODULE_MAX:
             base, module = 0, ""
         if module not in self._known:
             path = self._folder / f"{module}.ko" if module else self._vmlinux

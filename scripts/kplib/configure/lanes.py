@@ -19,9 +19,10 @@ class Lane:
     CPUs then take turns, which depend on these counts alone and not on the host. `suffix` ends the
     names of the lane's suites (KP_SUITES() in engine/suite.h), `figures` is the file in debugfs, in
     the pair's folder, that is read after its suite. `programs`: pairs' user programs run in it.
-    `case` is its only case, where it has no more. `plugin`: one of QEMU's runs in it, which reads
-    the arch's instructions, so that not every arch has it. `late`: its results come behind those of
-    the others, which are told before. `accel` is "tcg" or "kvm", `why` the reason for it.
+    `case` is its only case, where it has no more. `plugin` names one of QEMU's that runs in it
+    and reads the arch's instructions, so that not every arch has the lane. `late`: its results
+    come behind those of the others, which are told before. `accel` is "tcg" or "kvm", `why` the
+    reason for it.
     """
 
     name: str
@@ -31,7 +32,7 @@ class Lane:
     figures: str
     programs: bool
     case: str = ""
-    plugin: bool = False
+    plugin: str = ""
     late: bool = False
     turns: bool = False
     accel: str = "tcg"
@@ -66,7 +67,7 @@ IRQ = Lane("irq", cpus=1, counts=True, suffix="_irq", figures="interruptions", p
            case="interrupt", late=True,
            why="an interruption at a chosen instruction needs counting")
 ORDER = Lane("order", cpus=1, counts=True, suffix="_order", figures="orderings", programs=False,
-             case="ordering", plugin=True, late=True,
+             case="ordering", plugin="orders", late=True,
              why="what is executed is read from a CPU that is emulated")
 #: Every lane, by name.
 LANES = {lane.name: lane for lane in (CHECK, INSN, HISTORY, IRQ, ORDER)}

@@ -48,7 +48,7 @@ VARIABLES = {
     "SILENCE": "seconds of silence after which a guest is lost, thrice that in a boot; default: 20",
     "OUT": "folder for results; default: out",
     "MIRROR": "Debian mirror; default: the one the host's apt uses",
-    "FORMAT": "make run, report, mutants: text, or json: one object on standard output",
+    "FORMAT": "make run, report, mutants, explain: text, or json: one object on standard output",
     "KIND": "make new: function or object; default: function",
     "DIR": "make new: the PAIRS_DIR to make it in; default: PAIRS_DIR, else this repository",
     "MINUTES": "make soak: how long fresh seeds are drawn, e.g. 30 or 0.5",
@@ -57,6 +57,7 @@ VARIABLES = {
     "IN_DIFF": "make mutants: a revision of git; mutants of lines changed since it alone",
     "MUTANTS": "make mutants: how many mechanical ones, chosen by SEED; default: 420",
     "PART": "parts of make test: static, unit, live, suites, contracts, mutants; default: all",
+    "OP": "make explain: the operation whose cost is told, e.g. OP=push",
     "V": "1: show the commands' output, every table and every figure",
 }
 
@@ -124,6 +125,8 @@ class Request:
     #: make mutants: how many mechanical ones, and the revision whose changed lines they are in.
     mutants: int = MUTANTS
     in_diff: str | None = None
+    #: make explain: the operation.
+    op: str | None = None
     #: Variables that were given, and not left to their default.
     given: tuple[str, ...] = ()
 
@@ -417,6 +420,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False,
         parts=tuple((values.get("PART") or "").replace(",", " ").split()),
         mutants=_count("MUTANTS", values.get("MUTANTS"), MUTANTS),
         in_diff=values.get("IN_DIFF") or None,
+        op=values.get("OP") or None,
         given=tuple(name for name, value in values.items() if value),
         cases=only,
         depth=depth,

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What orders.c and counts.c share: of QEMU's interface for plugins, version 4, what they use, as
+ * QEMU's own header of it is in no package of Debian's; where they write; and names that the guest
+ * says. QEMU refuses a plugin of a version that it does not have.
+ */
+#ifndef KPARITY_PLUGIN_H
+#define KPARITY_PLUGIN_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "../kmod/engine/say.h"
+
+#define EXPORT	__attribute__((visibility("default")))
+
+/* The version of the plugins' interface that is declared below. */
+#define API	4
+
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+
+struct qemu_info {
+	const char *target_name;
+	struct {
+		int min;
+		int cur;
+	} version;
+	bool system_emulation;
+	int smp_vcpus;
+	int max_vcpus;
+};
+
+struct mem_value {
+	int type;
+	union {
+		__u64 u64;
+		struct {
+			__u64 low;
+			__u64 high;
+		} u128;
+	} data;
+};
+
+enum { NO_REGS };
+enum { MEM_RW = 3 };
+
+typedef void (*on_tb)(__u64 id, struct qemu_plugin_tb *tb);
+typedef void (*on_mem)(unsigned int cpu, __u32 info, __u64 at, void *data);
+typedef void (*on_exec)(unsigned int cpu, void *data);
+typedef void (*on_end)(__u64 id, void *data);
+
+void qemu_plugin_register_vcpu_tb_trans_cb(__u64 id, on_tb cb);
+size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
+struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t nr);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
+size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *insn, void *to, size_t len);
+__u64 qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
+void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, on_mem cb, int flags, int rw,
+				      void *data);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, on_exec cb, int flags,
+					    void *data);
+void qemu_plugin_register_atexit_cb(__u64 id, on_end cb, void *data);
+bool qemu_plugin_mem_is_store(__u32 info);
+unsigned int qemu_plugin_mem_size_shift(__u32 info);
+struct mem_value qemu_plugin_mem_get_value(__u32 info);
+
+/* Where the record goes, and the plugin's name for messages. */
+struct plugin_out {
+	const char *name;
+	int fd;
+};
+
+/**
+ * plugin_begin() - whether this QEMU can have the plugin; else it is said why not
+ * @out: its name; receives where to write, from the argument fd=
+ * @info: of QEMU
+ * @argc: number of arguments
+ * @argv: the arguments
+ */
+static inline bool plugin_begin(struct plugin_out *out, const struct qemu_info *info, int argc,
+				char **argv)
+{
+	if (info->version.cur < API || info->version.min > API) {
+		fprintf(stderr, "%s: QEMU has plugin versions %d to %d, and not %d\n", out->name,
+			info->version.min, info->version.cur, API);
+		return false;
+	}
+	if (argc != 1 || sscanf(argv[0], "fd=%d", &out->fd) != 1) {
+		fprintf(stderr, "%s: wants fd=N, where to write\n", out->name);
+		return false;
+	}
+	return true;
+}
+
+/**
+ * plugin_write() - write to the record
+ * @out: where it goes
+ * @from: what to write
+ * @len: its bytes
+ */
+static inline void plugin_write(const struct plugin_out *out, const char *from, size_t len)
+{
+	ssize_t done;
+
+	for (; len; from += done, len -= done) {
+		done = write(out->fd, from, len);
+		if (done <= 0) {
+			fprintf(stderr, "%s: cannot write the record\n", out->name);
+			exit(1);
+		}
+	}
+}
+
+/* A name, as far as the guest has said it. */
+struct plugin_name {
+	char text[KP_SAY_LETTERS + 1];
+	__u32 letters;
+};
+
+/**
+ * plugin_letters() - take the next letters of a name
+ * @name: receives them
+ * @word: eight of them
+ */
+static inline void plugin_letters(struct plugin_name *name, __u64 word)
+{
+	if (name->letters + sizeof(word) < sizeof(name->text)) {
+		memcpy(name->text + name->letters, &word, sizeof(word));
+		name->letters += sizeof(word);
+		name->text[name->letters] = '\0';
+	}
+}
+
+#endif

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make explain: what the cost of one operation is made of."""
+
+from __future__ import annotations
+
+import functools
+import json
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+
+from kplib.boot import lanes
+from kplib.boot.laneresult import Answers, LaneResult
+from kplib.build import kernel, modules
+from kplib.build.setup import Setup
+from kplib.build.toolchain import Toolchain
+from kplib.common import cache, ui
+from kplib.common.errors import BROKEN, FAILED, OK, EnvironmentFailed, Failed, Refused
+from kplib.configure import pairs
+from kplib.configure.lanes import INSN
+from kplib.configure.request import TOP, Request, replay
+from kplib.contract import rows
+from kplib.contract.model import Contract
+from kplib.judge import counts, explain, kinds, ktap, places, verdicts
+from kplib.judge.counts import Counted, Place
+from kplib.judge.explain import Explained
+from kplib.judge.tables import NOOP, DamagedTable, parse_costs
+from kplib.report import explained
+
+#: Lane insn with the plugin that records what is executed.
+LANE = replace(INSN, plugin="counts")
+#: The folder for this verb's console and record, in that of the results.
+FOLDER = "explain"
+
+
+def check(req: Request) -> None:
+    """Refuse what cannot be explained."""
+    if len(req.pairs) != 1:
+        raise Refused("make explain is for one pair; give PAIR=x")
+    pair, variant = req.pairs[0], req.variants[0]
+    known = operations(req)
+    if not req.op:
+        raise Refused(f"make explain wants an operation; give OP= one of {', '.join(known)}")
+    if req.op not in known:
+        raise Refused(f"OP={ui.clean(req.op)}: {pair} has no such operation; there are "
+                      f"{', '.join(known)}")
+    if req.accel == "kvm":
+        raise Refused("ACCEL=kvm: instructions are counted by an emulated CPU; leave ACCEL out")
+    if INSN.name not in variant.lanes:
+        raise Refused(f"VARIANT={variant.name}: it has no lane insn, as its figures would "
+                      "mislead; leave VARIANT out")
+    if INSN.name not in req.lanes:
+        raise Refused(f"LANE={req.lanes[0]}: make explain runs lane insn; leave LANE out")
+    for name, given in (("PROGRAM", req.program), ("KEEP", req.keep)):
+        if given:
+            raise Refused(f"{name}: make explain counts the program of lane insn; leave it out")
+
+
+def operations(req: Request) -> list[str]:
+    """The names of a pair's operations, and of the no-op that calibrates its driver."""
+    return [*(f.operation(req.pairs[0]) for f in contract(req).functions), NOOP]
+
+
+def contract(req: Request) -> Contract:
+    """The pair's contract."""
+    pair = pairs.files(req.pairs[0], req.pairs_dir)
+    return rows.read(pair.read(), pair.name)
+
+
+def run(req: Request, tools: Toolchain) -> int:
+    """Run lane insn with the plugin, and tell."""
+    setup = Setup(req, tools, kernel.get(req, tools, req.archs[0], req.variants[0]))
+    with cache.locked(setup.results):
+        built: Future[modules.Modules] = Future()
+        built.set_result(modules.build(setup))
+        ktap.load(setup.kernel.tree)
+        with ui.step(f"counting {req.pairs[0]} on {setup.kernel.name}"):
+            result = lanes.run(setup, LANE, built, setup.results / FOLDER)
+        with ui.step("reading the code"):
+            found = read(setup, result)
+    if req.machine_readable:
+        print(json.dumps(explained.to_json(found, pair=req.pairs[0],
+                                           arch=setup.kernel.arch.name,
+                                           variant=setup.kernel.variant.name, seed=req.seed),
+                         indent=1), flush=True)
+    else:
+        print(explained.text(found, req.pairs[0], _head(setup),
+                             functools.partial(source, setup), req.verbose), flush=True)
+    return _status(setup, result, found)
+
+
+def _head(setup: Setup) -> str:
+    versions, target = setup.tools.versions, setup.kernel
+    return (f"{target.arch.name} {target.variant.name}, linux {target.release}, clang "
+            f"{versions.get('clang', '?')}, rustc {versions.get('rustc', '?')}, seed "
+            f"{setup.request.seed}")
+
+
+def _status(setup: Setup, result: LaneResult, found: Explained) -> int:
+    """The exit status, and a line for each path that is not told of."""
+    pair, broken = setup.request.pairs[0], OK
+    for one in verdicts.of_suite(setup.kernel.tree, result, pair, LANE.suite(pair), True):
+        if one.status == ktap.PASS and (not one.path or one.path in found.calls):
+            continue
+        broken = FAILED if one.status == ktap.FAIL else broken or BROKEN
+        said = f": {one.log[0].strip()}" if one.log else ""
+        ui.note(f"kparity: {pair} {one.case} {one.path}: {one.status}{said}; make run "
+                f"PAIR={pair} {_again(setup)} tells all of it")
+    return broken
+
+
+def _again(setup: Setup) -> str:
+    """The words of make run, but for PAIR, that run the same."""
+    return replay(replace(setup.request, lanes=(INSN.name,)), setup.kernel.arch,
+                  setup.kernel.variant)
+
+
+def _answers(result: LaneResult, pair: str) -> Answers:
+    """What the guest gave, or why it did not."""
+    if result.lost or pair not in result.answers:
+        raise EnvironmentFailed(result.lost or result.not_run.get(pair) or
+                                f"{pair} gave no results; see its console")
+    return result.answers[pair]
+
+
+def read(setup: Setup, result: LaneResult) -> Explained:
+    """What the guest's figures are made of."""
+    pair, op = setup.request.pairs[0], setup.request.op or ""
+    answers = _answers(result, pair)
+    try:
+        costs = parse_costs(answers.figures)
+        counted = counts.parse(result.record, pair)
+    except DamagedTable as err:
+        raise EnvironmentFailed(str(err)) from err
+    if costs and op not in costs:
+        raise Refused(f"OP={op}: the program of lane insn does not call it; it calls "
+                      f"{', '.join(costs)}")
+    if op not in costs:
+        raise Failed(f"{pair} fails in lane insn on every path; make run PAIR={pair} "
+                     f"{_again(setup)} tells why")
+    known = places.read(setup, answers.modules, explain.places_of(
+        one.sums[op] for one in counted.values() if op in one.sums))
+    names = {f.name for f in contract(setup.request).functions}
+    exported = [code.file for code in known.values()
+                if code.image == places.KERNEL and code.function in names]
+    return explain.explain(op, costs, counted, known, _checks(setup, answers.modules, counted, op),
+                           explain.ranks(pair, [*own(setup), *exported]))
+
+
+def _checks(setup: Setup, loaded: str, counted: dict[str, Counted], op: str) -> dict[Place, bool]:
+    """The instructions of the pair's module that jump to a panic, or past one."""
+    name = f"kparity_{setup.request.pairs[0]}"
+    base = places.base_of(loaded, name)
+    jumps = kinds.checks(kinds.code_of(setup.tools, setup.modules / f"{name}.ko"))
+    return {place: place.pc - base in jumps for one in counted.values() if op in one.sums
+            for place in one.sums[op].ran if place.pc >= base}
+
+
+def own(setup: Setup) -> list[str]:
+    """The pair's files, as they are named in its code: its port, its C files and its contract."""
+    pair, folders = pairs.files(setup.request.pairs[0], setup.request.pairs_dir), \
+        places.shorter(setup)
+    return [places.shortened(str(path), folders)
+            for path in (pair.port, pair.contract, *pair.sources(setup.kernel.tree))]
+
+
+@functools.lru_cache(maxsize=None)
+def _lines(path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(path.read_text(errors="replace").splitlines())
+    except OSError:
+        return ()
+
+
+def file_lines(setup: Setup, file: str) -> tuple[str, ...]:
+    """The lines of a file, as the compilers name it; none if it is not there."""
+    for folder in (setup.modules, TOP, setup.kernel.tree, setup.kernel.build):
+        if lines := _lines(folder / file):
+            return lines
+    return ()
+
+
+def source(setup: Setup, file: str, line: int) -> str:
+    """The text of a line of a file."""
+    lines = file_lines(setup, file)
+    return ui.clean(lines[line - 1].strip()) if 0 < line <= len(lines) else ""

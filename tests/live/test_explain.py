@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make explain and make coverage on guests: the sum is lane insn's figure, and what costs most, or
+never runs, is named."""
+
+import json
+import unittest
+from typing import Any
+
+from kplib.configure.lanes import PATHS
+
+from .live import PairsTest, needs, needs_kernel
+
+#: A loop in the C side, on a line of its own, and how often it goes round.
+WHERE, ROUNDS = "\treturn a + b;\n", 50
+LOOP = f"\tfor (volatile int n = 0; n < {ROUNDS}; n++) ;\n"
+
+
+@needs_kernel
+@needs("x86_64 base", seconds=12)
+class TestExplain(PairsTest):
+    """scripts/kparity explain PAIR=kinds OP=kinds_add PAIRS_DIR=..."""
+
+    def explained(self, *words: str) -> dict[str, Any]:
+        """What make explain tells, for a program."""
+        ended = self.kparity("kinds", *words, "FORMAT=json", verb="explain")
+        self.assertEqual(ended.status, 0, ended.show())
+        found: dict[str, Any] = json.loads(ended.said)
+        return found
+
+    def test_loop(self) -> None:
+        """Each path's rows add up to what lane insn tells without a plugin, and C's loop is first.
+
+        """
+        line = self.edit("kinds/kinds.c", WHERE, LOOP + WHERE)
+        ran = self.kparity("kinds", "LANE=insn")
+        self.assertEqual(ran.status, 0, ran.show())
+        figures = ran.results()["pairs"]["kinds"]["instructions"]["kinds_add"]
+        found = self.explained("OP=kinds_add")
+        self.assertEqual(list(found["figure"]), list(PATHS))
+        for path in PATHS:
+            with self.subTest(path):
+                self.assertEqual((found["figure"][path], found["calls"][path]),
+                                 (figures[path]["total"], figures[path]["n"]))
+                for rows in (found["functions"], found["lines"]):
+                    self.assertEqual(
+                        sum(row["counts"].get(path, 0) for row in rows) + found["harness"][path]
+                        + found["idle"][path] + found["noop"][path], figures[path]["total"])
+        first = found["lines"][0]
+        self.assertEqual((first["file"], first["line"]),
+                         (str(self.pairs / "kinds/kinds.c"), line))
+        for path in PATHS:
+            each = first["counts"].get(path, 0) / found["calls"][path]
+            if path.endswith("->c"):
+                self.assertGreaterEqual(each, 2 * ROUNDS, path)
+            else:
+                self.assertEqual(each, 0, path)
+        self.assertGreater(found["kinds"]["crossings of languages"]["rust->c"],
+                           found["kinds"]["crossings of languages"]["c->c"])
+
+
+#: A line of the C side that no program reaches, behind a jump that goes one way alone.
+NEVER = "\tif (a == 987654)\n\t\tpr_info(\"never\\n\");\n"
+
+
+@needs_kernel
+@needs("x86_64 base", seconds=12)
+class TestCoverage(PairsTest):
+    """scripts/kparity coverage PAIR=kinds PAIRS_DIR=..."""
+
+    def test_never(self) -> None:
+        """A line that no program reaches is named, and the jump that never went there."""
+        line = self.edit("kinds/kinds.c", WHERE, NEVER + WHERE)
+        ended = self.kparity("kinds", "VARIANT=base", verb="coverage")
+        self.assertEqual(ended.status, 0, ended.show())
+        never, one_way = ended.said.split("no program reaches:")[1].split(
+            "a jump only ever went one way:")
+        self.assertIn(f"kinds.c:{line + 1}  pr_info", never)
+        self.assertIn(f"kinds.c:{line}  if (a == 987654)", one_way)
+        for text in (never, one_way):
+            self.assertNotIn(f"kinds.c:{line + 2} ", text)
+        tracefile = next(self.out.glob("*/coverage/kinds.info")).read_text()
+        self.assertIn(f"\nDA:{line},1\nDA:{line + 1},0\nDA:{line + 2},1\n", tracefile)
+        self.assertIn('<pre class="not">',
+                      next(self.out.glob("*/coverage/kinds.html")).read_text())
+
+
+if __name__ == "__main__":
+    unittest.main()
