@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "orders-decode.h"
 #include "plugin.h"
 
 EXPORT int qemu_plugin_version = API;
@@ -409,22 +408,6 @@ static bool reads_counter(const __u8 *bytes, size_t size)
 	return (bits & 0xffffff60) == 0xd53be040 || (bits & 0xffffff60) == 0xd53be020;
 }
 
-/* What a marker says, or 0 if an instruction is none. */
-static int marker(const __u8 *bytes, size_t size)
-{
-	__u32 bits;
-
-	if (on_arm64) {
-		memcpy(&bits, bytes, sizeof(bits));
-		bits = orders_decode(bits);
-		return bits & ORDERS_HINT ? (int)(bits & ~ORDERS_HINT) : 0;
-	}
-	if (size != 7 || bytes[0] != 0x0f || bytes[1] != 0x1f || bytes[2] != 0x80)
-		return 0;
-	memcpy(&bits, bytes + 3, sizeof(bits));
-	return (bits & ~0xffU) == KP_SAY_X86 ? (int)(bits & 0xff) : 0;
-}
-
 static struct place *place_of(__u64 pc, const __u8 *bytes, size_t size)
 {
 	struct place **bucket = &known[(pc ^ pc >> 16) % BUCKETS], *place;
@@ -459,7 +442,7 @@ static void translated(__u64 id, struct qemu_plugin_tb *tb)
 
 		if (size > BYTES || qemu_plugin_insn_data(insn, bytes, size) != size)
 			continue;
-		what = pc >> 55 & 1 ? marker(bytes, size) : 0;
+		what = pc >> 55 & 1 ? plugin_marker(on_arm64, bytes, size) : 0;
 		if (what) {
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, marked, NO_REGS,
 							       (void *)(long)what);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the engine says to a plugin of QEMU's (qemu/orders.c, qemu/counts.c).
+ * What the engine says to a plugin of QEMU's (qemu/orders.c, counts.c, covers.c).
  *
  * An instruction that does nothing has a number, which says what the word means that the store
  * right behind it stores. Without a plugin nobody hears it. The plugins read this file as well.
@@ -23,6 +23,8 @@
  * @KP_SAY_OUTCOME: what it has returned; what is recorded is kept or not
  * @KP_SAY_OP: the number of the operation with that name
  * @KP_SAY_COST: an operation whose cost is counted has returned: that cost
+ * @KP_SAY_LOADED: nothing; a pair's module has been loaded, and what ran before at its addresses
+ *                 was another module's code
  */
 enum kp_said {
 	KP_SAY_CLOSE = 0x70,
@@ -37,6 +39,7 @@ enum kp_said {
 	KP_SAY_OUTCOME,
 	KP_SAY_OP,
 	KP_SAY_COST,
+	KP_SAY_LOADED,
 };
 
 /* On x86 the number is added to this, an offset that no compiler has a nop use. */
