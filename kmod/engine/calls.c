@@ -236,7 +236,11 @@ static u64 timed(struct kp_arguments *c, void *obj, struct kp_step_trace *t, str
 
 	if (trace->prog->observe) {
 		kp_fail_enter(trace, c->step->fail);
-		call(obj, c->slot, res);
+		if (trace->placed)
+			kp_invoke_in(trace->pair->operation[c->step->op].context, call, obj,
+				     c->slot, res);
+		else
+			call(obj, c->slot, res);
 		kp_fail_leave(trace, t, c->step->fail);
 		/* Without a look at the object the engine only tries programs, or counts. */
 		kp_outcome(trace->pair, trace->path, c->step->op, res->ret);

@@ -490,58 +490,72 @@ bool kp_never_sleeps(const struct kp_pair *pair)
 	return true;
 }
 
-/* A program must give the same with preemption off as C over C gives anywhere. */
+/* A program must give the same there as C over C gives anywhere. */
 static void judge_atomic(struct kunit *test, const struct kp_program *prog,
-			 const struct kp_trace *ref, const struct kp_trace *got)
+			 const struct kp_trace *ref, const struct kp_trace *got, const char *where)
 {
 	struct kp_diff diff;
-	char name[60];
+	char name[80];
 
 	if (!kp_trace_diff(ref, got, 0, &diff))
 		return;
-	scnprintf(name, sizeof(name), "program %u of seed %llu, in atomic context",
-		  prog->index, prog->seed);
+	scnprintf(name, sizeof(name), "program %u of seed %llu, %s", prog->index, prog->seed,
+		  where);
 	report(test, prog, name, ref, got, &diff);
 }
 
-/* Say which operations may sleep, and which others are not looked at because of them. */
-static void skip_atomic(struct kunit *test, const struct kp_pair *pair)
+/* Whether the contract lets any operation be called where nothing may sleep. */
+static bool any_atomic(const struct kp_pair *pair)
 {
-	char sleep[120], rest[160];
-	struct seq_buf s, r;
 	u32 i;
 
-	seq_buf_init(&s, sleep, sizeof(sleep));
-	seq_buf_init(&r, rest, sizeof(rest));
 	for (i = 1; i < pair->nr_ops; i++)
-		seq_buf_printf(pair->operation[i].context == KP_SLEEPS ? &s : &r, " %s",
-			       pair->operation[i].name);
-	if (!seq_buf_used(&r))
-		kunit_skip(test, "the contract lets operations of %s sleep", pair->name);
-	else
-		kunit_skip(test, "not tried in atomic context:%s; the contract lets%s sleep",
-			   seq_buf_str(&r), seq_buf_str(&s));
+		if (pair->operation[i].context == KP_ANY ||
+		    pair->operation[i].context == KP_ATOMIC)
+			return true;
+	return false;
+}
+
+/* All operations with preemption off; whether none slept. */
+static bool run_unpreempted(struct kunit *test, const struct kp_program *prog,
+			    struct kp_trace *trace)
+{
+	void *obj = kp_make(trace);
+	unsigned long switches;
+
+	if (IS_ERR(obj)) {
+		KUNIT_FAIL(test, "create: %pe", obj);
+		return false;
+	}
+	preempt_disable();
+	switches = current->nvcsw;
+	kp_run(trace->pair, trace->path, obj, prog, trace);
+	switches = current->nvcsw - switches;
+	preempt_enable();
+	kp_unmake(trace, obj);
+	KUNIT_EXPECT_EQ_MSG(test, switches, 0UL, "an operation slept");
+	return !switches;
 }
 
 /**
  * kp_case_atomic() - operations that must not sleep do not
  * @test: its parameter is the path
  *
- * Runs a program with preemption off. A sleep counts as a switch of this
- * thread; a debug kernel also tells of one that was only possible. The trace is
- * compared with that of C over C, as in lockstep: calls that gave up early have
- * shown nothing.
+ * Where no operation may sleep, runs a program with preemption off: a sleep counts as a switch of
+ * this thread. Then each operation is called from the strongest context that its row allows, a
+ * hard interrupt or a softirq. A debug kernel also tells of a sleep that was only possible, and
+ * of a lock that such a context and others take. The trace is compared with that of C over C, as
+ * in lockstep: calls that gave up early have shown nothing.
  */
 void kp_case_atomic(struct kunit *test)
 {
 	const struct kp_path_param *p = test->param_value;
 	struct kp_trace *trace, *ref;
 	struct kp_program *prog;
-	unsigned long switches;
-	void *obj;
 
-	if (!kp_never_sleeps(p->pair)) {
-		skip_atomic(test, p->pair);
+	if (!any_atomic(p->pair)) {
+		kunit_skip(test, "the contract lets none of %s's operations be called there",
+			   p->pair->name);
 		return;
 	}
 	prog = kp_program_alloc(kp_steps);
@@ -554,21 +568,17 @@ void kp_case_atomic(struct kunit *test)
 	kp_program_valid(p->pair, prog, kp_steps);
 	prog->observe = true;
 	kp_trace_run(ref, p->pair, KP_C_C, prog);
-	kp_trace_start(trace, p->pair, p->id, prog);
-	obj = kp_make(trace);
-	if (IS_ERR(obj)) {
-		KUNIT_FAIL(test, "create: %pe", obj);
-		goto out;
+	if (kp_never_sleeps(p->pair)) {
+		kp_trace_start(trace, p->pair, p->id, prog);
+		if (!run_unpreempted(test, prog, trace))
+			goto out;
+		judge_id(test, "never_sleeps");
+		judge_atomic(test, prog, ref, trace, "in atomic context");
 	}
-	preempt_disable();
-	switches = current->nvcsw;
-	kp_run(p->pair, p->id, obj, prog, trace);
-	switches = current->nvcsw - switches;
-	preempt_enable();
-	kp_unmake(trace, obj);
-	judge_id(test, "never_sleeps");
-	KUNIT_EXPECT_EQ_MSG(test, switches, 0UL, "an operation slept");
-	judge_atomic(test, prog, ref, trace);
+	trace->placed = true;
+	kp_trace_run(trace, p->pair, p->id, prog);
+	trace->placed = false;
+	judge_atomic(test, prog, ref, trace, "from interrupts and softirqs");
 out:
 	kp_trace_free(ref);
 	kp_trace_free(trace);

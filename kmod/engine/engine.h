@@ -133,6 +133,7 @@ struct kp_leak {
  * @twice_by: who gave memory back that was free; 0 for no one
  * @stuck: a call came back with a lock held: the object is left alone
  * @told: a plugin of QEMU's is told of each call whose cost is counted (say.h)
+ * @placed: operations are called from the strongest context that their rows allow
  */
 struct kp_trace {
 	const struct kp_pair *pair;
@@ -163,6 +164,7 @@ struct kp_trace {
 	unsigned long twice_by;
 	bool stuck;
 	bool told;
+	bool placed;
 };
 
 /**
@@ -650,6 +652,10 @@ int kp_stats_cost(const struct kp_pair *pair, const struct kp_cost *cost);
 
 /* cases.c, insn.c: the KUnit cases every pair has */
 bool kp_never_sleeps(const struct kp_pair *pair);
+
+/* contexts.c */
+void kp_invoke_in(enum kp_context context, kp_invoke invoke, void *obj,
+		  const struct kp_slot *slot, struct kp_result *res);
 
 /* progress.c */
 void kp_pair_enter(const struct kp_pair *pair);

@@ -67,6 +67,23 @@ class TestState(unittest.TestCase):
         for active in ((1, 0), (0, 0), (1,), ()):
             self.assertFalse(precise("check", *active))
         self.assertTrue(precise("insn", 0))
+        self.assertFalse(precise("history", 1, 0))
+
+    def test_turns(self) -> None:
+        """CPUs take turns where they are emulated, and are those of the machine under KVM."""
+        arch: Any = SimpleNamespace(
+            qemu="qemu", machine={"history": "m", "kvm": "k"}, cpu={"history": "c", "kvm": "h"},
+            cmdline={"all": "", "history": "turning", "kvm": "real"})
+        kernel: Any = SimpleNamespace(
+            arch=arch, variant=VARIANTS["base"], image=self.image, initrd=self.image,
+            config={"CONFIG_HZ": "250"})
+        for accel, counts, word in (("tcg", True, "turning"), ("kvm", False, "real")):
+            lane = LANES["history"].on(accel, "")
+            self.assertEqual(lane.counts, counts)
+            words = qemu.command(kernel, lane)
+            self.assertEqual("-icount" in words, counts, words)
+            self.assertIn(word, words[words.index("-append") + 1])
+            self.assertEqual(words[words.index("-smp") + 1], "2")
 
     def test_standing_still(self) -> None:
         """A guest of lane insn is stopped while the body runs; no other is; errors do no harm."""

@@ -171,9 +171,9 @@ def _precise(guest: Guest, lane: Lane) -> bool:
 
     While it boots, x86 compares the timer of the APIC with ticks, and does without it where a
     busy host has kept back two of 25. Whoever starts from such a guest's state does so too:
-    a run of all pairs takes twice as long. Lane insn has no such timer.
+    a run of all pairs takes twice as long. Lanes with one CPU that counts have no such timer.
     """
-    if lane.counts:
+    if lane.counts and not lane.turns:
         return True
     return len(_PRECISE.findall(guest.read("reading timers", "/proc/timer_list").text())) \
         == lane.cpus

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Calls of operations from the strongest context that their rows allow. In a kernel with lockdep
+ * that shows a lock which is taken elsewhere without keeping that context away, where no two calls
+ * need to meet for it.
+ */
+#include <linux/completion.h>
+#include <linux/interrupt.h>
+#include <linux/irq_work.h>
+#include "engine.h"
+
+/* A call that is made elsewhere. */
+struct placed {
+	struct irq_work work;
+	struct tasklet_struct tasklet;
+	struct completion done;
+	kp_invoke invoke;
+	void *obj;
+	const struct kp_slot *slot;
+	struct kp_result *res;
+};
+
+static void from_hardirq(struct irq_work *work)
+{
+	struct placed *p = container_of(work, struct placed, work);
+
+	p->invoke(p->obj, p->slot, p->res);
+	complete(&p->done);
+}
+
+static void from_softirq(struct tasklet_struct *tasklet)
+{
+	struct placed *p = from_tasklet(p, tasklet, tasklet);
+
+	p->invoke(p->obj, p->slot, p->res);
+	complete(&p->done);
+}
+
+/**
+ * kp_invoke_in() - call an operation from the strongest context that its row allows
+ * @context: what the row says
+ * @invoke: the function that calls it
+ * @obj: its object
+ * @slot: its arguments
+ * @res: receives what it returned
+ *
+ * Context: may sleep.
+ */
+void kp_invoke_in(enum kp_context context, kp_invoke invoke, void *obj,
+		  const struct kp_slot *slot, struct kp_result *res)
+{
+	struct placed p = { .invoke = invoke, .obj = obj, .slot = slot, .res = res };
+
+	init_completion(&p.done);
+	switch (context) {
+	case KP_ANY:
+		p.work = IRQ_WORK_INIT_HARD(from_hardirq);
+		irq_work_queue(&p.work);
+		wait_for_completion(&p.done);
+		irq_work_sync(&p.work);
+		break;
+	case KP_ATOMIC:
+		tasklet_setup(&p.tasklet, from_softirq);
+		tasklet_hi_schedule(&p.tasklet);
+		wait_for_completion(&p.done);
+		tasklet_kill(&p.tasklet);
+		break;
+	case KP_PROCESS:
+	case KP_SLEEPS:
+		invoke(obj, slot, res);
+		break;
+	}
+}
