@@ -6,7 +6,8 @@
  * cost (kmod/engine/insn.c, say.h). That cost is the difference of two readings of the CPU's
  * counter: each instruction from the first reading on, and up to the last one, is recorded, with
  * the accesses to memory that it made and where it went, whoever's code it is. As the engine does,
- * of several runs of a program the least of each operation is taken.
+ * of several runs of a program the least of each operation is taken; and of these what the engine
+ * says that it keeps.
  *
  * The sums of a case are written as text to the descriptor that the argument fd= names, at its
  * end; kplib/judge/counts.py reads it. What an instruction is, and of which line, is found there.
@@ -75,9 +76,10 @@ struct sum {
 	__u32 pass;
 };
 
-/* An operation at a place of the program: its least run. */
+/* An operation at a place of the program: its least run. Kept is what the engine has kept. */
 struct step {
 	bool known;
+	bool kept;
 	bool too_long;
 	__u32 op;
 	struct sum sum;
@@ -94,8 +96,10 @@ static struct {
 	__u32 max_run;
 	__u32 first;		/* the first and the last reading of the counter in there */
 	__u32 last;
-	struct step *step;
+	struct step *step;	/* of the program that runs, by its place */
 	__u32 nr_steps;
+	struct step *done;	/* those that were kept, of all programs */
+	__u32 nr_done;
 	__u32 pass;
 	__u32 nr_cases;
 	FILE *out;
@@ -224,15 +228,33 @@ static void write_sum(__u32 op, const struct sum *s)
 	}
 }
 
-static void forget_steps(void)
+/* A program is over: what the engine has kept of it stays. */
+static void end_program(void)
 {
 	__u32 i;
 
-	for (i = 0; i < now.nr_steps; i++)
-		forget(&now.step[i].sum);
+	for (i = 0; i < now.nr_steps; i++) {
+		if (now.step[i].known && now.step[i].kept) {
+			now.done = grown(now.done, now.nr_done, sizeof(*now.done));
+			now.done[now.nr_done++] = now.step[i];
+		} else {
+			forget(&now.step[i].sum);
+		}
+	}
 	free(now.step);
 	now.step = NULL;
 	now.nr_steps = 0;
+}
+
+static void forget_done(void)
+{
+	__u32 i;
+
+	for (i = 0; i < now.nr_done; i++)
+		forget(&now.done[i].sum);
+	free(now.done);
+	now.done = NULL;
+	now.nr_done = 0;
 }
 
 /* A case that has not come to its end counts for nothing: the engine tells no costs of it. */
@@ -242,7 +264,8 @@ static void begin_case(__u64 path)
 		fclose(now.out);
 		free(text);
 	}
-	forget_steps();
+	end_program();
+	forget_done();
 	now.out = open_memstream(&text, &text_size);
 	if (!now.out)
 		abort();
@@ -257,18 +280,19 @@ static void end_case(void)
 
 	if (!now.out)
 		return;
-	for (i = 0; i < now.nr_steps; i++)
-		if (now.step[i].known && now.step[i].op >= ops)
-			ops = now.step[i].op + 1;
+	end_program();
+	for (i = 0; i < now.nr_done; i++)
+		if (now.done[i].op >= ops)
+			ops = now.done[i].op + 1;
 	for (op = 0; op < ops; op++) {
 		struct sum all = { .pass = ++now.pass };
 
-		for (i = 0; i < now.nr_steps; i++) {
-			if (!now.step[i].known || now.step[i].op != op)
+		for (i = 0; i < now.nr_done; i++) {
+			if (now.done[i].op != op)
 				continue;
-			if (now.step[i].too_long)
+			if (now.done[i].too_long)
 				fprintf(now.out, "long %u\n", op);
-			add(&all, &now.step[i].sum);
+			add(&all, &now.done[i].sum);
 		}
 		if (all.times)
 			write_sum(op, &all);
@@ -279,7 +303,7 @@ static void end_case(void)
 	now.out = NULL;
 	plugin_write(&out, text, text_size);
 	free(text);
-	forget_steps();
+	forget_done();
 }
 
 static void begin(__u64 word)
@@ -337,6 +361,13 @@ static void said(int what, __u64 word)
 		break;
 	case KP_SAY_COST:
 		end(word);
+		break;
+	case KP_SAY_PROGRAM:
+		end_program();
+		break;
+	case KP_SAY_KEEP:
+		if (word < now.nr_steps)
+			now.step[word].kept = true;
 		break;
 	case KP_SAY_CLOSE:
 		end_case();

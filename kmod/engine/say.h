@@ -23,6 +23,8 @@
  * @KP_SAY_OUTCOME: what it has returned; what is recorded is kept or not
  * @KP_SAY_OP: the number of the operation with that name
  * @KP_SAY_COST: an operation whose cost is counted has returned: that cost
+ * @KP_SAY_PROGRAM: nothing; a program comes whose costs are counted, and that may run several times
+ * @KP_SAY_KEEP: the place in that program of an operation whose cost is in the table of costs
  * @KP_SAY_LOADED: nothing; a pair's module has been loaded, and what ran before at its addresses
  *                 was another module's code
  */
@@ -39,6 +41,8 @@ enum kp_said {
 	KP_SAY_OUTCOME,
 	KP_SAY_OP,
 	KP_SAY_COST,
+	KP_SAY_PROGRAM,
+	KP_SAY_KEEP,
 	KP_SAY_LOADED,
 };
 
