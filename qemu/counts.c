@@ -6,7 +6,8 @@
  * cost (kmod/engine/insn.c, say.h). That cost is the difference of two readings of the CPU's
  * counter: each instruction from the first reading on, and up to the last one, is recorded, with
  * the accesses to memory that it made and where it went, whoever's code it is. As the engine does,
- * of several runs of a program the least of each operation is taken.
+ * of several runs of a program the least of each operation is taken; and of these what the engine
+ * says that it keeps.
  *
  * The sums of a case are written as text to the descriptor that the argument fd= names, at its
  * end; kplib/judge/counts.py reads it. What an instruction is, and of which line, is found there.
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "orders-decode.h"
 #include "plugin.h"
 
 EXPORT int qemu_plugin_version = API;
@@ -76,9 +76,10 @@ struct sum {
 	__u32 pass;
 };
 
-/* An operation at a place of the program: its least run. */
+/* An operation at a place of the program: its least run. Kept is what the engine has kept. */
 struct step {
 	bool known;
+	bool kept;
 	bool too_long;
 	__u32 op;
 	struct sum sum;
@@ -95,8 +96,10 @@ static struct {
 	__u32 max_run;
 	__u32 first;		/* the first and the last reading of the counter in there */
 	__u32 last;
-	struct step *step;
+	struct step *step;	/* of the program that runs, by its place */
 	__u32 nr_steps;
+	struct step *done;	/* those that were kept, of all programs */
+	__u32 nr_done;
 	__u32 pass;
 	__u32 nr_cases;
 	FILE *out;
@@ -225,15 +228,33 @@ static void write_sum(__u32 op, const struct sum *s)
 	}
 }
 
-static void forget_steps(void)
+/* A program is over: what the engine has kept of it stays. */
+static void end_program(void)
 {
 	__u32 i;
 
-	for (i = 0; i < now.nr_steps; i++)
-		forget(&now.step[i].sum);
+	for (i = 0; i < now.nr_steps; i++) {
+		if (now.step[i].known && now.step[i].kept) {
+			now.done = grown(now.done, now.nr_done, sizeof(*now.done));
+			now.done[now.nr_done++] = now.step[i];
+		} else {
+			forget(&now.step[i].sum);
+		}
+	}
 	free(now.step);
 	now.step = NULL;
 	now.nr_steps = 0;
+}
+
+static void forget_done(void)
+{
+	__u32 i;
+
+	for (i = 0; i < now.nr_done; i++)
+		forget(&now.done[i].sum);
+	free(now.done);
+	now.done = NULL;
+	now.nr_done = 0;
 }
 
 /* A case that has not come to its end counts for nothing: the engine tells no costs of it. */
@@ -243,7 +264,8 @@ static void begin_case(__u64 path)
 		fclose(now.out);
 		free(text);
 	}
-	forget_steps();
+	end_program();
+	forget_done();
 	now.out = open_memstream(&text, &text_size);
 	if (!now.out)
 		abort();
@@ -258,18 +280,19 @@ static void end_case(void)
 
 	if (!now.out)
 		return;
-	for (i = 0; i < now.nr_steps; i++)
-		if (now.step[i].known && now.step[i].op >= ops)
-			ops = now.step[i].op + 1;
+	end_program();
+	for (i = 0; i < now.nr_done; i++)
+		if (now.done[i].op >= ops)
+			ops = now.done[i].op + 1;
 	for (op = 0; op < ops; op++) {
 		struct sum all = { .pass = ++now.pass };
 
-		for (i = 0; i < now.nr_steps; i++) {
-			if (!now.step[i].known || now.step[i].op != op)
+		for (i = 0; i < now.nr_done; i++) {
+			if (now.done[i].op != op)
 				continue;
-			if (now.step[i].too_long)
+			if (now.done[i].too_long)
 				fprintf(now.out, "long %u\n", op);
-			add(&all, &now.step[i].sum);
+			add(&all, &now.done[i].sum);
 		}
 		if (all.times)
 			write_sum(op, &all);
@@ -280,7 +303,7 @@ static void end_case(void)
 	now.out = NULL;
 	plugin_write(&out, text, text_size);
 	free(text);
-	forget_steps();
+	forget_done();
 }
 
 static void begin(__u64 word)
@@ -338,6 +361,13 @@ static void said(int what, __u64 word)
 		break;
 	case KP_SAY_COST:
 		end(word);
+		break;
+	case KP_SAY_PROGRAM:
+		end_program();
+		break;
+	case KP_SAY_KEEP:
+		if (word < now.nr_steps)
+			now.step[word].kept = true;
 		break;
 	case KP_SAY_CLOSE:
 		end_case();
@@ -409,22 +439,6 @@ static bool reads_counter(const __u8 *bytes, size_t size)
 	return (bits & 0xffffff60) == 0xd53be040 || (bits & 0xffffff60) == 0xd53be020;
 }
 
-/* What a marker says, or 0 if an instruction is none. */
-static int marker(const __u8 *bytes, size_t size)
-{
-	__u32 bits;
-
-	if (on_arm64) {
-		memcpy(&bits, bytes, sizeof(bits));
-		bits = orders_decode(bits);
-		return bits & ORDERS_HINT ? (int)(bits & ~ORDERS_HINT) : 0;
-	}
-	if (size != 7 || bytes[0] != 0x0f || bytes[1] != 0x1f || bytes[2] != 0x80)
-		return 0;
-	memcpy(&bits, bytes + 3, sizeof(bits));
-	return (bits & ~0xffU) == KP_SAY_X86 ? (int)(bits & 0xff) : 0;
-}
-
 static struct place *place_of(__u64 pc, const __u8 *bytes, size_t size)
 {
 	struct place **bucket = &known[(pc ^ pc >> 16) % BUCKETS], *place;
@@ -459,7 +473,7 @@ static void translated(__u64 id, struct qemu_plugin_tb *tb)
 
 		if (size > BYTES || qemu_plugin_insn_data(insn, bytes, size) != size)
 			continue;
-		what = pc >> 55 & 1 ? marker(bytes, size) : 0;
+		what = pc >> 55 & 1 ? plugin_marker(on_arm64, bytes, size) : 0;
 		if (what) {
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, marked, NO_REGS,
 							       (void *)(long)what);

@@ -2,10 +2,12 @@
 /*
  * A QEMU plugin: which instructions of modules ran, and which ways their jumps went.
  *
- * Each instruction of a module's is noted when it is executed. Of a conditional jump it is noted
- * as well whether the module's next instruction on that CPU was the one behind it, or its target;
- * an interrupt in between changes nothing, as it returns there. All is written as text to the
- * descriptor that the argument fd= names, when QEMU ends; kplib/judge/covers.py reads it.
+ * Each instruction of a module's is noted when it is executed. Addresses are used again, as by the
+ * pair for what was another module's init code: when the engine says that the pair has been
+ * loaded, all that was noted is forgotten. Of a conditional jump it is noted as well whether the
+ * module's next instruction on that CPU was the one behind it, or its target; an interrupt in
+ * between changes nothing, as it returns there. All is written as text to the descriptor that the
+ * argument fd= names, when QEMU ends; kplib/judge/covers.py reads it.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -94,6 +96,24 @@ static void executed(unsigned int cpu, void *data)
 		before->taken = 1;
 }
 
+static void loaded(unsigned int cpu, void *data)
+{
+	struct place *place;
+	__u32 i;
+
+	(void)cpu;
+	(void)data;
+	pthread_mutex_lock(&lock);
+	for (i = 0; i < BUCKETS; i++) {
+		for (place = known[i]; place; place = place->next) {
+			place->ran = 0;
+			place->fell = 0;
+			place->taken = 0;
+		}
+	}
+	pthread_mutex_unlock(&lock);
+}
+
 static struct place *place_of(__u64 pc, const __u8 *bytes, __u32 size)
 {
 	struct place **bucket = &known[(pc ^ pc >> 16) % BUCKETS], *place;
@@ -136,6 +156,8 @@ static void translated(__u64 id, struct qemu_plugin_tb *tb)
 		if (!is_module(pc) || size > BYTES ||
 		    qemu_plugin_insn_data(insn, bytes, size) != size)
 			continue;
+		if (plugin_marker(on_arm64, bytes, size) == KP_SAY_LOADED)
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, loaded, NO_REGS, NULL);
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, executed, NO_REGS,
 						       place_of(pc, bytes, size));
 	}

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "orders-decode.h"
 #include "plugin.h"
 
 EXPORT int qemu_plugin_version = API;

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "../kmod/engine/say.h"
+#include "orders-decode.h"
 
 #define EXPORT	__attribute__((visibility("default")))
 
@@ -114,6 +115,29 @@ static inline void plugin_write(const struct plugin_out *out, const char *from, 
 			exit(1);
 		}
 	}
+}
+
+/**
+ * plugin_marker() - what an instruction says that the engine marks a word with
+ * @on_arm64: it is of arm64, else of x86
+ * @bytes: the instruction
+ * @size: its bytes
+ *
+ * Return: one of &enum kp_said, or 0 for any other instruction
+ */
+static inline int plugin_marker(bool on_arm64, const __u8 *bytes, size_t size)
+{
+	__u32 bits;
+
+	if (on_arm64) {
+		memcpy(&bits, bytes, sizeof(bits));
+		bits = orders_decode(bits);
+		return bits & ORDERS_HINT ? (int)(bits & ~ORDERS_HINT) : 0;
+	}
+	if (size != 7 || bytes[0] != 0x0f || bytes[1] != 0x1f || bytes[2] != 0x80)
+		return 0;
+	memcpy(&bits, bytes + 3, sizeof(bits));
+	return (bits & ~0xffU) == KP_SAY_X86 ? (int)(bits & 0xff) : 0;
 }
 
 /* A name, as far as the guest has said it. */

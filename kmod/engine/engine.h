@@ -132,8 +132,8 @@ struct kp_leak {
  * @leak: what was not given back
  * @twice_by: who gave memory back that was free; 0 for no one
  * @stuck: a call came back with a lock held: the object is left alone
- * @placed: operations are called from the strongest context that their rows allow
  * @told: a plugin of QEMU's is told of each call whose cost is counted (say.h)
+ * @placed: operations are called from the strongest context that their rows allow
  */
 struct kp_trace {
 	const struct kp_pair *pair;
@@ -163,8 +163,8 @@ struct kp_trace {
 	struct kp_leak leak;
 	unsigned long twice_by;
 	bool stuck;
-	bool placed;
 	bool told;
+	bool placed;
 };
 
 /**

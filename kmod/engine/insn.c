@@ -54,9 +54,12 @@ static int distribution(const struct kp_trace *t, u32 op, u64 *cost)
 	u32 i, n = 0, from = 0;
 	int err;
 
-	for (i = 0; i < t->nr; i++)
-		if (t->prog->step[i].op == op && !t->step[i].skipped)
-			cost[n++] = t->step[i].cost;
+	for (i = 0; i < t->nr; i++) {
+		if (t->prog->step[i].op != op || t->step[i].skipped)
+			continue;
+		kp_say(KP_SAY_KEEP, i);
+		cost[n++] = t->step[i].cost;
+	}
 	sort(cost, n, sizeof(*cost), by_value, NULL);
 	for (i = 1; i <= n; i++) {
 		if (i < n && cost[i] == cost[from])
@@ -162,6 +165,7 @@ static void measure(struct kunit *test, const struct kp_path_param *p,
 	kp_trace_run(got, p->pair, p->id, prog);
 
 	say_case(p);
+	kp_say(KP_SAY_PROGRAM, 0);
 	for (run = 0; run < runs; run++) {
 		kp_alive();
 		kp_trace_start(got, p->pair, p->id, prog);
@@ -181,8 +185,8 @@ static void measure(struct kunit *test, const struct kp_path_param *p,
 		}
 	}
 	if (!err) {
-		kp_say(KP_SAY_CLOSE, 0);
 		store_costs(test, got);
+		kp_say(KP_SAY_CLOSE, 0);
 	}
 out:
 	kvfree(least);

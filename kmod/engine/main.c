@@ -11,6 +11,7 @@
 #include "engine.h"
 #include "irq.h"
 #include "order.h"
+#include "say.h"
 
 unsigned long kp_seed = 1;
 module_param_named(seed, kp_seed, ulong, 0444);
@@ -289,6 +290,7 @@ int kp_pair_register(const struct kp_pair *pair,
 		       KP_VIEW_MAX);
 		return -EINVAL;
 	}
+	kp_say(KP_SAY_LOADED, 0);
 	kp_pair_enter(pair);
 	if (pair->init) {
 		err = pair->init();

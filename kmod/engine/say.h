@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the engine says to a plugin of QEMU's (qemu/orders.c, qemu/counts.c).
+ * What the engine says to a plugin of QEMU's (qemu/orders.c, counts.c, covers.c).
  *
  * An instruction that does nothing has a number, which says what the word means that the store
  * right behind it stores. Without a plugin nobody hears it. The plugins read this file as well.
@@ -23,6 +23,10 @@
  * @KP_SAY_OUTCOME: what it has returned; what is recorded is kept or not
  * @KP_SAY_OP: the number of the operation with that name
  * @KP_SAY_COST: an operation whose cost is counted has returned: that cost
+ * @KP_SAY_PROGRAM: nothing; a program comes whose costs are counted, and that may run several times
+ * @KP_SAY_KEEP: the place in that program of an operation whose cost is in the table of costs
+ * @KP_SAY_LOADED: nothing; a pair's module has been loaded, and what ran before at its addresses
+ *                 was another module's code
  */
 enum kp_said {
 	KP_SAY_CLOSE = 0x70,
@@ -37,6 +41,9 @@ enum kp_said {
 	KP_SAY_OUTCOME,
 	KP_SAY_OP,
 	KP_SAY_COST,
+	KP_SAY_PROGRAM,
+	KP_SAY_KEEP,
+	KP_SAY_LOADED,
 };
 
 /* On x86 the number is added to this, an offset that no compiler has a nop use. */

@@ -354,7 +354,7 @@ VERBS = {
                          "what, survivors"),
     "explain": (explain, "what the cost of an operation is made of, PAIR=x OP=y: functions, lines, "
                          "kinds of instructions"),
-    "coverage": (coverage, "the lines of a pair that ran, PAIR=x, and jumps that only ever went one "
+    "coverage": (coverage, "lines of a pair that ran, PAIR=x, and jumps that only ever went one "
                            "way"),
     "contract": (contract, "print the ledger of invariants and the review list of unsafe code"),
     "compile-fail": (misuse, "compile the Rust that must not compile"),

@@ -58,7 +58,9 @@ class TestExplain(PairsTest):
                            found["kinds"]["crossings of languages"]["c->c"])
 
 
-#: A line of the C side that no program reaches, behind a jump that goes one way alone.
+#: A jump that goes both ways, and a line of the C side that no program reaches, behind a jump that
+#: goes one way alone.
+BOTH = "\tstatic int seen;\n\n\tif (b > 0)\n\t\tWRITE_ONCE(seen, b);\n"
 NEVER = "\tif (a == 987654)\n\t\tpr_info(\"never\\n\");\n"
 
 
@@ -69,7 +71,8 @@ class TestCoverage(PairsTest):
 
     def test_never(self) -> None:
         """A line that no program reaches is named, and the jump that never went there."""
-        line = self.edit("kinds/kinds.c", WHERE, NEVER + WHERE)
+        first = self.edit("kinds/kinds.c", WHERE, BOTH + NEVER + WHERE)
+        line = first + BOTH.count("\n")
         ended = self.kparity("kinds", "VARIANT=base", verb="coverage")
         self.assertEqual(ended.status, 0, ended.show())
         never, one_way = ended.said.split("no program reaches:")[1].split(
@@ -77,7 +80,8 @@ class TestCoverage(PairsTest):
         self.assertIn(f"kinds.c:{line + 1}  pr_info", never)
         self.assertIn(f"kinds.c:{line}  if (a == 987654)", one_way)
         for text in (never, one_way):
-            self.assertNotIn(f"kinds.c:{line + 2} ", text)
+            for good in (first + 2, first + 3, line + 2):
+                self.assertNotIn(f"kinds.c:{good} ", text)
         tracefile = next(self.out.glob("*/coverage/kinds.info")).read_text()
         self.assertIn(f"\nDA:{line},1\nDA:{line + 1},0\nDA:{line + 2},1\n", tracefile)
         self.assertIn('<pre class="not">',
