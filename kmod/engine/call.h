@@ -43,6 +43,7 @@ struct kp_laid {
  * @guard: the value of guards
  * @own: arguments are allocations of their own
  * @called: it has been called
+ * @unbalanced: it left interrupts, preemption or RCU other than it found them
  * @user: the first of its areas in user memory
  * @words: those in memory in the form of lay_word(), bits by their number
  * @bytes: all others in memory, of which @laid is set
@@ -58,6 +59,7 @@ struct kp_arguments {
 	u8 guard;
 	bool own;
 	bool called;
+	bool unbalanced;
 	u32 user;
 	u32 words;
 	u32 bytes;

@@ -227,6 +227,27 @@ static kp_invoke caller(const struct kp_trace *trace, u32 op)
 	return driver->dirty && trace->prog->observe ? driver->dirty[op] : driver->call[op];
 }
 
+/* Call an operation where the trace's operations are called. */
+static void make_placed(struct kp_arguments *c, kp_invoke call, void *obj,
+			struct kp_result *res)
+{
+	struct kp_trace *trace = c->trace;
+	enum kp_context context = trace->pair->operation[c->step->op].context;
+
+	switch (trace->placed) {
+	case KP_PLACED_HERE:
+		call(obj, c->slot, res);
+		break;
+	case KP_PLACED_UNPREEMPTED:
+		trace->slept += kp_invoke_unpreempted(context, call, obj, c->slot, res);
+		break;
+	case KP_PLACED_STRONGEST:
+		if (!kp_invoke_in(context, call, obj, c->slot, res))
+			c->unbalanced = true;
+		break;
+	}
+}
+
 /* Call an operation whose arguments are laid out; its cost where costs are counted. */
 static u64 timed(struct kp_arguments *c, void *obj, struct kp_step_trace *t, struct kp_result *res)
 {
@@ -236,11 +257,7 @@ static u64 timed(struct kp_arguments *c, void *obj, struct kp_step_trace *t, str
 
 	if (trace->prog->observe) {
 		kp_fail_enter(trace, c->step->fail);
-		if (trace->placed)
-			kp_invoke_in(trace->pair->operation[c->step->op].context, call, obj,
-				     c->slot, res);
-		else
-			call(obj, c->slot, res);
+		make_placed(c, call, obj, res);
 		kp_fail_leave(trace, t, c->step->fail);
 		/* Without a look at the object the engine only tries programs, or counts. */
 		kp_outcome(trace->pair, trace->path, c->step->op, res->ret);
@@ -285,6 +302,8 @@ static const char *carry_out(struct kp_arguments *c, const struct kp_operation *
 		broken = collect(c, op, t, res);
 		if (trace->stuck)
 			broken = "came back with a lock held";
+		if (c->unbalanced)
+			broken = "interrupts, preemption or RCU are not left as found";
 	}
 	if (c->bytes)
 		kp_release(c);
@@ -308,6 +327,7 @@ static void begin(struct kp_arguments *c, struct kp_trace *trace, u32 i)
 	c->words = 0;
 	c->bytes = 0;
 	c->called = false;
+	c->unbalanced = false;
 	c->made = NULL;
 	t->outs = KP_HASH_START;
 	t->stored = KP_HASH_START;

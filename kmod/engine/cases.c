@@ -516,36 +516,15 @@ static bool any_atomic(const struct kp_pair *pair)
 	return false;
 }
 
-/* All operations with preemption off; whether none slept. */
-static bool run_unpreempted(struct kunit *test, const struct kp_program *prog,
-			    struct kp_trace *trace)
-{
-	void *obj = kp_make(trace);
-	unsigned long switches;
-
-	if (IS_ERR(obj)) {
-		KUNIT_FAIL(test, "create: %pe", obj);
-		return false;
-	}
-	preempt_disable();
-	switches = current->nvcsw;
-	kp_run(trace->pair, trace->path, obj, prog, trace);
-	switches = current->nvcsw - switches;
-	preempt_enable();
-	kp_unmake(trace, obj);
-	KUNIT_EXPECT_EQ_MSG(test, switches, 0UL, "an operation slept");
-	return !switches;
-}
-
 /**
  * kp_case_atomic() - operations that must not sleep do not
  * @test: its parameter is the path
  *
- * Where no operation may sleep, runs a program with preemption off: a sleep counts as a switch of
- * this thread. Then each operation is called from the strongest context that its row allows, a
- * hard interrupt or a softirq. A debug kernel also tells of a sleep that was only possible, and
- * of a lock that such a context and others take. The trace is compared with that of C over C, as
- * in lockstep: calls that gave up early have shown nothing.
+ * Runs a program with preemption off where operations may not sleep: a sleep counts as a switch of
+ * this thread. If none slept, each operation is then called from the strongest context that its
+ * row allows, a hard interrupt or a softirq. A debug kernel also tells of a sleep that was only
+ * possible, and of a lock that such a context and others take. The trace is compared with that of
+ * C over C, as in lockstep: calls that gave up early have shown nothing.
  */
 void kp_case_atomic(struct kunit *test)
 {
@@ -568,16 +547,19 @@ void kp_case_atomic(struct kunit *test)
 	kp_program_valid(p->pair, prog, kp_steps);
 	prog->observe = true;
 	kp_trace_run(ref, p->pair, KP_C_C, prog);
-	if (kp_never_sleeps(p->pair)) {
-		kp_trace_start(trace, p->pair, p->id, prog);
-		if (!run_unpreempted(test, prog, trace))
-			goto out;
-		judge_id(test, "never_sleeps");
-		judge_atomic(test, prog, ref, trace, "in atomic context");
-	}
-	trace->placed = true;
+	trace->slept = 0;
+	trace->placed = KP_PLACED_UNPREEMPTED;
 	kp_trace_run(trace, p->pair, p->id, prog);
-	trace->placed = false;
+	if (kp_never_sleeps(p->pair))
+		judge_id(test, "never_sleeps");
+	judge_atomic(test, prog, ref, trace, "in atomic context");
+	KUNIT_EXPECT_EQ_MSG(test, trace->slept, 0, "an operation slept");
+	/* What sleeps there is lost. */
+	if (trace->slept)
+		goto out;
+	trace->placed = KP_PLACED_STRONGEST;
+	kp_trace_run(trace, p->pair, p->id, prog);
+	trace->placed = KP_PLACED_HERE;
 	judge_atomic(test, prog, ref, trace, "from interrupts and softirqs");
 out:
 	kp_trace_free(ref);

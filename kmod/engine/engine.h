@@ -101,6 +101,14 @@ struct kp_leak {
 };
 
 /**
+ * enum kp_placed - where the operations of a program are called
+ * @KP_PLACED_HERE: in the thread that carries it out
+ * @KP_PLACED_UNPREEMPTED: there, with preemption off but for those that may sleep
+ * @KP_PLACED_STRONGEST: in the strongest context that their rows allow
+ */
+enum kp_placed { KP_PLACED_HERE, KP_PLACED_UNPREEMPTED, KP_PLACED_STRONGEST };
+
+/**
  * struct kp_trace - the results of a program on one path
  * @pair: the pair
  * @path: the path
@@ -133,7 +141,8 @@ struct kp_leak {
  * @twice_by: who gave memory back that was free; 0 for no one
  * @stuck: a call came back with a lock held: the object is left alone
  * @told: a plugin of QEMU's is told of each call whose cost is counted (say.h)
- * @placed: operations are called from the strongest context that their rows allow
+ * @placed: where operations are called
+ * @slept: calls that slept although they may not, where preemption was off
  */
 struct kp_trace {
 	const struct kp_pair *pair;
@@ -164,7 +173,8 @@ struct kp_trace {
 	unsigned long twice_by;
 	bool stuck;
 	bool told;
-	bool placed;
+	enum kp_placed placed;
+	u32 slept;
 };
 
 /**
@@ -654,8 +664,10 @@ int kp_stats_cost(const struct kp_pair *pair, const struct kp_cost *cost);
 bool kp_never_sleeps(const struct kp_pair *pair);
 
 /* contexts.c */
-void kp_invoke_in(enum kp_context context, kp_invoke invoke, void *obj,
+bool kp_invoke_in(enum kp_context context, kp_invoke invoke, void *obj,
 		  const struct kp_slot *slot, struct kp_result *res);
+bool kp_invoke_unpreempted(enum kp_context context, kp_invoke invoke, void *obj,
+			   const struct kp_slot *slot, struct kp_result *res);
 
 /* progress.c */
 void kp_pair_enter(const struct kp_pair *pair);

@@ -220,7 +220,7 @@ static u32 draw_batch(struct kp_batch *batch, u32 *index)
 	return nr;
 }
 
-/* Whether the contract lets two operations of the pair run at the same time. */
+/* Whether the contract lets two operations, which do not wait, run at the same time. */
 static bool any_meet(const struct kp_pair *pair)
 {
 	u32 a, b;
@@ -228,6 +228,7 @@ static bool any_meet(const struct kp_pair *pair)
 	for (a = 1; a < pair->nr_ops; a++)
 		for (b = 1; b < pair->nr_ops; b++)
 			if (pair->operation[a].weight && pair->operation[b].weight &&
+			    !pair->operation[a].waits && !pair->operation[b].waits &&
 			    kp_can_meet(pair, a) && kp_can_meet(pair, b) &&
 			    kp_may_meet(&pair->operation[a], &pair->operation[b]))
 				return true;
@@ -260,7 +261,7 @@ static void run_drawn(struct kp_batch *batch)
 
 	if (!any_meet(p->pair)) {
 		if (test->status == KUNIT_SUCCESS)
-			kunit_mark_skipped(test, "by its contract none runs beside another");
+			kunit_mark_skipped(test, "by its contract none meets another, or it waits");
 		return;
 	}
 	sum->of += histories;
@@ -292,8 +293,12 @@ static void run_drawn(struct kp_batch *batch)
 const char *kp_history_unfit(const struct kp_history *h, const struct kp_program *prog)
 {
 	const struct kp_pair *pair = h->p->pair;
-	u32 i, j, before = prog->nr_steps - prog->columns;
+	u32 i, j, used = 0, before = prog->nr_steps - prog->columns;
 
+	for (i = before; i < prog->nr_steps; i++)
+		used |= BIT(prog->step[i].column);
+	if (used != GENMASK(KP_COLUMNS, 1))
+		return "each thread needs an operation";
 	if (before > KP_BEFORE || prog->columns > KP_BESIDE)
 		return "at most " __stringify(KP_BEFORE) " operations before the threads, and "
 			__stringify(KP_BESIDE) " of threads";
@@ -368,7 +373,8 @@ static void run_given(struct kp_batch *batch, struct kp_program *prog, const cha
 			break;
 		}
 	}
-	if (!why)
+	/* Else those that are drawn decide. */
+	if (!why && kp_lone)
 		judge_meetings(test, sum->together - before_it, GIVEN_RUNS);
 	kp_reset_batch(batch);
 }

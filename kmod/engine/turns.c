@@ -6,8 +6,8 @@
  * Under QEMU -icount all CPUs are emulated by one thread of the host, in turns that end when a
  * timer is due, and the clock counts instructions. So where a turn ends depends on the guest
  * alone, whatever else the host does, and interrupts that are disabled do not put it off: a timer
- * that is due on CPU 0 stops CPU 1 before the instruction that it would execute then, and CPU 0 is
- * the first to go on. CPU 1 gets its turn again where CPU 0 waits: pauses in a loop, or is idle.
+ * of CPU 1 stops that before the instruction that it would execute then, and CPU 0 is the first to
+ * go on. CPU 1 gets its turn again where CPU 0 waits: pauses in a loop, or is idle.
  *
  * The operation of one thread, on CPU 1, begins so long before the timer is due that it is stopped
  * at a chosen instruction, and then the other thread, on CPU 0, carries out its own. In half of all
@@ -55,6 +55,7 @@ static struct {
 	u32 ended;
 	s64 late;
 	u32 length[KP_MAX_OPS];
+	u32 longest[KP_MAX_OPS];
 } turn;
 
 /* What is interrupted on CPU 1 goes on when CPU 0 has had its turn. */
@@ -103,8 +104,10 @@ void kp_turns_start(void)
 	turn.late = 0;
 	turn.ahead = AHEAD;
 	memset(turn.arrived, 0, sizeof(turn.arrived));
-	for (i = 0; i < KP_MAX_OPS; i++)
+	for (i = 0; i < KP_MAX_OPS; i++) {
 		turn.length[i] = LENGTH;
+		turn.longest[i] = LENGTH;
+	}
 }
 
 /**
@@ -138,22 +141,31 @@ void kp_turns_draw(struct kp_history *h, struct kp_random *rnd)
 	}
 }
 
-/* A place in an operation, in instructions behind the wait before it. */
+/*
+ * A place in an operation, in instructions behind the wait before it: three of four within its usual
+ * length, the others within that of a long call, as one that allocates.
+ */
 static u32 place(const struct kp_history *h, u32 event, u32 part)
 {
-	u32 length = turn.length[kp_event_step(h, event)->op];
+	const u32 op = kp_event_step(h, event)->op;
+	u32 length = part % 4 ? turn.length[op] : turn.longest[op];
 
-	return CALL + (length * 9 / 8 + SPARE) * (u64)part / KP_TURN_PARTS;
+	return CALL + (length * 9ULL / 8 + SPARE) * part / KP_TURN_PARTS;
 }
 
-/* Read the clock until CPU 0 has had a turn: that began when the timer was due. */
+static bool finds_aim(u32 n)
+{
+	return n < AIMED || n % AIM_AGAIN == 0;
+}
+
+/* Read the clock until CPU 0 has had its turn behind the time at which the timer was to be due. */
 static void aim(u64 until)
 {
 	u64 last = kp_clock(), now, longest = 0;
 
 	while ((s64)(until - last) > 0) {
 		now = kp_clock();
-		if (now - last > longest) {
+		if ((s64)(now - turn.due) > 0 && now - last > longest) {
 			longest = now - last;
 			turn.late = last - turn.due;
 		}
@@ -179,8 +191,11 @@ static void meet_on_first(const struct kp_history *h, u32 event, bool called, u3
 	/* Pairs with the release by the other thread. */
 	while (smp_load_acquire(&turn.armed) != n)
 		cpu_relax();
-	at = turn.due + turn.late;
-	if (h->turn.second) {
+	at = turn.due + (finds_aim(n) ? 0 : turn.late);
+	if (!h->turn.second) {
+		/* That of an earlier history. */
+		hrtimer_try_to_cancel(&turn.second);
+	} else {
 		/* Of the time between the two, either CPU has half. */
 		s64 left = at - kp_clock() + 2 * place(h, event, h->turn.second);
 
@@ -193,18 +208,19 @@ static void meet_on_first(const struct kp_history *h, u32 event, bool called, u3
 /* On CPU 1: arm the first timer, and wait until shortly before it is due. */
 static void meet_on_second(const struct kp_history *h, u32 event, bool called, u32 n)
 {
+	const u32 at = place(h, event, h->turn.part);
 	const u64 begun = kp_clock();
-	const u64 due = begun + turn.ahead;
+	const u64 due = begun + turn.ahead + at;
 
 	turn.due = due;
-	arm(&turn.first, turn.ahead);
+	arm(&turn.first, turn.ahead + at);
 	/* Pairs with the loop of the other thread. */
 	smp_store_release(&turn.armed, n);
 	turn.ahead = clamp(TO_ARM * (u32)(kp_clock() - begun), AHEAD, AHEAD_MAX);
-	if (n < AIMED || n % AIM_AGAIN == 0)
+	if (finds_aim(n))
 		aim(due + turn.ahead);
 	else if (called)
-		wait_until(due + turn.late - place(h, event, h->turn.part), U32_MAX);
+		wait_until(due + turn.late - at, U32_MAX);
 }
 
 /**
@@ -255,11 +271,16 @@ void kp_turns_measure(const struct kp_history *h)
 
 	for (i = 0; i < kp_beside(h); i++) {
 		const struct kp_event *e = &h->event[i];
-		u32 *length = &turn.length[kp_event_step(h, i)->op];
+		const u32 op = kp_event_step(h, i)->op;
+		u64 took = e->ended - e->begun;
 
-		if (!e->called || i == h->turn.event[0] || i == h->turn.event[1])
+		/* While CPU 0 carries out the one that meets, CPU 1 stands still. */
+		if (!e->called || i == h->turn.event[1 ^ h->turn.swap] ||
+		    (i == h->turn.event[h->turn.swap] && h->turn.second))
 			continue;
 		/* It may have been interrupted, or have slept. */
-		*length += ((s64)min(e->ended - e->begun, 2ULL * *length) - *length) / 4;
+		turn.length[op] += ((s64)min(took, 2ULL * turn.length[op]) - turn.length[op]) / 4;
+		turn.longest[op] = max_t(u64, min(took, 2ULL * turn.longest[op]),
+					 turn.longest[op] - turn.longest[op] / 32);
 	}
 }
