@@ -221,8 +221,12 @@ def _report_for_ci(req: Request) -> int:
     status = OK
     for arch, variant in files.asked(req):
         try:
-            document = files.load(req, arch, variant)
-            if wrong := next(schema.unlike(document), ""):
+            try:
+                document = files.load(req, arch, variant)
+                wrong = next(schema.unlike(document), "")
+            except RecursionError:
+                wrong = "it is nested too deeply"
+            if wrong:
                 raise EnvironmentFailed(f"{files.folder(req, arch, variant) / files.RESULTS} is "
                                         f"damaged: {ui.clean(wrong)[:200]}")
             if (document["arch"], document["variant"]) != (arch, variant):
@@ -231,7 +235,7 @@ def _report_for_ci(req: Request) -> int:
             found.append(document)
         except KparityError as err:
             ui.note(f"kparity: {err}")
-            lacking[f"{arch} {variant}"] = str(err)
+            lacking[f"{arch} {variant}"] = told.relative(str(err))
             status = max(status, err.status)
     if req.format == "markdown":
         print(markdown.page(found, lacking))

@@ -36,19 +36,30 @@ def value(text: str) -> str:
     return data(text).replace(":", "%3A").replace(",", "%2C")
 
 
+def _one_line(text: str) -> str:
+    """Text without what some readers take for the end of a line."""
+    return re.sub("[\u2028\u2029]", "?", ui.clean(text))
+
+
 def command(title: str, lines: list[str], place: tuple[str, int] | None) -> str:
     """One annotation."""
-    said = [ui.clean(line)[:WIDTH] for line in lines]
+    said = [_one_line(line)[:WIDTH] for line in lines]
     if len(said) > LINES:
         said[LINES:] = [f"... {len(said) - LINES} lines more in results.json"]
     at = "" if place is None else f"file={value(place[0])},line={place[1]},"
-    return f"::error {at}title={value(ui.clean(title)[:WIDTH])}::{data(chr(10).join(said))}"
+    return f"::error {at}title={value(_one_line(title)[:WIDTH])}::{data(chr(10).join(said))}"
 
 
 def _in_checkout(file: str) -> str | None:
     """A file's path in the checkout, or None if it is not there."""
-    path = (TOP / file).resolve()
-    return str(path.relative_to(TOP)) if path.is_relative_to(TOP) and path.is_file() else None
+    if ui.clean(file) != file:
+        return None
+    try:
+        path = (TOP / file).resolve()
+        inside = path.is_relative_to(TOP) and path.is_file()
+    except (OSError, ValueError):
+        return None
+    return str(path.relative_to(TOP)) if inside else None
 
 
 def _places(lines: list[str]) -> Iterator[tuple[str, int]]:

@@ -70,7 +70,8 @@ def _table(found: list[dict[str, Any]], missing: dict[str, str]) -> list[str]:
 
 
 def _diagnostics(one: told.Told) -> list[str]:
-    return [f"{said['file'] or 'tools'}:{said['line'] or ''}: {said['level']}: {said['message']}"
+    return [f"{told.relative(said['file'] or 'tools')}:{said['line'] or ''}: {said['level']}: "
+            f"{said['message']}"
             for said in one.fields.get("diagnostics", ())]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Iterator
 
-from kplib.common import ui
 from kplib.configure.lanes import user_suite
 from kplib.configure.request import TOP, pair_word
 from kplib.judge import ktap
@@ -57,9 +56,9 @@ def counts(document: dict[str, Any]) -> dict[str, int]:
             for status in (ktap.PASS, ktap.FAIL, ktap.ERROR, ktap.SKIP)}
 
 
-def _again(command: str) -> str:
-    """A command to be typed in the checkout, wherever that is."""
-    return ui.clean(command.replace(f"{TOP}/", ""))
+def relative(text: str) -> str:
+    """Text with paths as seen from the checkout, wherever that is."""
+    return text.replace(f"{TOP}/", "")
 
 
 def case_name(pair: str, case: dict[str, Any]) -> str:
@@ -69,14 +68,14 @@ def case_name(pair: str, case: dict[str, Any]) -> str:
 
 
 def _of_case(document: dict[str, Any], pair: str, case: dict[str, Any]) -> Iterator[Told]:
-    others = [other for one in document["kernel"].get("added", {}).values()
+    others = [other for one in (document["kernel"] or {}).get("added", {}).values()
               for other in one["pairs"]]
     whole = f"make run {pair_word(pair, others)} {document['replay']}"
     for fields in case["failures"] or [{}]:
         yield Told(name_of(document), case["status"], pair, case_name(pair, case),
                    (case["path"],),
-                   fields.get("message") or next(iter(case["log"]), "it failed"),
-                   _again(fields.get("replay") or whole), fields, tuple(case["log"]))
+                   relative(fields.get("message") or next(iter(case["log"]), "it failed")),
+                   relative(fields.get("replay") or whole), fields, tuple(case["log"]))
 
 
 def _key(one: Told) -> tuple[Any, ...]:
@@ -101,7 +100,7 @@ def _of_cases(document: dict[str, Any]) -> list[Told]:
 
 
 def _of_lanes(document: dict[str, Any]) -> Iterator[Told]:
-    again = _again(f"make run {document['replay']}")
+    again = relative(f"make run {document['replay']}")
     for lane, found in document["lanes"].items():
         for loss in found["losses"]:
             if not loss["told"]:
@@ -115,14 +114,14 @@ def _of_lanes(document: dict[str, Any]) -> Iterator[Told]:
 def failures(document: dict[str, Any]) -> list[Told]:
     """All that failed in one results.json; never empty where its verdict is no pass."""
     name = name_of(document)
-    found = [Told(name, ktap.FAIL, ", ".join(one["pairs"]), one["stage"], (), one["message"],
-                  _again(one["replay"]), one, tuple(one["output"]))
+    found = [Told(name, ktap.FAIL, ", ".join(one["pairs"]), one["stage"], (),
+                  relative(one["message"]), relative(one["replay"]), one, tuple(one["output"]))
              for one in document["failures"]]
     found += [*_of_cases(document), *_of_lanes(document)]
     if not found and document["verdict"] != "pass":
         found.append(Told(name, document["verdict"], "", "", (),
                           document["why"] or "no case tells what went wrong",
-                          _again(f"make run {document['replay'] or _words(document)}"), {}))
+                          relative(f"make run {document['replay'] or _words(document)}"), {}))
     return found
 
 
