@@ -241,7 +241,7 @@ def _report_for_ci(req: Request) -> int:
         print(markdown.page(found, lacking))
     else:
         for document in found:
-            for line in github.annotations(document, req.pairs_dir):
+            for line in github.commands(document, req.pairs_dir):
                 print(line)
         for name, why in lacking.items():
             print(github.missing(name, why))

@@ -66,6 +66,13 @@ def failed(*paths: str, **change: Any) -> dict[str, Any]:
         message=f"step 1, push: 1 on {path}, 0 on c->c", **change)) for path in paths))
 
 
+def decoded(text: str, *marks: str) -> str:
+    """Text whose marks, as %0A, are turned back one after the other."""
+    for mark in marks:
+        text = text.replace(f"%{mark}", chr(int(mark, 16)))
+    return text
+
+
 class TestMarkdown(unittest.TestCase):
     """report/markdown.py"""
 
@@ -73,10 +80,13 @@ class TestMarkdown(unittest.TestCase):
         """Lines of a page that are in no block; blocks end as they begin."""
         lines, fence = [], ""
         for line in page.split("\n"):
+            marks = re.match(" {0,3}(`{3,}|~{3,})([^`]*)$", line)
             if fence:
-                fence = "" if line == fence else fence
-            elif match := re.match("`{3,}$", line):
-                fence = match[0]
+                # What ends it is as long or longer, and has nothing behind it.
+                fence = "" if marks and marks[1].startswith(fence) and not marks[2].strip() \
+                    else fence
+            elif marks:
+                fence = marks[1]
             else:
                 lines.append(line)
         self.assertEqual(fence, "", "a block that does not end")
@@ -196,7 +206,7 @@ class TestGithub(unittest.TestCase):
 
     def place(self, *paths: str, **change: Any) -> str:
         """File and line of the one annotation of a document."""
-        line, = github.annotations(failed(*paths, **change))
+        line, = github.commands(failed(*paths, **change))
         found = re.match(r"::error (?:file=([^,]*),line=(\d+),)?title=", line)
         assert found
         return f"{found[1]}:{found[2]}"
@@ -208,15 +218,15 @@ class TestGithub(unittest.TestCase):
 
     def test_message(self) -> None:
         """Message, program, command; one line."""
-        line, = github.annotations(failed("c->rust", "rust->rust"))
+        line, = github.commands(failed("c->rust", "rust->rust"))
         self.assertTrue(line.endswith(
             "title=x86_64 base%3A ring lockstep c->rust%2C rust->rust::"
             "step 1, push: 1 on c->rust, 0 on c->c%0A%0AThe smallest program found:%0A"
             "ring capacity=1%0Apush 0%0A%0AAgain: make run PAIR=ring PROGRAM=out/programs/ring-1"),
             line)
-        line, = github.annotations(failed("c->rust", program=["push 0"] * 99))
+        line, = github.commands(failed("c->rust", program=["push 0"] * 99))
         self.assertIn("%0A... 79 lines more in results.json%0A%0AAgain: make", line)
-        self.assertEqual(github.annotations(document(case())), [])
+        self.assertEqual(github.commands(document(case())), [])
 
     def test_implementation(self) -> None:
         """A difference is told of where the side that the path calls has the operation."""
@@ -250,10 +260,28 @@ class TestGithub(unittest.TestCase):
                                     ("error", "../../etc/passwd"), ("fatal error", None))]
         found = document(failures=[failure(stage="build", what="tools", diagnostics=said,
                                            pairs=["ring"])], verdict="fail")
-        lines = github.annotations(found)
+        lines = github.commands(found)
         self.assertEqual([line.partition("title=")[0] for line in lines],
                          ["::error file=rust-stub/ring.rs,line=3,", *["::error "] * 3])
         self.assertIn("::no%0Ano%0A  at%0A%0AAgain: ", lines[0])
+
+    @staticmethod
+    def runner(line: str) -> tuple[dict[str, str], str]:
+        """What GitHub's runner reads from a command: properties and message."""
+        head, _, message = line.removeprefix("::error ").partition("::")
+        properties = (one.partition("=") for one in head.split(","))
+        return ({name: decoded(value, "0D", "0A", "3A", "2C", "25")
+                 for name, _, value in properties}, decoded(message, "0D", "0A", "25"))
+
+    def test_as_read(self) -> None:
+        """The runner gets what was said, with the characters that a terminal shows."""
+        for text in HOSTILE:
+            if len(text) > 200:
+                continue
+            with self.subTest(text):
+                clean = re.sub("[\ud800-\udfff\x00-\x08\x0a-\x1f\u2028\u202e]", "?", text)
+                said, message = self.runner(github.command(text, [text, "%2C"], None))
+                self.assertEqual((said, message), ({"title": clean}, f"{clean}\n%2C"))
 
     def test_hostile(self) -> None:
         """Each line is one command, with its own properties alone."""
@@ -264,13 +292,12 @@ class TestGithub(unittest.TestCase):
                     {"level": "error", "message": text, "code": None, "file": text, "line": 1,
                      "column": 1, "text": [text]}], message=text, pairs=[text])]
                 found["pairs"][text] = found["pairs"].pop("ring")
-                lines = [*github.annotations(found), github.missing(text, text)]
+                lines = [*github.commands(found), github.missing(text, text)]
                 self.assertEqual(len(lines), 5)
                 for line in lines:
                     line.encode()
                     self.assertNotRegex(line, "[\x00-\x1f\x7f\u2028]")
                     self.assertRegex(line, r"^::error (file=[^,:]+,line=[0-9]+,)?title=[^,:]*::")
-                    # What is left of a message's own marks is what the runner turns back.
                     self.assertNotRegex(line, "%(?!25|0A|3A|2C)")
 
 

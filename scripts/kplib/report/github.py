@@ -52,8 +52,6 @@ def command(title: str, lines: list[str], place: tuple[str, int] | None) -> str:
 
 def _in_checkout(file: str) -> str | None:
     """A file's path in the checkout, or None if it is not there."""
-    if ui.clean(file) != file:
-        return None
     try:
         path = (TOP / file).resolve()
         inside = path.is_relative_to(TOP) and path.is_file()
@@ -128,7 +126,7 @@ def _body(one: told.Told) -> list[str]:
     return [one.message, *program, "", f"Again: {one.again}"]
 
 
-def annotations(document: dict[str, Any], folder: Path | None = None) -> list[str]:
+def commands(document: dict[str, Any], folder: Path | None = None) -> list[str]:
     """The commands of one results.json; `folder` is PAIRS_DIR."""
     lines = []
     for one in told.failures(document):
