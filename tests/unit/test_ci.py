@@ -20,7 +20,7 @@ from typing import Any, Iterator
 from unittest import mock
 
 from kplib import verbs
-from kplib.build import kernel, source, toolchain
+from kplib.build import config, kernel, source, toolchain
 from kplib.common import cache
 from kplib.common.errors import Refused
 from kplib.configure import archs, request, variants
@@ -106,8 +106,10 @@ class Reader:
             line = self.raw[number]
             if line.strip() and len(line) - len(line.lstrip(" ")) <= indent:
                 break
-            lines.append(line.strip())
+            lines.append(line)
             number += 1
+        own = min((len(line) - len(line.lstrip(" ")) for line in lines if line.strip()), default=0)
+        lines = [line[own:].rstrip() for line in lines]
         while self.at < len(self.lines) and self.lines[self.at][0] <= number:
             self.at += 1
         while lines and not lines[-1]:
@@ -147,7 +149,7 @@ def commands(text: str) -> Iterator[list[str]]:
     """Words of each call of kparity or make in a script."""
     for name, sample in SAMPLES.items():
         text = text.replace("${{ %s }}" % name, sample).replace(name, sample)
-    for found in re.finditer(r"(?:^|\$\()(scripts/kparity|make) ([^\n>|;)`']*)", text, re.M):
+    for found in re.finditer(r"(?:^ *|\$\()(scripts/kparity|make) ([^\n>|;)`']*)", text, re.M):
         yield shlex.split(f"{found[1]} {found[2]}")
 
 
@@ -366,12 +368,9 @@ class TestJobs(unittest.TestCase):
 
     def test_unknown_keys(self) -> None:
         """An empty cache tells of the root alone; half a cache is not taken for one."""
-        for prepare in (lambda: None,
-                        lambda: cache.write(self.cache / "apt/kernels.json", "{"),
-                        lambda: cache.write(self.cache / "apt/kernels.json", '{"6.12": "1"}'),
-                        lambda: cache.write(self.cache / "apt/kernels.json", "[7.3]"),
-                        lambda: cache.write(self.cache / "apt/kernels.json", '{"7.3": 7}')):
-            prepare()
+        for text in ("", "{", '{"6.12": "1"}', "[7.3]", '{"7.3": 7}', '{"x": "1"}'):
+            if text:
+                cache.write(self.cache / "apt/kernels.json", text)
             job = self.job(f"ARCH={HERE}", "VARIANT=base")
             self.assertEqual(job.root_key, f"kparity-root-{HERE}-"
                              f"{toolchain.root_path(self.cache).name}")
@@ -389,7 +388,7 @@ class TestJobs(unittest.TestCase):
         asked = self.asked(f"ARCH={HERE}", "VARIANT=debug")
         with mock.patch.object(kernel, "_finish", return_value=None), \
                 mock.patch.object(kernel, "_compile"), \
-                mock.patch.object(kernel.config, "configure"), \
+                mock.patch.object(config, "configure"), \
                 mock.patch.object(cache, "need_space"), \
                 contextlib.redirect_stderr(io.StringIO()):
             src = source.known(asked)
