@@ -112,6 +112,15 @@ class TestMarkdown(unittest.TestCase):
                      "```\nmake run PAIR=ring PROGRAM=out/programs/ring-1\n```"):
             self.assertIn(text, page)
 
+    def test_other_checkout(self) -> None:
+        """Programs are named as they lie here, whatever machine the results are of."""
+        for path in (f"{request.TOP}/out", "/__w/x/x/out", "/builds/x/out"):
+            one, = told.failures(failed("c->rust", replay=f"make run X={path}/programs/ring-1"))
+            self.assertEqual(one.again, "make run X=out/programs/ring-1")
+        for other in ("make run PROGRAM=/tmp/elsewhere/ring-1", "make run X=a/b/out/programs/r"):
+            one, = told.failures(failed("c->rust", replay=other))
+            self.assertEqual(one.again, other)
+
     def test_two_kinds(self) -> None:
         """Failures that differ in more than the path are told one by one."""
         found = document(case("c->rust", "fail", failure(), failure(program=["ring", "pop"])),

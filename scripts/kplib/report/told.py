@@ -6,12 +6,17 @@ Paths on which a case failed in the same way are one failure here.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Iterator
 
 from kplib.configure.lanes import user_suite
 from kplib.configure.request import TOP, pair_word
 from kplib.judge import ktap
+
+
+#: A program of a run with the usual OUT, in the checkout of any machine.
+_PROGRAMS = re.compile(r"(?<![\w.-])/[^\s']*/(out/programs/[\w.-]+)")
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,11 @@ def counts(document: dict[str, Any]) -> dict[str, int]:
 
 
 def relative(text: str) -> str:
-    """Text with paths as seen from the checkout, wherever that is."""
-    return text.replace(f"{TOP}/", "")
+    """Text with paths as seen from the checkout, wherever that is.
+
+    Programs of results that another machine has left are where they are here: in `out`.
+    """
+    return _PROGRAMS.sub(r"\1", text.replace(f"{TOP}/", ""))
 
 
 def case_name(pair: str, case: dict[str, Any]) -> str:
