@@ -27,6 +27,10 @@ HOSTILE = ("</code></details><script>x</script>", "a | b |\n| --- |", "```\n# up
            "a\0b", "x" * 5000, "../" * 2000)
 
 
+#: An operation that Rust has in a trait of the kernel crate's.
+CONTRACT = "kmod/contract/registry.h", "KP_FUNCTION(registry_put,"
+
+
 def failure(**change: Any) -> dict[str, Any]:
     """A failure of results.json."""
     return {"stage": "run", "what": "return", "message": "step 1, push: 1 on c->rust, 0 on c->c",
@@ -174,7 +178,7 @@ class TestMarkdown(unittest.TestCase):
         """Nothing that a name or a console says changes the page around it."""
         plain = self.outside(markdown.page([self.saying("x")], {"x": "x"}))
         for text in HOSTILE:
-            with self.subTest(text):
+            with self.subTest(text[:40]):
                 page = markdown.page([self.saying(text)], {text: text})
                 page.encode()
                 self.assertNotRegex(page, "[\x00-\x09\x0b-\x1f\x7f]")
@@ -243,7 +247,22 @@ class TestGithub(unittest.TestCase):
         self.assertEqual(self.place("rust->c", operation="ring_push"),
                          self.line_of("kmod/ring.c", "ring_push("))
         self.assertEqual(self.place("c->rust", operation="nope"), "rust-stub/ring.rs:1")
+        found = failed("c->rust", operation="put")
+        found["pairs"] = {"registry": found["pairs"]["ring"]}
+        self.assertIn(f"file={self.line_of(*CONTRACT).replace(':', ',line=')},",
+                      github.commands(found)[0])
         self.assertEqual(self.place("c->rust", operation=None), "rust-stub/ring.rs:1")
+
+    def test_same_line(self) -> None:
+        """Failures of a case at one line are one annotation; of two lines, two."""
+        found = document(case("c->rust", "fail", failure(), failure(program=["ring", "x"]),
+                              failure(operation="pop")),
+                         case("rust->rust", "fail", failure(what="state")))
+        lines = github.commands(found)
+        self.assertEqual(len(lines), 2)
+        self.assertIn("lockstep c->rust%2C rust->rust::", lines[0])
+        self.assertIn("%0A2 more of this case are in the summary.%0AAgain: ", lines[0])
+        self.assertNotIn("more of this case", lines[1])
 
     def test_stack(self) -> None:
         """The pair's own lines come before those of others, and the engine's are not told."""
@@ -287,7 +306,7 @@ class TestGithub(unittest.TestCase):
         for text in HOSTILE:
             if len(text) > 200:
                 continue
-            with self.subTest(text):
+            with self.subTest(text[:40]):
                 clean = re.sub("[\ud800-\udfff\x00-\x08\x0a-\x1f\u2028\u202e]", "?", text)
                 said, message = self.runner(github.command(text, [text, "%2C"], None))
                 self.assertEqual((said, message), ({"title": clean}, f"{clean}\n%2C"))
@@ -295,14 +314,14 @@ class TestGithub(unittest.TestCase):
     def test_hostile(self) -> None:
         """Each line is one command, with its own properties alone."""
         for text in HOSTILE:
-            with self.subTest(text):
+            with self.subTest(text[:40]):
                 found = TestMarkdown.saying(text)
                 found["failures"] = [failure(diagnostics=[
                     {"level": "error", "message": text, "code": None, "file": text, "line": 1,
                      "column": 1, "text": [text]}], message=text, pairs=[text])]
                 found["pairs"][text] = found["pairs"].pop("ring")
                 lines = [*github.commands(found), github.missing(text, text)]
-                self.assertEqual(len(lines), 5)
+                self.assertEqual(len(lines), 4)
                 for line in lines:
                     line.encode()
                     self.assertNotRegex(line, "[\x00-\x1f\x7f\u2028]")
@@ -342,6 +361,14 @@ class TestReport(unittest.TestCase):
         self.assertIn("1 of 2 cells passed", page)
         status, lines, _ = self.report("github")
         self.assertEqual((status, lines.count("::error ")), (0, 1))
+
+    def test_newer(self) -> None:
+        """A field more is no damage: it does not change what the others mean."""
+        self.write(json.dumps({**document(case()), "more": {"x": 1}}))
+        self.write(json.dumps(document(case(), arch="arm64")), "arm64")
+        status, page, _ = self.report("markdown")
+        self.assertEqual(status, 0)
+        self.assertIn("2 of 2 cells passed", page)
 
     def test_missing(self) -> None:
         """A cell without results is told with the others, and the status says so."""

@@ -8,6 +8,7 @@ escaped as the runner wants it, so that none of it is taken for a command or a p
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -91,7 +92,8 @@ def _implementation(one: told.Told, folder: Path | None) -> tuple[str, int] | No
         bare = re.escape(operation.removeprefix(f"{one.pair}_"))
         name = rf"(?:{re.escape(one.pair)}_)?{bare}\b"
         pattern = rf"^.*\bfn {name}" if rust else rf"^[a-z][^;#]*?\b{name}\s*\("
-        if place := _line_of(file, pattern):
+        # Rust may have it in a trait of the kernel crate's: then the contract tells of it.
+        if place := _line_of(file, pattern) or _line_of(files.contract, rf"^KP_\w+\({name}"):
             return place
     return _line_of(file, r"\A") or _line_of(files.contract, r"\A")
 
@@ -117,18 +119,31 @@ def _place(one: told.Told, folder: Path | None) -> tuple[str, int] | None:
     return next(_places(broken), None) or _implementation(one, folder)
 
 
-def _body(one: told.Told) -> list[str]:
+def _title(some: list[told.Told]) -> str:
+    """All paths of a case that failed."""
+    paths = tuple(dict.fromkeys(path for one in some for path in one.paths))
+    return replace(some[0], paths=paths).title
+
+
+def _body(some: list[told.Told]) -> list[str]:
+    """The first of some failures, and how many there are."""
+    one = some[0]
+    more = [f"{len(some) - 1} more of this case are in the summary."] if some[1:] else []
     program = list(one.program[:PROGRAM])
     if len(one.program) > PROGRAM:
         program.append(f"... {len(one.program) - PROGRAM} lines more in results.json")
     if program:
         program = ["", "The smallest program found:", *program]
-    return [one.message, *program, "", f"Again: {one.again}"]
+    return [one.message, *program, "", *more, f"Again: {one.again}"]
 
 
 def commands(document: dict[str, Any], folder: Path | None = None) -> list[str]:
-    """The commands of one results.json; `folder` is PAIRS_DIR."""
+    """The commands of one results.json; `folder` is PAIRS_DIR.
+
+    What one case says of one line is one command, as a run shows ten of a step alone.
+    """
     lines = []
+    same: dict[tuple[Any, ...], list[told.Told]] = {}
     for one in told.failures(document):
         errors = [said for said in one.fields.get("diagnostics", ())
                   if said["level"] != "warning"]
@@ -138,8 +153,9 @@ def commands(document: dict[str, Any], folder: Path | None = None) -> list[str]:
             lines.append(command(one.title, [said["message"], *said["text"], "",
                                              f"Again: {one.again}"], place))
         if not errors:
-            lines.append(command(one.title, _body(one), _place(one, folder)))
-    return lines
+            same.setdefault((one.pair, one.case, _place(one, folder)), []).append(one)
+    return lines + [command(_title(some), _body(some), place)
+                    for (*_, place), some in same.items()]
 
 
 def missing(name: str, why: str) -> str:

@@ -89,7 +89,8 @@ def _of_case(document: dict[str, Any], pair: str, case: dict[str, Any]) -> Itera
 def _key(one: Told) -> tuple[Any, ...]:
     """Failures with the same key are one: they differ in the path alone."""
     program = one.program
-    return (one.name, one.status, one.pair, one.case, one.fields.get("what"), program,
+    return (one.name, one.status, one.pair, one.case,
+            *(one.fields.get(name) for name in ("what", "operation", "step")), program,
             one.message.replace(one.paths[0], "") if one.paths[0] else one.message,
             () if program else one.log)
 
