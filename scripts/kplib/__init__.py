@@ -12,11 +12,12 @@ boot        accel.choose(); lanes.run() runs guests until all suites of a lane h
             agenda.py tells what is left for the next, laneresult.py keeps what they gave
 judge       results.gather() makes verdicts of what the lanes gave; ledger.build() the ledger;
             failures.py tells in fields what did not pass
-report      terminal.show() for the terminal; files.save() writes results.json, junit.xml, KTAP
+report      terminal.show() for the terminal; files.save() writes results.json, junit.xml, KTAP;
+            markdown.py and github.py for a CI's pages, of what told.py finds to have failed
 matrix.py   the stages from build to report, for each arch and variant asked for
 soak        make soak: cells.py runs one lane with one seed, kinds.py tells failures that are new
-tools       gdb, KEEP=1, the shell, make new; make explain: lane insn with a plugin of QEMU's, whose
-            record counts.py, places.py, kinds.py and explain.py in judge/ make a table of;
+tools       gdb, KEEP=1, the shell, make new; ci.py, what a CI's jobs are; make explain:
+            lane insn with a plugin of QEMU's, whose record counts.py, places.py, kinds.py and explain.py in judge/ make a table of;
             make coverage: the same with lane check and covers.py
 mutate      mechanical mutants: find.py finds all, choose.py takes some, record.py keeps what became
             of each, score.py counts

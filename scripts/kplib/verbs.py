@@ -20,8 +20,8 @@ from kplib.common.errors import (BROKEN, FAILED, OK, REFUSED, EnvironmentFailed,
 from kplib.configure import archs, pairs, request, variants
 from kplib.configure.request import TOP, Request
 from kplib.judge import compile_fail, ktap, ledger, unsafety
-from kplib.report import files, terminal
-from kplib.tools import debug, keep, scaffold
+from kplib.report import files, github, markdown, terminal, told
+from kplib.tools import ci, debug, keep, scaffold
 
 
 def run(req: Request) -> int:
@@ -191,6 +191,8 @@ def help_(req: Request) -> int:
 
 def report(req: Request) -> int:
     """Print the results of the last run, of all that it ran on or of what is named."""
+    if req.format in ("markdown", "github"):
+        return _report_for_ci(req)
     found = {}
     missing: KparityError | None = None
     for arch, variant in files.asked(req):
@@ -212,9 +214,53 @@ def report(req: Request) -> int:
     return OK
 
 
+def _report_for_ci(req: Request) -> int:
+    """A page or annotations. They come from other machines: a damaged file is no results."""
+    from kplib.selftest import schema  # pylint: disable=import-outside-toplevel
+    found, lacking = [], {}
+    status = OK
+    for arch, variant in files.asked(req):
+        try:
+            try:
+                document = files.load(req, arch, variant)
+                # A field more, of another version of kparity, changes no other's meaning.
+                wrong = next((said for said in schema.unlike(document)
+                              if not said.endswith(schema.UNKNOWN)), "")
+            except RecursionError:
+                wrong = "it is nested too deeply"
+            if wrong:
+                raise EnvironmentFailed(f"{files.folder(req, arch, variant) / files.RESULTS} is "
+                                        f"damaged: {ui.clean(wrong)[:200]}")
+            if (document["arch"], document["variant"]) != (arch, variant):
+                raise EnvironmentFailed(f"the results of {arch} {variant} are those of "
+                                        f"{ui.clean(told.name_of(document))[:100]}")
+            found.append(document)
+        except KparityError as err:
+            ui.note(f"kparity: {err}")
+            lacking[f"{arch} {variant}"] = told.relative(str(err))
+            status = max(status, err.status)
+    if req.format == "markdown":
+        print(markdown.page(found, lacking))
+    else:
+        for document in found:
+            for line in github.commands(document, req.pairs_dir):
+                print(line)
+        for name, why in lacking.items():
+            print(github.missing(name, why))
+    return status
+
+
 def _cells(req: Request) -> list[tuple[archs.Arch, variants.Variant]]:
     """Every arch and variant that a request is for."""
     return [(arch, variant) for arch in req.archs for variant in req.variants]
+
+
+def matrix_(req: Request) -> int:
+    """Print the jobs of a CI, of all arches and variants or of those named."""
+    request.check_pairs(req)
+    found = ci.jobs(req)
+    print(ci.as_json(found) if req.machine_readable else ci.as_table(found), flush=True)
+    return OK
 
 
 def contract(req: Request) -> int:
@@ -361,7 +407,8 @@ VERBS = {
     "new": (new, "make a new pair, PAIR=x, that runs at once; KIND=, DIR= for one of your own"),
     "shell": (shell, "boot into a busybox shell with the modules in /modules"),
     "gdb": (gdb, "debug one pair: gdb on a guest that is stopped where its module is loaded"),
-    "report": (report, "print the results of the last run; FORMAT=json for a program"),
+    "report": (report, "print the results of the last run; FORMAT=json, markdown or github"),
+    "matrix": (matrix_, "print the jobs of a CI: arch, variant, command, cache keys; FORMAT=json"),
     "doctor": (doctor, "show each tool, its version, the minimum, and what would be used"),
     "update": (update, "look again which kernels Debian has"),
     "bench-self": (bench_self, "how fast kparity itself is (about 25 minutes)"),
@@ -375,12 +422,15 @@ OF_MUTANTS = ("IN_DIFF", "MUTANTS")
 #: Verbs for which CASE= means something.
 WITH_CASES = ("run", "soak", "gdb")
 OF_EXPLAIN = ("OP",)
+#: What FORMAT= can be, but for text, of each verb that knows it; others print no results.
+FORMATS = {"run": ("json",), "report": ("json", "markdown", "github"), "mutants": ("json",),
+           "matrix": ("json",)}
 #: Variables of make soak alone. JOBS is a common name, and may be in the environment.
 OF_SOAK = ("MINUTES", "SEEDS")
 
 
-def carry_out(verb: str, req: Request) -> int:
-    """Carry a verb out; its exit status."""
+def check_words(verb: str, req: Request) -> None:
+    """Refuse variables that mean nothing to a verb."""
     if req.cases and verb not in WITH_CASES:
         raise Refused(f"CASE is for make {', make '.join(WITH_CASES)}; leave it out")
     if verb != "soak" and (given := [name for name in OF_SOAK if name in req.given]):
@@ -389,7 +439,17 @@ def carry_out(verb: str, req: Request) -> int:
         raise Refused(f"{', '.join(given)}: for make mutants; leave it out")
     if verb != "explain" and (given := [name for name in OF_EXPLAIN if name in req.given]):
         raise Refused(f"{', '.join(given)}: for make explain; leave it out")
+    # FORMAT=json has been passed over in silence where it says nothing.
+    known = FORMATS.get(verb, ("json",))
+    if req.format not in ("text", *known):
+        of = [name for name, formats in FORMATS.items() if req.format in formats]
+        raise Refused(f"FORMAT={req.format}: for make {', '.join(of)}; leave it out")
+
+
+def carry_out(verb: str, req: Request) -> int:
+    """Carry a verb out; its exit status."""
+    check_words(verb, req)
     return VERBS[verb][0](req)
 
 
-__all__ = ["VERBS", "carry_out"]
+__all__ = ["VERBS", "carry_out", "check_words"]

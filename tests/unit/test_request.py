@@ -9,6 +9,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from kplib import verbs
 from kplib.common.errors import Refused
 from kplib.configure import cases, lanes, pairs, request
 
@@ -107,6 +108,30 @@ class TestRequest(unittest.TestCase):
         """Words from a list."""
         for word in ("LANE=fast", "TOOLCHAIN=docker", "ACCEL=hax"):
             self.assertIn("choose one of", self.refused(word))
+
+    def test_format(self) -> None:
+        """Formats there are; what a verb does not print is refused, and not passed over."""
+        self.assertEqual(self.refused("FORMAT=xml"),
+                         "FORMAT=xml: choose one of text, json, markdown, github")
+        self.assertEqual([request.parse([f"FORMAT={form}"], {}).machine_readable
+                          for form in ("", *request.FORMATS)], [False, False, True, False, False])
+        for form in ("markdown", "github"):
+            for verb in ("run", "matrix", "mutants", "soak", "test", "help"):
+                with self.assertRaises(Refused) as caught:
+                    verbs.check_words(verb, request.parse([f"FORMAT={form}"], {}))
+                self.assertEqual(str(caught.exception),
+                                 f"FORMAT={form}: for make report; leave it out")
+            verbs.check_words("report", request.parse([f"FORMAT={form}"], {}))
+        for verb in ("run", "report", "mutants", "matrix"):
+            verbs.check_words(verb, request.parse(["FORMAT=json"], {}))
+
+    def test_whole(self) -> None:
+        """All arches and variants are meant where a verb is for the matrix, if none is named."""
+        for words, counts in (((), (2, 4)), (("ARCH=arm64",), (1, 4)),
+                              (("VARIANT=base",), (2, 1)), (("LANE=insn",), (2, 1))):
+            got = request.parse(list(words), {}, whole=True)
+            self.assertEqual((len(got.archs), len(got.variants)), counts)
+        self.assertEqual(len(request.parse([], {"ARCH": "arm64"}, whole=True).archs), 1)
 
     def test_flags(self) -> None:
         """KEEP and V are 0 or 1."""

@@ -303,6 +303,45 @@ def get(request: Request, tools: Toolchain, arch: Arch, variant: Variant) -> Ker
     return build(request, tools, source.get(request, tools), arch, variant)
 
 
+def known_tools(request: Request) -> Toolchain | None:
+    """The tools that tools_for() would give, as far as the cache tells without building."""
+    chosen = toolchain.known(request.toolchain, request.cache)
+    src = source.known(request)
+    if chosen is None or chosen.root is not None:
+        return chosen
+    asked = None if src is None else cache.marker(_asked(request, chosen, src))
+    if asked is None:
+        return None
+    return chosen if not asked["refused"] else toolchain.known("root", request.cache)
+
+
+def known(request: Request, arch: Arch, variant: Variant) -> Path | None:
+    """Debian's kernel in the cache, there or not; None where its name cannot be told yet.
+
+    Its name is made of the tools' versions, Debian's version of the source and what pairs
+    want beyond the variant. Nothing is built, configured or fetched to learn them.
+    """
+    tools, src = known_tools(request), source.known(request)
+    if tools is None or src is None:
+        return None
+    plain = _entry(request, tools, src, arch, variant)
+    wanted = config.check_options(request)
+    if not wanted:
+        return plain
+    for path in (plain / "build/.config", plain.with_name(f"{plain.name}.config")):
+        if path.exists():
+            lost = kconfig.dropped({name: one.value for name, one in wanted.items()},
+                                   kconfig.parse(path.read_text()))
+            added = tuple(wanted[name] for name in sorted(lost))
+            return _entry(request, tools, src, arch, variant, added)
+    return None
+
+
+def _asked(request: Request, tools: Toolchain, src: Source) -> Path:
+    """Where it is kept whether a kernel accepts the Rust of the host's tools."""
+    return request.cache / "host-rust" / cache.digest(tools.name(), src.ident)
+
+
 def tools_for(request: Request) -> Toolchain:
     """The tools for a request: the host's only if the kernel accepts its Rust."""
     folders = toolchain.mountable(
@@ -313,13 +352,13 @@ def tools_for(request: Request) -> Toolchain:
     chosen = toolchain.choose(request.toolchain, request.cache, debs, folders)
     if chosen.root is None and request.kdir is None:
         src = source.get(request, chosen)
-        asked = request.cache / "host-rust" / cache.digest(chosen.name(), src.ident)
-        known = cache.marker(asked)
-        if known is None:
+        asked = _asked(request, chosen, src)
+        answer = cache.marker(asked)
+        if answer is None:
             asked.mkdir(parents=True, exist_ok=True)
-            known = cache.complete(asked, {"refused": rust_refused(chosen, src)})
-        if known["refused"]:
+            answer = cache.complete(asked, {"refused": rust_refused(chosen, src)})
+        if answer["refused"]:
             if request.toolchain == "host":
-                raise Refused(f"TOOLCHAIN=host: {known['refused']}")
-            return toolchain.use_root(request.cache, debs, folders, known["refused"])
+                raise Refused(f"TOOLCHAIN=host: {answer['refused']}")
+            return toolchain.use_root(request.cache, debs, folders, answer["refused"])
     return chosen

@@ -32,9 +32,14 @@ def packages(request: Request) -> apt.Apt:
     return apt.Apt(request.cache / "apt", request.mirror)
 
 
+def _resolution(request: Request) -> Path:
+    """The file in which it is kept what kernels Debian has."""
+    return request.cache / "apt" / "kernels.json"
+
+
 def resolved(request: Request, renew: bool = False) -> dict[str, str]:
     """Kernel series and versions, resolved once and kept until `make update`."""
-    path = request.cache / "apt" / "kernels.json"
+    path = _resolution(request)
     with cache.locked(request.cache / "apt"):
         if not renew:
             try:
@@ -58,10 +63,14 @@ def _series(text: str) -> tuple[int, ...]:
     return tuple(int(n) for n in text.split(".")[:2])
 
 
+def _usable(found: dict[str, str]) -> list[str]:
+    return [series for series in found if _series(series) >= OLDEST]
+
+
 def check_series(request: Request) -> str:
     """The series to use; refuses one that is not there or too old."""
     found = resolved(request)
-    usable = [s for s in found if _series(s) >= OLDEST]
+    usable = _usable(found)
     series = request.kernel or (usable or list(found))[-1]
     if series not in found:
         raise Refused(f"KERNEL={series}: Debian has {', '.join(usable)}; "
@@ -73,13 +82,31 @@ def check_series(request: Request) -> str:
     return series
 
 
+def _entry(request: Request, series: str, version: str) -> Path:
+    """Where a source is kept."""
+    return request.cache / "source" / f"linux-{series}_{version.replace('~', '-')}"
+
+
+def known(request: Request) -> Source | None:
+    """Debian's source that would be used, there or not; None where nobody has asked Debian yet."""
+    try:
+        found: dict[str, str] = json.loads(_resolution(request).read_text())
+        usable = _usable(found)
+        series = request.kernel or usable[-1]
+        if series not in usable:
+            return None
+        return Source(_entry(request, series, found[series]) / "linux", f"debian {found[series]}")
+    except (OSError, ValueError, AttributeError, TypeError, IndexError):
+        return None
+
+
 def get(request: Request, tools: Toolchain) -> Source:
     """The kernel tree: the user's own, or Debian's, unpacked in the cache."""
     if request.kernel_src:
         return Source(request.kernel_src, f"tree {request.kernel_src}")
     series = check_series(request)
     version = resolved(request)[series]
-    entry = request.cache / "source" / f"linux-{series}_{version.replace('~', '-')}"
+    entry = _entry(request, series, version)
     if cache.marker(entry) is None:
         with cache.locked(entry):
             if cache.marker(entry) is None:

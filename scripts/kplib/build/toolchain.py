@@ -137,6 +137,17 @@ def mountable(paths: list[Path]) -> tuple[Path, ...]:
     return tuple(p for p in unique if not any(q != p and q in p.parents for q in unique))
 
 
+def known(wanted: str | None, folder: Path) -> Toolchain | None:
+    """The tools that choose() would give, without making a root; None where one is to be made."""
+    if wanted != "root" and not missing_tools(_installed()):
+        found = host_versions()
+        if not missing_tools(found):
+            return Toolchain(None, {k: v for k, v in found.items() if v}, "", ())
+    entry = root_path(folder)
+    done = cache.marker(entry)
+    return None if done is None else Toolchain(entry / "root", done["versions"], "", ())
+
+
 def _userns_works() -> bool:
     if os.geteuid() == 0:
         return True

@@ -48,7 +48,8 @@ VARIABLES = {
     "SILENCE": "seconds of silence after which a guest is lost, thrice that in a boot; default: 20",
     "OUT": "folder for results; default: out",
     "MIRROR": "Debian mirror; default: the one the host's apt uses",
-    "FORMAT": "make run, report, mutants, explain: text, or json: one object on standard output",
+    "FORMAT": "text, or json (make run, report, mutants, explain, matrix); make report has markdown and "
+              "github too",
     "KIND": "make new: function or object; default: function",
     "DIR": "make new: the PAIRS_DIR to make it in; default: PAIRS_DIR, else this repository",
     "MINUTES": "make soak: how long fresh seeds are drawn, e.g. 30 or 0.5",
@@ -78,6 +79,9 @@ class Depth:
 #: By what DEPTH= says.
 DEPTHS = {"quick": Depth(0, 0), "usual": Depth(240, 600), "long": Depth(500, 1200),
           "full": Depth(4800, 12000)}
+#: What FORMAT= says: tables for a person, an object for a program, and for a CI a summary as
+#: Markdown, or annotations as commands of GitHub's workflows.
+FORMATS = ("text", "json", "markdown", "github")
 #: Mechanical mutants of `make mutants`. Some are refused by the compiler, or change nothing.
 MUTANTS = 420
 
@@ -114,8 +118,8 @@ class Request:
     #: make new: the kind of pair, and the folder to make it in.
     kind: str = "function"
     new_in: Path | None = None
-    #: make run, make report: JSON in place of tables.
-    machine_readable: bool = False
+    #: How the results are told, of FORMATS.
+    format: str = "text"
     #: make soak: how long it goes on, the seeds that it has, and how many guests run at once.
     minutes: float | None = None
     seeds: seeds.Seeds | None = None
@@ -129,6 +133,11 @@ class Request:
     op: str | None = None
     #: Variables that were given, and not left to their default.
     given: tuple[str, ...] = ()
+
+    @property
+    def machine_readable(self) -> bool:
+        """Whether standard output has one object in place of tables."""
+        return self.format == "json"
 
 
 def _folder(name: str, value: str | None, marker: str) -> Path | None:
@@ -318,11 +327,12 @@ def check_paths(request: Request) -> None:
 
 
 def parse(words: list[str], env: Mapping[str, str], new: bool = False,
-          soak: bool = True) -> Request:
+          soak: bool = True, whole: bool = False) -> Request:
     """Check NAME=VALUE words, which win over the environment.
 
     `new` is for the verb that makes a pair: PAIR then names one that is not there. Without
-    `soak` JOBS, which other programs have in the environment as well, is not looked at.
+    `soak` JOBS, which other programs have in the environment as well, is not looked at. `whole`
+    is for the verb that tells of all arches and variants, unless some are named.
     """
     # make hands on PAIR=' ' as an empty word; to run all pairs then is not what was meant.
     values = {name: env[name] for name in VARIABLES
@@ -337,12 +347,12 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False,
         values[name] = value
 
     known = archs.load_all(TOP / "qemu" / "arch")
-    arch = values.get("ARCH") or archs.host_name(platform.machine())
+    arch = values.get("ARCH") or ("all" if whole else archs.host_name(platform.machine()))
     if arch != "all" and arch not in known:
         raise Refused(f"ARCH={arch}: choose one of {', '.join(known)} or all")
 
     kinds = variants.load_all(TOP / "qemu" / "variant")
-    variant = values.get("VARIANT") or variants.BASE
+    variant = values.get("VARIANT") or ("all" if whole else variants.BASE)
     if variant != "all" and variant not in kinds:
         raise Refused(f"VARIANT={variant}: choose one of {', '.join(kinds)} or all")
 
@@ -427,7 +437,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False,
         program=program,
         kind=_choice("KIND", values.get("KIND"), ("function", "object")) or "function",
         new_in=_path(values.get("DIR")) or (pairs_dir if new else None),
-        machine_readable=_choice("FORMAT", values.get("FORMAT"), ("text", "json")) == "json",
+        format=_choice("FORMAT", values.get("FORMAT"), FORMATS) or "text",
     )
 
 
@@ -445,8 +455,8 @@ def pair_word(pair: str, others: Iterable[str]) -> str:
     return f"PAIR={shlex.quote(' '.join(dict.fromkeys((pair, *others))))}"
 
 
-def replay(req: Request, arch: archs.Arch, variant: variants.Variant) -> str:
-    """The words of `make run` that run one arch and variant of a request again, but for PAIR.
+def words_of(req: Request, arch: archs.Arch, variant: variants.Variant) -> dict[str, str]:
+    """The variables that run one arch and variant of a request again, but for PAIR.
 
     Everything that changes what runs is in them where it is not the default; what
     says where things are kept or shown is not. The seed is there as a number, as
@@ -473,6 +483,11 @@ def replay(req: Request, arch: archs.Arch, variant: variants.Variant) -> str:
         "APPEND": req.append or None,
         "SILENCE": f"{req.silence:g}" if req.silence != plain.silence else None,
     }
+    return {name: str(value) for name, value in words.items() if value is not None}
+
+
+def replay(req: Request, arch: archs.Arch, variant: variants.Variant) -> str:
+    """The same variables, as words of `make run`."""
     # make expands what it is given, then the shell is done with it: $ is make's own.
-    return " ".join(f"{name}={shlex.quote(str(value).replace('$', '$$'))}"
-                    for name, value in words.items() if value is not None)
+    return " ".join(f"{name}={shlex.quote(value.replace('$', '$$'))}"
+                    for name, value in words_of(req, arch, variant).items())

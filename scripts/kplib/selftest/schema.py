@@ -19,6 +19,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "number": (int, float), "boolean": (bool,), "null": (type(None),)}
 _SAYS = {"type", "properties", "required", "additionalProperties", "items", "enum", "const",
          "anyOf", "$ref", "minimum"}
+#: The end of what is said of a field that the schema does not have.
+UNKNOWN = " is not described"
 _TELLS = {"$comment", "$schema", "title", "description", "$defs"}
 
 
@@ -33,7 +35,7 @@ def _object(value: dict[str, Any], rule: dict[str, Any], at: str) -> Iterator[st
     for name, child in value.items():
         known = rule.get("properties", {}).get(name, rule.get("additionalProperties", True))
         if known is False:
-            yield f"{at}: {name} is not described"
+            yield f"{at}: {name}{UNKNOWN}"
         elif known is not True:
             yield from unlike(child, known, f"{at}.{name}")
 
