@@ -142,8 +142,8 @@ void kp_turns_draw(struct kp_history *h, struct kp_random *rnd)
 }
 
 /*
- * A place in an operation, in instructions behind the wait before it: three of four within its usual
- * length, the others within that of a long call, as one that allocates.
+ * A place in an operation, in instructions behind the wait before it: three of four within its
+ * usual length, the others within that of a long call, as one that allocates.
  */
 static u32 place(const struct kp_history *h, u32 event, u32 part)
 {

@@ -48,8 +48,8 @@ VARIABLES = {
     "SILENCE": "seconds of silence after which a guest is lost, thrice that in a boot; default: 20",
     "OUT": "folder for results; default: out",
     "MIRROR": "Debian mirror; default: the one the host's apt uses",
-    "FORMAT": "text, or json (make run, report, mutants, explain, matrix); make report has markdown and "
-              "github too",
+    "FORMAT": "text, or json (make run, report, mutants, explain, matrix); make report has "
+              "markdown and github too",
     "KIND": "make new: function or object; default: function",
     "DIR": "make new: the PAIRS_DIR to make it in; default: PAIRS_DIR, else this repository",
     "MINUTES": "make soak: how long fresh seeds are drawn, e.g. 30 or 0.5",
