@@ -8,7 +8,14 @@
 //! names. Which Rust type an argument becomes follows from the port's own signature.
 
 use super::bindings;
-use core::slice;
+use core::{
+    ptr::without_provenance_mut,
+    slice,
+    sync::atomic::{
+        compiler_fence,
+        Ordering, //
+    }, //
+};
 use kernel::{
     error::{
         from_err_ptr,
@@ -246,9 +253,26 @@ pub(crate) fn checked<T: Number>(ret: T) -> Result<T> {
     let value = ret.into_result();
 
     if value < 0 {
-        to_result(value as c_int)?;
+        Err(errno(value))
+    } else {
+        Ok(ret)
     }
-    Ok(ret)
+}
+
+/// A negative errno. What from_err_ptr() does is inlined, where to_result() is a call.
+#[inline]
+fn errno(value: i64) -> Error {
+    match from_err_ptr(without_provenance_mut::<c_void>(value as usize)) {
+        Err(e) => e,
+        Ok(_) => no_errno(value as c_int),
+    }
+}
+
+/// The error for what is no errno although it is negative: the kernel tells of it.
+#[cold]
+#[inline(never)]
+fn no_errno(value: c_int) -> Error {
+    to_result(value).err().unwrap_or(EINVAL)
 }
 
 /// A value that a C function returned as an int, of the contract's smaller or unsigned type.
@@ -638,16 +662,55 @@ impl Slots {
     }
 }
 
-/// Does nothing, to calibrate the driver.
+/// Does nothing, as an operation of the port. The fence keeps the compiler from leaving out a
+/// call of it, and is no instruction.
+///
+/// # Safety
+///
+/// None.
+#[no_mangle]
+#[inline(never)]
+pub(crate) unsafe extern "C" fn kp_rust_nothing(_: *mut c_void) {
+    compiler_fence(Ordering::SeqCst);
+}
+const _: () = {
+    let _ = if true {
+        bindings::kp_rust_nothing
+    } else {
+        kp_rust_nothing
+    };
+};
+
+/// The no-op of a Rust caller of the port.
 ///
 /// # Safety
 ///
 /// `res` must be valid for writing.
-pub(crate) unsafe extern "C" fn nothing(
-    _: *mut c_void,
+pub(crate) unsafe extern "C" fn nothing_over_rust(
+    obj: *mut c_void,
     _: *const bindings::kp_slot,
     res: *mut bindings::kp_result,
 ) {
-    // SAFETY: By the safety requirements of this function.
-    unsafe { (*res).ret = 0 };
+    // SAFETY: By the safety requirements of this function; what is called has none.
+    unsafe {
+        kp_rust_nothing(obj);
+        (*res).ret = 0;
+    }
+}
+
+/// The no-op of a Rust caller of C.
+///
+/// # Safety
+///
+/// `res` must be valid for writing.
+pub(crate) unsafe extern "C" fn nothing_over_c(
+    obj: *mut c_void,
+    _: *const bindings::kp_slot,
+    res: *mut bindings::kp_result,
+) {
+    // SAFETY: By the safety requirements of this function; what is called takes any pointer.
+    unsafe {
+        bindings::kp_nothing(obj);
+        (*res).ret = 0;
+    }
 }

@@ -124,6 +124,8 @@ struct kp_layout {
  * @call: a function for each operation, in the order of the contract
  * @dirty: the same, with dirty bits where narrow arguments leave some of a register
  *         unused; NULL if callers are Rust's
+ * @counted: the same, for counting what calls cost: a number that is stored goes to a
+ *           variable of the caller's first, as in a Rust caller; NULL if callers are Rust's
  * @show: take the view of a handle; the view is zeroed. NULL where there are no
  *        handles.
  * @put: give a handle back; NULL where there are none
@@ -135,8 +137,30 @@ struct kp_driver {
 	void (*view)(void *obj, void *view);
 	const kp_invoke *call;
 	const kp_invoke *dirty;
+	const kp_invoke *counted;
 	void (*show)(void *handle, void *view);
 	void (*put)(void *handle);
 };
+
+/**
+ * kp_nothing() - do nothing, as the C side of each pair
+ * @obj: anything
+ *
+ * What the no-op of callers of C calls: its cost is that of a call, and is subtracted from
+ * what operations cost.
+ *
+ * Context: any.
+ */
+void kp_nothing(void *obj);
+
+/**
+ * kp_rust_nothing() - do nothing, as the Rust side of a pair
+ * @obj: anything
+ *
+ * Each pair has its own, as each has its own port.
+ *
+ * Context: any.
+ */
+void kp_rust_nothing(void *obj);
 
 #endif

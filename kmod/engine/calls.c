@@ -219,12 +219,20 @@ static bool take_view(const struct kp_trace *trace, void *obj)
 	return true;
 }
 
+/* Documented where both languages read it. Here no caller's compiler sees that it is empty. */
+void kp_nothing(void *obj)
+{
+}
+EXPORT_SYMBOL_GPL(kp_nothing);
+
 /* The function that calls an operation; where costs are counted it makes nothing dirty. */
 static kp_invoke caller(const struct kp_trace *trace, u32 op)
 {
 	const struct kp_driver *driver = trace->pair->path[trace->path];
 
-	return driver->dirty && trace->prog->observe ? driver->dirty[op] : driver->call[op];
+	if (trace->prog->observe)
+		return driver->dirty ? driver->dirty[op] : driver->call[op];
+	return driver->counted ? driver->counted[op] : driver->call[op];
 }
 
 /* Call an operation where the trace's operations are called. */

@@ -656,6 +656,9 @@ kp_stats_count(struct kp_stats *stats, enum kp_path_id path, u32 invariant)
 	stats->judged_in[invariant] |= BIT(stats->now);
 }
 
+s32 kp_end(const struct kp_operation *op, s64 ret);
+u32 kp_outcome_of(const struct kp_operation *op, s64 ret);
+u32 kp_outcomes(const struct kp_operation *op);
 void kp_outcome(const struct kp_pair *pair, enum kp_path_id path, u32 op, s64 ret);
 void kp_outcome_created(const struct kp_pair *pair, enum kp_path_id path, int err);
 int kp_stats_cost(const struct kp_pair *pair, const struct kp_cost *cost);

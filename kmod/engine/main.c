@@ -64,7 +64,7 @@ static int invariants_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(invariants);
 
-/* One line for each distinct cost: path, operation, instructions, times. */
+/* One line for each distinct cost: path, operation, instructions, times, and the end if not 0. */
 static int cost_show(struct seq_file *seq, void *unused)
 {
 	const struct kp_pair *pair = seq->private;
@@ -74,9 +74,12 @@ static int cost_show(struct seq_file *seq, void *unused)
 	for (i = 0; i < stats->nr_costs; i++) {
 		const struct kp_cost *cost = &stats->cost[i];
 
-		seq_printf(seq, "%s %s %llu %u\n", kp_path_name[cost->path],
+		seq_printf(seq, "%s %s %llu %u", kp_path_name[cost->path],
 			   pair->operation[cost->op].name, cost->value,
 			   cost->times);
+		if (cost->end)
+			seq_printf(seq, " %d", cost->end);
+		seq_putc(seq, '\n');
 	}
 	return 0;
 }

@@ -114,21 +114,6 @@ static void say_close(void) { }
 
 #endif
 
-/* The end that an operation came to: an errno, or 1 for false or none, or 0. */
-static s32 outcome_of(const struct kp_operation *op, s64 ret)
-{
-	switch (op->returns) {
-	case KP_RET_RESULT:
-		return ret < 0 ? ret : 0;
-	case KP_RET_BOOL:
-		return !ret;
-	case KP_RET_OFFSET:
-		return ret < 0;
-	default:
-		return 0;
-	}
-}
-
 static void count(enum kp_path_id path, u32 op, s32 outcome)
 {
 	u32 i;
@@ -166,7 +151,7 @@ static void run_step(struct kp_call *call, struct kp_trace *trace, void *obj, u3
 	kp_call_end(call, i);
 	if (!called)
 		return;
-	outcome = outcome_of(op, trace->step[i].ret);
+	outcome = kp_end(op, trace->step[i].ret);
 	say_outcome(outcome);
 	count(trace->path, trace->prog->step[i].op, outcome);
 }

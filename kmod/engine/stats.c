@@ -38,8 +38,36 @@ void kp_stats_enter(const struct kp_pair *pair, const char *name)
 #define OUTCOME_NONE	BIT(1)
 #define OUTCOME_ERRNO	2
 
-/* The outcome of a call, as one of these bits; 0 for an errno that its row does not list. */
-static u32 outcome_of(const struct kp_operation *op, s64 ret)
+/**
+ * kp_end() - the end that an operation came to
+ * @op: the operation
+ * @ret: what it returned
+ *
+ * Return: an errno, or 1 for false or none, or 0
+ */
+s32 kp_end(const struct kp_operation *op, s64 ret)
+{
+	switch (op->returns) {
+	case KP_RET_RESULT:
+		return ret < 0 ? ret : 0;
+	case KP_RET_BOOL:
+		return !ret;
+	case KP_RET_OFFSET:
+		return ret < 0;
+	default:
+		return 0;
+	}
+}
+
+/**
+ * kp_outcome_of() - the outcome of a call, as a bit
+ * @op: the operation
+ * @ret: what it returned
+ *
+ * Return: the bit, as kp_outcomes() has it; 0 for an errno that the row does not list, and where
+ *         an operation has one outcome alone
+ */
+u32 kp_outcome_of(const struct kp_operation *op, s64 ret)
 {
 	u32 i;
 
@@ -60,6 +88,26 @@ static u32 outcome_of(const struct kp_operation *op, s64 ret)
 	}
 }
 
+/**
+ * kp_outcomes() - the outcomes that arguments can bring about
+ * @op: the operation
+ *
+ * Return: a bit for each; none for -ENOMEM, and none where there is one outcome alone
+ */
+u32 kp_outcomes(const struct kp_operation *op)
+{
+	u32 i, found = OUTCOME_GOOD;
+
+	if (op->returns == KP_RET_BOOL || op->returns == KP_RET_OFFSET)
+		return OUTCOME_GOOD | OUTCOME_NONE;
+	if (op->returns != KP_RET_RESULT)
+		return 0;
+	for (i = 0; op->errnos[i] && i < 32 - OUTCOME_ERRNO; i++)
+		if (op->errnos[i] != -ENOMEM)
+			found |= BIT(OUTCOME_ERRNO + i);
+	return found;
+}
+
 /* Threads of a case come here at the same time: nearly always with an outcome seen before. */
 static void note(atomic_t *seen, u32 outcome)
 {
@@ -78,7 +126,7 @@ static void note(atomic_t *seen, u32 outcome)
  */
 void kp_outcome(const struct kp_pair *pair, enum kp_path_id path, u32 op, s64 ret)
 {
-	note(&pair->stats->outcome[op][path], outcome_of(&pair->operation[op], ret));
+	note(&pair->stats->outcome[op][path], kp_outcome_of(&pair->operation[op], ret));
 }
 
 /**
@@ -91,7 +139,7 @@ void kp_outcome(const struct kp_pair *pair, enum kp_path_id path, u32 op, s64 re
  */
 void kp_outcome_created(const struct kp_pair *pair, enum kp_path_id path, int err)
 {
-	note(&pair->stats->created[path], outcome_of(&pair->creation, err));
+	note(&pair->stats->created[path], kp_outcome_of(&pair->creation, err));
 }
 
 /* Fail with all outcomes that no call of an operation has come to. */

@@ -357,12 +357,14 @@ struct kp_path_param {
  * struct kp_cost - how often an operation cost so much on a path
  * @value: what it cost, in units of kp_clock()
  * @times: how often
+ * @end: the end that it came to, as kp_end() has it
  * @op: number of the operation
  * @path: the path
  */
 struct kp_cost {
 	u64 value;
 	u32 times;
+	s32 end;
 	u16 op;
 	u16 path;
 };

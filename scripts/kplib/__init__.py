@@ -3,7 +3,7 @@
 
 common      errors with their exit status, terminal output, child processes, the cache
 contract    rows.read(); emit_c and emit_rust write what follows from rows (scripts/contract-glue),
-            the latter from rust_over_c, rust_entries and rust_drivers
+            the latter from rust_over_c, rust_over_rust, rust_entries and rust_drivers
 configure   request.parse() checks NAME=VALUE words; arches and variants are files in qemu/
 build       toolchain.choose(), source.get(), kernel.get() with config.configure() for one that
             is not in the cache, modules.build()

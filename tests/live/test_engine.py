@@ -96,6 +96,10 @@ class TestEngine(unittest.TestCase):
         push = self.found["pairs"]["ring"]["instructions"]["push"]
         self.assertEqual({push[path]["n"] for path in PATHS}, {push["c->c"]["n"]})
         self.assertGreater(push["c->c"]["max"] - push["c->c"]["min"], 2000)
+        outcomes = self.found["pairs"]["ring"]["outcomes"]["push"]
+        self.assertEqual(list(outcomes), ["success", "-ENOSPC"])
+        for path in PATHS:
+            self.assertEqual(sum(row[path]["n"] for row in outcomes.values()), push[path]["n"])
 
     def test_status(self) -> None:
         """The run ends as one with failures does."""

@@ -47,6 +47,14 @@ class TestObjects(PairsTest):
         figures = ended.results()["pairs"]["slate"]["instructions"]
         self.assertEqual(set(figures) - {"noop"},
                          {"put", "write", "read", "find", "cut", "slate_upper"})
+        outcomes = ended.results()["pairs"]["slate"]["outcomes"]
+        self.assertEqual({op: list(rows) for op, rows in outcomes.items()},
+                         {"put": ["success", "-ENOSPC"], "write": ["success", "-ENOSPC"],
+                          "read": ["success", "-ENODATA"], "find": ["success", "false"],
+                          "cut": ["success"], "slate_upper": ["success"]})
+        for rows in outcomes.values():
+            for row in rows.values():
+                self.assertEqual(set(row), {"c->c", "c->rust", "rust->c", "rust->rust"})
 
     def test_wrong(self) -> None:
         """All bugs are told by one run, each as its smallest program."""

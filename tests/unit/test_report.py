@@ -44,7 +44,8 @@ def pair(failed: dict[tuple[str, str], tuple[str, ...]] | None = None,
             rows.append({"suite": "x", "case": case, "path": path, "status": status,
                          "log": list(log or (["a reason"] if skipped == case else [])),
                          "seconds": 0.1, "failures": []})
-    return {"cases": rows, "instructions": {"push": costs}, "contract": []}
+    return {"cases": rows, "instructions": {"push": costs},
+            "outcomes": {"push": {"success": costs}}, "contract": []}
 
 
 def document(**pairs: dict[str, Any]) -> dict[str, Any]:
@@ -84,6 +85,24 @@ class TestTerminal(unittest.TestCase):
         self.assertIn("    push                 10.0 (1.00)     12.0 (1.20)     15.0 (1.50)"
                       "     11.0 (1.10)", lines)
         self.assertTrue([line for line in lines if "a reason" in line])
+
+    def test_outcomes(self) -> None:
+        """Each outcome has a row, and weighs the same in the mean."""
+        one = pair()
+        costs = one["outcomes"]["push"]["success"]
+        one["instructions"]["noop"] = {path: {**cost, "ratio": None}
+                                       for path, cost in costs.items()}
+        one["outcomes"]["push"]["-EOPNOTSUPP"] = {
+            **costs, "c->rust": {**costs["c->rust"], "mean": 30.0, "ratio": 3.0}}
+        lines = shown(document(a=one), tables=True)
+        self.assertIn("    push                  10.0 (1.00)     12.0 (1.20)     15.0 (1.50)"
+                      "     11.0 (1.10)", lines)
+        self.assertIn("    noop                  10.0 (  - )     12.0 (  - )     15.0 (  - )"
+                      "     11.0 (  - )", lines)
+        self.assertIn("    push -EOPNOTSUPP      10.0 (1.00)     30.0 (3.00)     15.0 (1.50)"
+                      "     11.0 (1.10)", lines)
+        self.assertIn("  geometric mean over all operations and outcomes: c->rust 1.90, "
+                      "rust->c 1.50, rust->rust 1.10", lines)
 
     def test_allocations(self) -> None:
         """The most allocations of a call and how many failed; with V=1, what that led to."""

@@ -101,9 +101,46 @@ rust->c push 90 100
 
     def test_geometric_mean(self) -> None:
         """Over operations; the no-op does not count."""
-        got = tables.geometric_mean(tables.parse_costs(self.TABLE), "c->rust")
+        got = tables.geometric_mean(tables.parse_costs(self.TABLE).values(), "c->rust")
         self.assertAlmostEqual(got or 0, 33 / 30.2, 3)
-        self.assertIsNone(tables.geometric_mean({}, "c->rust"))
+        self.assertIsNone(tables.geometric_mean([], "c->rust"))
+
+    OUTCOMES = """\
+c->c noop 20 50
+c->c push 50 90
+c->c push 30 10 -28
+c->c take 40 5
+c->c take 30 5 1
+c->rust noop 30 50
+c->rust push 60 90
+c->rust push 50 10 -28
+c->rust take 51 5
+c->rust take 40 5 1
+"""
+
+    def test_outcomes(self) -> None:
+        """Success, false and each errno have their own cost, and the operation that of all."""
+        found = tables.parse_outcomes(self.OUTCOMES)
+        self.assertEqual({op: list(rows) for op, rows in found.items()},
+                         {"push": ["success", "-ENOSPC"], "take": ["success", "false"]})
+        failed = found["push"]["-ENOSPC"]
+        self.assertEqual((failed["c->c"].n, failed["c->c"].mean, failed["c->rust"].mean),
+                         (10, 10, 20))
+        self.assertEqual([row["c->rust"].ratio for rows in found.values() for row in rows.values()],
+                         [1.0, 2.0, 1.05, 1.0])
+        self.assertEqual(tables.parse_costs(self.OUTCOMES)["push"]["c->c"].mean, 28)
+
+    def test_outcomes_weigh_the_same(self) -> None:
+        """A rare errno counts as much as success in the geometric mean."""
+        rows = [row for rows in tables.parse_outcomes(self.OUTCOMES).values()
+                for row in rows.values()]
+        self.assertAlmostEqual(tables.geometric_mean(rows, "c->rust") or 0, 2.1 ** 0.25, 6)
+
+    def test_no_outcome(self) -> None:
+        """An end is 1 or an errno."""
+        for end in ("0", "2", "x", "-", "28"):
+            with self.subTest(end), self.assertRaisesRegex(tables.DamagedTable, "line 2"):
+                tables.parse_outcomes(f"c->c noop 20 5\nc->c push 30 5 {end}\n")
 
     def test_free_operation(self) -> None:
         """An operation that costs no more than the no-op gives no ratio, and no division by 0."""

@@ -493,7 +493,9 @@ KP_FUNCTION(g, ANY, KP_VOID, KP_BUFFER(u8, room, size_t, .min = 4, .max = 9),
                      '    pub(super) unsafe extern "C" fn pot_rust_full('
                      "object: *mut bindings::pot) -> c_int {"):
             self.assertIn(f"\n{line}\n", text)
-        self.assertIn("\ntype Caller<I> = I;\n", emit_rust.root(
+        self.assertIn("engine::create::<c::Object>", text)
+        self.assertNotIn("trait Passed", text)
+        self.assertIn("\npub(crate) trait Passed: Interface {\n", emit_rust.root(
             rows.read(OBJECT.replace(".role = writer, ", "").replace(
                 ", .role = reader", ""), "pot"), TOP, TOP / "pot.rs"))
 
@@ -518,15 +520,38 @@ KP_FUNCTION(g, ANY, KP_VOID, KP_BUFFER(u8, room, size_t, .min = 4, .max = 9),
             self.assertIn(f"\tres->ret = {name}(obj, (u64)slot[0].n);", text)
             self.assertIn(f"\tres->ret = ((int (*)(void *, u64))kp_as({name}))"
                           "(obj, kp_dirty(u64, slot[0].n));", text)
-            self.assertIn(f"pot_c_over_{side}_dirty[] = {{\n\tglue_noop,\n\t{side}_dirty_put,\n"
-                          f"\t{side}_call_full,\n\t{side}_call_pot_largest,\n}};", text)
+            self.assertIn(f"pot_c_over_{side}_dirty[] = {{\n\t{side}_call_noop,\n"
+                          f"\t{side}_dirty_put,\n\t{side}_call_full,\n"
+                          f"\t{side}_call_pot_largest,\n}};", text)
         self.assertIn("\treturn ((struct pot *(*)(u64))kp_as(pot_rust_create))"
                       "(kp_dirty(u32, slot[0].n));", text)
         text = emit_c.glue(rows.read(GOOD, "x"), "c.h", "x_glue.c")
         self.assertIn("((int (*)(const void *, const void *, u64, u64, const void *))kp_as(find))"
                       "(slot[0].p, slot[1].p, kp_dirty(size_t, slot[1].n), "
                       "kp_dirty(unsigned int, slot[2].n), slot[3].p);", text)
-        self.assertIn("_call[] = {\n\tglue_noop,\n\tc_call_find,\n\tc_call_kind,\n};", text)
+        self.assertIn("_call[] = {\n\tc_call_noop,\n\tc_call_find,\n\tc_call_kind,\n};", text)
+
+    def test_counted(self) -> None:
+        """A caller that is costed has variables for what is stored, and looks for an error."""
+        text = emit_c.glue(rows.read(GOOD, "x"), "c.h", "x_glue.c")
+        self.assertIn("_counted[] = {\n\tc_call_noop,\n\tc_counted_find,\n\tc_call_kind,\n};",
+                      text)
+        self.assertIn("static void rust_call_noop(void *obj, const struct kp_slot *slot,\n"
+                      "\t\tstruct kp_result *res)\n{\n\tkp_rust_nothing(obj);\n\tres->ret = 0;\n}",
+                      text)
+
+    def test_out_of_line(self) -> None:
+        """A Rust caller calls the port by a function that is not inlined, as it calls C's."""
+        text = emit_rust.root(rows.read(OBJECT, "pot"), Path("/rust-stub"), Path("/pot.rs"))
+        self.assertIn("    #[no_mangle]\n    #[inline(never)]\n"
+                      "    unsafe extern \"Rust\" fn pot_port_put("
+                      "__object: &port::Object, value: u64) -> Result {",
+                      text)
+        self.assertIn("Some(engine::put::<rust::Object>)", text)
+        self.assertNotIn("engine::put::<port::Object>", text)
+        text = emit_rust.root(rows.read(GOOD, "x"), Path("/rust-stub"), Path("/x.rs"))
+        self.assertIn("    #[inline(never)]\n    pub(super) fn find<", text)
+        self.assertIn("rust::find(port::find, ", text)
 
     def test_usual_part(self) -> None:
         """Where most values lie is within the limits, and an index can begin near its wrap."""

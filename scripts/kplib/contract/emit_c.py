@@ -24,6 +24,8 @@ _RETURNS = {"KP_VOID": "KP_RET_VOID", "KP_BOOL": "KP_RET_BOOL", "KP_SIGNED": "KP
             "KP_NEW": "KP_RET_RESULT"}
 #: Weight of each function, and of the no-op that calibrates the driver.
 _WEIGHT, _NOOP_WEIGHT, _NOOP_WEIGHT_OF_OBJECT = 16, 1, 4
+#: The function of each side that the no-op calls, and that does nothing.
+_NOTHING = {"c": "kp_nothing", "rust": "kp_rust_nothing"}
 #: Greatest number of bytes where a row gives none.
 _MAX = {"KP_TEXT": 16, "KP_BYTES": 64, "KP_BUFFER": 64, "KP_USER_BYTES": 64, "KP_USER_BUFFER": 64}
 #: Types of numbers that members of a view have.
@@ -253,9 +255,34 @@ def _caller(function: Function, name: str, called: str, text: _Text, ops: str = 
     text.add(f"static void {name}(void *obj, const struct kp_slot *slot,\n"
              "\t\tstruct kp_result *res)\n{\n")
     _structures(function, text)
-    text.add("\tres->ret = 0;\n" if function.returns.kind == "KP_VOID" else "")
     text.row(function.line, body)
+    text.add("\tres->ret = 0;\n" if function.returns.kind == "KP_VOID" else "")
     text.add("}\n\n")
+
+
+def _has_variables(function: Function) -> bool:
+    """Whether a caller has variables for what a function stores: an adapter's are its own."""
+    return bool(function.outputs) and not function.adapter
+
+
+def _counted(function: Function, name: str, called: str, text: _Text) -> None:
+    """A caller that is costed: it keeps what is stored in variables, and looks for an error."""
+    stored = [(i, p) for i, p in function.placed if p.stored]
+    arguments = ", ".join([*(["obj"] if function.method else []),
+                           *(f"&out{i}" if p.stored else _argument(p, i)
+                             for i, p in function.placed)])
+    text.add(f"static void {name}(void *obj, const struct kp_slot *slot,\n"
+             "\t\tstruct kp_result *res)\n{\n")
+    _structures(function, text)
+    text.add("".join(f"\t{p.type} out{i};\n" for i, p in stored))
+    if function.returns.kind == "KP_VOID":
+        text.row(function.line, f"\t{called}({arguments});")
+        text.add("\tres->ret = 0;\n")
+    else:
+        text.row(function.line, f"\t{_returned(function)}ret = {called}({arguments});")
+        test = "ret" if function.returns.kind == "KP_BOOL" else "ret >= 0"
+        text.add(f"\n\tres->ret = ret;\n\tif (!({test}))\n\t\treturn;\n")
+    text.add("".join(f"\t*({p.type} *)slot[{i}].p = out{i};\n" for i, p in stored) + "}\n\n")
 
 
 def _range(parameter: Parameter, given: dict[str, str]) -> list[str]:
@@ -562,8 +589,9 @@ def glue(contract: Contract, path: str, own: str, suite: bool = False) -> str:
     text.add("#include <linux/err.h>\n#include <linux/module.h>\n#include <linux/overflow.h>\n"
              "#include \"engine/dirty.h\"\n#include \"engine/suite.h\"\n"
              f"#include \"{pair}_glue.h\"\n\n"
-             "static void glue_noop(void *obj, const struct kp_slot *slot,\n"
-             "\t\tstruct kp_result *res)\n{\n\tres->ret = 0;\n}\n\n")
+             + "".join(f"static void {side}_call_noop(void *obj, const struct kp_slot *slot,\n"
+                       f"\t\tstruct kp_result *res)\n{{\n\t{called}(obj);\n\tres->ret = 0;\n}}\n\n"
+                       for side, called in _NOTHING.items()))
     if contract.adapters:
         _sides(contract, text)
     for function in (*callable_functions(contract), *contract.adapters):
@@ -573,6 +601,9 @@ def glue(contract: Contract, path: str, own: str, suite: bool = False) -> str:
             _caller(function, f"c_call_{name}", function.name, text, "c_ops")
             _caller(function, f"rust_call_{name}", function.name if function.adapter
                     else rust_name(pair, function), text, "rust_ops")
+            for side in ("c", "rust") if _has_variables(function) else ():
+                _counted(function, f"{side}_counted_{name}", function.name if side == "c"
+                         else rust_name(pair, function), text)
             for side in ("c", "rust") if _made_dirty(function) else ():
                 _caller(function, f"{side}_dirty_{name}", function.name if side == "c"
                         else rust_name(pair, function), text, dirty=True)
@@ -592,12 +623,16 @@ def glue(contract: Contract, path: str, own: str, suite: bool = False) -> str:
         _layout(contract, text)
     for side in ("c", "rust"):
         listed = "".join(f"\t{side}_call_{f.operation(pair)},\n" for f in contract.functions)
-        text.add(f"static const kp_invoke {pair}_c_over_{side}_call[] = {{\n\tglue_noop,\n"
+        text.add(f"static const kp_invoke {pair}_c_over_{side}_call[] = {{\n\t{side}_call_noop,\n"
                  f"{listed}}};\n\n")
         listed = "".join(f"\t{side}_{'dirty' if _made_dirty(f) else 'call'}_"
                          f"{f.operation(pair)},\n" for f in contract.functions)
-        text.add(f"static const kp_invoke {pair}_c_over_{side}_dirty[] = {{\n\tglue_noop,\n"
+        text.add(f"static const kp_invoke {pair}_c_over_{side}_dirty[] = {{\n\t{side}_call_noop,\n"
                  f"{listed}}};\n\n")
+        listed = "".join(f"\t{side}_{'counted' if _has_variables(f) else 'call'}_"
+                         f"{f.operation(pair)},\n" for f in contract.functions)
+        text.add(f"static const kp_invoke {pair}_c_over_{side}_counted[] = {{\n"
+                 f"\t{side}_call_noop,\n{listed}}};\n\n")
         if contract.object:
             _lifetime(contract, side, text)
         _driver(contract, side, text)
@@ -611,7 +646,7 @@ def glue(contract: Contract, path: str, own: str, suite: bool = False) -> str:
 def _driver(contract: Contract, side: str, text: _Text) -> None:
     """C callers over one side."""
     name = f"{contract.pair}_c_over_{side}"
-    members = [f".call = {name}_call", f".dirty = {name}_dirty"]
+    members = [f".{word} = {name}_{word}" for word in ("call", "dirty", "counted")]
     if contract.object:
         members += [f".{word} = {side}_{word}" for word in ("create", "destroy", "view")]
     if contract.handle:

@@ -4,8 +4,8 @@
 The port is a module of it, written as a Rust developer writes it. Around it stand the C
 side as a Rust caller uses it, C's way into the port, and the tables that the engine calls.
 What converts an argument is in rust-stub/glue.rs, once for each kind.
-The parts are in rust_over_c.py, rust_entries.py and rust_drivers.py, and rust_types.py has what
-these share.
+The parts are in rust_over_c.py, rust_over_rust.py, rust_entries.py and rust_drivers.py, and
+rust_types.py has what these share.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from pathlib import Path
 
 from kplib.contract.model import Contract, Function
 from kplib.contract.rows import BadRow
-from kplib.contract.rust_drivers import driver, engine_call, engine_calls, layout
+from kplib.contract.rust_drivers import driver, engine_call, engine_calls, engine_put, layout
 from kplib.contract.rust_entries import HANDLE, entries, entry, loading
 from kplib.contract.rust_over_c import KEY, caller_of_c, handle_over_c, object_over_c
-from kplib.contract.rust_types import (TYPES, interface_functions, rust_word, safe_parameter,
-                                       signature, type_of)
+from kplib.contract.rust_over_rust import (function_over_rust, handle_over_rust,
+                                           object_over_rust)
+from kplib.contract.rust_types import (TYPES, inputs_of, interface_functions, rust_word,
+                                       safe_parameter, signature, type_of)
 
 _HEAD = """\
 // SPDX-License-Identifier: GPL-2.0
@@ -69,10 +71,23 @@ def _functions(contract: Contract) -> str:
                       [entry(contract, f) for f in functions] + loading(contract))
             + _module("over_c", "Calls of the C side.",
                       [engine_call(pair, f, "c::") for f in functions])
+            + _module("rust", _OUT_OF_LINE, [function_over_rust(pair, f) for f in functions])
             + _module("over_rust", "Calls of the port.",
-                      [engine_call(pair, f, "port::") for f in functions])
+                      [_over_rust(pair, f) for f in functions])
             + layout(contract)
             + driver(contract, "c", "over_c") + driver(contract, "rust", "over_rust"))
+
+
+#: Comment above the module that has the port's operations as functions.
+_OUT_OF_LINE = "The port, as a Rust caller of another module uses it: by calls."
+
+
+def _over_rust(pair: str, function: Function) -> str:
+    """A function that the engine calls, over a port of functions."""
+    name = rust_word(function.operation(pair))
+    comma = ", " if inputs_of(function) else ""
+    return engine_call(pair, function, "rust::").replace(
+        f"rust::{name}(", f"rust::{name}(port::{name}{comma}", 1)
 
 
 def _docs(contract: Contract, function: Function) -> str:
@@ -147,6 +162,31 @@ fn is_not_pinned<I: Interface>(caller: Caller<I>) -> impl Unpin {
 """
 
 
+def _passed(contract: Contract) -> str:
+    """The trait by which objects that are used without roles pass through the engine."""
+    assert contract.create
+    create = ", ".join(safe_parameter(p) for p in contract.create.parameters)
+    return f"""
+/// An object as it passes through the engine. It has no roles, so it is its own caller's.
+pub(crate) trait Passed: Interface {{
+    /// Makes one, or gives the errno as an `ERR_PTR()`. [`Passed::end`] drops it.
+    fn make({create}) -> *mut c_void;
+    /// The object.
+    ///
+    /// # Safety
+    ///
+    /// `obj` must come from [`Passed::make`] of the same type, and not be dropped meanwhile.
+    unsafe fn passed(obj: &*mut c_void) -> &Self;
+    /// Drops it.
+    ///
+    /// # Safety
+    ///
+    /// `obj` must come from [`Passed::make`] of the same type; it is gone afterwards.
+    unsafe fn end(obj: *mut c_void);
+}}
+"""
+
+
 def _callbacks(contract: Contract) -> str:
     """The callbacks of the suite, as a Rust caller hands them over."""
     assert contract.create
@@ -166,10 +206,13 @@ def _callbacks(contract: Contract) -> str:
 
 def _pointed_to(contract: Contract) -> str:
     """A symbol from whose type debuggers know what the engine's pointers point to."""
+    assert contract.object
     handles = ", <port::Object as Interface>::Handle" if contract.handle else ""
+    callers = "Caller<c::Object>, Caller<rust::Object>" if contract.roles else \
+        f"{type_of(contract.object.type)}, rust::Object"
     return ("\n/// What pointers to an object, and handles, are: for C's callers, for Rust's over "
             "either side.\n"
-            f"type Pointed = (port::Object, Caller<c::Object>, Caller<port::Object>{handles});\n\n"
+            f"type Pointed = (port::Object, {callers}{handles});\n\n"
             "/// For who looks at memory by debug information.\n#[no_mangle]\n"
             f"static {contract.pair}_rust_pointed: glue::Pointed<Pointed> = "
             "glue::Pointed::new();\n")
@@ -177,8 +220,7 @@ def _pointed_to(contract: Contract) -> str:
 
 def _object(contract: Contract) -> str:
     """The parts of the root of a pair with an object."""
-    caller = _CALLER if contract.roles else \
-        "\n/// Who uses an object: it has no roles, so this is the object.\ntype Caller<I> = I;\n"
+    caller = _CALLER if contract.roles else _passed(contract)
     return (_interface(contract) + caller
             + _module("c", "The C side, as a Rust caller uses it.", [
                 object_over_c(contract), *([handle_over_c(contract)] if contract.handle else [])],
@@ -187,11 +229,16 @@ def _object(contract: Contract) -> str:
             + _module("entry", "C's way into the port.", entries(contract) + loading(contract),
                       f"\n    type {HANDLE} = <port::Object as Interface>::Handle;\n"
                       if contract.handle else "")
+            + _module("rust", _OUT_OF_LINE, [
+                object_over_rust(contract),
+                *([handle_over_rust(contract)] if contract.handle else [])])
             + _callbacks(contract)
             + _module("engine", "What the engine calls, over either side.", engine_calls(contract))
+            + (_module("over_rust", "Calls of the port that are no method's.", engine_put(contract))
+               if engine_put(contract) else "")
             + layout(contract)
             + driver(contract, "c", "engine", "::<c::Object>")
-            + driver(contract, "rust", "engine", "::<port::Object>")
+            + driver(contract, "rust", "engine", "::<rust::Object>")
             + _pointed_to(contract))
 
 

@@ -88,10 +88,27 @@ _ROLES = """ It has made the object, and
         // keeps operations apart that the contract keeps apart."""
 
 
+def _invoker(contract: Contract, function: Function, side: str, invokers: str,
+             generic: str) -> str:
+    """The function that the engine calls for an operation over one side."""
+    name = rust_word(function.operation(contract.pair))
+    # A drop is the only call of a handle's that no trait has a method for.
+    return f"over_rust::{name}" if contract.object and function.puts and side == "rust" \
+        else f"{invokers}::{name}{generic}"
+
+
+def engine_put(contract: Contract) -> list[str]:
+    """The function that the engine calls to give a handle of the port back, if that is costed."""
+    return [engine_call(contract.pair, f, "").replace("drop(", f"rust::{name}(").replace(
+        "I::Handle", "<port::Object as Interface>::Handle")
+        for f in contract.functions if f.puts
+        for name in [rust_word(f.operation(contract.pair))]]
+
+
 def driver(contract: Contract, side: str, invokers: str, generic: str = "") -> str:
     """Rust callers over one side, as the engine has them."""
     name = f"{contract.pair}_rust_over_{side}"
-    rows = "".join(f"    Some({invokers}::{rust_word(f.operation(contract.pair))}{generic}),\n"
+    rows = "".join(f"    Some({_invoker(contract, f, side, invokers, generic)}),\n"
                    for f in contract.functions)
     there = {"create": generic, "destroy": generic, "view": generic,
              "show": generic and contract.handle, "put": generic and contract.handle}
@@ -100,11 +117,12 @@ def driver(contract: Contract, side: str, invokers: str, generic: str = "") -> s
                                       else "None") + ",\n" for word, has in there.items())
     table = f"{side.upper()}_CALLS"
     return (f"\nstatic {table}: [bindings::kp_invoke; {len(contract.functions) + 1}] = [\n"
-            f"    Some(glue::nothing),\n{rows}];\n\n"
+            f"    Some(glue::nothing_over_{side}),\n{rows}];\n\n"
             f"/// Rust callers of the {side} side; declared in the glue's header.\n#[no_mangle]\n"
             f"pub static {name}: bindings::kp_driver = bindings::kp_driver {{\n{life}"
             "    layout: kparity::layout_of(&LAYOUT),\n"
-            f"    call: {table}.as_ptr(),\n    dirty: core::ptr::null(),\n}};\n"
+            f"    call: {table}.as_ptr(),\n    dirty: core::ptr::null(),\n"
+            f"    counted: core::ptr::null(),\n}};\n"
             f"declared!({name}: bindings::kp_driver);\n")
 
 
@@ -146,43 +164,54 @@ def _handle_invokers(contract: Contract) -> list[str]:
 """]
 
 
-def engine_calls(contract: Contract) -> list[str]:
-    """Functions that the engine calls, over either side."""
+def _lifetime(contract: Contract) -> list[str]:
+    """Functions that make, end and show objects, over either side."""
     assert contract.object and contract.create
-    generic, caller = "<I: Interface>", "obj.cast::<Caller<I>>()"
     create = ", ".join(_slot(p, i) for i, p in contract.create.placed)
-    parts = [f"""\
+    if contract.roles:
+        bound, make = "Interface", f"glue::owned::<Caller<I>, _, _>(Caller::<I>::create({create}))"
+        end, shown = "glue::released::<Caller<I>, _>(obj)", "(*obj.cast::<Caller<I>>())"
+    else:
+        bound, make, end, shown = "Passed", f"I::make({create})", "I::end(obj)", "I::passed(&obj)"
+    return [f"""\
     /// # Safety
     ///
     /// As for [`glue::Slots::new`].
-    pub(super) unsafe extern "C" fn create{generic}(
+    pub(super) unsafe extern "C" fn create<I: {bound}>(
         slot: *const bindings::kp_slot,
     ) -> *mut c_void {{
         // SAFETY: The engine lays out the arguments as the contract's row says.
         unsafe {{
             let {'_' * (not create)}slot = glue::Slots::new(slot);
 
-            glue::owned::<Caller<I>, _, _>(Caller::<I>::create({create}))
+            {make}
         }}
     }}
 """, f"""\
     /// # Safety
     ///
     /// `obj` must come from [`create`] of the same side; it is gone afterwards.
-    pub(super) unsafe extern "C" fn destroy{generic}(obj: *mut c_void) {{
+    pub(super) unsafe extern "C" fn destroy<I: {bound}>(obj: *mut c_void) {{
         // SAFETY: By the safety requirements of this function.
-        unsafe {{ glue::released::<Caller<I>, _>(obj) }};
+        unsafe {{ {end} }};
     }}
 """, f"""\
     /// # Safety
     ///
     /// `obj` must come from [`create`] of the same side, and no one may use it; `view` must be
     /// valid for writing a view.
-    pub(super) unsafe extern "C" fn view{generic}(obj: *mut c_void, view: *mut c_void) {{
+    pub(super) unsafe extern "C" fn view<I: {bound}>(obj: *mut c_void, view: *mut c_void) {{
         // SAFETY: By the safety requirements of this function.
-        unsafe {{ view.cast::<{type_of(contract.object.view)}>().write((*{caller}).view()) }};
+        unsafe {{ view.cast::<{type_of(contract.object.view)}>().write({shown}.view()) }};
     }}
 """]
+
+
+def engine_calls(contract: Contract) -> list[str]:
+    """Functions that the engine calls, over either side."""
+    assert contract.object and contract.create
+    generic = "<I: Interface>" if contract.roles else "<I: Passed>"
+    parts = _lifetime(contract)
     for function in contract.functions:
         role = function.option("role")
         if function.adapter:
@@ -193,7 +222,8 @@ def engine_calls(contract: Contract) -> list[str]:
         if not function.method:
             parts.append(engine_call(contract.pair, function, "I::", generic))
             continue
-        object_ = f"&mut (*{caller}).{rust_word(role)}" if role else f"&*{caller}"
+        object_ = f"&mut (*obj.cast::<Caller<I>>()).{rust_word(role)}" if role else \
+            "&*obj.cast::<Caller<I>>()" if contract.roles else "I::passed(&obj)"
         parts.append(engine_call(contract.pair, function, "object.", generic,
                                  f"            let object = {object_};\n"))
     return parts + _handle_invokers(contract)

@@ -136,6 +136,36 @@ KEY = """
 """
 
 
+def _passed(contract: Contract) -> str:
+    """How C's object is passed through the engine: as C has it, by its pointer."""
+    assert contract.create
+    create = ", ".join(safe_parameter(p) for p in contract.create.parameters)
+    given = ", ".join(rust_word(p.name) for p in contract.create.parameters)
+    return f"""\
+    impl Passed for Object {{
+        fn make({create}) -> *mut c_void {{
+            match Self::create({given}) {{
+                Ok(object) => core::mem::ManuallyDrop::new(object).0.as_ptr().cast(),
+                Err(e) => e.to_ptr(),
+            }}
+        }}
+
+        #[inline]
+        unsafe fn passed(obj: &*mut c_void) -> &Self {{
+            // SAFETY: By the safety requirements of this function it is what `make` took out of an
+            // object, which is nothing but this pointer.
+            unsafe {{ &*core::ptr::from_ref(obj).cast() }}
+        }}
+
+        unsafe fn end(obj: *mut c_void) {{
+            // SAFETY: By the safety requirements of this function, and it is not used afterwards.
+            drop(unsafe {{ core::ptr::from_ref(&obj).cast::<Self>().read() }});
+        }}
+    }}
+
+"""
+
+
 def object_over_c(contract: Contract) -> str:
     """The C side's object, owned."""
     assert contract.object and contract.create and contract.destroy
@@ -173,6 +203,7 @@ def object_over_c(contract: Contract) -> str:
     /// # Invariants
     ///
     /// The pointer is what `{contract.create.name}()` gave, and that is not destroyed.
+    #[repr(transparent)]
     pub(crate) struct Object(core::ptr::NonNull<{kind}>);
 
     // SAFETY: The contract lets any thread use and destroy an object.
@@ -188,7 +219,7 @@ def object_over_c(contract: Contract) -> str:
         }}
     }}
 
-    impl Interface for Object {{
+{'' if contract.roles else _passed(contract)}    impl Interface for Object {{
 {handle}        fn create({create}) -> Result<Self> {{
 {lets}            // SAFETY: The contract lets anyone make one{borrowed}.
             let made = unsafe {{ bindings::{contract.create.name}({args}) }};

@@ -82,7 +82,12 @@ class Sides:
         given = [m for m in found.members if m.tag == "template_type_parameter"] if found else []
         of = self.rust.get(given[0].of) if given else None
         members = [m for m in of.members if m.tag == "member"] if of else []
-        return next(((self.rust, m.of) for m in members if m.name == f"__{nth}"), None)
+        ref = next((m.of for m in members if m.name == f"__{nth}"), 0)
+        to = self.rust.get(ref)
+        # The C side's object, of which Rust knows the name.
+        if to is not None and "::bindings::" in to.path:
+            return self.c_struct(to.name)
+        return (self.rust, ref) if to is not None else None
 
 
 def read(tools: Toolchain, build: Path, contract: Contract, folder: Path) -> Sides:

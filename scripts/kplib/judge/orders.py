@@ -13,14 +13,13 @@ left out.
 
 from __future__ import annotations
 
-import errno
 import re
 from dataclasses import dataclass, field
 from typing import Callable, Iterable, Protocol
 
 from kplib.configure.lanes import PATHS, REFERENCE
 from kplib.contract.model import Contract, Order
-from kplib.judge.tables import DamagedTable
+from kplib.judge.tables import DamagedTable, outcome_name
 
 #: How strongly an access orders others, and what that is called.
 PLAIN, ORDERED, FULL = 0, 1, 2
@@ -350,13 +349,6 @@ def parse_ends(text: str) -> Ends:
         names[int(op)] = name
         times.setdefault(path, {})[int(op), int(outcome)] = int(count)
     return Ends(names, times)
-
-
-def outcome_name(outcome: int) -> str:
-    """An outcome, for a person."""
-    if outcome < 0:
-        return f"-{errno.errorcode.get(-outcome, -outcome)}"
-    return "false" if outcome else "success"
 
 
 @dataclass(frozen=True)

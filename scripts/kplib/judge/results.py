@@ -24,8 +24,8 @@ from kplib.configure import pairs as places
 from kplib.contract import rows
 from kplib.judge import fields, ktap, orders, verdicts
 from kplib.judge.tables import (ACCEPTED, NOOP, Allocations, Cost, DamagedTable, Difference,
-                                Histories, Interruptions, Invariant, parse_allocations,
-                                parse_calls, parse_costs, parse_failures, parse_histories,
+                                Histories, Interruptions, Invariant, parse_allocations, parse_calls,
+                                parse_costs, parse_failures, parse_histories, parse_outcomes,
                                 parse_interruptions, parse_invariants)
 
 #: The version of scripts/results.schema.json. It goes up with each change of a field's
@@ -58,6 +58,8 @@ class PairResult:
     verdicts: list[ktap.Verdict] = field(default_factory=list)
     invariants: list[Invariant] = field(default_factory=list)
     costs: dict[str, dict[str, Cost]] = field(default_factory=dict)
+    #: Costs by operation, outcome and path.
+    outcomes: dict[str, dict[str, dict[str, Cost]]] = field(default_factory=dict)
     allocations: dict[str, dict[str, Allocations]] = field(default_factory=dict)
     interruptions: dict[str, Interruptions] = field(default_factory=dict)
     #: What case ordering has seen: see orders.table().
@@ -122,6 +124,9 @@ class ArchResult:
                     "cases": [asdict(v) for v in pair.verdicts],
                     "instructions": {op: {path: asdict(cost) for path, cost in row.items()}
                                      for op, row in pair.costs.items()},
+                    "outcomes": {op: {end: {path: asdict(cost) for path, cost in row.items()}
+                                      for end, row in rows.items()}
+                                 for op, rows in pair.outcomes.items()},
                     "allocations": {op: {path: asdict(one) for path, one in row.items()}
                                     for op, row in pair.allocations.items()},
                     "interruptions": {path: asdict(one)
@@ -301,7 +306,7 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
                         or not result.histories[p].tried]:
                 raise DamagedTable(f"the table of histories has nothing of {', '.join(none)}")
         elif lane.lane.figures == "cost":
-            result.costs = parse_costs(figures)
+            result.costs, result.outcomes = parse_costs(figures), parse_outcomes(figures)
             if bare := passed - set(result.costs.get(NOOP, {})):
                 raise DamagedTable(f"the table of costs has nothing of {', '.join(sorted(bare))}")
         else:

@@ -4,11 +4,12 @@ and programs on which a path differs."""
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Iterable
 
 from kplib.common import ui
 from kplib.configure.lanes import PATHS, REFERENCE
@@ -150,19 +151,63 @@ def percentile(counts: dict[int, int], share: float) -> int:
     raise ValueError("no samples")
 
 
-def _cost_rows(text: str) -> dict[tuple[str, str], dict[int, int]]:
-    """How often an operation on a path cost how much."""
-    raw: dict[tuple[str, str], dict[int, int]] = {}
+#: The kernel's name of each errno for which Python has another one.
+_ALIKE = {errno.EAGAIN: "EAGAIN", errno.EDEADLK: "EDEADLK", errno.EOPNOTSUPP: "EOPNOTSUPP"}
+#: The outcome of an operation that did what it is for.
+SUCCESS = "success"
+
+
+def outcome_name(end: int) -> str:
+    """An outcome, for a person: of the engine's 0, 1 for false or none, or an errno."""
+    if end < 0:
+        return f"-{_ALIKE.get(-end) or errno.errorcode.get(-end, str(-end))}"
+    return "false" if end else SUCCESS
+
+
+#: How often an operation on a path cost how much, by the end that it came to.
+_Counts = dict[int, dict[int, int]]
+
+
+def _cost_rows(text: str) -> dict[tuple[str, str], _Counts]:
+    """The engine's cost table, by operation and path; its lines have an end where it is not 0."""
+    raw: dict[tuple[str, str], _Counts] = {}
     for number, line in enumerate(text.splitlines(), 1):
-        found = re.fullmatch(r"(\S+) (\S+) ([0-9]{1,19}) ([0-9]{1,19})", line)
+        found = re.fullmatch(r"(\S+) (\S+) ([0-9]{1,19}) ([0-9]{1,19})(?: (1|-[0-9]{1,4}))?", line)
         if not found or found.group(1) not in PATHS or not int(found.group(4)):
             raise DamagedTable(f"the table of costs, line {number}: {line[:100]!r}")
-        path, op, value, times = found.groups()
-        raw.setdefault((op, path), {})[int(value)] = int(times)
+        path, op, value, times, end = found.groups()
+        counts = raw.setdefault((op, path), {}).setdefault(int(end or 0), {})
+        counts[int(value)] = counts.get(int(value), 0) + int(times)
     for op, path in raw:
         if (NOOP, path) not in raw:
             raise DamagedTable(f"the table of costs has {op} and no {NOOP} on {path}")
     return raw
+
+
+def _together(counts: _Counts) -> dict[int, int]:
+    """Costs of an operation, whatever it came to."""
+    found: dict[int, int] = {}
+    for one in counts.values():
+        for value, times in one.items():
+            found[value] = found.get(value, 0) + times
+    return found
+
+
+def _cost(net: dict[int, int], reference: Cost | None, path: str, has_ratio: bool) -> Cost:
+    """The cost of calls, from how often they cost how much; `reference` is that on c->c."""
+    n, total = sum(net.values()), sum(v * t for v, t in net.items())
+    mean = total / n
+    ratio = 1.0 if path == REFERENCE else mean / reference.mean \
+        if reference and reference.mean > 0 else None
+    if not has_ratio or mean <= 0:
+        ratio = None
+    return Cost(n=n, min=min(net), p50=percentile(net, 0.5), p99=percentile(net, 0.99),
+                max=max(net), total=total, mean=round(mean, 3), ratio=ratio and round(ratio, 4))
+
+
+def _net(counts: dict[int, int], own: int) -> dict[int, int]:
+    """Costs without the driver's own."""
+    return {value - own: times for value, times in counts.items()}
 
 
 def parse_costs(text: str) -> dict[str, dict[str, Cost]]:
@@ -170,18 +215,26 @@ def parse_costs(text: str) -> dict[str, dict[str, Cost]]:
     raw = _cost_rows(text)
     table: dict[str, dict[str, Cost]] = {}
     for (op, path), counts in raw.items():
-        own = percentile(raw[(NOOP, path)], 0.5) if op != NOOP else 0
-        net = {value - own: times for value, times in counts.items()}
-        n, total = sum(net.values()), sum(v * t for v, t in net.items())
+        own = percentile(_together(raw[(NOOP, path)]), 0.5) if op != NOOP else 0
         # c->c comes first in the engine's table.
         reference = table.get(op, {}).get(REFERENCE)
-        mean = total / n
-        ratio = 1.0 if path == REFERENCE else mean / reference.mean if reference else None
-        if op == NOOP or mean <= 0 or (reference and reference.mean <= 0):
-            ratio = None
-        table.setdefault(op, {})[path] = Cost(
-            n=n, min=min(net), p50=percentile(net, 0.5), p99=percentile(net, 0.99), max=max(net),
-            total=total, mean=round(mean, 3), ratio=ratio and round(ratio, 4))
+        table.setdefault(op, {})[path] = _cost(_net(_together(counts), own), reference, path,
+                                               op != NOOP)
+    return table
+
+
+def parse_outcomes(text: str) -> dict[str, dict[str, dict[str, Cost]]]:
+    """Costs by operation, outcome and path, from the engine's cost table; success comes first."""
+    raw = _cost_rows(text)
+    table: dict[str, dict[str, dict[str, Cost]]] = {}
+    for (op, path), counts in raw.items():
+        if op == NOOP:
+            continue
+        own = percentile(_together(raw[(NOOP, path)]), 0.5)
+        rows = table.setdefault(op, {})
+        for end in sorted(counts, key=lambda end: (end != 0, -end)):
+            row = rows.setdefault(outcome_name(end), {})
+            row[path] = _cost(_net(counts[end], own), row.get(REFERENCE), path, True)
     return table
 
 
@@ -197,9 +250,9 @@ def parse_allocations(text: str) -> dict[str, dict[str, Allocations]]:
     return found
 
 
-def geometric_mean(table: dict[str, dict[str, Cost]], path: str) -> float | None:
-    """Geometric mean of a path's ratios over all operations."""
-    ratios = [row[path].ratio for row in table.values() if path in row and row[path].ratio]
+def geometric_mean(rows: Iterable[dict[str, Cost]], path: str) -> float | None:
+    """Geometric mean of a path's ratios over all rows, an operation and outcome each."""
+    ratios = [row[path].ratio for row in rows if path in row and row[path].ratio]
     return math.exp(math.fsum(math.log(r or 1) for r in ratios) / len(ratios)) if ratios else None
 
 

@@ -20,7 +20,7 @@ from kplib.configure.request import pair_word
 from kplib.contract.model import Diverges
 from kplib.judge import ktap, orders
 from kplib.judge.results import ArchResult, PairResult
-from kplib.judge.tables import (NOOP, Allocations, Cost, Histories, Interruptions,
+from kplib.judge.tables import (NOOP, SUCCESS, Allocations, Cost, Histories, Interruptions,
                                 geometric_mean, met)
 from kplib.report import files
 
@@ -128,17 +128,24 @@ def _cell(cost: Cost | None) -> str:
     return f"{cost.mean:>8.1f} {ratio}"
 
 
+def _by_outcome(pair: PairResult) -> dict[str, dict[str, Cost]]:
+    """A row for each operation and outcome; success needs no word."""
+    return {op if end == SUCCESS else f"{op} {end}": row
+            for op, rows in pair.outcomes.items() for end, row in rows.items()}
+
+
 def _costs(pair: PairResult, verbose: bool) -> list[str]:
-    lines = []
-    for op, row in pair.costs.items():
-        if op == NOOP:
-            continue
-        lines.append(f"    {op:<16}" + "".join(f"{_cell(row.get(p)):>16}" for p in PATHS))
+    # What is subtracted comes first, as it is.
+    rows = {**({NOOP: pair.costs[NOOP]} if NOOP in pair.costs else {}), **_by_outcome(pair)}
+    width = max(16, *(len(name) + 1 for name in rows))
+    lines = [f"    {'instructions':<{width}}" + "".join(f"{p:>16}" for p in PATHS)]
+    for name, row in rows.items():
+        lines.append(f"    {name:<{width}}" + "".join(f"{_cell(row.get(p)):>16}" for p in PATHS))
         if not verbose:
             continue
-        for name in ("min", "p50", "p99", "max", "n"):
-            lines.append(f"      {name:<14}" + "".join(
-                f"{getattr(row[p], name) if p in row else '-':>9}       " for p in PATHS).rstrip())
+        for word in ("min", "p50", "p99", "max", "n"):
+            lines.append(f"      {word:<{width - 2}}" + "".join(
+                f"{getattr(row[p], word) if p in row else '-':>9}       " for p in PATHS).rstrip())
     return lines
 
 
@@ -155,17 +162,16 @@ def _allocations(pair: PairResult, verbose: bool) -> list[str]:
     return lines
 
 
-def _means(costs: dict[str, dict[str, Cost]]) -> dict[str, float | None]:
+def _means(rows: dict[str, dict[str, Cost]]) -> dict[str, float | None]:
     """The geometric mean of all ratios to c->c, by path."""
-    return {path: geometric_mean(costs, path) for path in PATHS[1:]}
+    return {path: geometric_mean(rows.values(), path) for path in PATHS[1:]}
 
 
 def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
     """A pair's cases and instructions."""
     lines = ["", f"  {name}", "    " + f"{'case':<16}" + "".join(f"{p:>12}" for p in PATHS),
              *_cases(pair)]
-    if pair.costs:
-        lines.append(f"    {'instructions':<16}" + "".join(f"{p:>16}" for p in PATHS))
+    if pair.outcomes:
         lines += _costs(pair, verbose)
     if pair.allocations:
         lines.append(f"    {'allocations':<16}" + "".join(f"{p:>16}" for p in PATHS))
@@ -218,7 +224,7 @@ def _counts(rows: dict[str, Callable[[Counts], str]], found: dict[str, Counts]) 
 
 def _summary(pairs: dict[str, PairResult]) -> list[str]:
     """A line a pair."""
-    counted = any(pair.costs for pair in pairs.values())
+    counted = any(pair.outcomes for pair in pairs.values())
     lines = ["", f"  {'pair':<16}{'passed':>8}{'failed':>8}{'error':>7}{'skipped':>9}"
              + ("".join(f"{path:>12}" for path in PATHS[1:]) if counted else "")]
     for name, pair in pairs.items():
@@ -230,15 +236,15 @@ def _summary(pairs: dict[str, PairResult]) -> list[str]:
             for status, width in ((ktap.PASS, 8), (ktap.FAIL, 8), (ktap.ERROR, 7), (ktap.SKIP, 9)))
         if counted:
             line += "".join(f"{mean:>12.2f}" if mean is not None else f"{'-':>12}"
-                            for mean in _means(pair.costs).values())
+                            for mean in _means(_by_outcome(pair)).values())
         lines.append(line)
     return lines
 
 
 def _legend(pairs: dict[str, PairResult], tables: bool) -> list[str]:
     """Meaning and mean of the figures."""
-    costs = {f"{name} {op}": row for name, pair in pairs.items()
-             for op, row in pair.costs.items()}
+    costs = {f"{name} {row_name}": row for name, pair in pairs.items()
+             for row_name, row in _by_outcome(pair).items()}
     failing = ["", "  allocations: the most of one call; in brackets, how often one was made to "
                "fail", "  (V=1 and results.json: how often that gave -ENOMEM); those of other "
                "tasks, as of workers, are not reached"] \
@@ -246,11 +252,13 @@ def _legend(pairs: dict[str, PairResult], tables: bool) -> list[str]:
     if not costs:
         return failing
     means = [f"{path} {mean:.2f}" for path, mean in _means(costs).items() if mean is not None]
-    meaning = ["  instructions: mean of one operation, the driver's no-op subtracted; "
-               "in brackets the ratio to c->c",
-               "  (V=1 and results.json: min, p50, p99, max)"] if tables else \
-        ["  under a path: instructions, the ratio to c->c, geometric mean over operations"]
-    return ["", *meaning, "  geometric mean over all operations: " + ", ".join(means), *failing]
+    meaning = ["  instructions: mean of an operation with one outcome, the path's no-op "
+               "subtracted; in brackets the ratio",
+               "  to c->c (V=1 and results.json: min, p50, p99, max)"] if tables else \
+        ["  under a path: instructions, the ratio to c->c, geometric mean over operations and "
+         "outcomes"]
+    return ["", *meaning,
+            f"  geometric mean over all operations and outcomes: {', '.join(means)}", *failing]
 
 
 def _lane(name: str, lane: dict[str, Any]) -> str:
@@ -288,6 +296,9 @@ def _pair(found: dict[str, Any]) -> PairResult:
                                tuple(case["log"])) for case in found["cases"]],
         costs={op: {path: Cost(**cost) for path, cost in row.items()}
                for op, row in found["instructions"].items()},
+        outcomes={op: {end: {path: Cost(**cost) for path, cost in row.items()}
+                       for end, row in rows.items()}
+                  for op, rows in found.get("outcomes", {}).items()},
         allocations={op: {path: Allocations(**one) for path, one in row.items()}
                      for op, row in found.get("allocations", {}).items()},
         interruptions={path: Interruptions(**one)
@@ -444,7 +455,7 @@ def show_rest(result: ArchResult, verbose: bool, folder: Path, found: dict[str, 
             for v in pair.verdicts}
     lanes = {name: found["lanes"][name] for name in LATE if name in found["lanes"]}
     own = {**found, "lanes": lanes, "pairs": {
-        name: {**pair, "instructions": {},
+        name: {**pair, "instructions": {}, "outcomes": {},
                "cases": [case for case in pair["cases"]
                          if (name, case["suite"], case["case"], case["path"]) not in told]}
         for name, pair in found["pairs"].items()}}
