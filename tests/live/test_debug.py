@@ -166,7 +166,7 @@ class TestDebug(unittest.TestCase):
                          r"(?s:.*)#2\s.*\sdo_one_initcall\s")
         self.assertIn("kmod/ring.c, line", run.tell("break ring_push"))
         self.assertRegex(run.tell("continue"), r"Breakpoint 2, ring_push\s(?s:.*)kmod/ring\.c")
-        self.assertRegex(run.tell("bt 6"), r"#1\s.*\sc_dirty_push\s(?s:.*)\skp_run\s")
+        self.assertRegex(run.tell("bt 8"), r"#1\s.*\sc_dirty_push\s(?s:.*)\skp_run\s")
         run.tell("delete")
         self.assertRegex(run.tell(f"break {RUST_LINE}"), r"Breakpoint 3 at .*ring\.rs")
         self.assertRegex(run.tell("continue"),
