@@ -190,14 +190,8 @@ static void ended(__u64 id, void *data)
 
 EXPORT int qemu_plugin_install(__u64 id, const struct qemu_info *info, int argc, char **argv)
 {
-	if (!plugin_begin(&out, info, argc, argv))
+	if (!plugin_begin(&out, info, argc, argv, &on_arm64))
 		return 1;
-	on_arm64 = !strcmp(info->target_name, "aarch64");
-	if (!on_arm64 && strcmp(info->target_name, "x86_64")) {
-		fprintf(stderr, "covers: reads the code of x86_64 and aarch64, and not of %s\n",
-			info->target_name);
-		return 1;
-	}
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
 	qemu_plugin_register_atexit_cb(id, ended, NULL);
 	return 0;

@@ -369,13 +369,8 @@ static void translated(__u64 id, struct qemu_plugin_tb *tb)
 
 EXPORT int qemu_plugin_install(__u64 id, const struct qemu_info *info, int argc, char **argv)
 {
-	if (!plugin_begin(&out, info, argc, argv))
+	if (!plugin_begin(&out, info, argc, argv, NULL))
 		return 1;
-	if (strcmp(info->target_name, "aarch64")) {
-		fprintf(stderr, "orders: reads the code of aarch64, and not of %s\n",
-			info->target_name);
-		return 1;
-	}
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What orders.c and counts.c share: of QEMU's interface for plugins, version 4, what they use, as
- * QEMU's own header of it is in no package of Debian's; where they write; and names that the guest
- * says. QEMU refuses a plugin of a version that it does not have.
+ * What orders.c, counts.c and covers.c share: of QEMU's interface for plugins, version 4, what they
+ * use, as QEMU's own header of it is in no package of Debian's; where they write; and names that
+ * the guest says. QEMU refuses a plugin of a version that it does not have.
  */
 #ifndef KPARITY_PLUGIN_H
 #define KPARITY_PLUGIN_H
@@ -82,10 +82,13 @@ struct plugin_out {
  * @info: of QEMU
  * @argc: number of arguments
  * @argv: the arguments
+ * @on_arm64: receives whether the guest is of arm64, else of x86; NULL: it reads arm64 alone
  */
 static inline bool plugin_begin(struct plugin_out *out, const struct qemu_info *info, int argc,
-				char **argv)
+				char **argv, bool *on_arm64)
 {
+	const bool arm64 = !strcmp(info->target_name, "aarch64");
+
 	if (info->version.cur < API || info->version.min > API) {
 		fprintf(stderr, "%s: QEMU has plugin versions %d to %d, and not %d\n", out->name,
 			info->version.min, info->version.cur, API);
@@ -95,6 +98,13 @@ static inline bool plugin_begin(struct plugin_out *out, const struct qemu_info *
 		fprintf(stderr, "%s: wants fd=N, where to write\n", out->name);
 		return false;
 	}
+	if (!arm64 && (!on_arm64 || strcmp(info->target_name, "x86_64"))) {
+		fprintf(stderr, "%s: reads the code of %saarch64, and not of %s\n", out->name,
+			on_arm64 ? "x86_64 and " : "", info->target_name);
+		return false;
+	}
+	if (on_arm64)
+		*on_arm64 = arm64;
 	return true;
 }
 

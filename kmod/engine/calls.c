@@ -16,6 +16,7 @@
 #include <linux/string.h>
 #include <linux/unroll.h>
 #include "call.h"
+#include "nesting.h"
 #include "say.h"
 
 /* Kmemleak and KASAN make an allocation cost a hundred times what a call does. */
@@ -311,7 +312,7 @@ static const char *carry_out(struct kp_arguments *c, const struct kp_operation *
 		if (trace->stuck)
 			broken = "came back with a lock held";
 		if (c->unbalanced)
-			broken = "interrupts, preemption or RCU are not left as found";
+			broken = KP_NOT_AS_FOUND;
 	}
 	if (c->bytes)
 		kp_release(c);

@@ -545,6 +545,10 @@ void kp_case_atomic(struct kunit *test)
 	kp_program_valid(p->pair, prog, kp_steps);
 	prog->observe = true;
 	kp_trace_run(ref, p->pair, KP_C_C, prog);
+	if (ref->err) {
+		KUNIT_FAIL(test, "create: %pe", ERR_PTR(ref->err));
+		goto out;
+	}
 	trace->slept = 0;
 	trace->placed = KP_PLACED_UNPREEMPTED;
 	kp_trace_run(trace, p->pair, p->id, prog);

@@ -113,7 +113,7 @@ static bool draw_columns(struct kp_history *h, struct kp_random *rnd, u32 nr, bo
 {
 	struct kp_drawing d = { .rnd = *rnd, .pair = h->p->pair, .prog = h->prog };
 	struct roles roles = { .first = kp_die(&d.rnd, KP_COLUMNS) };
-	u32 weight[KP_MAX_OPS], total, i, op, pick, used = 0;
+	u32 weight[KP_MAX_OPS], total, i, op, pick;
 
 	total = weigh(d.pair, &d.rnd, weight, inside);
 	if (!total)
@@ -137,12 +137,11 @@ static bool draw_columns(struct kp_history *h, struct kp_random *rnd, u32 nr, bo
 				 &d.pair->operation[op]))
 			return false;
 		kp_keep_apart(d.pair, step);
-		used |= BIT(step->column);
 	}
 	*rnd = d.rnd;
 	h->prog->nr_steps = h->before + nr;
 	h->prog->columns = nr;
-	return used == GENMASK(KP_COLUMNS, 1);
+	return kp_has_all_threads(h->prog, h->before);
 }
 
 /* Often an object is small: two threads reach its limits then, at the same time. */

@@ -16,6 +16,7 @@
 #include <linux/string.h>
 #include "draw.h"
 #include "history.h"
+#include "nesting.h"
 
 /* Kinds of histories that are told in full. */
 #define TOLD		3
@@ -82,7 +83,7 @@ void kp_history_leave(struct kp_history *h)
 		u32 j;
 
 		if (e->unbalanced) {
-			h->broken = "interrupts, preemption or RCU are not left as found";
+			h->broken = KP_NOT_AS_FOUND;
 			h->stuck = true;
 		}
 		h->broken = h->broken ?: e->broken;
@@ -293,11 +294,9 @@ static void run_drawn(struct kp_batch *batch)
 const char *kp_history_unfit(const struct kp_history *h, const struct kp_program *prog)
 {
 	const struct kp_pair *pair = h->p->pair;
-	u32 i, j, used = 0, before = prog->nr_steps - prog->columns;
+	u32 i, j, before = prog->nr_steps - prog->columns;
 
-	for (i = before; i < prog->nr_steps; i++)
-		used |= BIT(prog->step[i].column);
-	if (used != GENMASK(KP_COLUMNS, 1))
+	if (!kp_has_all_threads(prog, before))
 		return "each thread needs an operation";
 	if (before > KP_BEFORE || prog->columns > KP_BESIDE)
 		return "at most " __stringify(KP_BEFORE) " operations before the threads, and "

@@ -8,6 +8,7 @@
 #ifndef _KPARITY_HISTORY_H
 #define _KPARITY_HISTORY_H
 
+#include <linux/bits.h>
 #include "engine.h"
 
 /** define KP_COLUMNS - threads of a history */
@@ -155,6 +156,22 @@ struct kp_batch {
 static inline u32 kp_beside(const struct kp_history *h)
 {
 	return h->prog->nr_steps - h->before;
+}
+
+/**
+ * kp_has_all_threads() - whether each thread of a program has an operation
+ * @prog: the program
+ * @before: how many of its operations come before the threads
+ *
+ * Return: whether it has
+ */
+static inline bool kp_has_all_threads(const struct kp_program *prog, u32 before)
+{
+	u32 i, used = 0;
+
+	for (i = before; i < prog->nr_steps; i++)
+		used |= BIT(prog->step[i].column);
+	return used == GENMASK(KP_COLUMNS, 1);
 }
 
 /**

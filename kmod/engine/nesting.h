@@ -9,6 +9,9 @@
 #include <linux/preempt.h>
 #include <linux/sched.h>
 
+/** define KP_NOT_AS_FOUND - what an operation did where kp_nesting_restore() had to restore */
+#define KP_NOT_AS_FOUND	"interrupts, preemption or RCU are not left as found"
+
 /**
  * struct kp_nesting - what is nested where the CPU is
  * @preempt: preempt_count()

@@ -11,6 +11,7 @@
 #include <linux/minmax.h>
 #include "history.h"
 #include "interrupt.h"
+#include "nesting.h"
 
 /* Positions of a sequence that are tried. */
 #define POSITIONS	4
@@ -117,7 +118,7 @@ static bool try_at(struct kp_history *h, struct kp_interruption *in, u32 at)
 		return false;
 	}
 	if (in->unbalanced)
-		h->broken = "interrupts, preemption or RCU are not left as found";
+		h->broken = KP_NOT_AS_FOUND;
 	h->found = kp_history_judge(h);
 	return true;
 }

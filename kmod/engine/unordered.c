@@ -125,16 +125,6 @@ static void take_down(struct kp_history *h, struct told *told)
 	seq_buf_str(&line);
 }
 
-/* Whether each thread has an operation. */
-static bool all_run(const struct kp_history *h)
-{
-	u32 i, used = 0;
-
-	for (i = 0; i < kp_beside(h); i++)
-		used |= BIT(kp_event_step(h, i)->column);
-	return used == GENMASK(KP_COLUMNS, 1);
-}
-
 static void set_length(struct kp_batch *batch, u32 before, u32 nr)
 {
 	struct kp_program *prog = batch->h[0].prog;
@@ -161,7 +151,8 @@ static bool still_wrong(void *data)
 	struct kp_history *h = &batch->h[0];
 	u32 runs;
 
-	if (time_after(jiffies, s->end) || !all_run(h) || !kp_one_by_one(h))
+	if (time_after(jiffies, s->end) || !kp_has_all_threads(h->prog, h->before) ||
+	    !kp_one_by_one(h))
 		return false;
 	h = batch->again(batch, min(AS_MANY * s->runs + RUNS_LEAST, RUNS), &runs);
 	/* Another fault is another failure. */
