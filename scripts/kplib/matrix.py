@@ -17,10 +17,10 @@ from kplib.build import config, kernel, modules, toolchain
 from kplib.build.setup import Setup
 from kplib.common import cache, host, ui
 from kplib.common.errors import EnvironmentFailed, Failed, KparityError, Refused
-from kplib.configure import cases, pairs, request
+from kplib.configure import archs, cases, pairs, request, variants
 from kplib.configure.archs import Arch
 from kplib.configure.lanes import LANES, LATE
-from kplib.configure.request import Request
+from kplib.configure.request import TOP, Request
 from kplib.configure.variants import Variant
 from kplib.judge import failures, ktap, ledger, results
 from kplib.report import files, terminal
@@ -245,6 +245,30 @@ def run_cell(req: Request, tools: toolchain.Toolchain, arch: Arch, variant: Vari
     """One arch and variant, from start to saved results."""
     with files.recorded(files.folder(req, arch.name, variant.name)):
         return Cell(req, tools, arch, variant).finish()
+
+
+def elsewhere(req: Request) -> tuple[Request | None, str]:
+    """What another arch tells of a request that names none: the lane that this machine's lacks.
+
+    Its kernel has to be there, as nothing is built for that. Returns the request for it, or the
+    reason why there is none; neither where nothing is lacking, or the user has chosen.
+    """
+    lacking = [name for name in req.lanes if LANES[name].plugin
+               and not any(arch.has(LANES[name]) for arch in req.archs)]
+    plain = tuple(kind for kind in req.variants if kind.name == variants.BASE)
+    if not lacking or not plain or {"ARCH", "KDIR", "KERNEL_SRC", "KEEP"} & set(req.given):
+        return None, ""
+    for arch in archs.load_all(TOP / "qemu" / "arch").values():
+        names = tuple(name for name in lacking if arch.has(LANES[name]))
+        entry = kernel.known(req, arch, plain[0]) if names else None
+        if entry is not None and cache.marker(entry) is not None:
+            return replace(req, archs=(arch,), variants=plain, lanes=names), ""
+        if names:
+            here = ", ".join(one.name for one in req.archs)
+            return None, (f"skip lane {', '.join(names)}: {here} does not have it, and the "
+                          f"{arch.name} kernel is not built; 'make run ARCH={arch.name} "
+                          f"LANE={names[0]}' builds it, and it is used from then on")
+    return None, ""
 
 
 def run_all(req: Request, tools: toolchain.Toolchain,

@@ -8,7 +8,7 @@ import platform
 import shutil
 import signal
 import sys
-from typing import Any
+from typing import Any, Sequence
 
 from kplib import matrix
 from kplib.boot import accel
@@ -37,15 +37,21 @@ def run(req: Request) -> int:
         signal.signal(signal.SIGTERM, keep.interrupted)
     matrix.check_folders(req)
     rows: list[terminal.Row] = []
-    with files.recorded_run(req):
+    other, why = matrix.elsewhere(req)
+    asked = (req,) if other is None else (req, other)
+    with files.recorded_run(*asked):
         try:
-            rows = matrix.run_all(req, matrix.choose_tools(req), keep.Keeper if req.keep else None)
+            tools = matrix.choose_tools(req)
+            rows = matrix.run_all(req, tools, keep.Keeper if req.keep else None)
+            rows += matrix.run_all(other, tools) if other is not None else []
         except (Failed, EnvironmentFailed, GuestLost) as err:
             if req.machine_readable:
-                _print_cells(req, [], str(err))
+                _print_cells(asked, rows, str(err))
             raise
         if req.machine_readable:
-            _print_cells(req, rows, "")
+            _print_cells(asked, rows, "")
+    if why and not req.machine_readable:
+        print(f"\n  {why}", flush=True)
     if len(rows) > 1 and not req.machine_readable:
         print(terminal.table(rows), flush=True)
     for pair in req.pairs:
@@ -64,11 +70,11 @@ def run(req: Request) -> int:
     return OK
 
 
-def _print_cells(req: Request, rows: list[terminal.Row], why: str) -> None:
+def _print_cells(asked: Sequence[Request], rows: list[terminal.Row], why: str) -> None:
     """FORMAT=json: one object with all cells, also those that there are no results of."""
     known = {(row.arch, row.variant): row for row in rows}
     found = {}
-    for arch, variant in _cells(req):
+    for req, arch, variant in ((one, *cell) for one in asked for cell in _cells(one)):
         row = known.get((arch.name, variant.name))
         if row is None or row.found is None:
             reason = why if row is None else row.unsaved or str(row.result)

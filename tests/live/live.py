@@ -121,6 +121,8 @@ class Run:
         self._watch = Stopwatch()
         # One place for what all runs of tests have; a test's own word for it wins.
         usual = [f"SILENCE={SILENCE}"] if "SILENCE" in VARIABLES else []
+        # Without an arch, a run goes on with what another one's kernel tells.
+        usual += [f"ARCH={archs.host_name(os.uname().machine)}"] if verb == "run" else []
         # A shell in the background ignores SIGINT, and so would all that it starts.
         self._process = subprocess.Popen(
             [*before, "env", "--default-signal=INT", sys.executable, str(top / "scripts/kparity"),

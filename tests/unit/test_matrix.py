@@ -19,8 +19,9 @@ from kplib.boot import accel, lanes
 from kplib.boot.laneresult import Answers, LaneResult
 from kplib.build import config, kernel, modules
 from kplib.build.modules import Modules
+from kplib.common import cache
 from kplib.common.errors import FAILED, EnvironmentFailed, Failed, Refused
-from kplib.configure import request
+from kplib.configure import archs, request
 from kplib.configure.lanes import CHECK
 from kplib.judge import compile_fail, ktap, records, results
 from kplib.report import files
@@ -93,6 +94,51 @@ class TestMatrix(unittest.TestCase):
                 self.played(), files.recorded_run(req):
             rows = matrix.run_all(req, mock.Mock(versions={}))
         return [row.verdict for row in rows], said.getvalue()
+
+    def test_elsewhere(self) -> None:
+        """A lane that this machine's arch lacks is run on the other one, if its kernel is there."""
+        with tempfile.TemporaryDirectory() as folder:
+            entry = Path(folder)
+            with mock.patch.object(kernel, "known", lambda *_: entry), \
+                    mock.patch.object(archs, "host_name", lambda *_: "x86_64"):
+                def asked(*words: str) -> tuple[request.Request | None, str]:
+                    return matrix.elsewhere(request.parse([f"OUT={self.out}", *words], {}))
+
+                more, why = asked("PAIR=ring")
+                self.assertIsNone(more)
+                self.assertRegex(why, "skip lane order: x86_64 does not have it, and the arm64 "
+                                 "kernel is not built; 'make run ARCH=arm64 LANE=order'")
+                cache.complete(entry, {})
+                more, why = asked("PAIR=ring", "VARIANT=all", "SEED=7")
+                assert more is not None
+                self.assertEqual(([arch.name for arch in more.archs], more.lanes, more.pairs,
+                                  [kind.name for kind in more.variants], more.seed, why),
+                                 (["arm64"], ("order",), ("ring",), ["base"], 7, ""))
+                for words in ("ARCH=x86_64",), ("LANE=check",), ("DEPTH=quick",), \
+                        ("VARIANT=debug",), ("CASE=lockstep",), ("ARCH=all",), ("KEEP=1",):
+                    self.assertEqual(asked("PAIR=ring", *words), (None, ""), words)
+
+    def test_elsewhere_fails(self) -> None:
+        """What the other arch finds decides, and is in FORMAT=json."""
+        req = request.parse([f"OUT={self.out}", "PAIR=ring", "LANE=check", "FORMAT=json",
+                             "ARCH=x86_64"], {})
+        more = request.parse([f"OUT={self.out}", "PAIR=ring", "LANE=order", "FORMAT=json",
+                              "ARCH=arm64"], {})
+        self.contract = CONTRACT.replace("ful\x1f", "full\x1f")
+        verdicts = iter((ktap.PASS, ktap.FAIL))
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()), \
+                self.played(), mock.patch.object(matrix, "check_folders"), \
+                mock.patch.object(matrix, "choose_tools", lambda _: mock.Mock(versions={})), \
+                mock.patch.object(matrix, "elsewhere", lambda _: (more, "")), \
+                mock.patch.object(ktap, "verdicts", lambda *_: (ktap.Verdict(
+                    "ring", "lockstep", "c->c", next(verdicts), ()),)):
+            self.assertEqual(verbs.run(req), FAILED)
+        found = json.loads(said.getvalue())
+        self.assertEqual({name: cell["verdict"] for name, cell in found.items()},
+                         {"x86_64-base": "pass", "arm64-base": "fail"})
+        self.assertEqual(files.asked(request.parse([f"OUT={self.out}"], {})),
+                         [("x86_64", "base"), ("arm64", "base")])
 
     def test_progress(self) -> None:
         """Off a terminal too: how many suites are done, of how many, in which cell."""

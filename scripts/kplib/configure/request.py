@@ -27,7 +27,8 @@ SILENCE = 20.0
 PROGRAM_MAX = 512 << 10
 #: Every variable of the command line, with what it means; `make help` prints this.
 VARIABLES = {
-    "ARCH": "x86_64, arm64 or all; default: this machine's",
+    "ARCH": "x86_64, arm64 or all; default: this machine's, and for lane order another one whose "
+            "kernel is there",
     "VARIANT": "kernel to run in: base, debug, fault, kcsan or all; default: base",
     "PAIR": "pairs to build and run, e.g. PAIR=ring or PAIR='ring idalloc'; default: all",
     "PAIRS_DIR": "a folder of your own pairs, a folder each, beside those of this repository",

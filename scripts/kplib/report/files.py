@@ -85,9 +85,10 @@ def recorded(*folders: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def recorded_run(req: Request) -> Iterator[None]:
-    """Record a run of all arches and variants of a request, of which `make report` tells then."""
-    cells = [(arch.name, variant.name) for arch in req.archs for variant in req.variants]
+def recorded_run(req: Request, *more: Request) -> Iterator[None]:
+    """Record a run of all arches and variants of requests, of which `make report` tells then."""
+    cells = [(arch.name, variant.name) for one in (req, *more)
+             for arch in one.archs for variant in one.variants]
     with recorded(*(folder(req, *cell) for cell in cells)):
         with contextlib.suppress(EnvironmentFailed):
             cache.write(req.out / LAST, json.dumps({"cells": cells}) + "\n")
