@@ -629,7 +629,13 @@ class TestParts(unittest.TestCase):
                     for what in ("kernel", "modules", "suites"):
                         self.assertIn(f"{what} {mine.name} {kind.name}", found)
                         self.assertEqual(f"{what} {other.name} {kind.name}" in found,
-                                         kind.name != "fault")
+                                         kind.name == variants.BASE)
+            req = request.parse([f"OUT={folder}", "ARCH=all"], {"KPARITY_CACHE": folder})
+            setup = parts.Setup(req, mock.Mock(), Path(folder), every, every[0], kinds,
+                                Path(folder))
+            found = {job.name for job in parts.suites(setup)}
+            self.assertLessEqual({f"suites {arch.name} {kind.name}"
+                                  for arch in every for kind in kinds}, found)
 
     def test_cells(self) -> None:
         """A test that names a kernel begins with modules that are built for it."""

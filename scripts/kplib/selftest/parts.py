@@ -77,8 +77,10 @@ class Setup:
         return next(v for v in self.variants if v.name == variants.BASE)
 
     def wants(self, arch: Arch, variant: Variant) -> bool:
-        """Whether an arch and variant are tested: some variants on this machine's arch alone."""
-        return variant.everywhere or arch == self.host
+        """Whether an arch and variant are tested: some variants on this machine's arch alone,
+        unless another one is named."""
+        return variant.everywhere or arch == self.host or \
+            "ARCH" in self.req.given and arch in self.req.archs
 
     def planting(self, mutant: mutants.Mutant) -> Arch:
         """The arch that a planted bug is caught on: this machine's, if it has the lane."""
