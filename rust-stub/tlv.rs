@@ -283,6 +283,10 @@ impl Interface for RustTable {
 
     #[inline]
     fn set(&self, msg: UserMemory) -> Result<c_int> {
+        // The room is cleared: ten times what it costs to refuse what does not fit.
+        if msg.len() > bindings::TLV_MSG_MAX as usize {
+            return Err(EMSGSIZE);
+        }
         let mut room: Room = [0; bindings::TLV_MSG_MAX as usize];
         let mut found: Found<'_> = [None; TYPES];
         let message = Message::read(msg, &mut room)?;

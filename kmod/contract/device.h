@@ -159,23 +159,26 @@ KP_METHOD(device_configure, SLEEPS, KP_ERRNO(-EINVAL, -EBUSY),
 			      .beyond = true),
 		    KP_NUMBER(u32, reserved, .hi = 0, .beyond = true),
 		    KP_NUMBER(u64, bias)),
-	  .weight = 4, .locks = "takes the outer, then the inner mutex")
+	  .weight = 4, .locks = "2 mutex: the outer, then the inner one",
+	  .budget = "10 %, 15 instructions: the structure goes on by reference, twice")
 KP_METHOD(device_command, SLEEPS, KP_ERRNO(-ENOTTY, -EBUSY),
 	  KP_CHOICE(u32, cmd, DEVICE_IOC_START, DEVICE_IOC_START, DEVICE_IOC_START,
 		    DEVICE_IOC_STOP, DEVICE_IOC_RESET, .beyond = true),
-	  .weight = 16, .locks = "takes the outer, for RESET then the inner mutex",
+	  .weight = 16, .locks = "2 mutex: the outer, for RESET then the inner one",
+	  .budget = "10 %, 8 instructions: a Rust caller makes a Result of an int",
 	  .owns = "nothing")
 KP_METHOD(device_feed, SLEEPS, KP_ERRNO(-EINVAL, -EBUSY, -ENOSPC),
 	  KP_STRUCT(struct device_sample, sample, KP_NUMBER(u64, value),
 		    KP_NUMBER(u32, reserved[0], .hi = 0, .beyond = true),
 		    KP_NUMBER(u32, reserved[1], .hi = 0, .beyond = true)),
-	  .weight = 20, .locks = "takes the outer, then the inner mutex",
+	  .weight = 20, .locks = "2 mutex: the outer, then the inner one",
+	  .budget = "10 %, 8 instructions: a Rust caller makes a Result of an int",
 	  .owns = "the unit owns the value until read", .on_error = "no sample is taken")
 KP_METHOD(device_read, SLEEPS, KP_ERRNO(-EAGAIN, -ERESTARTSYS),
 	  KP_OUTPUT(u64, value), KP_CHOICE(bool, nonblock, true, .any = true),
 	  .weight = 12, .owns = "the caller owns the sample",
-	  .locks = "takes the outer, then the inner mutex; sleeps for a sample with neither")
-KP_METHOD(device_poll, SLEEPS, KP_BOOL, .weight = 5, .locks = "takes the inner mutex")
+	  .locks = "2 mutex: the outer, then the inner one; sleeps for a sample with neither")
+KP_METHOD(device_poll, SLEEPS, KP_BOOL, .weight = 5, .locks = "mutex")
 
 KP_TYPE(struct device_config, capacity, reserved, bias)
 KP_TYPE(struct device_sample, value, reserved)

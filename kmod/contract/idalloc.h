@@ -91,15 +91,18 @@ KP_CREATE(idalloc_create, SLEEPS, KP_RESULT(struct idalloc *, -EINVAL, -ENOMEM),
 	  KP_NUMBER(u32, limit, .lo = 1, .hi = IDALLOC_MAX, .to = 150, .beyond = true))
 KP_DESTROY(idalloc_destroy, SLEEPS)
 KP_METHOD(idalloc_alloc, ATOMIC, KP_RESULT(u32, -ENOSPC, -ENOMEM),
-	  .weight = 16, .locks = "takes the inner spinlock, with interrupts off",
+	  .weight = 16, .locks = "spinlock irq-off",
+	  .budget = "10 %, 25 instructions: SpinLockIrq counts who has disabled interrupts",
 	  .owns = "the caller owns the id until free", .on_error = "no id is taken")
 KP_METHOD(idalloc_free, ATOMIC, KP_ERRNO(-EINVAL, -ENOENT),
 	  KP_NUMBER(u32, id, .hi = IDALLOC_MAX, .to = 160, .beyond = true),
-	  .weight = 10, .locks = "takes the inner spinlock, with interrupts off",
+	  .weight = 10, .locks = "spinlock irq-off",
+	  .budget = "10 %, 20 instructions: SpinLockIrq counts who has disabled interrupts",
 	  .owns = "the id goes back to the allocator", .on_error = "the id stays as it was")
 KP_METHOD(idalloc_used, ATOMIC, KP_RESULT(bool, -EINVAL),
 	  KP_NUMBER(u32, id, .hi = IDALLOC_MAX, .to = 160, .beyond = true),
-	  .weight = 6, .locks = "takes the inner spinlock, with interrupts off", .owns = "nothing")
+	  .weight = 6, .locks = "spinlock irq-off", .owns = "nothing",
+	  .budget = "10 %, 20 instructions: SpinLockIrq counts who has disabled interrupts")
 
 KP_TYPE(struct idalloc_view, limit, used, lowest, room)
 

@@ -210,19 +210,21 @@ KP_METHOD(tlv_set, SLEEPS,
 					  "\010\000\010\000abcd", "\004\000\377\377",
 					  "\003\000\001\000", "\000\000\001\000",
 					  "\377\377\001\000", "\010\000\001")),
-	  .weight = 18, .locks = "takes the inner mutex after the message is read",
+	  .weight = 18, .locks = "mutex: after the message is read",
+	  .budget = "25 %: each attribute is cut from its message with bounds",
 	  .owns = "the message stays the caller's; payloads are copied",
 	  .on_error = "the table is as it was")
 KP_METHOD(tlv_get, SLEEPS, KP_RESULT(int, -EINVAL, -ENOENT, -EMSGSIZE, -EFAULT),
 	  KP_NUMBER(u32, type, .hi = TLV_TYPES - 1, .beyond = true),
 	  KP_USER_BUFFER(buf, u32, .max = 64, .beyond = true),
-	  .weight = 14, .locks = "takes the inner mutex, drops it before it writes",
+	  .weight = 14, .locks = "mutex: dropped before it writes",
+	  .budget = "50 %: header and payload are slices of the reply, with bounds",
 	  .owns = "the attribute is copied out and stays in the table",
 	  .on_error = "the table is as it was, the buffer too but for EFAULT")
 KP_METHOD(tlv_clear, SLEEPS, KP_UNSIGNED(u32), .weight = 1,
-	  .locks = "takes the inner mutex", .owns = "the attributes are gone")
+	  .locks = "mutex", .owns = "the attributes are gone")
 KP_METHOD(tlv_count, SLEEPS, KP_UNSIGNED(u32), .weight = 4,
-	  .locks = "takes the inner mutex", .owns = "nothing")
+	  .locks = "mutex", .owns = "nothing")
 
 KP_TYPE(struct tlv_attr, len, type)
 KP_TYPE(struct tlv_view, limit, count, present, len, digest)

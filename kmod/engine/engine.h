@@ -536,6 +536,15 @@ static __always_inline void kp_fail_leave(struct kp_trace *trace, struct kp_step
 		__kp_fail_leave(trace, t, fail);
 }
 
+/* locks.c, where lockdep has trace points */
+#ifdef KP_LOCKS
+void kp_locks_enter(const struct kp_trace *trace);
+void kp_locks_leave(u32 op);
+#else
+static inline void kp_locks_enter(const struct kp_trace *trace) { }
+static inline void kp_locks_leave(u32 op) { }
+#endif
+
 /* balance.c, if Kbuild has it for this kernel */
 #ifdef KP_BALANCE
 void kp_balance_begin(void);

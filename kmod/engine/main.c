@@ -252,6 +252,8 @@ static bool has_work(const struct kp_pair *pair, const char *name)
 {
 	if (!strcmp(name, "fault") && !IS_ENABLED(CONFIG_FAILSLAB))
 		return false;
+	if (!strcmp(name, "locks") && !IS_ENABLED(CONFIG_LOCKDEP))
+		return false;
 	if (!strcmp(name, "regress") && !kp_listed(given, pair->name) && !pair->nr_diverges)
 		return false;
 	return !*only || kp_listed(only, name);

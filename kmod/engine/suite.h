@@ -133,6 +133,28 @@ enum kp_returns {
 enum kp_context { KP_ANY, KP_ATOMIC, KP_PROCESS, KP_SLEEPS };
 
 /**
+ * enum kp_lock_kind - the locks that are told apart
+ * @KP_SPINLOCK: whoever waits for it spins
+ * @KP_MUTEX: whoever waits for it sleeps
+ */
+enum kp_lock_kind { KP_SPINLOCK, KP_MUTEX, KP_LOCK_KINDS };
+
+/** define KP_ANY_NUMBER - of locks, no number is too large */
+#define KP_ANY_NUMBER	U8_MAX
+
+/**
+ * struct kp_takes - how many of the pair's own locks of a kind an operation takes
+ * @least: some call takes as many
+ * @most: no call takes more
+ * @irq_off: interrupts are disabled where it takes one
+ */
+struct kp_takes {
+	u8 least;
+	u8 most;
+	bool irq_off;
+};
+
+/**
  * struct kp_operation - one operation of a contract
  * @name: name in programs and reports
  * @context: where it may be called
@@ -150,6 +172,7 @@ enum kp_context { KP_ANY, KP_ATOMIC, KP_PROCESS, KP_SLEEPS };
  * @waits: it waits for other threads, and is no single step: others see what these have done
  * @snapshot: what it gives while another operation runs may be that of before or after that one
  * @hint: what it gives while another operation runs says nothing
+ * @takes: the locks that it takes
  */
 struct kp_operation {
 	const char *name;
@@ -166,6 +189,7 @@ struct kp_operation {
 	bool waits;
 	bool snapshot;
 	bool hint;
+	struct kp_takes takes[KP_LOCK_KINDS];
 };
 
 /**
@@ -537,6 +561,7 @@ struct kp_stats {
  *         those that are numbers are so here; before the program as well, to begin
  *         anew. May be NULL.
  * @after_judges: number of the promise in the contract
+ * @owner: the pair's module
  * @init: called when the pair's module is loaded, before any case runs; may be
  *        NULL. Returns 0 or an errno, and then the module is not loaded.
  * @exit: undoes @init; may be NULL
@@ -563,6 +588,7 @@ struct kp_pair {
 	bool user;
 	bool (*after)(const u64 *param);
 	u32 after_judges;
+	struct module *owner;
 	int (*init)(void);
 	void (*exit)(void);
 };
@@ -685,6 +711,7 @@ do {									\
 	static_assert(!pair##_has_an_object);				\
 	__KP_SUITES(pair,						\
 		    KP_ENGINE_CASE(pair, layout)			\
+		    KP_ENGINE_CASE(pair, locks)				\
 		    __VA_ARGS__						\
 		    KP_ENGINE_CASE(pair, outcomes)			\
 		    KP_ENGINE_CASE(pair, invariants))
@@ -821,6 +848,7 @@ void kp_case_atomic(struct kunit *test);
 void kp_case_fault(struct kunit *test);
 void kp_case_outcomes(struct kunit *test);
 void kp_case_layout(struct kunit *test);
+void kp_case_locks(struct kunit *test);
 void kp_case_invariants(struct kunit *test);
 void kp_case_insn(struct kunit *test);
 void kp_case_interrupt(struct kunit *test);

@@ -203,7 +203,7 @@ class TestRequest(unittest.TestCase):
         for word, why in ((" ", "names no case"), ("a;b", "give names of cases"),
                           ("spsc spsc", "named twice"), ("invariants", "none to judge without"),
                           ("spcs", "no such case; ring has lockstep, atomic, fault, spsc, layout, "
-                           "insn")):
+                           "locks, insn")):
             self.assertIn(why, self.refused(f"CASE={word}", "PAIR=ring"))
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "errand").mkdir()
@@ -286,11 +286,11 @@ class TestRequest(unittest.TestCase):
                  *cases.LONE.values()}
         self.assertEqual(set(re.findall(r"KP_ENGINE_CASE\(pair, (\w+)\)|__KP_CASE\(kp_case_\w+, "
                                         r'"(\w+)"', macros)),
-                         {(name, "") if name in ("layout", "outcomes", "invariants")
+                         {(name, "") if name in ("layout", "locks", "outcomes", "invariants")
                           else ("", name) for name in known})
         self.assertEqual(cases.of_pair(pairs.files("device")), (
             "lockstep", "atomic", "fault", "blocking", "interrupted", "threads", "node", "layout",
-            "outcomes", "invariants", "insn", "history", "interrupt", "ordering", "user"))
+            "locks", "outcomes", "invariants", "insn", "history", "interrupt", "ordering", "user"))
         self.assertEqual(cases.of_pair(pairs.files("glob")), (
             "lockstep", "atomic", "fault", "regress", "outcomes", "insn", "history", "interrupt",
             "ordering"))

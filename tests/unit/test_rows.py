@@ -26,7 +26,7 @@ KP_CREATE(pot_create, SLEEPS, KP_RESULT(struct pot *, -EINVAL),
 	  KP_NUMBER(u32, size, .lo = 1, .hi = 64, .log2 = true, .beyond = true))
 KP_DESTROY(pot_destroy, SLEEPS)
 KP_METHOD(pot_put, ANY, KP_ERRNO(-ENOSPC), KP_NUMBER(u64, value),
-	  .role = writer, .weight = 12, .locks = "none, or \\"less\\"",
+	  .role = writer, .weight = 12, .locks = "any mutex, 0-1 spinlock irq-off: \\"less\\"",
 	  .owns = "the value is "
 		  "copied", .on_error = "nothing has changed")
 KP_METHOD(pot_full, ATOMIC, KP_RESULT(bool, -EIO), .role = reader)
@@ -137,6 +137,11 @@ class TestRows(unittest.TestCase):
                 ("\n KP_TEXT(t, .numeric = 0))", 3, ".numeric is true or false"),
                 (".owns = nothing)", 2, "write text in quotes"),
                 (".locks = \"\")", 2, "write text in quotes"),
+                (".locks = \"takes a lock\")", 2, "'takes a lock' is not what locks are taken"),
+                (".locks = \"none, mutex\")", 2, "is not what locks are taken"),
+                (".locks = \"mutex, 2 mutex\")", 2, "write each kind of lock once"),
+                (".locks = \"0 mutex\")", 2, "write a number from 1 to 100"),
+                (".locks = \"3-2 mutex\")", 2, "write a number from 1 to 100"),
                 (".role = 2nd)", 2, "no name of a role"),
                 (".role = reader)", 1, "nothing excludes its role")):
             with self.subTest(rest):
@@ -163,7 +168,11 @@ class TestObjects(unittest.TestCase):
         self.assertEqual((put.method, largest.method), (True, False))
         self.assertEqual((put.option("weight"), put.option("locks"), put.option("owns"),
                           full.option("weight", "16")),
-                         ("12", r'"none, or \"less\""', '"the value is " "copied"', "16"))
+                         ("12", r'"any mutex, 0-1 spinlock irq-off: \"less\""',
+                          '"the value is " "copied"', "16"))
+        self.assertEqual((put.takes, full.takes),
+                         ((model.Takes("mutex", 0, None, False),
+                           model.Takes("spinlock", 0, 1, True)), ()))
         self.assertEqual(found.roles, ("writer", "reader"))
         self.assertEqual(found.types,
                          (model.Shared("struct pot_view", ("size", "used"), 11),))

@@ -20,12 +20,14 @@ from kplib.contract import rows
 
 #: The engine's cases, of a pair of each kind.
 COMMON = ("lockstep", "atomic", "fault")
-OF_OBJECTS = ("layout", "outcomes", "invariants")
+OF_OBJECTS = ("layout", "locks", "outcomes", "invariants")
 OF_FUNCTIONS = ("outcomes",)
 #: The case of a pair with programs of its own, or with declared differences.
 REGRESS = "regress"
 #: The case of variants whose allocations can fail.
 FAULT = "fault"
+#: The case of variants with lockdep.
+LOCKS = "locks"
 #: The cases of the lanes that have one alone, by lane.
 LONE = {lane.name: lane.case for lane in LANES.values() if lane.case}
 #: The pair's user program.
@@ -66,7 +68,8 @@ def of_lane(wanted: tuple[str, ...], pair: Pair, lane: Lane) -> tuple[str, ...]:
 
 def in_variant(wanted: tuple[str, ...], kind: Variant) -> tuple[str, ...]:
     """Those of the cases wanted that a variant's suites have."""
-    return tuple(name for name in wanted if name != FAULT or kind.fails)
+    return tuple(name for name in wanted
+                 if (name != FAULT or kind.fails) and (name != LOCKS or kind.sees_locks))
 
 
 def in_suite(wanted: tuple[str, ...], pair: Pair, lane: Lane) -> bool:
@@ -136,8 +139,9 @@ def lanes_of(wanted: tuple[str, ...], asked: tuple[str, ...],
     having = {name: lone.get(name, CHECK.name) for name in wanted}
     for name, lane in having.items():
         if not any(in_variant((name,), kind) for kind in kinds):
-            raise Refused(f"CASE={name}: in variant {kinds[0].name} no allocation fails; "
-                          "give VARIANT=fault")
+            why, give = ("no allocation fails", "fault") if name == FAULT else \
+                ("no lock is seen", "debug")
+            raise Refused(f"CASE={name}: in variant {kinds[0].name} {why}; give VARIANT={give}")
         if lane not in asked:
             raise Refused(f"CASE={name}: it is of lane {lane}; leave LANE={asked[0]} out")
         if not any(lane in kind.lanes for kind in kinds):

@@ -61,6 +61,11 @@ class Variant:
         """Whether allocations can be made to fail: case fault is in its suites."""
         return "CONFIG_FAILSLAB=y" in self.kconfig.split()
 
+    @property
+    def sees_locks(self) -> bool:
+        """Whether it is seen which locks are taken: case locks is in its suites."""
+        return "CONFIG_PROVE_LOCKING=y" in self.kconfig.split()
+
 
 def load(path: Path) -> Variant:
     """Read one variant's file."""

@@ -694,6 +694,10 @@ def _operation(contract: Contract, function: Function, text: _Text) -> None:
     for option in ("snapshot", "hint", "transient", "waits"):
         if function.option(option):
             text.row(function.line, f"\t.{option} = {function.option(option)},")
+    for one in function.takes:
+        most = "KP_ANY_NUMBER" if one.most is None else str(one.most)
+        text.row(function.line, f"\t.takes[KP_{one.kind.upper()}] = {{ {one.least}, {most}, "
+                                f"{str(one.irq_off).lower()} }},")
 
 
 def _tables(contract: Contract, text: _Text) -> None:
@@ -715,6 +719,7 @@ def _tables(contract: Contract, text: _Text) -> None:
     if contract.module:
         _module(contract, contract.module, text)
     text.add(f"const struct kp_pair {pair}_pair = {{\n\t.name = \"{pair}\",\n"
+             f"\t.owner = THIS_MODULE,\n"
              f"\t.operation = {pair}_operations,\n"
              f"\t.nr_ops = ARRAY_SIZE({pair}_operations),\n")
     if contract.create and contract.object:

@@ -90,6 +90,11 @@ class Returns:
         return "int" if self.narrowed else self.type
 
 
+def joined(word: str) -> str:
+    """The text of a C string, which may stand in pieces; without its quotes."""
+    return "".join(re.findall(r'"((?:\\.|[^"\\])*)"', word))
+
+
 @dataclass(frozen=True)
 class Order:
     """An ordering that an operation has to ask for: `strength` is acquire, release or full,
@@ -102,6 +107,58 @@ class Order:
 
 #: The words of a row that name orderings.
 ORDERS = ("acquire", "release", "full")
+
+
+@dataclass(frozen=True)
+class Takes:
+    """Locks of one kind that an operation takes: no call more than `most`, where that is no None,
+    and some call `least`; with interrupts disabled if `irq_off`."""
+
+    kind: str
+    least: int
+    most: int | None
+    irq_off: bool
+
+    @staticmethod
+    def read(found: re.Match[str]) -> Takes:
+        """The locks that a match of LOCK is of."""
+        least, most = found.group("least"), found.group("most")
+        if least == "any":
+            return Takes(found.group("kind"), 0, None, bool(found.group("irq_off")))
+        return Takes(found.group("kind"), int(least or 1), int(most or least or 1),
+                     bool(found.group("irq_off")))
+
+
+#: Kinds of locks that a row can name: those for which one spins, and those for which one sleeps.
+LOCKS = ("spinlock", "mutex")
+#: The largest number of them, beside "any".
+LOCKS_MAX = 100
+@dataclass(frozen=True)
+class Budget:
+    """What an operation may cost more than on c->c: as much as `percent` of that, or as so many
+    `instructions`, and `why`."""
+
+    percent: float
+    instructions: float
+    why: str
+
+    @staticmethod
+    def read(found: re.Match[str]) -> Budget:
+        """The budget that a match of BUDGET is of."""
+        return Budget(float(found.group("percent")), float(found.group("instructions") or 4),
+                      found.group("why"))
+
+    def tell(self) -> str:
+        """The budget, for a person."""
+        return f"{self.percent:g} % and {self.instructions:g} instructions"
+
+
+#: What a row says of its budget.
+BUDGET = re.compile(r"(?P<percent>\d{1,4}) %(?:, (?P<instructions>\d{1,6}) instructions)?: "
+                    r"(?P<why>.+)", re.A)
+#: What a row says of one kind of locks.
+LOCK = re.compile(r"(?:(?P<least>\d{1,3}|any)(?:-(?P<most>\d{1,3}))? )?"
+                  rf"(?P<kind>{'|'.join(LOCKS)})(?P<irq_off> irq-off)?", re.A)
 
 
 @dataclass(frozen=True)
@@ -150,6 +207,18 @@ class Function:
         """The orderings of the row."""
         found = re.findall(r"(\w+) (\w+)(?:=(\w+))?", self.option("orders"))
         return tuple(Order(*words) for words in found)
+
+    @property
+    def takes(self) -> tuple[Takes, ...]:
+        """The locks of the row, what is said of them left out."""
+        terms = joined(self.option("locks", '"none"')).partition(":")[0].split(",")
+        return tuple(Takes.read(found) for term in terms if (found := LOCK.fullmatch(term.strip())))
+
+    @property
+    def budget(self) -> Budget | None:
+        """What it may cost more than on c->c, if the row says so."""
+        found = BUDGET.fullmatch(joined(self.option("budget")))
+        return Budget.read(found) if found else None
 
     def operation(self, pair: str) -> str:
         """Its name in programs and reports, and in the port.

@@ -66,9 +66,9 @@ import difflib
 import re
 from dataclasses import replace
 
-from kplib.contract.model import (CATEGORIES, ORDERS, SRCTREE, After, Contract, Diverges, Function,
-                                  Handle, Invariant, Module, Object, Parameter, Returns, Shared,
-                                  Source)
+from kplib.contract.model import (BUDGET, CATEGORIES, LOCK, LOCKS, LOCKS_MAX, ORDERS, SRCTREE,
+                                  After, Contract, Diverges, Function, Handle, Invariant, Module,
+                                  Object, Parameter, Returns, Shared, Source, Takes, joined)
 
 CONTEXTS = ("ANY", "ATOMIC", "PROCESS", "SLEEPS")
 #: Each kind of parameter: how many words stand before its options.
@@ -96,9 +96,9 @@ ROWS = ("KP_FUNCTION", "KP_METHOD", "KP_DIVERGES", "KP_SOURCES", "KP_OBJECT", "K
         "KP_CONSUME", "KP_ADAPTER", "KP_AFTER")
 #: Options of a row of an operation, behind its parameters; those of _WORDS are text, of _MARKS
 #: true or false.
-ROW_OPTIONS = ("weight", "role", "snapshot", "hint", "transient", "waits", "orders", "locks",
-               "owns", "on_error")
-_WORDS = ("locks", "owns", "on_error")
+ROW_OPTIONS = ("weight", "role", "snapshot", "hint", "transient", "waits", "orders", "budget",
+               "locks", "owns", "on_error")
+_WORDS = ("budget", "locks", "owns", "on_error")
 _MARKS = ("snapshot", "hint", "waits")
 #: As many arguments as the engine takes (KP_NR_ARGS).
 ARGS_MAX = 6
@@ -354,6 +354,12 @@ def _split(words: list[tuple[str, int]]) -> tuple[
             _name(value, line, "a role")
         elif name == "orders":
             _orders(value, line)
+        if name == "locks":
+            _locks(value, line)
+        elif name == "budget" and not BUDGET.fullmatch(joined(value)):
+            raise BadRow(line, f"{value} is no budget; write what Rust may cost more than C, and "
+                               'why: "35 %: the bounds of each byte are checked", or "35 %, 20 '
+                               'instructions: ..."; 10 % and 4 instructions need no row')
         options.append((name, value))
     return plain, tuple(options)
 
@@ -367,6 +373,24 @@ def _orders(word: str, line: int) -> None:
             raise BadRow(line, f"'{one.strip()}' is no ordering; write {', '.join(ORDERS[:-1])} "
                                f"or {ORDERS[-1]}, and a field of the object: \"acquire tail, "
                                "release head\", or \"acquire tail=end\" where Rust calls it end")
+
+
+def _locks(word: str, line: int) -> None:
+    """Refuse locks that cannot be understood."""
+    terms = [one.strip() for one in joined(word).partition(":")[0].split(",")]
+    kinds = [found.group("kind") for one in terms if (found := LOCK.fullmatch(one))]
+    if terms != ["none"] and len(kinds) != len(terms):
+        raise BadRow(line, f"'{', '.join(terms)}' is not what locks are taken; write none, or "
+                           f"{' or '.join(LOCKS)}, a number before it and irq-off behind it: "
+                           '"spinlock irq-off", "2 mutex, 0-1 spinlock: the outer one first"')
+    if len(set(kinds)) != len(kinds):
+        raise BadRow(line, f"'{', '.join(terms)}': write each kind of lock once, with their number")
+    for one in terms:
+        found = LOCK.fullmatch(one)
+        taken = Takes.read(found) if found else None
+        if taken and taken.most is not None and not (taken.least <= taken.most <= LOCKS_MAX
+                                                     and taken.most):
+            raise BadRow(line, f"'{one}': write a number from 1 to {LOCKS_MAX}, 0-1, or any")
 
 
 def _text(word: str, line: int) -> str:
@@ -399,6 +423,11 @@ def _function(row: str, words: list[tuple[str, int]], line: int) -> Function:
     function = Function(_name(name, line, "a function"), context,
                         _returns(returns, returns_at, parameters), parameters, line,
                         row == "KP_METHOD", options, row == "KP_CREATE", row == "KP_ADAPTER")
+    if function.option("budget") and row == "KP_CREATE":
+        raise BadRow(line, f"{name}: case cost judges operations alone; leave .budget out")
+    if function.option("locks") and row not in ("KP_FUNCTION", "KP_METHOD"):
+        raise BadRow(line, f"{name}: case locks judges the operations of an object alone; leave "
+                           ".locks out, or say it in a comment")
     for parameter in parameters:
         if parameter.kind == "KP_INOUT" and parameter.type == "bool" and \
                 "beyond" in dict(parameter.options):
