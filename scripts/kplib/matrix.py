@@ -107,6 +107,10 @@ def _why(err: Exception) -> str:
     return str(err) if isinstance(err, KparityError) else f"{type(err).__name__}: {err}"
 
 
+#: Looks further into what a cell's guests gave, before that is saved.
+Look = Callable[[Setup, modules.Modules, results.ArchResult], None]
+
+
 class Cell:
     """One arch and variant, from the start of its guests to its saved results.
 
@@ -115,7 +119,9 @@ class Cell:
     """
 
     def __init__(self, req: Request, tools: toolchain.Toolchain, arch: Arch,
-                 variant: Variant, keeper: Callable[[Setup], lanes.Keeper] | None = None) -> None:
+                 variant: Variant, keeper: Callable[[Setup], lanes.Keeper] | None = None,
+                 look: Look | None = None) -> None:
+        self._look = look
         self.kernel = kernel.get(req, tools, arch, variant)
         # What others want of the kernel, that has.
         names = [name for name in req.lanes if name in variant.lanes and arch.has(LANES[name])]
@@ -222,6 +228,8 @@ class Cell:
         result.of_program = functools.partial(replay_of, req, self.kernel.arch,
                                               self.kernel.variant)
         built = self._built.result()
+        if self._look is not None:
+            self._look(self._setup, built, result)
         book = ledger_of(built, result.pairs, self._req.pairs_dir)
         for pair, verdict in book.verdicts():
             result.pairs[pair].verdicts.append(verdict)
@@ -272,7 +280,8 @@ def elsewhere(req: Request) -> tuple[Request | None, str]:
 
 
 def run_all(req: Request, tools: toolchain.Toolchain,
-            keeper: Callable[[Setup], lanes.Keeper] | None = None) -> list[terminal.Row]:
+            keeper: Callable[[Setup], lanes.Keeper] | None = None,
+            look: Look | None = None) -> list[terminal.Row]:
     """Every cell that was asked for; each one's report is printed as soon as it may be, but
     with FORMAT=json.
 
@@ -320,7 +329,7 @@ def run_all(req: Request, tools: toolchain.Toolchain,
     try:
         for arch, variant in cells:
             try:
-                waiting.append(Cell(req, tools, arch, variant, keeper))
+                waiting.append(Cell(req, tools, arch, variant, keeper, look))
             except (Failed, EnvironmentFailed, config.CannotHave) as err:
                 if len(cells) == 1:
                     raise

@@ -23,7 +23,7 @@ from kplib.common import cache, ui
 from kplib.configure import pairs as places
 from kplib.configure.lanes import ORDER, REFERENCE, user_suite
 from kplib.configure.request import pair_word
-from kplib.judge import diagnostics, ktap, records, verdicts
+from kplib.judge import budgets, diagnostics, ktap, records, verdicts
 from kplib.judge.ledger import Ledger
 from kplib.judge.results import ArchResult
 from kplib.judge.tables import Difference
@@ -170,6 +170,10 @@ class Teller:
         stage = self._stage(lane, verdict)
         found = [self._difference(stage, one)
                  for one in self.result.pairs[self.pair].differences.get(at, [])]
+        if verdict.case == budgets.CASE:
+            found += [_failure(stage, "cost", lines[0], self._again, operation=op,
+                               stack=[line.strip() for line in lines[1:]]) for op, lines
+                      in self.result.pairs[self.pair].costly.get(verdict.path, [])]
         if lane is not None and lane.lane is ORDER and verdict.case:
             weaker = self.result.pairs[self.pair].weaker.get(verdict.path, [])
             found += [_failure(stage, "ordering", lines[0], self._again, operation=op,

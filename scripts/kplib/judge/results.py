@@ -22,7 +22,8 @@ from kplib.configure.lanes import REFERENCE, user_suite
 from kplib.configure import cases
 from kplib.configure import pairs as places
 from kplib.contract import rows
-from kplib.judge import fields, ktap, orders, verdicts
+from kplib.contract.model import Budget
+from kplib.judge import budgets, fields, ktap, orders, verdicts
 from kplib.judge.tables import (ACCEPTED, NOOP, Allocations, Cost, DamagedTable, Difference,
                                 Histories, Interruptions, Invariant, parse_allocations, parse_calls,
                                 parse_costs, parse_failures, parse_histories, parse_outcomes,
@@ -38,14 +39,14 @@ FACTS = ("CC_OPTIMIZE_FOR_PERFORMANCE", "RUST_OVERFLOW_CHECKS", "RUST_INLINE_HEL
          "RUST_DEBUG_ASSERTIONS", "LTO_CLANG", "CPU_MITIGATIONS", "PREEMPT", "SMP", "KASAN")
 
 
-def _facts(kernel: Kernel) -> dict[str, str]:
+def options(kernel: Kernel) -> dict[str, str]:
     """The options that change figures."""
     return {name: kernel.config.get(f"CONFIG_{name}", "n") for name in FACTS}
 
 
 def _kernel(kernel: Kernel) -> dict[str, Any]:
     """Facts on a kernel for results.json."""
-    return {"release": kernel.release, "config": _facts(kernel),
+    return {"release": kernel.release, "config": options(kernel),
             "added": {one.name.removeprefix("CONFIG_"): {"value": one.value,
                                                          "pairs": list(one.pairs)}
                       for one in kernel.added}}
@@ -60,6 +61,11 @@ class PairResult:
     costs: dict[str, dict[str, Cost]] = field(default_factory=dict)
     #: Costs by operation, outcome and path.
     outcomes: dict[str, dict[str, dict[str, Cost]]] = field(default_factory=dict)
+    #: The budgets that rows have, and the excess that needs each.
+    budgets: dict[str, tuple[Budget, budgets.Excess | None]] = field(default_factory=dict)
+    #: What is over its budget, the worst first; and by path the operations, with lines that tell.
+    over: list[budgets.Excess] = field(default_factory=list)
+    costly: dict[str, list[tuple[str, list[str]]]] = field(default_factory=dict)
     allocations: dict[str, dict[str, Allocations]] = field(default_factory=dict)
     interruptions: dict[str, Interruptions] = field(default_factory=dict)
     #: What case ordering has seen: see orders.table().
@@ -127,6 +133,8 @@ class ArchResult:
                     "outcomes": {op: {end: {path: asdict(cost) for path, cost in row.items()}
                                       for end, row in rows.items()}
                                  for op, rows in pair.outcomes.items()},
+                    "budgets": {op: {**asdict(budget), "needed": need and asdict(need)}
+                                for op, (budget, need) in pair.budgets.items()},
                     "allocations": {op: {path: asdict(one) for path, one in row.items()}
                                     for op, row in pair.allocations.items()},
                     "interruptions": {path: asdict(one)
@@ -309,6 +317,10 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
             result.costs, result.outcomes = parse_costs(figures), parse_outcomes(figures)
             if bare := passed - set(result.costs.get(NOOP, {})):
                 raise DamagedTable(f"the table of costs has nothing of {', '.join(sorted(bare))}")
+            known = budgets.of_contract(rows.read(files.read(), pair))
+            result.budgets = budgets.used(known, result.outcomes)
+            result.over = budgets.over(known, result.outcomes)
+            mine += budgets.verdicts(lane.lane.suite(pair), passed, known, result.outcomes)
         else:
             result.invariants = parse_invariants(figures)
             if pair in lane.answers:

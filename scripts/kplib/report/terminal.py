@@ -17,8 +17,9 @@ from typing import Any, Callable, TypeVar
 from kplib.common.errors import FAILED, KparityError
 from kplib.configure.lanes import LANES, LATE, PATHS, user_suite
 from kplib.configure.request import pair_word
-from kplib.contract.model import Diverges
+from kplib.contract.model import Budget, Diverges
 from kplib.judge import ktap, orders
+from kplib.judge.budgets import Excess
 from kplib.judge.results import ArchResult, PairResult
 from kplib.judge.tables import (NOOP, SUCCESS, Allocations, Cost, Histories, Interruptions,
                                 geometric_mean, met)
@@ -162,6 +163,13 @@ def _allocations(pair: PairResult, verbose: bool) -> list[str]:
     return lines
 
 
+def _budgets(pair: PairResult, verbose: bool) -> list[str]:
+    """The budgets that rows have: those that are needed, or all."""
+    return [f"    {op} may cost {budget.tell()} more: {budget.why}"
+            + ("" if need else " (not needed here)")
+            for op, (budget, need) in pair.budgets.items() if need or verbose]
+
+
 def _means(rows: dict[str, dict[str, Cost]]) -> dict[str, float | None]:
     """The geometric mean of all ratios to c->c, by path."""
     return {path: geometric_mean(rows.values(), path) for path in PATHS[1:]}
@@ -173,6 +181,7 @@ def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
              *_cases(pair)]
     if pair.outcomes:
         lines += _costs(pair, verbose)
+    lines += _budgets(pair, verbose)
     if pair.allocations:
         lines.append(f"    {'allocations':<16}" + "".join(f"{p:>16}" for p in PATHS))
         lines += _allocations(pair, verbose)
@@ -299,6 +308,9 @@ def _pair(found: dict[str, Any]) -> PairResult:
         outcomes={op: {end: {path: Cost(**cost) for path, cost in row.items()}
                        for end, row in rows.items()}
                   for op, rows in found.get("outcomes", {}).items()},
+        budgets={op: (Budget(row["percent"], row["instructions"], row["why"]),
+                      row["needed"] and Excess(**row["needed"]))
+                 for op, row in found.get("budgets", {}).items()},
         allocations={op: {path: Allocations(**one) for path, one in row.items()}
                      for op, row in found.get("allocations", {}).items()},
         interruptions={path: Interruptions(**one)

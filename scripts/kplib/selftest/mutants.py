@@ -35,7 +35,7 @@ FOLDER = TOP / "tests/mutants"
 UNREAD = ("Documentation", "tests/mutants", "tests/unit", "tests/live")
 #: What bugs are about; tests/mutants/README.md says what each means.
 CATEGORIES = ("functional", "errors", "allocation", "lifetime", "concurrency", "context",
-              "ordering", "layout", "narrowing", "user memory")
+              "ordering", "layout", "narrowing", "user memory", "cost")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Mutant:
     """A patch and its head: the pair, and the verdict, case, path and kernel that catch it.
 
     `programs` are as many of a whole run's, the first ones, as are enough for that; None is all.
-    `runs` is the case in which a checker, whose row is `case`, reports the bug; empty runs all.
+    `runs` is the case that brings about the row `case` of a checker, or of cost; empty runs all.
     """
 
     patch: Path

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Case cost: what an operation may cost more than on c->c, and whether it does.
+
+An operation is over its budget when the mean of its calls with one outcome exceeds that on c->c by
+more than the budget's share of it, and by more than the budget's instructions. Both, as a share of
+an operation of ten instructions is one, and a few instructions are nothing of one of a thousand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kplib.configure.lanes import PATHS, REFERENCE
+from kplib.contract.model import Budget, Contract
+from kplib.judge import ktap
+from kplib.judge.tables import SUCCESS, Cost
+
+#: The name of the rows.
+CASE = "cost"
+#: Of an operation whose row says nothing.
+USUAL = Budget(10, 4, "")
+
+#: Costs by operation, outcome and path.
+Outcomes = dict[str, dict[str, dict[str, Cost]]]
+
+
+@dataclass(frozen=True)
+class Excess:
+    """What calls of an operation with one outcome cost on a path beyond those on c->c: `more`
+    instructions, `percent` of what they cost there."""
+
+    op: str
+    end: str
+    path: str
+    cost: float
+    reference: float
+
+    @property
+    def more(self) -> float:
+        """Instructions."""
+        return self.cost - self.reference
+
+    @property
+    def percent(self) -> float:
+        """The same as a share of what it is on c->c; without limit where that is nothing."""
+        return 100 * self.more / self.reference if self.reference > 0 else float("inf")
+
+    def exceeds(self, budget: Budget) -> bool:
+        """Whether it is over a budget."""
+        return self.more > budget.instructions and \
+            self.more * 100 > budget.percent * max(0.0, self.reference)
+
+    def tell(self, budget: Budget) -> str:
+        """A line for a person."""
+        name = self.op if self.end == SUCCESS else f"{self.op} {self.end}"
+        return (f"{name}: {self.cost:.1f} instructions, {self.reference:.1f} on {REFERENCE}: "
+                f"{self.more:.1f} more, {self.percent:.0f} %; its budget is {budget.tell()}")
+
+
+def excesses(outcomes: Outcomes) -> list[Excess]:
+    """Every operation and outcome on each path that is compared with c->c."""
+    return [Excess(op, end, path, row[path].mean, row[REFERENCE].mean)
+            for op, rows in outcomes.items() for end, row in rows.items()
+            for path in PATHS[1:] if path in row and REFERENCE in row]
+
+
+def of_contract(contract: Contract) -> dict[str, Budget]:
+    """The budget of each operation."""
+    return {f.operation(contract.pair): f.budget or USUAL for f in contract.functions}
+
+
+def over(budgets: dict[str, Budget], outcomes: Outcomes) -> list[Excess]:
+    """What is over its budget, the largest share first."""
+    return sorted((one for one in excesses(outcomes)
+                   if one.exceeds(budgets.get(one.op, USUAL))), key=lambda one: -one.percent)
+
+
+def used(budgets: dict[str, Budget], outcomes: Outcomes) -> dict[str, tuple[Budget, Excess | None]]:
+    """The budgets that rows have, each with the largest excess that needs it, or None."""
+    found = {}
+    for op, budget in budgets.items():
+        if budget is USUAL or op not in outcomes:
+            continue
+        needs = [one for one in excesses({op: outcomes[op]}) if one.exceeds(USUAL)]
+        found[op] = budget, max(needs, key=lambda one: one.percent, default=None)
+    return found
+
+
+def verdicts(suite: str, passed: set[str], budgets: dict[str, Budget],
+             outcomes: Outcomes) -> list[ktap.Verdict]:
+    """A verdict for each path on which case insn has passed."""
+    wrong = over(budgets, outcomes)
+    found = []
+    for path in PATHS:
+        if path not in passed:
+            continue
+        log = [one.tell(budgets.get(one.op, USUAL)) for one in wrong if one.path == path]
+        status = ktap.FAIL if log else ktap.PASS
+        if not log and path != REFERENCE and not any(
+                one.path == path for one in excesses(outcomes)):
+            status, log = ktap.ERROR, [f"no operation has a figure here and on {REFERENCE}"]
+        found.append(ktap.Verdict(suite, CASE, path, status, tuple(log)))
+    return found
