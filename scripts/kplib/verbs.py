@@ -21,7 +21,7 @@ from kplib.configure import archs, pairs, request, variants
 from kplib.configure.request import TOP, Request
 from kplib.judge import compile_fail, ktap, ledger, unsafety
 from kplib.report import files, github, markdown, terminal, told
-from kplib.tools import ci, debug, keep, scaffold
+from kplib.tools import ci, costly, debug, keep, scaffold
 
 
 def run(req: Request) -> int:
@@ -42,7 +42,8 @@ def run(req: Request) -> int:
     with files.recorded_run(*asked):
         try:
             tools = matrix.choose_tools(req)
-            rows = matrix.run_all(req, tools, keep.Keeper if req.keep else None)
+            rows = matrix.run_all(req, tools, keep.Keeper if req.keep else None,
+                                  costly.explain_all)
             rows += matrix.run_all(other, tools) if other is not None else []
         except (Failed, EnvironmentFailed, GuestLost) as err:
             if req.machine_readable:
@@ -349,6 +350,14 @@ def new(req: Request) -> int:
     return OK
 
 
+def watch(req: Request) -> int:
+    """Run at each save; imported when asked for."""
+    from kplib.tools import watch as editing  # pylint: disable=import-outside-toplevel
+    editing.check(req)
+    matrix.check_folders(req)
+    return editing.run(req)
+
+
 def explain(req: Request) -> int:
     """Tell what the cost of an operation is made of; imported when asked for."""
     from kplib.tools import explain as told  # pylint: disable=import-outside-toplevel
@@ -362,6 +371,22 @@ def coverage(req: Request) -> int:
     from kplib.tools import coverage as told  # pylint: disable=import-outside-toplevel
     req = told.check(req)
     return told.run(req, matrix.prepare(req))
+
+
+def baseline(req: Request) -> int:
+    """Keep what operations cost; imported when asked for."""
+    from kplib.tools import compare as told  # pylint: disable=import-outside-toplevel
+    _one(req, "baseline")
+    told.check(req)
+    return told.make(req, matrix.prepare(req))
+
+
+def compare(req: Request) -> int:
+    """Tell what operations cost more than in a baseline; imported when asked for."""
+    from kplib.tools import compare as told  # pylint: disable=import-outside-toplevel
+    _one(req, "compare")
+    told.check(req)
+    return told.compare(req, matrix.prepare(req))
 
 
 def test(req: Request) -> int:
@@ -404,8 +429,12 @@ VERBS = {
     "soak": (soak, "all lanes in turn with fresh seeds, for MINUTES=30; or with SEEDS=50"),
     "mutants": (mutants, "plant bugs and small changes, PAIR=x IN_DIFF=rev: the score, who sees "
                          "what, survivors"),
+    "watch": (watch, "run what you edit, PAIR=x, at each save, until Ctrl-C"),
     "explain": (explain, "what the cost of an operation is made of, PAIR=x OP=y: functions, lines, "
                          "kinds of instructions"),
+    "baseline": (baseline, "keep what operations cost, in a small file to commit"),
+    "compare": (compare, "what operations cost more or less than in that file; status 1 over the "
+                "LIMIT"),
     "coverage": (coverage, "lines of a pair that ran, PAIR=x, and jumps that only ever went one "
                            "way"),
     "contract": (contract, "print the ledger of invariants and the review list of unsafe code"),
@@ -426,8 +455,9 @@ VERBS = {
 #: Variables of one verb alone.
 OF_MUTANTS = ("IN_DIFF", "MUTANTS")
 #: Verbs for which CASE= means something.
-WITH_CASES = ("run", "soak", "gdb")
+WITH_CASES = ("run", "watch", "soak", "gdb")
 OF_EXPLAIN = ("OP",)
+OF_COMPARE = ("BASELINE", "LIMIT")
 #: What FORMAT= can be, but for text, of each verb that knows it; others print no results.
 FORMATS = {"run": ("json",), "report": ("json", "markdown", "github"), "mutants": ("json",),
            "matrix": ("json",)}
@@ -445,6 +475,11 @@ def check_words(verb: str, req: Request) -> None:
         raise Refused(f"{', '.join(given)}: for make mutants; leave it out")
     if verb != "explain" and (given := [name for name in OF_EXPLAIN if name in req.given]):
         raise Refused(f"{', '.join(given)}: for make explain; leave it out")
+    if verb not in ("baseline", "compare") and \
+            (given := [name for name in OF_COMPARE if name in req.given]):
+        raise Refused(f"{', '.join(given)}: for make baseline and make compare; leave it out")
+    if verb == "baseline" and req.limit is not None:
+        raise Refused("LIMIT: for make compare; leave it out")
     # FORMAT=json has been passed over in silence where it says nothing.
     known = FORMATS.get(verb, ("json",))
     if req.format not in ("text", *known):

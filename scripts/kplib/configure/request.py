@@ -60,6 +60,10 @@ VARIABLES = {
     "MUTANTS": "make mutants: how many mechanical ones, chosen by SEED; default: 420",
     "PART": "parts of make test: static, unit, live, suites, contracts, mutants; default: all",
     "OP": "make explain: the operation whose cost is told, e.g. OP=push",
+    "BASELINE": "make baseline, make compare: the file; default: tests/baseline/ARCH.txt, or in "
+                "PAIRS_DIR",
+    "LIMIT": "make compare: percent that an operation may cost more, and instructions if a number "
+             "follows: LIMIT=2 or LIMIT=2,30; default: 2",
     "V": "1: show the commands' output, every table and every figure",
 }
 
@@ -132,6 +136,9 @@ class Request:
     in_diff: str | None = None
     #: make explain: the operation.
     op: str | None = None
+    #: make baseline, make compare: the file, and percent and instructions that are allowed.
+    baseline: Path | None = None
+    limit: tuple[float, float | None] | None = None
     #: Variables that were given, and not left to their default.
     given: tuple[str, ...] = ()
 
@@ -316,6 +323,17 @@ def _minutes(value: str | None) -> float | None:
     return float(value)
 
 
+def _limit(value: str | None) -> tuple[float, float | None] | None:
+    if not value:
+        return None
+    number = r"[0-9]{1,6}(?:\.[0-9]{1,3})?"
+    found = re.fullmatch(rf"({number})(?:,({number}))?", value, re.A)
+    if not found:
+        raise Refused(f"LIMIT={ui.clean(value)}: give percent, and instructions behind a comma if "
+                      "those are limited as well: LIMIT=2 or LIMIT=2,30")
+    return float(found.group(1)), float(found.group(2)) if found.group(2) else None
+
+
 def check_paths(request: Request) -> None:
     """Refuse folders in which kbuild and make fail, with words that do not say why."""
     for name, path in (("the checkout", TOP), ("OUT", request.out),
@@ -432,6 +450,8 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False,
         mutants=_count("MUTANTS", values.get("MUTANTS"), MUTANTS),
         in_diff=values.get("IN_DIFF") or None,
         op=values.get("OP") or None,
+        baseline=_path(values.get("BASELINE")),
+        limit=_limit(values.get("LIMIT")),
         given=tuple(name for name, value in values.items() if value),
         cases=only,
         depth=depth,
