@@ -4,7 +4,7 @@
     actor.py CONSOLE SCRIPT
 
 SCRIPT is JSON: "cases" has the names of each pair's cases, "programs" pairs with a user
-program, "tables" texts to give in place of good ones ("ring/cost"), and "deeds" what goes
+program, "suite" the name of its results where that is not PAIR_user, "tables" texts to give in place of good ones ("ring/cost"), and "deeds" what goes
 wrong; with "quiet" no marker reaches the console. "words" has lines to print, by name;
 "lockdep_off" a pair in whose guest lockdep has turned itself off.
 A deed is done "at" a moment, in the words of a console marker and of this file
@@ -83,8 +83,8 @@ class Actor:
 
     def run(self, suite: str) -> None:
         """Run a suite, and keep its KTAP."""
-        pair = suite.removesuffix("_insn")
-        cases = ["insn"] if suite != pair else self.script["cases"][pair]
+        pair = suite.partition("_")[0]
+        cases = self.script["cases"][pair] if suite == pair else [suite.split("_")[1]]
         lines = ["KTAP version 1", "1..1", "    KTAP version 1", f"    # Subtest: {suite}",
                  f"    1..{len(cases)}"]
         for number, case in enumerate(cases, 1):
@@ -114,7 +114,7 @@ class Actor:
             return str(given)
         if name == "cases":
             rows = [(pair, case) for case in self.script["cases"][pair]] + [
-                (f"{pair}_insn", "insn")]
+                (f"{pair}_insn", "insn"), (f"{pair}_history", "history")]
             return "".join("\t".join((suite, case, "normal", *PATHS)) + "\n"
                            for suite, case in rows)
         if name in ("failures", "allocations"):
@@ -155,7 +155,7 @@ class Actor:
             self.load(words, data.decode())
         elif verb == "exec":
             pair, side = words.removeprefix("/dev/kparity-").split("-")
-            self.do(f"{pair}_user {side}")
+            self.do(f"{self.script.get('suite', f'{pair}_user')} {side}")
             return 0, b"KTAP version 1\n1..1\nok 1 opens\n"
         elif words == "/dev/kmsg":
             self.print(data.decode()[3:].rstrip())

@@ -29,7 +29,7 @@ from kplib.common import proc
 from kplib.common.errors import GuestLost
 from kplib.configure import pairs as places
 from kplib.configure import request, variants
-from kplib.configure.lanes import CHECK, INSN, PATHS, Lane
+from kplib.configure.lanes import CHECK, HISTORY, INSN, PATHS, Lane
 from kplib.judge import ktap, results, tables, verdicts
 
 #: Seconds. An actor says something each few milliseconds.
@@ -149,7 +149,7 @@ class TestLanes(unittest.TestCase):
                                   programs=1, depth="usual")
         built: Future[Modules] = Future()
         built.set_result(Modules(self.folder / "engine", {p: self.folder / p for p in pairs},
-                                 {p: self.folder / p for p in programs}))
+                                 {self.lane.user_suite(p): self.folder / p for p in programs}))
         return lanes.run(setup, self.lane, built, self.folder)
 
     def judge(self, lane: LaneResult) -> dict[tuple[str, str, str], ktap.Verdict]:
@@ -493,6 +493,11 @@ class TestLanes(unittest.TestCase):
                              deeds=[{"at": "ring_user rust", "do": "panic"}])
         self.assertEqual(self.lost(lane), [("ring_user", "rust", "")])
         self.assertEqual(set(lane.answers["ring"].programs), {"c"})
+        self.lane = HISTORY
+        lane = self.run_lane("ring", programs=["ring"], suite="ring_user_history", deeds=[
+            {"at": "ring_user_history c", "do": "panic"}])
+        self.assertEqual(self.lost(lane), [("ring_user_history", "c", "")])
+        self.assertEqual(set(lane.answers["ring"].programs), {"rust"})
 
     def test_not_asked(self) -> None:
         """Checkers that were not asked about a pair, as its guest was lost, say no ok."""

@@ -12,6 +12,7 @@ from kplib.common import proc
 from kplib.configure import pairs as places
 
 MODULES = ("kparity", "kparity_device", "kparity_ring")
+PROGRAMS = ["device_user", "device_user_history"]
 
 
 class TestBuild(unittest.TestCase):
@@ -21,10 +22,11 @@ class TestBuild(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.top, self.out = Path(folder.name) / "top", Path(folder.name) / "out/build"
-        for name in ("Kbuild", "kmod/device.c", "kmod/device.h", "tests/user/device.c"):
+        for name in ("Kbuild", "kmod/device.c", "kmod/device.h", "tests/user/device.c",
+                     "tests/user/device_history.c"):
             self.put(name)
         for name in (*(f"{place}{module}.ko" for module in MODULES for place in ("", "guest/")),
-                     "kmod/device.o", "user/device"):
+                     "kmod/device.o", *(f"user/{name}" for name in PROGRAMS)):
             (self.out / name).parent.mkdir(parents=True, exist_ok=True)
             (self.out / name).write_text("")
         patch = mock.patch.object(modules, "TOP", self.top)
@@ -43,7 +45,8 @@ class TestBuild(unittest.TestCase):
         """A build of some pairs' modules, which has not begun."""
         built = modules.Modules(self.out / "kparity.ko",
                                 {pair: self.out / f"kparity_{pair}.ko" for pair in pairs},
-                                {"device": self.out / "user/device"} if "device" in pairs else {})
+                                {name: self.out / "user" / name for name in PROGRAMS
+                                 if "device" in pairs})
         setup = mock.Mock(**{"request.kernel_src": self.kernel_src, "request.kdir": None,
                              "request.pairs": pairs, "request.pairs_dir": self.pairs_dir,
                              "kernel.tree": Path("/linux"), "kernel.ident": self.ident,
@@ -81,16 +84,19 @@ class TestBuild(unittest.TestCase):
         self.built("device")
         self.assertEqual(self.programs(), [])
         self.ident = "linux 7.4"
-        self.assertEqual(self.programs(), ["device"])
+        self.assertEqual(self.programs(), PROGRAMS)
         self.built("device")
         (self.top / "Kbuild").write_text("ccflags-y += -DX")
-        self.assertEqual(self.programs(), ["device"])
+        self.assertEqual(self.programs(), PROGRAMS)
         for header in ("kmod/device.h", "tests/user/device.h"):
             self.put(header)
             self.built("device")
             self.assertEqual(self.programs(), [])
             (self.top / header).write_text("edited")
-            self.assertEqual(self.programs(), ["device"])
+            self.assertEqual(self.programs(), PROGRAMS)
+        self.built("device")
+        (self.top / "tests/user/device_history.c").write_text("edited")
+        self.assertEqual(self.programs(), ["device_user_history"])
         self.assertIn(self.top / "tests/user/device.h",
                       [path for glob in modules.INPUTS for path in self.top.glob(glob)])
 
@@ -118,7 +124,7 @@ class TestBuild(unittest.TestCase):
             work.stale |= {"kmod/device.o"}
             missing = work._fetch()  # pylint: disable=protected-access
             self.assertEqual("kmod/device.o" in missing, own is not None)
-            self.assertEqual(self.programs(), ["device"] if own else [])
+            self.assertEqual(self.programs(), PROGRAMS if own else [])
             (self.out / "kmod/device.o").write_text("")
 
     def test_failed(self) -> None:
@@ -151,7 +157,7 @@ class TestBuild(unittest.TestCase):
         self.assertTrue(self.work("ring").nothing_to_do())
         self.assertIn("kparity_device.ko", self.work("device").stale)
         self.assertIn("kmod/device.o", self.work("device").stale)
-        self.assertEqual(self.programs(), ["device"])
+        self.assertEqual(self.programs(), PROGRAMS)
 
     def test_other_commands(self) -> None:
         """Nor does it for their saved commands, which name the former kernel's headers."""

@@ -173,6 +173,13 @@ class TestTerminal(unittest.TestCase):
         lines = shown({**document(a=found), "verdict": "error"}, tables=True)
         self.assertIn("    a_user rust       1 ok  ERROR", lines)
         self.assertEqual(lines[-5:-3], ["  what failed:", "    ERROR a_user rust"])
+        found["cases"] += [{"suite": "a_user_history", "case": side, "path": "history",
+                            "status": status, "log": []}
+                           for side, status in (("c", "pass"), ("rust", "fail"))]
+        lines = shown({**document(a=found), "verdict": "error"}, tables=True)
+        for row in ("    a_user rust          1 ok  ERROR", "    a_user_history c     1 of 1 ok",
+                    "    a_user_history rust  0 of 1 ok", "  FAIL a_user_history rust history"):
+            self.assertIn(row, lines)
 
     def test_replay(self) -> None:
         """The command has all that the run had."""

@@ -183,7 +183,9 @@ class TestRequest(unittest.TestCase):
         self.assertNotIn("LANE", request.replay(got, got.archs[0], got.variants[0]))
         self.assertEqual(request.parse(["CASE=insn"], {}).lanes, ("insn",))
         self.assertEqual(request.parse(["CASE=insn lockstep"], {}).lanes, ("check", "insn"))
-        self.assertEqual(request.parse(["CASE=user"], {}).pairs, ("device",))
+        for kind, lane in (("user", "check"), ("user_history", "history")):
+            got = request.parse([f"CASE={kind}"], {})
+            self.assertEqual((got.pairs, got.lanes), (("device",), (lane,)))
         self.assertEqual([kind.name for kind in request.parse(
             ["CASE=insn", "VARIANT=all"], {}).variants], ["base"])
         both = request.parse(["CASE=insn,spsc", "VARIANT=all"], {})
@@ -290,7 +292,8 @@ class TestRequest(unittest.TestCase):
                           else ("", name) for name in known})
         self.assertEqual(cases.of_pair(pairs.files("device")), (
             "lockstep", "atomic", "fault", "blocking", "interrupted", "threads", "node", "layout",
-            "locks", "outcomes", "invariants", "insn", "history", "interrupt", "ordering", "user"))
+            "locks", "outcomes", "invariants", "insn", "history", "interrupt", "ordering",
+            "user", "user_history"))
         self.assertEqual(cases.of_pair(pairs.files("glob")), (
             "lockstep", "atomic", "fault", "regress", "outcomes", "insn", "history", "interrupt",
             "ordering"))

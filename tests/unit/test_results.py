@@ -221,6 +221,20 @@ class TestJudging(unittest.TestCase):
         self.assertEqual([v.suite for v in worse.pairs["device"].verdicts
                           if v.status == ktap.FAIL], ["device"])
 
+    def test_histories_of_calls(self) -> None:
+        """A program of lane history passes without the engine's case, whose table is empty then."""
+        self.setup.request = request.parse(["CASE=user_history"], {})
+        self.lane = LaneResult(lanes.HISTORY)
+        self.lane.planned["device"] = []
+        table = "".join(f"{path} 0 0 0 0 0 0\n" for path in lanes.PATHS)
+        self.lane.take("device", Answers(None, table, {"c": (0, "KTAP version 1\n1..1\nok 1 x\n")},
+                                         calls="".join(f"{path} 0\n" for path in lanes.PATHS)))
+        row = ktap.Verdict("device_user_history", "c", "x", ktap.PASS, ())
+        with mock.patch.object(ktap, "verdicts", return_value=(row,)):
+            found = results.gather(self.setup, ("device",), [self.lane]).pairs["device"]
+        self.assertEqual([v for v in found.verdicts if v.status not in (ktap.PASS, ktap.SKIP)], [])
+        self.assertEqual(found.histories, {})
+
     def test_all_skipped(self) -> None:
         """Checkers have nothing to say of a path on which each case had a reason not to run."""
         got = self.judge({(p.case, p.path): ktap.SKIP if p.path == "c->rust" else ktap.PASS

@@ -185,6 +185,12 @@ class TestMutants(unittest.TestCase):
         self.assertEqual((found.variant, found.verdict, found.status), ("debug", "error", 3))
         self.assertEqual([self.load(HEAD + more).programs for more in ("", "Programs: 8\n")],
                          [None, 8])
+        for case, runs, lane in (("lockstep", "", "check"), ("history", "", "history"),
+                                 ("rust", "Case: user_history\n", "history"),
+                                 ("rust", "Case: user\n", "check")):
+            found = self.load(HEAD.replace("lockstep", case) + runs)
+            self.assertEqual((found.lane.name, found.oracle),
+                             (lane, runs.removeprefix("Case: ").strip() or case))
         for text in (HEAD.replace("Pair", "Pear"), HEAD.replace(" c->rust", ""),
                      HEAD + "Programs: few\n", HEAD + "Programs: 0\n", HEAD + "Programs: -1\n",
                      HEAD.replace("lockstep", "outcomes") + "Programs: 8\n",

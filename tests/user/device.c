@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "contract/device_uapi.h"
+#include "program.h"
 
 #define MODULE		"kparity_device"
 #define READABLE	(POLLIN | POLLRDNORM)
@@ -27,7 +28,6 @@
 #define LOOK_EVERY	10	/* turns; a look is dear in a kernel with checkers */
 #define STILL		40	/* looks at processes that do nothing: a hang */
 #define SPINS		40	/* looks at a process that runs on and on: 2 s of a CPU */
-#define MARK		"/sys/module/kparity/parameters/mark"
 #define REFCNT		"/sys/module/" MODULE "/refcnt"
 #define STATUS_SIZE	128
 #define SWITCHES	"\nvoluntary_ctxt_switches:"
@@ -649,32 +649,6 @@ static bool passes(void (*test)(void))
 	if (dies(pid, "-"))
 		waitpid(pid, &status, 0);
 	return false;
-}
-
-/*
- * Tell the host that a test has ended, in the words of the engine's kp_alive().
- * A program's output is read when it ends: on a slow machine the program would be
- * taken for one that hangs.
- */
-static void tell_alive(void)
-{
-	char mark[32] = "", line[64];
-	int fd = open(MARK, O_RDONLY);
-	ssize_t len = 0;
-
-	if (fd >= 0) {
-		len = read(fd, mark, sizeof(mark) - 1);
-		close(fd);
-	}
-	if (len < 2)
-		return;
-	mark[len - 1] = '\0';
-	len = snprintf(line, sizeof(line), "<5>kparity[%s]: alive\n", mark);
-	fd = open("/dev/kmsg", O_WRONLY);
-	if (fd < 0)
-		return;
-	write(fd, line, len);
-	close(fd);
 }
 
 int main(int argc, char **argv)

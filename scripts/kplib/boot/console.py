@@ -46,7 +46,7 @@ def position(word: str, case: str, path: str) -> Position:
         return "" if text == "-" else text
 
     pair, _, kind = word.partition("_")
-    return Position(name(pair), name(case), name(path), kind == "user")
+    return Position(name(pair), name(case), name(path), kind.startswith("user"))
 
 
 At = TypeVar("At")

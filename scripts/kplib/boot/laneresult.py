@@ -9,7 +9,7 @@ from typing import Callable
 from kplib.boot import console
 from kplib.boot.console import Console, Position, Report
 from kplib.boot.reduce import Reduced
-from kplib.configure.lanes import Lane, user_suite
+from kplib.configure.lanes import Lane
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,8 @@ class LaneResult:
 
     def case_id(self, at: Position) -> CaseId:
         """The case that the console names, as results name it."""
-        suite = "" if not at.pair else user_suite(at.pair) if at.user else self.lane.suite(at.pair)
+        named = self.lane.user_suite if at.user else self.lane.suite
+        suite = named(at.pair) if at.pair else ""
         return CaseId(suite, at.case, at.path)
 
     def booted(self) -> None:

@@ -21,7 +21,7 @@ from kplib.build.modules import Modules, in_guest
 from kplib.build.setup import Setup
 from kplib.common.errors import GuestLost
 from kplib.configure import cases, pairs
-from kplib.configure.lanes import INSN, ORDER, user_suite
+from kplib.configure.lanes import INSN, ORDER
 from kplib.configure.request import DEPTHS
 
 DEBUG = "/sys/kernel/debug"
@@ -158,13 +158,14 @@ class Session:
         """The sides that a pair's user program is to run on."""
         request = self._setup.request
         if request.program or not cases.wants_programs(request.cases, self._lane) \
-                or work.pair not in self._built.programs:
+                or self._lane.user_suite(work.pair) not in self._built.programs:
             return []
         return [side for side in SIDES if side not in agenda.skipped_sides(work)]
 
     def _ask_program(self, pair: str, side: str, marks: list[Pending]) -> Pending:
-        program = self._built.programs[pair].read_bytes()
-        marks.append(self._mark(user_suite(pair), side))
+        suite = self._lane.user_suite(pair)
+        program = self._built.programs[suite].read_bytes()
+        marks.append(self._mark(suite, side))
         return self.vm.send(f"running the program of {pair} on {side}",
                             f"exec {len(program)} /dev/kparity-{pair}-{side}", program)
 

@@ -12,7 +12,7 @@ from kplib.build import nolibc, objects, saved, told
 from kplib.build.setup import Setup
 from kplib.common import cache, proc, ui
 from kplib.common.errors import EnvironmentFailed, Failed
-from kplib.configure import pairs
+from kplib.configure import lanes, pairs
 from kplib.configure.request import TOP
 
 #: Everything of the checkout that is built from.
@@ -32,7 +32,7 @@ done
 
 @dataclass(frozen=True)
 class Modules:
-    """Built modules: the engine, and one a pair; and the pairs' user programs.
+    """Built modules: the engine, and one a pair; and the pairs' user programs, by suite.
 
     What is loaded is in_guest() of a module: the same without debug sections,
     which are nine tenths of it and would all travel to the guest.
@@ -190,25 +190,27 @@ class _Build:
         return commands
 
     def _stale_programs(self) -> list[str]:
-        """Pairs whose user program is to be compiled."""
-        return [pair for pair, path in self.built.programs.items() if not path.exists()
+        """User programs that are to be compiled, by their suites."""
+        return [suite for suite, path in self.built.programs.items() if not path.exists()
                 or self.request.kernel_src is not None
-                or not self.now.match(self.state.made.get(f"user/{pair}", {"": ""}))]
+                or not self.now.match(self.state.made.get(f"user/{suite}", {"": ""}))]
 
     def _programs(self) -> None:
         """Compile the user programs that are out of date."""
         headers = sorted(str(path.relative_to(TOP)) for glob in ("kmod/**/*.h", "tests/user/*.h")
                          for path in TOP.glob(glob))
-        for pair in self._stale_programs():
+        for suite in self._stale_programs():
+            pair, _, kind = suite.partition("_")
             files = pairs.files(pair, self.request.pairs_dir)
-            source = pairs.short(files.user)
-            program = self.built.programs[pair]
+            source = pairs.short(files.programs[kind])
+            program = self.built.programs[suite]
             program.parent.mkdir(exist_ok=True)
             nolibc.compile_program(self.tools, self.kernel.tree, self.kernel.headers,
-                                   self.kernel.arch, TOP / source, program, f"-I{TOP}/kmod")
+                                   self.kernel.arch, TOP / source, program, f"-I{TOP}/kmod",
+                                   f"-I{TOP}/tests/user")
             contract = [pairs.short(files.contract)] if files.own else []
-            self.state.made[f"user/{pair}"] = {name: self.now.of(name)
-                                               for name in (source, *contract, *headers)}
+            self.state.made[f"user/{suite}"] = {name: self.now.of(name)
+                                                for name in (source, *contract, *headers)}
 
     def _vouch(self) -> None:
         """After a kbuild that failed: what was up to date before is so, as then none changed it.
@@ -251,8 +253,9 @@ def build(setup: Setup) -> Modules:
     out.mkdir(parents=True, exist_ok=True)
     built = Modules(out / "kparity.ko",
                     {pair: out / f"kparity_{pair}.ko" for pair in request.pairs},
-                    {pair: out / "user" / pair for pair in request.pairs
-                     if pairs.files(pair, request.pairs_dir).user.exists()})
+                    {suite: out / "user" / suite for pair in request.pairs
+                     for kind, path in pairs.files(pair, request.pairs_dir).programs.items()
+                     if path.exists() and (suite := lanes.user_suite(pair, kind))})
     with cache.locked(out):
         work = _Build(setup, built)
         if work.nothing_to_do():

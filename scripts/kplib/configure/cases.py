@@ -30,8 +30,8 @@ FAULT = "fault"
 LOCKS = "locks"
 #: The cases of the lanes that have one alone, by lane.
 LONE = {lane.name: lane.case for lane in LANES.values() if lane.case}
-#: The pair's user program.
-USER = "user"
+#: Pairs' user programs, by lane.
+PROGRAMS = {lane.name: lane.program for lane in LANES.values() if lane.program}
 #: Cases that judge the calls of those before them: alone they have none to judge.
 SUM_UP = ("outcomes", "invariants")
 #: Macros of a suite file's own.
@@ -53,7 +53,7 @@ def of_pair(pair: Pair) -> tuple[str, ...]:
     """The names of a pair's cases, user program included."""
     own = tuple(_OWN.findall(_read(pair.suite)))
     kind = OF_OBJECTS if pair.has_object else OF_FUNCTIONS
-    user = (USER,) if pair.user.exists() else ()
+    user = tuple(kind for kind, path in pair.programs.items() if path.exists())
     programs = any(not path.name.startswith(".") for path in pair.regress.glob("*"))
     regress = (REGRESS,) if programs or _DIVERGES.search(_read(pair.contract)) else ()
     return (*COMMON, *regress, *own, *kind, *LONE.values(), *user)
@@ -62,8 +62,14 @@ def of_pair(pair: Pair) -> tuple[str, ...]:
 def of_lane(wanted: tuple[str, ...], pair: Pair, lane: Lane) -> tuple[str, ...]:
     """Those of the cases wanted that are in a pair's suite of a lane."""
     has = {LONE[lane.name]} if lane.name in LONE else \
-        set(of_pair(pair)) - {*LONE.values(), USER}
+        set(of_pair(pair)) - {*LONE.values(), *PROGRAMS.values()}
     return tuple(name for name in wanted if name in has)
+
+
+def lane_of(case: str) -> Lane:
+    """The lane that has a case."""
+    return next((LANES[lane] for lane, own in (*LONE.items(), *PROGRAMS.items()) if own == case),
+                CHECK)
 
 
 def in_variant(wanted: tuple[str, ...], kind: Variant) -> tuple[str, ...]:
@@ -79,12 +85,12 @@ def in_suite(wanted: tuple[str, ...], pair: Pair, lane: Lane) -> bool:
 
 def wants_programs(wanted: tuple[str, ...], lane: Lane) -> bool:
     """Whether user programs are wanted in a lane."""
-    return lane.programs and (not wanted or USER in wanted)
+    return bool(lane.program) and (not wanted or lane.program in wanted)
 
 
 def in_program(wanted: tuple[str, ...], pair: Pair, lane: Lane) -> bool:
     """Whether a pair has a user program, and it is wanted in a lane."""
-    return wants_programs(wanted, lane) and pair.user.exists()
+    return wants_programs(wanted, lane) and pair.programs[lane.program].exists()
 
 
 def named(value: str) -> tuple[str, ...]:
@@ -135,8 +141,7 @@ def lanes_of(wanted: tuple[str, ...], asked: tuple[str, ...],
 
     `asked` are the lanes asked for, `kinds` the variants.
     """
-    lone = {case: lane for lane, case in LONE.items()}
-    having = {name: lone.get(name, CHECK.name) for name in wanted}
+    having = {name: lane_of(name).name for name in wanted}
     for name, lane in having.items():
         if not any(in_variant((name,), kind) for kind in kinds):
             why, give = ("no allocation fails", "fault") if name == FAULT else \

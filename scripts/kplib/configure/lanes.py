@@ -10,6 +10,21 @@ from dataclasses import dataclass, replace
 PATHS = ("c->c", "c->rust", "rust->c", "rust->rust")
 REFERENCE = PATHS[0]
 
+#: The kinds of user programs, which are cases of a pair as well. Both drive the pair's nodes
+#: through system calls: one at a time, and from two processes at the same time.
+USER = "user"
+USER_HISTORY = "user_history"
+
+
+def user_suite(pair: str, kind: str) -> str:
+    """Name under which the results of a pair's user program appear."""
+    return f"{pair}_{kind}"
+
+
+def user_kind(pair: str, suite: str) -> str:
+    """The kind of a pair's user program whose results a suite has; empty if it has none's."""
+    return next((kind for kind in (USER, USER_HISTORY) if suite == user_suite(pair, kind)), "")
+
 
 @dataclass(frozen=True)
 class Lane:
@@ -18,7 +33,8 @@ class Lane:
     `counts`: the guest's clock counts executed instructions. `turns`: so it does under TCG; its
     CPUs then take turns, which depend on these counts alone and not on the host. `suffix` ends the
     names of the lane's suites (KP_SUITES() in engine/suite.h), `figures` is the file in debugfs, in
-    the pair's folder, that is read after its suite. `programs`: pairs' user programs run in it.
+    the pair's folder, that is read after its suite. `program` is the kind of the pairs' user
+    programs that run in it (kplib.configure.pairs), where any do.
     `case` is its only case, where it has no more. `plugin` names one of QEMU's that runs in it
     and reads the arch's instructions, so that not every arch has the lane. `late`: its results
     come behind those of the others, which are told before. `accel` is "tcg" or "kvm", `why` the
@@ -30,7 +46,7 @@ class Lane:
     counts: bool
     suffix: str
     figures: str
-    programs: bool
+    program: str
     case: str = ""
     plugin: str = ""
     late: bool = False
@@ -57,24 +73,23 @@ class Lane:
         """Name of a pair's KUnit suite."""
         return f"{pair}{self.suffix}"
 
+    def user_suite(self, pair: str) -> str:
+        """Name under which the results of a pair's user program appear, if the lane runs any."""
+        return user_suite(pair, self.program) if self.program else ""
 
-CHECK = Lane("check", cpus=2, counts=False, suffix="", figures="invariants", programs=True)
-INSN = Lane("insn", cpus=1, counts=True, suffix="_insn", figures="cost", programs=False,
+
+CHECK = Lane("check", cpus=2, counts=False, suffix="", figures="invariants", program=USER)
+INSN = Lane("insn", cpus=1, counts=True, suffix="_insn", figures="cost", program="",
             case="insn", why="counting needs emulation")
 HISTORY = Lane("history", cpus=2, counts=False, suffix="_history", figures="histories",
-               programs=False, case="history", late=True, turns=True)
-IRQ = Lane("irq", cpus=1, counts=True, suffix="_irq", figures="interruptions", programs=False,
+               program=USER_HISTORY, case="history", late=True, turns=True)
+IRQ = Lane("irq", cpus=1, counts=True, suffix="_irq", figures="interruptions", program="",
            case="interrupt", late=True,
            why="an interruption at a chosen instruction needs counting")
-ORDER = Lane("order", cpus=1, counts=True, suffix="_order", figures="orderings", programs=False,
+ORDER = Lane("order", cpus=1, counts=True, suffix="_order", figures="orderings", program="",
              case="ordering", plugin="orders", late=True,
              why="what is executed is read from a CPU that is emulated")
 #: Every lane, by name.
 LANES = {lane.name: lane for lane in (CHECK, INSN, HISTORY, IRQ, ORDER)}
 #: Those that DEPTH=quick is without.
 LATE = tuple(lane.name for lane in LANES.values() if lane.late)
-
-
-def user_suite(pair: str) -> str:
-    """Name under which the results of a pair's user program appear."""
-    return f"{pair}_user"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kplib.common import ui
 from kplib.common.errors import Refused
+from kplib.configure.lanes import USER, USER_HISTORY
 from kplib.contract import model, rows
 
 TOP = Path(__file__).resolve().parents[3]
@@ -34,7 +35,8 @@ class Pair:
     port: Path
     c: Path
     suite: Path
-    user: Path
+    #: User programs by kind, of lanes.Lane.program.
+    programs: dict[str, Path]
     regress: Path
     misuse: Path
     #: Options that it wants of the kernel (kplib.configure.options).
@@ -112,8 +114,8 @@ def in_folder(name: str, folder: Path) -> Pair:
     """Where the files of a pair in PAIRS_DIR are."""
     own = folder / name
     return Pair(name, own / "contract.h", own / f"{name}.rs", own / f"{name}.c",
-                own / "suite.c", own / "user.c", own / "regress", own / "compile-fail",
-                own / "config", own)
+                own / "suite.c", {kind: own / f"{kind}.c" for kind in (USER, USER_HISTORY)},
+                own / "regress", own / "compile-fail", own / "config", own)
 
 
 def files(name: str, folder: Path | None = None) -> Pair:
@@ -122,7 +124,8 @@ def files(name: str, folder: Path | None = None) -> Pair:
         return in_folder(name, folder)
     return Pair(name, TOP / f"kmod/contract/{name}.h", TOP / f"rust-stub/{name}.rs",
                 TOP / f"kmod/{name}.c", TOP / f"tests/kunit/{name}_kunit.c",
-                TOP / f"tests/user/{name}.c",
+                {USER: TOP / f"tests/user/{name}.c",
+                 USER_HISTORY: TOP / f"tests/user/{name}_history.c"},
                 TOP / f"tests/regress/{name}", TOP / f"tests/compile-fail/{name}",
                 TOP / f"kmod/contract/{name}.config")
 

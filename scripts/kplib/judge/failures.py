@@ -21,7 +21,7 @@ from kplib.build import kernel, told
 from kplib.build.setup import Setup
 from kplib.common import cache, ui
 from kplib.configure import pairs as places
-from kplib.configure.lanes import ORDER, REFERENCE, user_suite
+from kplib.configure.lanes import ORDER, REFERENCE
 from kplib.configure.request import pair_word
 from kplib.judge import budgets, diagnostics, ktap, records, verdicts
 from kplib.judge.ledger import Ledger
@@ -148,8 +148,8 @@ class Teller:
         return []
 
     def _lane(self, suite: str) -> LaneResult | None:
-        return next((lane for lane in self.result.lanes if suite == lane.lane.suite(self.pair)
-                     or lane.lane.programs and suite == user_suite(self.pair)), None)
+        return next((lane for lane in self.result.lanes if suite and suite in (
+            lane.lane.suite(self.pair), lane.lane.user_suite(self.pair))), None)
 
     def _stage(self, lane: LaneResult | None, verdict: ktap.Verdict) -> str:
         if lane is None:

@@ -18,7 +18,7 @@ from kplib.boot.laneresult import LaneResult
 from kplib.build.kernel import Kernel
 from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
-from kplib.configure.lanes import REFERENCE, user_suite
+from kplib.configure.lanes import REFERENCE
 from kplib.configure import cases
 from kplib.configure import pairs as places
 from kplib.contract import rows
@@ -287,10 +287,10 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
     files = places.files(pair, req.pairs_dir)
     any_case = cases.in_suite(req.cases, files, lane.lane)
     mine += verdicts.of_suite(kernel.tree, lane, pair, lane.lane.suite(pair), any_case)
-    if cases.in_program(req.cases, files, lane.lane):
-        mine += verdicts.of_suite(kernel.tree, lane, pair, user_suite(pair))
-    damaged = [lane.damaged[pair]] if pair in lane.damaged else []
     passed = {v.path for v in mine if v.status == ktap.PASS}
+    if cases.in_program(req.cases, files, lane.lane):
+        mine += verdicts.of_suite(kernel.tree, lane, pair, lane.lane.user_suite(pair))
+    damaged = [lane.damaged[pair]] if pair in lane.damaged else []
     figures = lane.answers[pair].figures if pair in lane.answers else ""
     if pair in lane.answers:
         damaged += _take_differences(lane.answers[pair].failures, mine, lane.lane.suite(pair),
@@ -309,7 +309,7 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
             if pair in lane.answers:
                 mine = _judge_orders(setup, lane, pair, mine, result)
         elif lane.lane.figures == "histories":
-            result.histories = parse_histories(figures)
+            result.histories = parse_histories(figures) if any_case else {}
             if none := [p for p in sorted(passed) if p not in result.histories
                         or not result.histories[p].tried]:
                 raise DamagedTable(f"the table of histories has nothing of {', '.join(none)}")

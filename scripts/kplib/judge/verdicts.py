@@ -12,7 +12,7 @@ from kplib.boot.laneresult import CaseId, LaneResult, Loss
 from kplib.boot.reduce import GUESTS_MAX
 from kplib.build.kernel import Kernel
 from kplib.configure.cases import SUM_UP
-from kplib.configure.lanes import PATHS, REFERENCE, user_suite
+from kplib.configure.lanes import PATHS, REFERENCE
 from kplib.judge import ktap
 
 #: How many reports of the kernel a case and path shows.
@@ -28,7 +28,7 @@ def given(lane: LaneResult, pair: str) -> dict[str, str]:
     answers = lane.answers[pair]
     found = {lane.lane.suite(pair): answers.ktap} if answers.ktap is not None else {}
     if answers.programs:
-        name = user_suite(pair)
+        name = lane.lane.user_suite(pair)
         found[name] = ktap.wrap(name, answers.programs)
     return found
 
@@ -144,7 +144,8 @@ def _disabled(lane: LaneResult, checker: str, pair: str) -> tuple[str, str]:
     already. What kmemleak says is found afterwards.
     """
     off = lane.disabled[checker, pair]
-    suites = {name for mate in off.pairs for name in (lane.lane.suite(mate), user_suite(mate))}
+    suites = {name for mate in off.pairs
+              for name in (lane.lane.suite(mate), lane.lane.user_suite(mate))}
     reports = [r for r in lane.reports if r.at.suite in suites and r.checker != "kmemleak"]
     likely = [r for r in reports if r.checker in (checker, "kasan", "bug")]
     if not reports:

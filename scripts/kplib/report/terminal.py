@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Callable, TypeVar
 
 from kplib.common.errors import FAILED, KparityError
-from kplib.configure.lanes import LANES, LATE, PATHS, user_suite
+from kplib.configure.lanes import LANES, LATE, PATHS, user_kind
 from kplib.configure.request import pair_word
 from kplib.contract.model import Budget, Diverges
 from kplib.judge import ktap, orders
@@ -39,9 +39,12 @@ def _cases(pair: PairResult) -> list[str]:
     rows: dict[tuple[str, str], dict[str, ktap.Verdict]] = {}
     for verdict in pair.verdicts:
         rows.setdefault((verdict.suite, verdict.case), {})[verdict.path] = verdict
+    # Rows of user programs have longer names, and stand below each other.
+    wide = max((len(f"{suite} {case}") for suite, case in rows if "_user" in suite), default=0)
     lines = []
     for (suite, case), by_path in rows.items():
         cells = []
+        width = 16
         for path in PATHS:
             if path in by_path:
                 status = by_path[path].status
@@ -55,8 +58,8 @@ def _cases(pair: PairResult) -> list[str]:
             # Where the program's own row is there too, not all its tests have one.
             count = f"{good} ok" if "" in by_path else f"{good} of {len(others)} ok"
             cells = ["  " + _paint(count, status)]
-            case = f"{suite} {case}"
-        line = f"    {case or suite:<16}" + "".join(cells)
+            case, width = f"{suite} {case}", max(width, wide)
+        line = f"    {case or suite:<{width}}" + "".join(cells)
         if "" in by_path:
             line = f"{line.rstrip()}  {_paint(_WORD[by_path[''].status], by_path[''].status)}"
         lines.append(line.rstrip())
@@ -88,7 +91,7 @@ def _row(name: str, found: list[ktap.Verdict]) -> str:
     """One case of a pair on some paths."""
     first = found[0]
     suite = "suite" if first.suite == name else first.suite
-    words = [first.suite if first.suite == user_suite(name) else name, first.case or suite,
+    words = [first.suite if user_kind(name, first.suite) else name, first.case or suite,
              ", ".join(verdict.path for verdict in found)]
     return f"  {_paint(_WORD[first.status], first.status)} {' '.join(words)}".rstrip()
 

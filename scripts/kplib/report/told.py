@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Iterator
 
-from kplib.configure.lanes import user_suite
+from kplib.configure.lanes import user_kind
 from kplib.configure.request import TOP, pair_word
 from kplib.judge import ktap
 
@@ -72,7 +72,7 @@ def relative(text: str) -> str:
 def case_name(pair: str, case: dict[str, Any]) -> str:
     """A case, with its suite where that is a program of the pair's."""
     own = case["case"] or (f"suite {case['suite']}" if case["suite"] != pair else "suite")
-    return f"{case['suite']} {own}" if case["suite"] == user_suite(pair) else own
+    return f"{case['suite']} {own}" if user_kind(pair, case["suite"]) else own
 
 
 def _of_case(document: dict[str, Any], pair: str, case: dict[str, Any]) -> Iterator[Told]:

@@ -129,7 +129,7 @@ class Campaign:
             self.state.mechanical[name] = found
         elif bug is not None:
             broken = why.startswith(DIED) or any(o.environment for o in ended.report.outcomes)
-            found = Record(ERROR if broken else SURVIVED if why else KILLED, bug.case, bug.path,
+            found = Record(ERROR if broken else SURVIVED if why else KILLED, bug.oracle, bug.path,
                            bug.variant, kill=round(ended.seconds, 2),
                            seconds=round(ended.seconds, 2), why=why, bound=self.bound(bug))
             self.state.planted[bug.name] = found
@@ -171,8 +171,8 @@ class Campaign:
 
         return score.Score(
             tuple(score.Planted(one.name, one.pair, one.category or "not said",
-                                one.case if one.variant == variants.BASE
-                                else f"{one.variant}:{one.case}",
+                                one.oracle if one.variant == variants.BASE
+                                else f"{one.variant}:{one.oracle}",
                                 self._of_bug(one) or missing)
                   for one in self.planted),
             tuple(score.Ran(one, of(one), tuple(candidate.diff(texts[one.file], one))

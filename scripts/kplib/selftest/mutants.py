@@ -23,7 +23,7 @@ from kplib.common.errors import BROKEN, FAILED, EnvironmentFailed
 from kplib.configure import cases, variants
 from kplib.configure import pairs as known
 from kplib.configure.archs import Arch
-from kplib.configure.lanes import CHECK, LANES, Lane
+from kplib.configure.lanes import Lane
 from kplib.configure.request import TOP, Request
 from kplib.judge import ktap
 from kplib.mutate import objcode
@@ -64,8 +64,12 @@ class Mutant:
     @property
     def lane(self) -> Lane:
         """The lane that has the case which catches it."""
-        only = self.runs or self.case
-        return next((LANES[lane] for lane, case in cases.LONE.items() if case == only), CHECK)
+        return cases.lane_of(self.runs or self.case)
+
+    @property
+    def oracle(self) -> str:
+        """The case that it is told of as caught by; a user program's has its sides for cases."""
+        return self.runs if self.runs in cases.PROGRAMS.values() else self.case
 
     @property
     def name(self) -> str:

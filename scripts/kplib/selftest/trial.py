@@ -21,7 +21,7 @@ from kplib.boot.laneresult import LaneResult
 from kplib.build import modules
 from kplib.build.setup import Setup
 from kplib.common.errors import EnvironmentFailed, Failed
-from kplib.configure.lanes import LANES, PATHS, user_suite
+from kplib.configure.lanes import LANES, PATHS, user_kind
 from kplib.configure.request import TOP
 from kplib.judge import ktap, results
 from kplib.mutate import candidate, find, objcode
@@ -179,7 +179,7 @@ def run(setups: dict[str, Setup], one: Candidate, seeds: dict[str, Path]) -> Rec
             kill += time.monotonic() - start
             if bad is not None:
                 # A pair's user program has its sides for cases.
-                case = "user" if bad.suite == user_suite(one.pair) else bad.case or "suite"
+                case = user_kind(one.pair, bad.suite) or bad.case or "suite"
                 return Record(KILLED, case, bad.path if bad.path in PATHS else "",
                               variant, lane, bool(result.losses), round(kill, 2), took(),
                               bad.log[0] if bad.log else "", looked=tuple(setups))

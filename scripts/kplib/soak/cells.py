@@ -98,8 +98,8 @@ def _copied(built: Modules, folder: Path) -> Modules:
     """The same modules in another folder."""
     copies = {module: folder / module.name for module in built.files()}
     copies |= {in_guest(module): in_guest(copy) for module, copy in copies.items()}
-    programs = {pair: folder / "user" / path.name for pair, path in built.programs.items()}
-    copies |= {path: programs[pair] for pair, path in built.programs.items()}
+    programs = {suite: folder / "user" / path.name for suite, path in built.programs.items()}
+    copies |= {path: programs[suite] for suite, path in built.programs.items()}
     try:
         for path, copy in copies.items():
             copy.parent.mkdir(parents=True, exist_ok=True)
