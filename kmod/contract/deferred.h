@@ -214,9 +214,12 @@ KP_METHOD(deferred_arm, PROCESS, KP_ERRNO(-EINVAL, -EBUSY),
 	  .on_error = "the object is as it was")
 KP_METHOD(deferred_cancel, PROCESS, KP_BOOL, .weight = 8, .locks = "spinlock",
 	  .owns = "the queue's reference is dropped if it was armed")
-KP_METHOD(deferred_cancel_sync, SLEEPS, KP_BOOL, .weight = 5, .locks = "spinlock",
+KP_METHOD(deferred_cancel_sync, SLEEPS, KP_BOOL, .weight = 5,
+	  .not_inside = true, .unwaiting = deferred_cancel,
+	  .locks = "spinlock",
 	  .owns = "the queue's reference is dropped if it was armed")
 KP_METHOD(deferred_flush, SLEEPS, KP_VOID, .weight = 5, .waits = true,
+	  .calls_back = true, .not_inside = true,
 	  .owns = "the callback drops the queue's reference")
 /* A work is pending as well while a cancel of the kernel's looks whether it was. */
 KP_METHOD(deferred_armed, ANY, KP_BOOL, .weight = 4, .hint = true)

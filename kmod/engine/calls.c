@@ -12,6 +12,7 @@
 #include <linux/array_size.h>
 #include <linux/bits.h>
 #include <linux/err.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/string.h>
 #include <linux/unroll.h>
@@ -345,6 +346,10 @@ static void begin(struct kp_arguments *c, struct kp_trace *trace, u32 i)
 	t->outs_at = KP_NOT_KEPT;
 }
 
+/*
+ * Call one operation, and judge it where the program is observed: but not by what the state was
+ * where others are carried out from inside of it.
+ */
 static void call_one(struct kp_trace *trace, void *obj, u32 i)
 {
 	const struct kp_step *step = &trace->prog->step[i];
@@ -366,9 +371,23 @@ static void call_one(struct kp_trace *trace, void *obj, u32 i)
 		fault = held && c.called ? kp_settle_handles(&c, held, t, &res) : NULL;
 		broken = fault ?: broken;
 	}
-	kp_trace_step(trace, i, &res, cost, take_view(trace, obj));
+	kp_trace_step(trace, i, &res, cost, !step->inside && take_view(trace, obj));
 	if (broken)
 		kp_trace_broken(trace, i, broken);
+}
+
+/* Call an operation, and those behind it from inside of the callback that it has run. */
+static void call_around(struct kp_trace *trace, void *obj, u32 i)
+{
+	const u32 nr = trace->prog->step[i].inside;
+
+	kp_inside_begin(obj, i + 1, nr);
+	call_one(trace, obj, i);
+	kp_inside_end();
+	/* What comes next is judged by this view. */
+	if (take_view(trace, obj))
+		swap(trace->view, trace->taken);
+	trace->nr += nr;
 }
 
 /**
@@ -554,6 +573,11 @@ void kp_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
 	for (i = 0; i < prog->nr_steps; i++) {
 		if (prog->step[i].after)
 			kp_program_settle(trace, i);
+		if (prog->step[i].inside) {
+			call_around(trace, obj, i);
+			i += prog->step[i].inside;
+			continue;
+		}
 		call_one(trace, obj, i);
 		if (trace->stuck)
 			break;

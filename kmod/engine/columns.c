@@ -86,7 +86,8 @@ static bool is_taken(const struct kp_history *h, const struct kp_step *step)
 
 static void carry_out(struct kp_history *h, u32 column, u32 event)
 {
-	const bool meets = h->by_turns && event == h->turn.event[column];
+	const bool thread = column < KP_COLUMNS;
+	const bool meets = thread && h->by_turns && event == h->turn.event[column];
 	const u32 cpu = column ^ h->turn.swap;
 	struct kp_trace *trace = h->result[column];
 	struct kp_event *e = &h->event[event];
@@ -112,15 +113,15 @@ static void carry_out(struct kp_history *h, u32 column, u32 event)
 		e->ended = kp_stamp();
 		e->unbalanced = kp_nesting_restore(&before);
 	}
-	if (h->by_turns)
+	if (thread && h->by_turns)
 		kp_turns_ended(cpu);
 	e->broken = kp_call_end(h->call[column], i);
 }
 
 /**
- * kp_column_run() - carry out the operations of one thread
+ * kp_column_run() - carry out the operations of one thread, or of the callback
  * @h: the history
- * @column: the thread, from 0
+ * @column: the column, from 0
  *
  * Context: that of the operations.
  */
@@ -169,6 +170,8 @@ static void run_columns(u32 cpu)
 			cpu_relax();
 		if (IS_ERR(h->obj))
 			continue;
+		if (h->watched)
+			kp_inside_guard(cpu, cpu ^ h->turn.swap);
 		kp_column_run(h, cpu ^ h->turn.swap);
 	}
 }
@@ -181,6 +184,7 @@ static int run_other(void *unused)
 		kthread_use_mm(columns.mm);
 	for (n = 1; wait_for(&columns.wanted, n); n++) {
 		run_columns(1);
+		kp_inside_unguard(1);
 		/* Pairs with wait_for() in the other thread: all results are seen there. */
 		smp_store_release(&columns.done, n);
 	}
@@ -203,6 +207,9 @@ void kp_columns_run(struct kp_batch *batch, u32 nr)
 {
 	u32 n = columns.wanted + 1;
 
+	/* Such histories come one at a time. */
+	if (batch->h[0].p->pair->callback && !IS_ERR(batch->h[0].obj))
+		kp_inside_open(&batch->h[0]);
 	columns.now = batch;
 	columns.nr = nr;
 	columns.at[0] = 0;
@@ -211,6 +218,9 @@ void kp_columns_run(struct kp_batch *batch, u32 nr)
 	smp_store_release(&columns.wanted, n);
 	run_columns(0);
 	wait_for(&columns.done, n);
+	if (batch->h[0].watched)
+		kp_inside_close(&batch->h[0]);
+	kp_inside_unguard(0);
 	for (n = 0; kp_turns_taken() && n < nr; n++)
 		if (!IS_ERR(batch->h[n].obj))
 			kp_turns_measure(&batch->h[n]);
@@ -240,6 +250,7 @@ int kp_columns_start(void)
 		return -ENODEV;
 	if (kp_turns_taken())
 		kp_turns_start();
+	kp_inside_start();
 	init_completion(&columns.ended);
 	columns.wanted = 0;
 	columns.done = 0;
@@ -266,5 +277,6 @@ void kp_columns_stop(void)
 	wait_for_completion(&columns.ended);
 	if (kp_turns_taken())
 		kp_turns_stop();
+	kp_inside_stop();
 	set_cpus_allowed_ptr(current, &columns.allowed);
 }

@@ -630,6 +630,10 @@ struct kp_beside_told {
 	const char *reference;
 };
 
+/* inside.c */
+void kp_inside_begin(void *obj, u32 first, u32 nr);
+void kp_inside_end(void);
+
 /* failures.c */
 void kp_failure_print(struct seq_buf *s, const struct kp_program *prog,
 		      const struct kp_trace *ref, const struct kp_trace *got,

@@ -10,6 +10,8 @@
 
 /* Draws of a history that can be carried out. */
 #define DRAWS		16
+/* Operations that a callback carries out, at most. */
+#define MOST_INSIDE	2
 
 /**
  * kp_can_meet() - whether an operation can be one of a thread's
@@ -75,19 +77,20 @@ static u8 column_of(struct roles *roles, struct kp_random *rnd, const struct kp_
 }
 
 /**
- * kp_keep_apart() - have each thread use every second place for handles, as its own
+ * kp_keep_apart() - have each column use every second or third place for handles, as its own
  * @pair: the pair
- * @step: an operation of a thread
+ * @step: an operation of a thread, or of the callback
  */
 void kp_keep_apart(const struct kp_pair *pair, struct kp_step *step)
 {
 	const struct kp_arg *arg = pair->operation[step->op].arg;
+	const u32 columns = pair->callback ? KP_INSIDE : KP_COLUMNS;
 	u32 a;
 
 	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
 		if (!kp_is_handle(&arg[a]))
 			continue;
-		step->arg[a] = step->arg[a] / KP_COLUMNS * KP_COLUMNS + step->column - 1;
+		step->arg[a] = step->arg[a] / columns * columns + step->column - 1;
 		if (step->arg[a] >= pair->nr_handles)
 			step->arg[a] = step->column - 1;
 	}
@@ -108,6 +111,52 @@ static void relate(struct kp_drawing *d, struct kp_step *step, u32 i)
 	}
 }
 
+/* The operation that has the callback run; 0 for none. */
+static u32 that_calls_back(const struct kp_pair *pair)
+{
+	u32 op;
+
+	for (op = 1; op < pair->nr_ops; op++)
+		if (pair->operation[op].calls_back)
+			return op;
+	return 0;
+}
+
+/* Where a callback may run in a thread, draw what it then carries out. */
+static void draw_inside(struct kp_history *h, struct kp_drawing *d)
+{
+	const struct kp_pair *pair = d->pair;
+	u32 i, op, nr, total = 0, pick, weight[KP_MAX_OPS];
+	bool calls_back = false;
+
+	for (op = 0; op < pair->nr_ops; op++) {
+		const struct kp_operation *row = &pair->operation[op];
+
+		weight[op] = kp_can_meet(pair, op) && !row->not_inside && !row->role ?
+			row->weight : 0;
+		total += weight[op];
+	}
+	for (i = h->before; i < h->prog->nr_steps; i++)
+		calls_back |= pair->operation[h->prog->step[i].op].calls_back;
+	if (!calls_back || !total)
+		return;
+	for (nr = kp_die(&d->rnd, 1 + MOST_INSIDE); nr; nr--) {
+		struct kp_step *step = &h->prog->step[h->prog->nr_steps];
+
+		pick = kp_die(&d->rnd, total);
+		for (op = 0; pick >= weight[op]; op++)
+			pick -= weight[op];
+		*step = (struct kp_step){ .op = op, .column = KP_INSIDE };
+		kp_draw_args(d, pair->operation[op].arg, step->arg, h->prog->nr_steps);
+		if (kp_die(&d->rnd, 2))
+			kp_copy_arguments(pair, step, step - 1 -
+					  kp_die(&d->rnd, h->prog->nr_steps - h->before));
+		kp_keep_apart(pair, step);
+		h->prog->nr_steps++;
+		h->prog->columns++;
+	}
+}
+
 /* Draw the operations of the threads; false if one of these has none. */
 static bool draw_columns(struct kp_history *h, struct kp_random *rnd, u32 nr, bool inside)
 {
@@ -124,6 +173,9 @@ static bool draw_columns(struct kp_history *h, struct kp_random *rnd, u32 nr, bo
 		pick = kp_die(&d.rnd, total);
 		for (op = 0; pick >= weight[op]; op++)
 			pick -= weight[op];
+		/* Often the callback may run. */
+		if (d.pair->callback && !inside && i == h->before && kp_die(&d.rnd, 2))
+			op = that_calls_back(d.pair);
 		*step = (struct kp_step){ .op = op };
 		kp_draw_args(&d, d.pair->operation[op].arg, step->arg, i);
 		if (i > h->before && kp_die(&d.rnd, 2))
@@ -138,9 +190,11 @@ static bool draw_columns(struct kp_history *h, struct kp_random *rnd, u32 nr, bo
 			return false;
 		kp_keep_apart(d.pair, step);
 	}
-	*rnd = d.rnd;
 	h->prog->nr_steps = h->before + nr;
 	h->prog->columns = nr;
+	if (d.pair->callback && !inside)
+		draw_inside(h, &d);
+	*rnd = d.rnd;
 	return kp_has_all_threads(h->prog, h->before);
 }
 

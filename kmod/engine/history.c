@@ -45,7 +45,7 @@ void kp_history_enter(struct kp_history *h)
 	const struct kp_pair *pair = h->p->pair;
 	u32 c, nr = h->prog->nr_steps, columns = h->prog->columns;
 
-	for (c = 0; c < KP_COLUMNS; c++)
+	for (c = 0; c < KP_INSIDE; c++)
 		kp_trace_start(h->result[c], pair, h->path, h->prog);
 	kp_trace_start(h->ahead, pair, h->path, h->prog);
 	if (pair->after)
@@ -78,6 +78,7 @@ void kp_history_leave(struct kp_history *h)
 	kp_watch(h->ahead, true);
 	h->together = false;
 	h->stuck = false;
+	kp_inside_settle(h);
 	for (i = 0; i < kp_beside(h); i++) {
 		const struct kp_event *e = &h->event[i];
 		u32 j;
@@ -87,9 +88,8 @@ void kp_history_leave(struct kp_history *h)
 			h->stuck = true;
 		}
 		h->broken = h->broken ?: e->broken;
-		for (j = 0; j < i && e->called; j++)
-			h->together |= h->event[j].called && kp_at_once(e, &h->event[j]) &&
-				kp_event_step(h, i)->column != kp_event_step(h, j)->column;
+		for (j = 0; j < i; j++)
+			h->together |= kp_meets(h, i, j);
 	}
 	if (h->stuck) {
 		kp_watch(NULL, false);
@@ -165,6 +165,7 @@ struct kp_history *kp_try_batch(struct kp_batch *batch, u32 *nr, u64 draw)
 		h->broken = NULL;
 		h->explains = -1;
 		memset(h->event, 0, sizeof(h->event));
+		h->watched = false;
 		h->by_turns = kp_turns_taken();
 		if (h->by_turns)
 			kp_turns_draw(h, &rnd);
@@ -200,9 +201,13 @@ static void count(const struct kp_batch *batch, u32 nr)
 	const struct kp_path_param *p = batch->h[0].p;
 	struct kp_histories *sum = &p->pair->stats->histories[p->id];
 	const struct kp_history *h;
+	u32 i;
 
 	for (h = batch->h; h < batch->h + nr; h++) {
 		sum->tried++;
+		for (i = 0; i < kp_beside(h); i++)
+			sum->inside += h->event[i].called &&
+				kp_event_step(h, i)->column == KP_INSIDE;
 		/* What an operation that waits has met is not judged. */
 		sum->together += h->together && !kp_waits_beside(h);
 		sum->operations += kp_beside(h);
@@ -253,7 +258,7 @@ static void run_drawn(struct kp_batch *batch)
 {
 	const struct kp_path_param *p = batch->h[0].p;
 	struct kp_histories *sum = &p->pair->stats->histories[p->id];
-	const u32 before = sum->together, tried = sum->tried;
+	const u32 before = sum->together, tried = sum->tried, inside = sum->inside;
 	u32 index = 0, nr = 1, wrong = 0;
 	struct kunit *test = batch->h[0].test;
 	unsigned long end;
@@ -282,6 +287,8 @@ static void run_drawn(struct kp_batch *batch)
 		KUNIT_FAIL(test, "c->c carries out none of %u histories that were drawn", index);
 	else
 		judge_meetings(test, sum->together - before, histories);
+	if (p->pair->callback && sum->inside == inside && !batch->stuck)
+		KUNIT_FAIL(test, "no callback carries an operation out: does it call kp_inside()?");
 }
 
 /**
@@ -295,6 +302,7 @@ const char *kp_history_unfit(const struct kp_history *h, const struct kp_program
 {
 	const struct kp_pair *pair = h->p->pair;
 	u32 i, j, before = prog->nr_steps - prog->columns;
+	bool calls_back = false;
 
 	if (!kp_has_all_threads(prog, before))
 		return "each thread needs an operation";
@@ -306,11 +314,18 @@ const char *kp_history_unfit(const struct kp_history *h, const struct kp_program
 
 		if (!kp_can_meet(pair, prog->step[i].op))
 			return "one of its operations is an adapter, or has a KP_DIVERGES row";
+		if (prog->step[i].column == KP_INSIDE && op->not_inside)
+			return "by its contract no callback calls one of its operations";
+		calls_back |= prog->step[i].column != KP_INSIDE && op->calls_back;
 		for (j = before; j < i; j++)
 			if (prog->step[j].column != prog->step[i].column &&
 			    !kp_may_meet(op, &pair->operation[prog->step[j].op]))
 				return "by their roles two of its operations exclude each other";
 	}
+	if (kp_of_callback(prog) && !pair->callback)
+		return "no operation of the pair has a callback run";
+	if (kp_of_callback(prog) && !calls_back)
+		return "none of its threads has an operation that has the callback run";
 	return NULL;
 }
 
@@ -405,7 +420,7 @@ void kp_batch_free(struct kp_batch *batch)
 	u32 c;
 
 	for (h = batch->h; h < batch->h + KP_BATCH; h++) {
-		for (c = 0; c < KP_COLUMNS; c++) {
+		for (c = 0; c < KP_INSIDE; c++) {
 			kvfree(h->call[c]);
 			kp_trace_free(h->result[c]);
 		}
@@ -414,6 +429,7 @@ void kp_batch_free(struct kp_batch *batch)
 	}
 	/* These are used one after the other, and shared. */
 	kp_trace_free(batch->h[0].ref);
+	kp_trace_free(batch->h[0].ref_inside);
 	kvfree(batch->h[0].order.step);
 	kvfree(batch);
 }
@@ -429,7 +445,7 @@ static bool history_init(struct kp_history *h, struct kunit *test)
 	h->own = kp_program_alloc(KP_HISTORY_STEPS);
 	h->prog = h->own;
 	h->ahead = kp_trace_alloc(KP_HISTORY_STEPS, false);
-	for (c = 0; c < KP_COLUMNS; c++) {
+	for (c = 0; c < KP_INSIDE; c++) {
 		h->result[c] = kp_trace_alloc(KP_HISTORY_STEPS, false);
 		h->call[c] = kp_call_alloc();
 		able &= h->result[c] && h->call[c];
@@ -450,7 +466,7 @@ struct kp_batch *kp_batch_alloc(struct kunit *test, u32 size, kp_again again)
 {
 	struct kp_batch *batch = kvzalloc_obj(*batch);
 	struct kp_step *step;
-	struct kp_trace *ref;
+	struct kp_trace *ref, *ref_inside;
 	bool able = true;
 	u32 i;
 
@@ -459,13 +475,16 @@ struct kp_batch *kp_batch_alloc(struct kunit *test, u32 size, kp_again again)
 	batch->size = size;
 	batch->again = again;
 	ref = kp_trace_alloc(KP_HISTORY_STEPS, true);
+	ref_inside = kp_trace_alloc(KP_HISTORY_STEPS, true);
 	step = kvcalloc(KP_HISTORY_STEPS, sizeof(*step), GFP_KERNEL);
 	for (i = 0; i < batch->size; i++) {
 		able &= history_init(&batch->h[i], test);
 		batch->h[i].ref = ref;
+		batch->h[i].ref_inside = ref_inside;
+		batch->h[i].outer = -1;
 		batch->h[i].order.step = step;
 	}
-	if (able && ref && step)
+	if (able && ref && ref_inside && step)
 		return batch;
 	kp_batch_free(batch);
 	return NULL;
@@ -498,7 +517,7 @@ void kp_case_history(struct kunit *test)
 		kunit_skip(test, "its functions share no object");
 		return;
 	}
-	batch = kp_batch_alloc(test, p->pair->after ? 1 : KP_BATCH, again);
+	batch = kp_batch_alloc(test, p->pair->after || p->pair->callback ? 1 : KP_BATCH, again);
 	if (!batch) {
 		KUNIT_FAIL(test, "no memory");
 		return;

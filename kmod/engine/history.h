@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Declarations that the files of case history share: history.c draws histories, columns.c has
- * two threads carry them out, turns.c stops one of these at a chosen instruction, orders.c looks
+ * two threads carry them out, inside.c the object's callback, turns.c stops one of these at a
+ * chosen instruction, orders.c looks
  * for an order of the operations that explains the results, unordered.c makes a history small that
  * has none, and tells of it.
  */
@@ -14,11 +15,23 @@
 /** define KP_COLUMNS - threads of a history */
 #define KP_COLUMNS	2
 
+/** define KP_INSIDE - column of the operations that the object's callback carries out */
+#define KP_INSIDE	(KP_COLUMNS + 1)
+
 /** define KP_BEFORE - operations before the threads begin, at most */
 #define KP_BEFORE	72
 
-/** define KP_BESIDE - operations of all threads, at most */
+/** define KP_BESIDE - operations of all threads and the callback, at most */
 #define KP_BESIDE	8
+
+/** define KP_ORDER_PLACES - places in an order, of which one with a callback within has two */
+#define KP_ORDER_PLACES	(2 * KP_BESIDE)
+
+/** define KP_RETURNS - in an order, the callback within the operation returns here */
+#define KP_RETURNS	BIT(7)
+
+/** define KP_CALLBACKS - runs of the callback that are taken down, of a history */
+#define KP_CALLBACKS	8
 
 /** define KP_BATCH - histories that are carried out right behind each other */
 #define KP_BATCH	8
@@ -27,12 +40,15 @@
 #define KP_HISTORY_STEPS	(KP_BEFORE + KP_BESIDE)
 
 /**
- * struct kp_event - an operation of a thread
+ * struct kp_event - an operation of a thread, or of the callback
  * @delay: turns of an empty loop before it
  * @called: it was called; else it takes a handle that its thread does not hold, or its new
  *          handle has no place
  * @begun: kp_stamp() right before the call
  * @ended: kp_stamp() right behind it
+ * @entered: kp_stamp() where the callback began that ran within it, and divides it in two; 0 if
+ *           it is a single step
+ * @returned: kp_stamp() where that ended
  * @unbalanced: it left interrupts, preemption or RCU other than it found them
  * @broken: the part of its contract that it broke, or NULL
  */
@@ -41,8 +57,24 @@ struct kp_event {
 	bool called;
 	u64 begun;
 	u64 ended;
+	u64 entered;
+	u64 returned;
 	bool unbalanced;
 	const char *broken;
+};
+
+/**
+ * struct kp_callback - a run of the object's callback
+ * @entered: kp_stamp() where it began
+ * @returned: kp_stamp() where it ended
+ * @column: the thread on whose task it ran, from 1; 0 for another task
+ * @carries: it has carried out the operations of its column
+ */
+struct kp_callback {
+	u64 entered;
+	u64 returned;
+	u8 column;
+	bool carries;
 };
 
 /** define KP_TURN_PARTS - parts of an operation's length, of which one is drawn */
@@ -82,15 +114,23 @@ enum kp_ordered { KP_IN_ORDER, KP_IN_ORDER_BUT, KP_UNDECIDED, KP_UNORDERED };
  * @obj: the object, or an ERR_PTR
  * @ahead: results of those before, and the view behind all
  * @view: hash of that view
- * @result: those of each thread
- * @call: calls of each thread
- * @event: operations of the threads, in the program's order
+ * @result: those of each thread, and of the callback
+ * @call: calls of each
+ * @event: operations of the threads and the callback, in the program's order
+ * @watched: runs of the callback are taken down
+ * @callback: these
+ * @nr_callbacks: how many there were, which may be more than there is room for
+ * @outer: the event within which the callback carried out the operations of its column; -1 if it
+ *         carried out none
+ * @unclear: within which event a callback ran is not known
  * @together: two operations of different threads ran at the same time
  * @broken: what is wrong with it; NULL for nothing
  * @order: room for an order of the operations, as a program
  * @ref: its results on C over C
- * @nearest: the order that explains most results, as numbers of events
- * @nr_nearest: how many operations it has
+ * @ref_inside: those of operations that are carried out within a callback there
+ * @missed: the step of that order whose callback did not run there; -1 for none
+ * @nearest: the order that explains most results: numbers of events, and %KP_RETURNS
+ * @nr_nearest: how many places it has
  * @explains: how many results of it are those of the history
  * @orders: orders that were tried
  * @found: the verdict
@@ -109,14 +149,21 @@ struct kp_history {
 	void *obj;
 	struct kp_trace *ahead;
 	u64 view;
-	struct kp_trace *result[KP_COLUMNS];
-	struct kp_call *call[KP_COLUMNS];
+	struct kp_trace *result[KP_INSIDE];
+	struct kp_call *call[KP_INSIDE];
 	struct kp_event event[KP_BESIDE];
+	bool watched;
+	struct kp_callback callback[KP_CALLBACKS];
+	u32 nr_callbacks;
+	s32 outer;
+	bool unclear;
 	bool together;
 	const char *broken;
 	struct kp_program order;
 	struct kp_trace *ref;
-	u8 nearest[KP_BESIDE];
+	struct kp_trace *ref_inside;
+	s32 missed;
+	u8 nearest[KP_ORDER_PLACES];
 	u32 nr_nearest;
 	s32 explains;
 	u32 orders;
@@ -171,7 +218,22 @@ static inline bool kp_has_all_threads(const struct kp_program *prog, u32 before)
 
 	for (i = before; i < prog->nr_steps; i++)
 		used |= BIT(prog->step[i].column);
-	return used == GENMASK(KP_COLUMNS, 1);
+	return (used & ~BIT(KP_INSIDE)) == GENMASK(KP_COLUMNS, 1);
+}
+
+/**
+ * kp_of_callback() - how many operations of a program its object's callback carries out
+ * @prog: the program
+ *
+ * Return: their number
+ */
+static inline u32 kp_of_callback(const struct kp_program *prog)
+{
+	u32 i, n = 0;
+
+	for (i = prog->nr_steps - prog->columns; i < prog->nr_steps; i++)
+		n += prog->step[i].column == KP_INSIDE;
+	return n;
 }
 
 /**
@@ -203,7 +265,7 @@ static inline const struct kp_operation *kp_event_op(const struct kp_history *h,
  * @h: the history
  * @event: the event's number
  *
- * Return: the trace of its thread
+ * Return: the trace of its thread, or of the callback
  */
 static inline struct kp_trace *kp_event_trace(const struct kp_history *h, u32 event)
 {
@@ -220,6 +282,23 @@ static inline struct kp_trace *kp_event_trace(const struct kp_history *h, u32 ev
 static inline bool kp_at_once(const struct kp_event *a, const struct kp_event *b)
 {
 	return a->begun <= b->ended && b->begun <= a->ended;
+}
+
+/**
+ * kp_meets() - whether two operations ran at the same time, neither within the other one's callback
+ * @h: the history
+ * @a: the number of one's event
+ * @b: that of the other
+ *
+ * Return: whether they did
+ */
+static inline bool kp_meets(const struct kp_history *h, u32 a, u32 b)
+{
+	const u8 of_a = kp_event_step(h, a)->column, of_b = kp_event_step(h, b)->column;
+
+	return of_a != of_b && h->event[a].called && h->event[b].called &&
+		!(of_a == KP_INSIDE && h->outer == b) && !(of_b == KP_INSIDE && h->outer == a) &&
+		kp_at_once(&h->event[a], &h->event[b]);
 }
 
 /* histories.c */
@@ -245,6 +324,16 @@ void kp_column_run(struct kp_history *h, u32 column);
 int kp_columns_start(void);
 void kp_columns_stop(void);
 void kp_columns_run(struct kp_batch *batch, u32 nr);
+
+/* inside.c */
+void kp_inside_start(void);
+void kp_inside_stop(void);
+void kp_inside_guard(u32 cpu, u32 column);
+void kp_inside_unguard(u32 cpu);
+void kp_inside_open(struct kp_history *h);
+void kp_inside_close(struct kp_history *h);
+void kp_inside_settle(struct kp_history *h);
+void kp_inside_reference(struct kp_history *h);
 
 /* turns.c */
 struct kp_random;

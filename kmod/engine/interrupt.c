@@ -242,11 +242,11 @@ static void run_all_given(struct kp_sweep *s)
 	struct kp_program *prog;
 	char *name = kvmalloc(KP_NAME_MAX, GFP_KERNEL);
 
+	/* What callbacks carry out, and more than one of the first thread, is for lane history. */
 	while (name && (prog = kp_given_next(s->test, &text, name))) {
 		if (prog->during)
 			run_given(s, prog, name);
-		else if (prog->columns == 2 && prog->step[prog->nr_steps - 1].column !=
-			 prog->step[prog->nr_steps - 2].column)
+		else if (prog->columns == 2 && kp_has_all_threads(prog, prog->nr_steps - 2))
 			run_both_ways(s, prog, name);
 		else if (is_sequence(prog))
 			run_sequence(s, prog, name);

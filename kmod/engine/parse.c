@@ -389,7 +389,7 @@ static void get_params(struct reader *r, const struct kp_pair *pair,
 		prog->shift = get_shift(r);
 }
 
-/* The thread that an operation is of: a word such as 2: before it; 0 for none. */
+/* The column that an operation is of: a word such as 2: before it; 0 for none. */
 static u8 get_column(struct reader *r, struct kp_program *prog)
 {
 	u8 column;
@@ -402,8 +402,8 @@ static u8 get_column(struct reader *r, struct kp_program *prog)
 	}
 	column = r->at[0] - '0';
 	r->at += 2;
-	if (!column || column > 2)
-		refuse(r, "threads are 1 and 2");
+	if (!column || column > 3)
+		refuse(r, "threads are 1 and 2, and what their callback does is 3");
 	if (prog->balance)
 		refuse(r, "no allocation fails in a program with threads");
 	prog->columns++;

@@ -90,6 +90,7 @@ static void fill(struct kp_drawing *d, const u32 *weight, u32 from, u32 to)
 		step->op = op;
 		step->after = 0;
 		step->column = 0;
+		step->inside = 0;
 		memory = draw_call(d, pair->operation[op].arg, step->arg, i);
 		step->shift = memory || pair->stateless ? kp_die(&d->rnd, 8) : 0;
 	}

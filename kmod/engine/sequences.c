@@ -54,6 +54,7 @@ static bool begin(struct kp_history *h)
 	h->broken = NULL;
 	h->explains = -1;
 	h->ip = 0;
+	h->watched = false;
 	memset(h->event, 0, sizeof(h->event));
 	kp_history_enter(h);
 	if (IS_ERR(h->obj)) {

@@ -173,6 +173,10 @@ struct kp_takes {
  * @snapshot: what it gives while another operation runs may be that of before or after that one
  * @hint: what it gives while another operation runs says nothing
  * @takes: the locks that it takes
+ * @calls_back: it has the object's callback run, where that is due, before it returns
+ * @not_inside: the object's callback may not call it
+ * @unwaiting: the operation that does the same without waiting for a callback that runs; 0 for
+ *             none
  */
 struct kp_operation {
 	const char *name;
@@ -190,6 +194,9 @@ struct kp_operation {
 	bool snapshot;
 	bool hint;
 	struct kp_takes takes[KP_LOCK_KINDS];
+	bool calls_back;
+	bool not_inside;
+	u32 unwaiting;
 };
 
 /**
@@ -230,7 +237,10 @@ struct kp_diverges {
  * @decided: that argument
  * @more: added to the other operation's result to give that argument
  * @fail: which allocation of the call fails, from 1; 0 for none
- * @column: the thread that carries it out beside others, from 1; 0 if no other one runs
+ * @column: the thread that carries it out beside others, from 1; behind the last one those that
+ *          the object's callback carries out; 0 if no other one runs
+ * @inside: so many operations, the next ones, are carried out from inside of the callback that it
+ *          has run
  */
 struct kp_step {
 	u32 op;
@@ -241,6 +251,7 @@ struct kp_step {
 	u16 after;
 	u8 decided;
 	s8 more;
+	u8 inside;
 };
 
 /**
@@ -271,7 +282,8 @@ enum kp_draw { KP_DRAW_USUAL, KP_DRAW_VARIED, KP_DRAW_LARGE, KP_DRAW_VALID };
  * @pool_used: bytes of @pool in use
  * @during: of the last two operations the second one interrupts the first one, which has this
  *          number, counted from 1; 0 if each runs after the one before
- * @columns: so many operations, the last ones, are of threads that run beside each other
+ * @columns: so many operations, the last ones, are of threads that run beside each other, or of
+ *           the object's callback
  */
 struct kp_program {
 	u64 seed;
@@ -474,6 +486,7 @@ struct kp_swept {
  * @operations: operations of their threads
  * @undecided: those of which not all orders were tried, and none that was explains the results
  * @allowed: those that are explained by what the contract excuses alone
+ * @inside: operations that the object's callback has carried out
  */
 struct kp_histories {
 	u32 tried;
@@ -482,6 +495,7 @@ struct kp_histories {
 	u32 operations;
 	u32 undecided;
 	u32 allowed;
+	u32 inside;
 };
 
 /**
@@ -556,6 +570,8 @@ struct kp_stats {
  * @handle_size: bytes that each shows
  * @handles_outlive: they are given back when the object is destroyed; else before
  * @user: an operation, or an object's creation, is given user memory
+ * @callback: which argument of the creation is the callback of which @calls_back of an operation
+ *            tells, from 1; 0 if no operation has it run
  * @after: judges the promise @after_judges when a program's object has ended, by what
  *         was seen outside of it. Called with the program's parameters, of which
  *         those that are numbers are so here; before the program as well, to begin
@@ -586,6 +602,7 @@ struct kp_pair {
 	size_t handle_size;
 	bool handles_outlive;
 	bool user;
+	u32 callback;
 	bool (*after)(const u64 *param);
 	u32 after_judges;
 	struct module *owner;
@@ -834,6 +851,9 @@ unsigned long kp_asleep(struct task_struct *task, unsigned int state);
 bool kp_done_or_asleep(struct completion *done, struct task_struct *task,
 		       unsigned int state);
 void kp_alive(void);
+
+/* inside.c */
+void kp_inside(u64 number);
 
 /* Promises that a case judges; programs that it draws. */
 void kp_count_judged(struct kunit *test, u32 invariant);

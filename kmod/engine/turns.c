@@ -136,7 +136,7 @@ void kp_turns_draw(struct kp_history *h, struct kp_random *rnd)
 	for (i = 0; i < kp_beside(h); i++) {
 		u32 c = kp_event_step(h, i)->column - 1;
 
-		if (!kp_die(rnd, ++nr[c]))
+		if (c < KP_COLUMNS && !kp_die(rnd, ++nr[c]))
 			h->turn.event[c] = i;
 	}
 }

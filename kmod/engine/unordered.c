@@ -21,8 +21,9 @@
 /* Of a smaller one, this many times the runs that the last one took, and these at least. */
 #define AS_MANY		4
 #define RUNS_LEAST	100
-/* Width of a column. */
+/* Width of a column: of two, and of three. */
 #define WIDTH		36
+#define NARROW		28
 
 /* Texts in which a history is told. */
 struct told {
@@ -31,23 +32,30 @@ struct told {
 	char all[2 * JSON_SIZE];
 };
 
-/* The begin or the end of an operation. */
+/* The begin or the end of an operation, or of the callback that ran within it. */
 struct moment {
 	u64 when;
 	u32 event;
 	bool end;
+	bool callback;
 };
 
 /* Begins and ends in the order of time; how many there are. */
 static u32 moments(const struct kp_history *h, struct moment *m)
 {
+	const struct kp_event *e;
 	u32 i, j, n = 0;
 
 	for (i = 0; i < kp_beside(h); i++) {
-		if (!h->event[i].called)
+		e = &h->event[i];
+		if (!e->called)
 			continue;
-		m[n++] = (struct moment){ h->event[i].begun, i, false };
-		m[n++] = (struct moment){ h->event[i].ended, i, true };
+		m[n++] = (struct moment){ e->begun, i, false };
+		m[n++] = (struct moment){ e->ended, i, true };
+		if (!e->entered)
+			continue;
+		m[n++] = (struct moment){ e->entered, i, false, true };
+		m[n++] = (struct moment){ e->returned, i, true, true };
 	}
 	for (i = 1; i < n; i++)
 		for (j = i; j && (m[j - 1].when > m[j].when ||
@@ -56,32 +64,51 @@ static u32 moments(const struct kp_history *h, struct moment *m)
 	return n;
 }
 
-/* Print the results in two columns, downwards in time. */
+/* Whether a callback ran within an operation, or has some of its own. */
+static bool calls_back(const struct kp_history *h)
+{
+	u32 i;
+
+	for (i = 0; i < kp_beside(h); i++)
+		if (h->event[i].entered)
+			return true;
+	return kp_of_callback(h->prog);
+}
+
+/* Print the results in columns, downwards in time. */
 static void print_columns(struct seq_buf *s, const struct kp_history *h, char *room)
 {
-	struct moment m[2 * KP_BESIDE];
+	const bool three = calls_back(h);
+	const int width = three ? NARROW : WIDTH;
+	struct moment m[2 * KP_ORDER_PLACES];
 	u32 i, n = moments(h, m);
 	struct seq_buf cell;
 
-	seq_buf_printf(s, "%-*s%s\n", WIDTH, "thread 1", "thread 2");
+	seq_buf_printf(s, "%-*s", width, "thread 1");
+	if (three)
+		seq_buf_printf(s, "%-*s%s\n", width, "thread 2", "in the callback");
+	else
+		seq_buf_puts(s, "thread 2\n");
 	for (i = 0; i < n; i++) {
 		const u32 event = m[i].event;
+		const u32 column = m[i].callback ? KP_INSIDE : kp_event_step(h, event)->column;
 
 		seq_buf_init(&cell, room, TEXT_SIZE);
-		seq_buf_puts(&cell, kp_event_op(h, event)->name);
-		if (!m[i].end && i + 1 < n && m[i + 1].event == event)
+		if (!m[i].callback)
+			seq_buf_puts(&cell, kp_event_op(h, event)->name);
+		if (!m[i].end && i + 1 < n && m[i + 1].event == event &&
+		    m[i + 1].callback == m[i].callback && !m[i].callback)
 			continue;
-		if (m[i].end) {
+		if (m[i].callback) {
+			seq_buf_puts(&cell, m[i].end ? "(it returns)" : "(it is entered)");
+		} else if (m[i].end) {
 			seq_buf_puts(&cell, ": ");
 			kp_print_result(&cell, kp_event_trace(h, event), h->before + event,
 					kp_event_trace(h, event));
 		} else {
 			seq_buf_puts(&cell, " begins");
 		}
-		if (kp_event_step(h, event)->column == 1)
-			seq_buf_printf(s, "%s\n", seq_buf_str(&cell));
-		else
-			seq_buf_printf(s, "%-*s%s\n", WIDTH, "", seq_buf_str(&cell));
+		seq_buf_printf(s, "%*s%s\n", (column - 1) * width, "", seq_buf_str(&cell));
 	}
 	if (h->ip)
 		seq_buf_printf(s, "interrupted at %pS\n", (void *)h->ip);
@@ -92,10 +119,14 @@ static void print_columns(struct seq_buf *s, const struct kp_history *h, char *r
 	}
 }
 
-/* Print what C over C gives for the order that explains most. */
+/*
+ * Print what C over C gives for the order that explains most; in brackets what was carried out from
+ * inside of a callback.
+ */
 static void print_nearest(struct seq_buf *s, struct kp_history *h)
 {
-	u32 i;
+	u32 i, n, at = h->before, outer = 0;
+	bool within = false, first = true;
 
 	if (!kp_run_nearest(h)) {
 		seq_buf_puts(s, "no order was looked for");
@@ -103,8 +134,28 @@ static void print_nearest(struct seq_buf *s, struct kp_history *h)
 	}
 	h->order.observe = false;
 	for (i = 0; i < h->nr_nearest; i++) {
-		seq_buf_printf(s, "%s%s: ", i ? "; " : "", kp_event_op(h, h->nearest[i])->name);
-		kp_print_result(s, h->ref, h->before + i, h->ref);
+		const u32 event = h->nearest[i] & ~KP_RETURNS;
+		const struct kp_trace *ref = within ? h->ref_inside : h->ref;
+
+		if (h->nearest[i] & KP_RETURNS) {
+			seq_buf_puts(s, first ? ": " : "): ");
+			kp_print_result(s, h->ref, outer, h->ref);
+			within = false;
+			first = false;
+			continue;
+		}
+		n = at++;
+		if (within && first)
+			seq_buf_puts(s, " (");
+		seq_buf_printf(s, "%s%s", first ? "" : "; ", kp_event_op(h, event)->name);
+		first = h->event[event].entered;
+		if (first) {
+			outer = n;
+			within = true;
+			continue;
+		}
+		seq_buf_puts(s, ": ");
+		kp_print_result(s, ref, n, ref);
 	}
 	if (h->p->pair->view_size) {
 		seq_buf_puts(s, "; then");
@@ -151,8 +202,7 @@ static bool still_wrong(void *data)
 	struct kp_history *h = &batch->h[0];
 	u32 runs;
 
-	if (time_after(jiffies, s->end) || !kp_has_all_threads(h->prog, h->before) ||
-	    !kp_one_by_one(h))
+	if (time_after(jiffies, s->end) || kp_history_unfit(h, h->prog) || !kp_one_by_one(h))
 		return false;
 	h = batch->again(batch, min(AS_MANY * s->runs + RUNS_LEAST, RUNS), &runs);
 	/* Another fault is another failure. */

@@ -77,6 +77,7 @@ void deferred_saw_run(void *data)
 	cond_resched();
 	if (p->linger)
 		linger(p);
+	kp_inside((uintptr_t)data);
 	atomic_inc(&p->runs);
 	atomic_dec(&p->inside);
 }

@@ -54,8 +54,8 @@ class TestHistory(PairsTest):
         for text, told in (
                 ("slate size=1 kind=SLATE_PLAIN\n1: put 65\nput 65\n",
                  "operations of threads, such as '1: ...', come last"),
-                ("slate size=1 kind=SLATE_PLAIN\n1: put 65\n3: put 65\n2: put 66\n",
-                 "threads are 1 and 2"),
+                ("slate size=1 kind=SLATE_PLAIN\n1: put 65\n4: put 65\n2: put 66\n",
+                 "threads are 1 and 2, and what their callback does is 3"),
                 ("slate size=1 kind=SLATE_PLAIN\n1: during put 65\n2: cut 1\n1: cut 1\n",
                  "'during' is for a program without threads")):
             program = self.folder / "program"

@@ -73,6 +73,45 @@ class TestCallbacks(unittest.TestCase):
             f"--allowlist-type={name}" for name in rust_types.named_types(
                 rows.read(OBJECT + CREATE + REST, "d"))))
 
+    def test_inside(self) -> None:
+        """Which operation has the callback run, and what that may not call, is in the tables."""
+        told = REST.replace("KP_NUMBER(u32, delay))", "KP_NUMBER(u32, delay))\n"
+                            "KP_METHOD(d_flush, SLEEPS, KP_VOID, .calls_back = true,\n"
+                            "          .not_inside = true)\n"
+                            "KP_METHOD(d_stop, PROCESS, KP_BOOL)\n"
+                            "KP_METHOD(d_stop_sync, SLEEPS, KP_BOOL, .not_inside = true,\n"
+                            "          .unwaiting = d_stop)", 1)
+        glue = emit_c.glue(rows.read(OBJECT + CREATE + told, "d"), "d.h", "d_glue.c")
+        self.assertIn(".callback = 1,", glue)
+        self.assertIn(".calls_back = true,", glue)
+        self.assertIn(".unwaiting = D_STOP,", glue)
+        self.assertEqual(glue.count(".not_inside = true,"), 2)
+        self.assertNotIn(".callback = ", emit_c.glue(rows.read(OBJECT + CREATE + REST, "d"),
+                                                     "d.h", "d_glue.c"))
+
+    def test_bad_inside(self) -> None:
+        """What rows say of a callback has to have one that runs."""
+        def flush(more: str) -> str:
+            return f"KP_METHOD(d_flush, SLEEPS, KP_VOID, .calls_back = true{more})\n"
+        for text, line, word in (
+                (OBJECT + CREATE.replace("KP_CALLBACK(d_fn, task, saw_run, saw_end, .hi = 3)",
+                                         "KP_NUMBER(u32, task)") + REST + flush(""), 12,
+                 "no KP_CALLBACK is handed over"),
+                (OBJECT + CREATE + REST +
+                 "KP_METHOD(d_stop, ANY, KP_VOID, .not_inside = true)\n", 12,
+                 "which one has the callback run"),
+                (OBJECT + CREATE + REST +
+                 "KP_ADAPTER(d_all, SLEEPS, KP_RESULT(int, -ENOMEM), .calls_back = true)\n", 12,
+                 "which is of a method"),
+                (OBJECT + CREATE + REST + flush(", .unwaiting = d_none"), 12, "no such method"),
+                (OBJECT + CREATE + REST + flush(", .unwaiting = d_arm"), 12,
+                 "takes and returns other things"),
+                (OBJECT + CREATE + REST + flush("") +
+                 "KP_METHOD(d_in, SLEEPS, KP_VOID, KP_USER_BYTES(data, u32))\n", 13,
+                 "is user memory")):
+            with self.subTest(text):
+                self.refused(text, line, word)
+
     def test_bad(self) -> None:
         """Each mistake is told with its line."""
         for text, line, word in (

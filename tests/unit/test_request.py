@@ -272,6 +272,9 @@ class TestRequest(unittest.TestCase):
             for text, of in (("ring capacity=2\n1: push 1\n2: pop\n", ("history", "irq")),
                              ("ring capacity=2\n1: push 1\n2: pop\n 2: pop\n", ("history", "irq")),
                              ("ring capacity=2\n2: pop\n1: push 1\n2: pop\n", ("history",)),
+                             # What a callback carries out is for lane history alone.
+                             ("ring capacity=2\n1: push 1\n2: pop\n3: pop\n", ("history",)),
+                             ("ring capacity=2\n1: push 1\n3: pop\n", ("history",)),
                              ("ring capacity=2\npush 1 # 1: push\npop\n", ("check",))):
                 program.write_text(text)
                 self.assertEqual(request.parse(words, {}).lanes, of)

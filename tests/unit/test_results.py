@@ -48,9 +48,16 @@ class TestHistories(unittest.TestCase):
         """A line a path; one that is cut or of no numbers is named."""
         found = tables.parse_histories("c->c 8 9 1 2 3 4\n")
         self.assertEqual(found, {"c->c": tables.Histories(8, 9, 1, 2, 3, 4)})
-        for line in ("c->c 8 9 1 2 3", "c->go 8 9 1 2 3 4", "c->c 8 9 1 2 3 x"):
+        self.assertIsNone(found["c->c"].inside)
+        for line in ("c->c 8 9 1 2 3", "c->c 8 9 1 2 3 4 5 6", "c->go 8 9 1 2 3 4",
+                     "c->c 8 9 1 2 3 x"):
             with self.subTest(line), self.assertRaisesRegex(tables.DamagedTable, "line 2"):
                 tables.parse_histories(f"rust->c 1 1 0 1 1 1\n{line}\n")
+
+    def test_callbacks(self) -> None:
+        """A pair that has a callback run has a number more."""
+        found = tables.parse_histories("c->rust 8 9 1 2 3 4 5\n")
+        self.assertEqual(found, {"c->rust": tables.Histories(8, 9, 1, 2, 3, 4, 5)})
 
 
 class TestCosts(unittest.TestCase):

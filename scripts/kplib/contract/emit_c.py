@@ -691,13 +691,17 @@ def _operation(contract: Contract, function: Function, text: _Text) -> None:
     if function.option("role"):
         text.add(f"\t.role = \"{function.option('role')}\",\n")
     text.add("\t.alone = true,\n" if function.adapter else "")
-    for option in ("snapshot", "hint", "transient", "waits"):
+    for option in ("snapshot", "hint", "transient", "waits", "calls_back", "not_inside"):
         if function.option(option):
             text.row(function.line, f"\t.{option} = {function.option(option)},")
     for one in function.takes:
         most = "KP_ANY_NUMBER" if one.most is None else str(one.most)
         text.row(function.line, f"\t.takes[KP_{one.kind.upper()}] = {{ {one.least}, {most}, "
                                 f"{str(one.irq_off).lower()} }},")
+    for other in contract.functions:
+        if other.name == function.option("unwaiting"):
+            word = f"{contract.pair}_{other.operation(contract.pair)}".upper()
+            text.row(function.line, f"\t.unwaiting = {word},")
 
 
 def _tables(contract: Contract, text: _Text) -> None:
@@ -738,6 +742,9 @@ def _tables(contract: Contract, text: _Text) -> None:
     if any(p.kind in USER for f in (*functions, *([contract.create] if contract.create else []))
            for p in f.parameters):
         text.add("\t.user = true,\n")
+    if contract.create and any(f.option("calls_back") for f in functions):
+        kinds = [parameter.kind for parameter in contract.create.arguments]
+        text.add(f"\t.callback = {kinds.index('KP_CALLBACK') + 1},\n")
     if contract.after:
         text.row(contract.after.line, f"\t.after = {contract.after.function},")
         text.add(f"\t.after_judges = INV_{contract.after.id},\n")

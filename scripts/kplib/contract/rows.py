@@ -96,10 +96,12 @@ ROWS = ("KP_FUNCTION", "KP_METHOD", "KP_DIVERGES", "KP_SOURCES", "KP_OBJECT", "K
         "KP_CONSUME", "KP_ADAPTER", "KP_AFTER")
 #: Options of a row of an operation, behind its parameters; those of _WORDS are text, of _MARKS
 #: true or false.
-ROW_OPTIONS = ("weight", "role", "snapshot", "hint", "transient", "waits", "orders", "budget",
-               "locks", "owns", "on_error")
+ROW_OPTIONS = ("weight", "role", "snapshot", "hint", "transient", "waits", "calls_back",
+               "not_inside", "unwaiting", "orders", "budget", "locks", "owns", "on_error")
 _WORDS = ("budget", "locks", "owns", "on_error")
-_MARKS = ("snapshot", "hint", "waits")
+_MARKS = ("snapshot", "hint", "waits", "calls_back", "not_inside")
+#: Those that say what an operation has to do with the object's callback.
+_OF_CALLBACKS = ("calls_back", "not_inside", "unwaiting")
 #: As many arguments as the engine takes (KP_NR_ARGS).
 ARGS_MAX = 6
 
@@ -352,6 +354,8 @@ def _split(words: list[tuple[str, int]]) -> tuple[
             raise BadRow(line, f"'{word}': write true, or leave it out")
         elif name == "role":
             _name(value, line, "a role")
+        elif name == "unwaiting":
+            _name(value, line, "a function")
         elif name == "orders":
             _orders(value, line)
         if name == "locks":
@@ -717,6 +721,44 @@ def _roles(functions: tuple[Function, ...]) -> None:
                                    "each one the role of who calls it")
 
 
+def _callbacks(functions: tuple[Function, ...], create: Function | None) -> None:
+    """Refuse what rows say of an object's callback where none of them has it run."""
+    called_back = [f for f in functions if f.option("calls_back")]
+    everyone = (*functions, *([create] if create else []))
+    for function in functions:
+        for option in _OF_CALLBACKS:
+            if not function.option(option):
+                continue
+            if create is None or "KP_CALLBACK" not in [p.kind for p in create.parameters]:
+                raise BadRow(function.line, f"{function.name} has .{option}, and no KP_CALLBACK is "
+                                            "handed over in KP_CREATE")
+            if function.adapter or not function.method:
+                raise BadRow(function.line, f"{function.name} has .{option}, which is of a method")
+            if not called_back:
+                raise BadRow(function.line, f"{function.name} has .{option}, and no method has "
+                                            ".calls_back = true: which one has the callback run?")
+        if function.option("unwaiting"):
+            _unwaiting(function, functions)
+    for parameter in (p for f in everyone for p in f.parameters if called_back):
+        if parameter.kind in USER:
+            raise BadRow(parameter.line, f"{parameter.name} is user memory, which a callback on "
+                                         f"another task does not have; leave .calls_back of "
+                                         f"{called_back[0].name} out")
+
+
+def _unwaiting(function: Function, functions: tuple[Function, ...]) -> None:
+    """Refuse an operation that cannot stand in for one that waits."""
+    name = function.option("unwaiting")
+    other = next((f for f in functions if f.name == name and f.method), None)
+    if other is None or other.option("not_inside"):
+        raise BadRow(function.line, f".unwaiting = {name}: there is no such method that a callback "
+                                    "may call")
+    taken = [[(p.kind, p.type) for p in f.parameters] for f in (function, other)]
+    if taken[0] != taken[1] or function.returns != other.returns:
+        raise BadRow(function.line, f".unwaiting = {name}: that takes and returns other things "
+                                    f"than {function.name}")
+
+
 def read(text: str, pair: str = "") -> Contract:
     """All that the rows of a contract say; every row is looked at."""
     plain = _plain(text)
@@ -734,6 +776,7 @@ def read(text: str, pair: str = "") -> Contract:
     functions = tuple(found)
     _roles(functions)
     known, create, destroy = _object(plain)
+    _callbacks(functions, create)
     handle = _handle(plain, functions, known)
     if handle:
         functions = tuple(handle.puts if f.name == handle.puts.name else f for f in functions)

@@ -126,7 +126,8 @@ class Histories:
     `tried` histories, `operations` in all. In `together` of them, of the `of` that are to be, two
     operations of different threads ran at the same time. `undecided`: no order that was tried
     explains the results, and there are more. `allowed`: what the contract excuses explains them
-    alone.
+    alone. `inside`: operations that the object's callback has carried out; None for a pair of which
+    no operation has one run.
     """
 
     tried: int
@@ -135,6 +136,7 @@ class Histories:
     operations: int
     undecided: int
     allowed: int
+    inside: int | None = None
 
 
 class DamagedTable(ValueError):
@@ -262,12 +264,12 @@ def met(counts: dict[str, int]) -> str:
         or "no path"
 
 
-def _by_path(text: str, what: str, numbers: int) -> dict[str, list[int]]:
-    """The numbers in each line of a table, by the path that it begins with."""
+def _by_path(text: str, what: str, *numbers: int) -> dict[str, list[int]]:
+    """The numbers in each line of a table, by the path that it begins with: so many, or so many."""
     found = {}
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split(" ")
-        if len(words) != numbers + 1 or words[0] not in PATHS or \
+        if len(words) - 1 not in numbers or words[0] not in PATHS or \
                 not all(re.fullmatch("[0-9]{1,20}", word) for word in words[1:]):
             raise DamagedTable(f"the table of {what}, line {number}: {line[:100]!r}")
         found[words[0]] = [int(word) for word in words[1:]]
@@ -281,7 +283,7 @@ def parse_interruptions(text: str) -> dict[str, Interruptions]:
 
 def parse_histories(text: str) -> dict[str, Histories]:
     """The work of case history by path, from the engine's table."""
-    return {path: Histories(*of) for path, of in _by_path(text, "histories", 6).items()}
+    return {path: Histories(*of) for path, of in _by_path(text, "histories", 6, 7).items()}
 
 
 def parse_calls(text: str) -> dict[str, int]:

@@ -190,6 +190,8 @@ def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
         lines += _allocations(pair, verbose)
     if pair.histories:
         lines += _counts(_HISTORIES, pair.histories)
+        if any(one.inside is not None for one in pair.histories.values()):
+            lines += _counts(_CALLBACKS, pair.histories)
     if pair.interruptions:
         lines += _counts(_INTERRUPTIONS, pair.interruptions)
     if pair.orderings and verbose:
@@ -223,6 +225,10 @@ _HISTORIES: dict[str, Callable[[Histories], str]] = {
     "operations": lambda one: str(one.operations),
     "not decided": lambda one: str(one.undecided),
     "excused": lambda one: str(one.allowed),
+}
+#: Of pairs that have a callback run.
+_CALLBACKS: dict[str, Callable[[Histories], str]] = {
+    "in callbacks": lambda one: str(one.inside),
 }
 Counts = TypeVar("Counts", Interruptions, Histories)
 

@@ -23,6 +23,7 @@ struct errand_view {
 struct errand *errand_create(u32 times, errand_fn fn, errand_fn release, void *data);
 void errand_destroy(struct errand *errand);
 bool errand_go(struct errand *errand);
+u32 errand_left(struct errand *errand);
 void errand_view(struct errand *errand, struct errand_view *view);
 
 void errand_saw_run(void *data);
@@ -35,7 +36,8 @@ KP_CREATE(errand_create, SLEEPS, KP_RESULT(struct errand *, -EINVAL, -ENOMEM),
 	  KP_CALLBACK(errand_fn, task, errand_saw_run, errand_saw_release,
 		      .hi = ERRAND_TASKS - 1))
 KP_DESTROY(errand_destroy, SLEEPS)
-KP_METHOD(errand_go, PROCESS, KP_BOOL)
+KP_METHOD(errand_go, PROCESS, KP_BOOL, .calls_back = true)
+KP_METHOD(errand_left, PROCESS, KP_UNSIGNED(u32), .weight = 8)
 KP_AFTER(released_once, errand_seen)
 
 KP_TYPE(struct errand_view, left, done)

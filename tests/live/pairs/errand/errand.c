@@ -58,6 +58,16 @@ bool errand_go(struct errand *errand)
 	return goes;
 }
 
+u32 errand_left(struct errand *errand)
+{
+	u32 left;
+
+	spin_lock(&errand->lock);
+	left = errand->left;
+	spin_unlock(&errand->lock);
+	return left;
+}
+
 void errand_view(struct errand *errand, struct errand_view *view)
 {
 	spin_lock(&errand->lock);

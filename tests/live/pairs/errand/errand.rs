@@ -57,6 +57,10 @@ impl Interface for Errand {
         true
     }
 
+    fn left(&self) -> u32 {
+        *self.left.lock()
+    }
+
     unsafe fn view(&self) -> bindings::errand_view {
         let left = *self.left.lock();
 

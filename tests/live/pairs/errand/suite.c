@@ -11,6 +11,7 @@ static u32 runs[ERRAND_TASKS], releases[ERRAND_TASKS];
 void errand_saw_run(void *data)
 {
 	runs[(uintptr_t)data % ERRAND_TASKS]++;
+	kp_inside((uintptr_t)data);
 }
 
 void errand_saw_release(void *data)
