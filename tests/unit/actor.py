@@ -4,9 +4,10 @@
     actor.py CONSOLE SCRIPT
 
 SCRIPT is JSON: "cases" has the names of each pair's cases, "programs" pairs with a user
-program, "suite" the name of its results where that is not PAIR_user, "tables" texts to give in place of good ones ("ring/cost"), and "deeds" what goes
-wrong; with "quiet" no marker reaches the console. "words" has lines to print, by name;
-"lockdep_off" a pair in whose guest lockdep has turned itself off.
+program, "suite" the name of its results where that is not PAIR_user, "tables" texts to give in
+place of good ones ("ring/cost"), and "deeds" what goes wrong; with "quiet" no marker reaches the
+console. "words" has lines to print, by name; "lockdep_off" a pair in whose guest lockdep has
+turned itself off.
 A deed is done "at" a moment, in the words of a console marker and of this file
 ("load ring", "ring spsc c->c", "ring_user c", "end ring" when its suite has run and nothing
 of it was read, "after ring" when all was read, "unload ring", "start", "leaks", "off"): "hang",

@@ -78,8 +78,9 @@ class TestCompare(unittest.TestCase):
             with self.subTest(f"{old} {new} {limits}"):
                 (one,) = self.change(figure(old), figure(new))
                 self.assertEqual(one.over(Limits(*limits)), wanted)
-        for lost in ({KEY: figure(1)}, {}), ({}, {KEY: figure(1)}):
-            (gone,) = baseline.compare(*lost, ["ring"])
+        there, nothing = {KEY: figure(1)}, dict[baseline.Key, Figure]()
+        for old_ones, new_ones in (there, nothing), (nothing, there):
+            (gone,) = baseline.compare(old_ones, new_ones, ["ring"])
             self.assertFalse(gone.over(Limits(0, 0)))
 
     def test_pairs(self) -> None:

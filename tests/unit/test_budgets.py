@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from kplib.boot import lanes
 from kplib.build import modules
 from kplib.common.errors import EnvironmentFailed
 from kplib.configure.lanes import PATHS, REFERENCE
@@ -108,7 +109,7 @@ class TestCostly(unittest.TestCase):
 
     def test_lines(self) -> None:
         """The lines that cost most stand behind what is over, in the log and in fields."""
-        with mock.patch.object(costly.lanes, "run"), \
+        with mock.patch.object(lanes, "run"), \
                 mock.patch.object(costly, "replace", changed), \
                 mock.patch.object(explain, "read", lambda *_: self.explained()), \
                 mock.patch.object(explain, "source", lambda *_: "x + 1"):

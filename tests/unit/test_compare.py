@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from kplib import verbs
+from kplib import matrix, verbs
 from kplib.common.errors import FAILED, OK, Refused
 from kplib.configure import request
 from kplib.judge import baseline
@@ -59,7 +59,7 @@ class TestCompare(unittest.TestCase):
                 mock.patch.object(compare.Measuring, "build", lambda _: None), \
                 mock.patch.object(compare.Measuring, "boot", lambda _: self.boot()), \
                 mock.patch.object(compare, "facts", lambda _: self.facts), \
-                mock.patch.object(verbs.matrix, "prepare", lambda _: mock.Mock()):
+                mock.patch.object(matrix, "prepare", lambda _: mock.Mock()):
             return verbs.carry_out(verb, req), said.getvalue()
 
     def refused(self, verb: str, *words: str) -> str:

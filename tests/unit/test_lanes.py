@@ -156,7 +156,11 @@ class TestLanes(unittest.TestCase):
         """All verdicts that did not pass; every planned case must have one."""
         pairs = tuple(self.script["cases"])
         setup = mock.Mock(kernel=self.kernel, **{"request.pairs_dir": None, "request.cases": ()})
-        with mock.patch.object(places, "TOP", self.folder):  # no pair has a user program there
+        # Contracts are there, and no pair has a user program.
+        (self.folder / "kmod/contract").mkdir(parents=True, exist_ok=True)
+        for pair in pairs:
+            (self.folder / f"kmod/contract/{pair}.h").write_text("KP_FUNCTION(f, ANY, KP_VOID)\n")
+        with mock.patch.object(places, "TOP", self.folder):
             self.found = results.gather(setup, pairs, [lane])
         rows = [v for pair in self.found.pairs.values() for v in pair.verdicts]
         by_name = {(v.suite, v.case, v.path): v for v in rows}

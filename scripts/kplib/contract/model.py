@@ -133,6 +133,8 @@ class Takes:
 LOCKS = ("spinlock", "mutex")
 #: The largest number of them, beside "any".
 LOCKS_MAX = 100
+
+
 @dataclass(frozen=True)
 class Budget:
     """What an operation may cost more than on c->c: as much as `percent` of that, or as so many

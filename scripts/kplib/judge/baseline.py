@@ -81,7 +81,8 @@ def write(baseline: Baseline) -> str:
     return HEAD + "\n".join(lines) + "\n"
 
 
-_FIGURE = re.compile(r"(\w+) (\w+) (\S+) (\S+) (\d{1,12}) (-?\d{1,18}) (-?\d{1,18})( varies)?", re.A)
+_FIGURE = re.compile(r"(\w+) (\w+) (\S+) (\S+) (\d{1,12}) (-?\d{1,18}) (-?\d{1,18})( varies)?",
+                     re.A)
 
 
 def read(text: str) -> Baseline:
@@ -101,7 +102,8 @@ def read(text: str) -> Baseline:
         key = row.group(1), row.group(2), row.group(3), row.group(4)
         if key in found:
             raise BadBaseline(f"line {number}: {' '.join(key)} is there twice")
-        found[key] = Figure(*(int(word) for word in row.group(5, 6, 7)), bool(row.group(8)))
+        found[key] = Figure(int(row.group(5)), int(row.group(6)), int(row.group(7)),
+                            bool(row.group(8)))
     if HEAD not in text:
         raise BadBaseline("line 1: no baseline that this version writes")
     return Baseline(facts, found)

@@ -77,12 +77,13 @@ def over(budgets: dict[str, Budget], outcomes: Outcomes) -> list[Excess]:
 
 def used(budgets: dict[str, Budget], outcomes: Outcomes) -> dict[str, tuple[Budget, Excess | None]]:
     """The budgets that rows have, each with the largest excess that needs it, or None."""
-    found = {}
+    found: dict[str, tuple[Budget, Excess | None]] = {}
     for op, budget in budgets.items():
         if budget is USUAL or op not in outcomes:
             continue
-        needs = [one for one in excesses({op: outcomes[op]}) if one.exceeds(USUAL)]
-        found[op] = budget, max(needs, key=lambda one: one.percent, default=None)
+        needs = sorted((one for one in excesses({op: outcomes[op]}) if one.exceeds(USUAL)),
+                       key=lambda one: one.percent)
+        found[op] = budget, needs[-1] if needs else None
     return found
 
 

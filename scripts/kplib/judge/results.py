@@ -24,6 +24,7 @@ from kplib.configure import pairs as places
 from kplib.contract import rows
 from kplib.contract.model import Budget
 from kplib.judge import budgets, fields, ktap, orders, verdicts
+from kplib.judge.budgets import Excess
 from kplib.judge.tables import (ACCEPTED, NOOP, Allocations, Cost, DamagedTable, Difference,
                                 Histories, Interruptions, Invariant, parse_allocations, parse_calls,
                                 parse_costs, parse_failures, parse_histories, parse_outcomes,
@@ -62,9 +63,9 @@ class PairResult:
     #: Costs by operation, outcome and path.
     outcomes: dict[str, dict[str, dict[str, Cost]]] = field(default_factory=dict)
     #: The budgets that rows have, and the excess that needs each.
-    budgets: dict[str, tuple[Budget, budgets.Excess | None]] = field(default_factory=dict)
+    budgets: dict[str, tuple[Budget, Excess | None]] = field(default_factory=dict)
     #: What is over its budget, the worst first; and by path the operations, with lines that tell.
-    over: list[budgets.Excess] = field(default_factory=list)
+    over: list[Excess] = field(default_factory=list)
     costly: dict[str, list[tuple[str, list[str]]]] = field(default_factory=dict)
     allocations: dict[str, dict[str, Allocations]] = field(default_factory=dict)
     interruptions: dict[str, Interruptions] = field(default_factory=dict)

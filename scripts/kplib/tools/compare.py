@@ -124,8 +124,9 @@ def make(req: Request, tools: Toolchain) -> int:
         old = read(path)
         kept = {key: one for key, one in old.figures.items() if key[0] not in req.pairs}
         if kept and (other := baseline.other(old.facts, now)):
-            raise Refused(f"{pairs.short(path)}: it also has {', '.join(sorted({k[0] for k in kept}))}"
-                          f", and is of {'; of '.join(other)}; leave PAIR out, or give BASELINE=")
+            others = ", ".join(sorted({key[0] for key in kept}))
+            raise Refused(f"{pairs.short(path)}: it also has {others}, and is of "
+                          f"{'; of '.join(other)}; leave PAIR out, or give BASELINE=")
     path.parent.mkdir(parents=True, exist_ok=True)
     cache.write(path, baseline.write(Baseline(now, {**kept, **mine})))
     varying = sum(one.varies for one in mine.values())

@@ -43,7 +43,7 @@ def folders(req: Request) -> tuple[list[Path], list[Path]]:
         pair = pairs.files(name, req.pairs_dir)
         whole += [pair.own] if pair.own else [pair.regress]
         # Those of the kernel's tree are nobody's to edit.
-        files += [pair.contract, pair.port, pair.suite, pair.user, pair.config,
+        files += [pair.contract, pair.port, pair.suite, pair.config, *pair.programs.values(),
                   *(path for path in pair.sources(Path(model.SRCTREE))
                     if not str(path).startswith(model.SRCTREE))]
     return files, whole
