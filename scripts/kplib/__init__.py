@@ -22,5 +22,9 @@ tools       gdb, KEEP=1, the shell, make new; ci.py, what a CI's jobs are; make 
 mutate      mechanical mutants: find.py finds all, choose.py takes some, record.py keeps what became
             of each, score.py counts
 selftest    make mutants, make test, make check, make bench-self
+shard       make merge: parts.py reads what shards have left and refuses what is not whole;
+            join.py makes one results.json of it, soaks.py and scores.py one soak, one score.
+            How a request is split is in configure: shards.py, and identity.py, by which parts
+            are known to be of one whole
 verbs.py    the Makefile's verbs, each a function that calls the above
 """

@@ -13,11 +13,11 @@ from typing import Any, Callable, Iterator
 
 from kplib.boot import accel, lanes, programs
 from kplib.boot.laneresult import LaneResult
-from kplib.build import config, kernel, modules, toolchain
+from kplib.build import config, kernel, modules, sharded, toolchain
 from kplib.build.setup import Setup
 from kplib.common import cache, host, ui
 from kplib.common.errors import EnvironmentFailed, Failed, KparityError, Refused
-from kplib.configure import archs, cases, pairs, request, variants
+from kplib.configure import archs, cases, pairs, request, shards, variants
 from kplib.configure.archs import Arch
 from kplib.configure.lanes import LANES, LATE
 from kplib.configure.request import TOP, Request
@@ -124,12 +124,12 @@ class Cell:
         self._look = look
         self.kernel = kernel.get(req, tools, arch, variant)
         # What others want of the kernel, that has.
-        names = [name for name in req.lanes if name in variant.lanes and arch.has(LANES[name])]
-        req = replace(req, cases=cases.in_variant(req.cases, variant))
-        req = replace(req, pairs=req.pairs[:1] if req.program else tuple(
-            name for name in req.pairs
-            if cases.any_of(req.cases, pairs.files(name, req.pairs_dir),
-                            [LANES[lane] for lane in names])))
+        chosen, every = shards.work(req, arch, variant)
+        in_lane = {name: shards.in_lane(req, arch.name, variant.name, name, chosen)
+                   for name in every}
+        names = [name for name in every if in_lane[name]]
+        req = replace(req, cases=cases.in_variant(req.cases, variant), pairs=tuple(
+            pair for pair in chosen if any(pair in mine for mine in in_lane.values())))
         self._req = req
         self._built: Future[modules.Modules] = Future()
         #: Suites that have given their results, and how many there are.
@@ -140,16 +140,18 @@ class Cell:
         self._setup = setup = Setup(req, tools, self.kernel, self._advance)
         self._names = names
         wanted = [accel.choose(setup, LANES[name]) for name in names]
-        self._of = len(wanted) * len(req.pairs)
+        self._of = sum(map(len, in_lane.values()))
         #: Set to have this cell's guests given up, and no other's.
         self._cancelled = threading.Event()
         self.folder = setup.results
         self._running: list[Future[LaneResult]] = []
         with self._stopping():
-            for lane in wanted:
+            for name, lane in zip(names, wanted):
+                mine = replace(setup, request=replace(req, pairs=in_lane[name]))
                 self._running.append(lanes.start(
-                    lambda lane=lane: lanes.run(  # type: ignore[misc]
-                        setup, lane, self._built, self.folder, self._cancelled,
+                    lambda lane=lane, mine=mine: lanes.run(  # type: ignore[misc]
+                        mine, lane,
+                        self._built, self.folder, self._cancelled,
                         keeper(setup) if keeper and (lane.turns or not lane.counts) else None),
                     f"{self.kernel.name} {lane.name}"))
             self._built.set_result(self._build(setup))
@@ -161,8 +163,9 @@ class Cell:
             return modules.build(setup)
         except Failed as err:
             again = request.replay(self._req, self.kernel.arch, self.kernel.variant)
-            files.save_unbuilt(results.unbuilt(
-                setup, again, str(err), failures.of_build(setup, str(err), again)), self.folder)
+            files.save_unbuilt({**results.unbuilt(
+                setup, again, str(err), failures.of_build(setup, str(err), again)),
+                "shard": sharded.of_cell(self._req, self.kernel)}, self.folder)
             raise
 
     @contextlib.contextmanager
@@ -235,7 +238,8 @@ class Cell:
             result.pairs[pair].verdicts.append(verdict)
         unsaved, found = "", None
         try:
-            found = files.complete(result, book, self.folder, req.pairs_dir)
+            found = {**files.complete(result, book, self.folder, req.pairs_dir),
+                     "shard": sharded.of_cell(req, self.kernel)}
             files.save(result, found, self.folder)
         except Exception as err:  # pylint: disable=broad-except
             # The verdict is told all the same.
@@ -264,7 +268,7 @@ def elsewhere(req: Request) -> tuple[Request | None, str]:
     lacking = [name for name in req.lanes if LANES[name].plugin
                and not any(arch.has(LANES[name]) for arch in req.archs)]
     plain = tuple(kind for kind in req.variants if kind.name == variants.BASE)
-    if not lacking or not plain or {"ARCH", "KDIR", "KERNEL_SRC", "KEEP"} & set(req.given):
+    if not lacking or not plain or {"ARCH", "KDIR", "KERNEL_SRC", "KEEP", "SHARD"} & set(req.given):
         return None, ""
     for arch in archs.load_all(TOP / "qemu" / "arch").values():
         names = tuple(name for name in lacking if arch.has(LANES[name]))
@@ -303,7 +307,9 @@ def run_all(req: Request, tools: toolchain.Toolchain,
         names = cell.kernel.arch.name, cell.kernel.variant.name
         so_far = None
         try:
-            if len(cells) == 1 and not req.machine_readable and not req.keep:
+            # Of a shard some lanes may be all there is.
+            if len(cells) == 1 and not req.machine_readable and not req.keep \
+                    and req.shard is None:
                 so_far = cell.so_far()
             if so_far is not None:
                 print(terminal.show_so_far(so_far, req.verbose, cell.folder), flush=True)
@@ -325,7 +331,8 @@ def run_all(req: Request, tools: toolchain.Toolchain,
             ui.note(f"{' '.join(names)}: {found.unsaved}")
         rows.append(terminal.Row(*names, found.result, found.unsaved, found.found))
 
-    cells = [(arch, variant) for arch in req.archs for variant in req.variants]
+    cells = [(arch, variant) for arch in req.archs for variant in req.variants
+             if shards.here(req, arch.name, variant.name)]
     try:
         for arch, variant in cells:
             try:

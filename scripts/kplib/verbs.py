@@ -17,7 +17,7 @@ from kplib.build.setup import Setup
 from kplib.common import cache, proc, ui
 from kplib.common.errors import (BROKEN, FAILED, OK, REFUSED, EnvironmentFailed, Failed,
                                  GuestLost, KparityError, Refused)
-from kplib.configure import archs, pairs, request, variants
+from kplib.configure import archs, identity, pairs, request, shards, variants
 from kplib.configure.request import TOP, Request
 from kplib.judge import compile_fail, ktap, ledger, unsafety
 from kplib.report import files, github, markdown, terminal, told
@@ -36,21 +36,26 @@ def run(req: Request) -> int:
         signal.signal(signal.SIGINT, keep.interrupted)
         signal.signal(signal.SIGTERM, keep.interrupted)
     matrix.check_folders(req)
+    req = identity.settle(req)
     rows: list[terminal.Row] = []
     other, why = matrix.elsewhere(req)
     asked = (req,) if other is None else (req, other)
     with files.recorded_run(*asked):
+        idle = files.save_idle(req)
         try:
-            tools = matrix.choose_tools(req)
+            tools = None if idle == _cells(req) else matrix.choose_tools(req)
             rows = matrix.run_all(req, tools, keep.Keeper if req.keep else None,
-                                  costly.explain_all)
-            rows += matrix.run_all(other, tools) if other is not None else []
+                                  costly.explain_all) if tools else []
+            rows += matrix.run_all(other, tools) if other is not None and tools else []
         except (Failed, EnvironmentFailed, GuestLost) as err:
             if req.machine_readable:
                 _print_cells(asked, rows, str(err))
             raise
         if req.machine_readable:
             _print_cells(asked, rows, "")
+    if req.shard is not None and idle and not req.machine_readable:
+        print(f"\n  {req.shard.name}: nothing to run on "
+              f"{', '.join(f'{arch.name} {variant.name}' for arch, variant in idle)}", flush=True)
     if why and not req.machine_readable:
         print(f"\n  {why}", flush=True)
     if len(rows) > 1 and not req.machine_readable:
@@ -219,6 +224,15 @@ def report(req: Request) -> int:
         sys.stdout.flush()
         raise missing
     return OK
+
+
+def merge(req: Request) -> int:
+    """Join the results of shards; imported when asked for, as it needs more than a run."""
+    from kplib.shard import merge as join  # pylint: disable=import-outside-toplevel
+    status, found = join.merge(req)
+    if req.machine_readable:
+        _print_json(found)
+    return status
 
 
 def _report_for_ci(req: Request) -> int:
@@ -443,6 +457,8 @@ VERBS = {
     "shell": (shell, "boot into a busybox shell with the modules in /modules"),
     "gdb": (gdb, "debug one pair: gdb on a guest that is stopped where its module is loaded"),
     "report": (report, "print the results of the last run; FORMAT=json, markdown or github"),
+    "merge": (merge, "join the results of shards, DIRS='a b c', into one verdict; report tells of "
+                     "it"),
     "matrix": (matrix_, "print the jobs of a CI: arch, variant, command, cache keys; FORMAT=json"),
     "doctor": (doctor, "show each tool, its version, the minimum, and what would be used"),
     "update": (update, "look again which kernels Debian has"),
@@ -460,7 +476,7 @@ OF_EXPLAIN = ("OP",)
 OF_COMPARE = ("BASELINE", "LIMIT")
 #: What FORMAT= can be, but for text, of each verb that knows it; others print no results.
 FORMATS = {"run": ("json",), "report": ("json", "markdown", "github"), "mutants": ("json",),
-           "matrix": ("json",)}
+           "matrix": ("json",), "merge": ("json",)}
 #: Variables of make soak alone. JOBS is a common name, and may be in the environment.
 OF_SOAK = ("MINUTES", "SEEDS")
 
@@ -480,6 +496,7 @@ def check_words(verb: str, req: Request) -> None:
         raise Refused(f"{', '.join(given)}: for make baseline and make compare; leave it out")
     if verb == "baseline" and req.limit is not None:
         raise Refused("LIMIT: for make compare; leave it out")
+    shards.check_words(verb, req.given, req)
     # FORMAT=json has been passed over in silence where it says nothing.
     known = FORMATS.get(verb, ("json",))
     if req.format not in ("text", *known):

@@ -15,7 +15,7 @@ from typing import Iterable, Mapping
 
 from kplib.common import ui
 from kplib.common.errors import Refused
-from kplib.configure import archs, cases, lanes, pairs, seeds, variants
+from kplib.configure import archs, cases, lanes, pairs, seeds, shards, variants
 from kplib.configure.lanes import CHECK, HISTORY, IRQ, LANES, LATE
 
 TOP = pairs.TOP
@@ -59,6 +59,10 @@ VARIABLES = {
     "IN_DIFF": "make mutants: a revision of git; mutants of lines changed since it alone",
     "MUTANTS": "make mutants: how many mechanical ones, chosen by SEED; default: 420",
     "PART": "parts of make test: static, unit, live, suites, contracts, mutants; default: all",
+    "SHARD": "2/3: run the second of three parts, on this machine; make merge joins them",
+    "TIMES": "the times that SHARD splits by: times.json of make merge; default: the repository's",
+    "SHARDS": "make matrix: jobs for each arch and variant, e.g. 3",
+    "DIRS": "make merge: the OUT folders of all shards, e.g. DIRS='a b c' or DIRS='shards/*'",
     "OP": "make explain: the operation whose cost is told, e.g. OP=push",
     "BASELINE": "make baseline, make compare: the file; default: tests/baseline/ARCH.txt, or in "
                 "PAIRS_DIR",
@@ -139,6 +143,12 @@ class Request:
     #: make baseline, make compare: the file, and percent and instructions that are allowed.
     baseline: Path | None = None
     limit: tuple[float, float | None] | None = None
+    #: The part of n that is run; all without one. The file of times that it is split by.
+    shard: shards.Shard | None = None
+    times: Path | None = None
+    #: make matrix: jobs for each arch and variant. make merge: the folders of shards.
+    shards: int | None = None
+    dirs: tuple[Path, ...] = ()
     #: Variables that were given, and not left to their default.
     given: tuple[str, ...] = ()
 
@@ -452,6 +462,10 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False,
         op=values.get("OP") or None,
         baseline=_path(values.get("BASELINE")),
         limit=_limit(values.get("LIMIT")),
+        shard=shards.parse(values),
+        times=shards.times_file(values.get("TIMES")),
+        shards=shards.number(values.get("SHARDS")),
+        dirs=shards.folders(values.get("DIRS")),
         given=tuple(name for name, value in values.items() if value),
         cases=only,
         depth=depth,

@@ -20,7 +20,7 @@ from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
 from kplib.configure.lanes import REFERENCE
 from kplib.configure import cases
-from kplib.configure import pairs as places
+from kplib.configure import pairs as places, shards
 from kplib.contract import rows
 from kplib.contract.model import Budget
 from kplib.judge import budgets, fields, ktap, orders, verdicts
@@ -153,7 +153,7 @@ def empty(arch: str, variant: str, seed: int, replay: str, verdict: str,
     return {"schema": SCHEMA, "arch": arch, "variant": variant, "seed": seed,
             "verdict": verdict, "why": why, "replay": replay, "only": list(only), "kernel": None,
             "tools": {},
-            "failures": [], "lanes": {}, "pairs": {}}
+            "failures": [], "lanes": {}, "pairs": {}, "shard": None, "merged": None}
 
 
 def unbuilt(setup: Setup, replay: str, why: str, failure: dict[str, Any]) -> dict[str, Any]:
@@ -350,6 +350,9 @@ def gather(setup: Setup, pairs: tuple[str, ...], lanes: list[LaneResult]) -> Arc
     found = {pair: PairResult() for pair in pairs}
     for lane in lanes:
         for pair in pairs:
+            if not shards.in_lane(setup.request, setup.kernel.arch.name,
+                                  setup.kernel.variant.name, lane.lane.name, [pair]):
+                continue
             before = list(found[pair].verdicts)
             try:
                 _judge_pair(setup, lane, pair, found[pair])

@@ -68,11 +68,16 @@ def reasons(path: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Score:
-    """All results of a campaign."""
+    """All results of a campaign, or of one shard of it: `shard` says which, and of what.
+
+    `merged` says of what shards it is made, if it is.
+    """
 
     planted: tuple[Planted, ...]
     ran: tuple[Ran, ...]
     reasons: dict[str, str]
+    shard: dict[str, Any] | None = None
+    merged: dict[str, Any] | None = None
 
     def count(self, outcome: str) -> int:
         """Mechanical mutants of which this became."""
@@ -95,8 +100,13 @@ class Score:
 
     @property
     def short(self) -> list[str]:
-        """Pairs with too few killed, whatever becomes of those of which nothing is known."""
-        found = []
+        """Pairs with too few killed, whatever becomes of those of which nothing is known.
+
+        A share of the few mutants of a shard says nothing: that is for all of them together.
+        """
+        found: list[str] = []
+        if self.shard is not None:
+            return found
         for pair in sorted({one.mutant.pair for one in self.ran}):
             mine = collections.Counter(one.record.outcome for one in self.ran
                                        if one.mutant.pair == pair)
@@ -114,7 +124,8 @@ class Score:
     def failed(self) -> bool:
         """Whether something was not seen that must be."""
         return bool(self.short) or any(one.record.outcome != ERROR for one in self.missed) or (
-            self.counted > 0 and 1 - self.count(SURVIVED) / self.counted < LEAST)
+            self.shard is None and self.counted > 0
+            and 1 - self.count(SURVIVED) / self.counted < LEAST)
 
     @property
     def unknown(self) -> int:
@@ -124,7 +135,8 @@ class Score:
     @property
     def good(self) -> bool:
         """Whether all is as it must be, and there is something that was judged."""
-        return not self.failed and not self.unknown and bool(self.judged or self.planted)
+        return not self.failed and not self.unknown and bool(
+            self.judged or self.planted or self.shard)
 
 
 def _table(rows: Sequence[tuple[str, str]], what: str) -> list[str]:
@@ -178,6 +190,11 @@ def show(score: Score) -> str:
                          f"{one.record.why.splitlines()[0] if one.record.why else '?'}")
     if score.ran:
         lines += _mechanical(score)
+    if score.shard is not None:
+        name = f"shard {score.shard['index']} of {score.shard['of']}"
+        lines += ["", f"{name}: " + ("planted bugs alone are judged here; the share of mechanical "
+                                     "mutants is for make merge" if score.planted or score.ran
+                                     else "nothing to run")]
     return "\n".join(lines)
 
 
@@ -186,7 +203,8 @@ def _mechanical(score: Score) -> list[str]:
     lines = [f"mechanical mutants: {len(score.ran)}, of which {score.count(UNCOMPILED)} do not "
              f"compile and {score.count(EQUIVALENT)} have the same object code",
              f"killed: {len(killed)} of {score.counted}, {100 * score.share:.1f} % "
-             f"(at least {100 * LEAST:.0f} % must be, of each pair as well)"]
+             + (f"(at least {100 * LEAST:.0f} % must be, of each pair as well)"
+                if score.shard is None else "(of this shard)")]
     if score.count(ERROR):
         lines += [f"{score.count(ERROR)} of these could not be judged"]
     if score.short:
@@ -229,7 +247,8 @@ def to_json(score: Score) -> dict[str, Any]:
 
     return {
         "good": score.good, "least": LEAST, "share": round(score.share, 4),
-        "judged": score.judged, "short": score.short,
+        "judged": score.judged, "short": score.short, "shard": score.shard,
+        "merged": score.merged,
         **{name: score.count(name) for name in (KILLED, SURVIVED, EQUIVALENT, UNCOMPILED, ERROR)},
         "planted": [{"name": one.name, "pair": one.pair, "category": one.category,
                      "must": one.oracle, **of(one.record)} for one in score.planted],

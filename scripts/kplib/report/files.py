@@ -22,7 +22,10 @@ from typing import Any, Iterator
 
 from kplib.common import cache
 from kplib.common.errors import EnvironmentFailed, KparityError, Refused
+from kplib.configure import identity, request, shards
+from kplib.configure.archs import Arch
 from kplib.configure.request import Request
+from kplib.configure.variants import Variant
 from kplib.judge import failures, ktap, results, times
 from kplib.judge.ledger import Ledger
 from kplib.judge.results import ArchResult
@@ -149,6 +152,25 @@ def save_unbuilt(found: dict[str, Any], where: Path) -> None:
     with contextlib.suppress(EnvironmentFailed):
         cache.write(where / RESULTS, json.dumps(found, indent=1) + "\n")
         (where / STATE).unlink(missing_ok=True)
+
+
+def save_idle(req: Request) -> list[tuple[Arch, Variant]]:
+    """Write results.json of each arch and variant of which a shard has nothing to run; these.
+
+    `make merge` knows by it that the shard is not lost.
+    """
+    idle = [(arch, variant) for arch in req.archs for variant in req.variants
+            if not shards.here(req, arch.name, variant.name)]
+    for arch, variant in idle:
+        where = folder(req, arch.name, variant.name)
+        assert req.shard is not None
+        cache.write(where / RESULTS, json.dumps({
+            **results.empty(arch.name, variant.name, req.seed,
+                            request.replay(req, arch, variant), "pass",
+                            f"{req.shard.name} has nothing to run here", req.cases),
+            "shard": identity.of_cell(req, arch.name, variant.name, None)}, indent=1) + "\n")
+        (where / STATE).unlink(missing_ok=True)
+    return idle
 
 
 def asked(req: Request) -> list[tuple[str, str]]:

@@ -330,8 +330,17 @@ def _pair(found: dict[str, Any]) -> PairResult:
 
 
 def _only(document: dict[str, Any]) -> str:
-    """The cases that a verdict is of, where CASE= has named some."""
-    return f"; of CASE={','.join(document['only'])} alone" if document.get("only") else ""
+    """The part of a whole run that a verdict is of: cases that CASE= has named, a shard."""
+    said = f"; of CASE={','.join(document['only'])} alone" if document.get("only") else ""
+    return said + _part(document)
+
+
+def _part(document: dict[str, Any]) -> str:
+    """The shard that a verdict is of, or those that it is made of."""
+    if shard := document.get("shard"):
+        return f"; shard {shard['index']} of {shard['of']} alone"
+    merged = document.get("merged")
+    return f"; {merged['of']} shard{'s' * (merged['of'] > 1)} together" if merged else ""
 
 
 #: Rows of the list before the verdict; more than that nobody reads at once.
@@ -396,6 +405,9 @@ def text(document: dict[str, Any], verbose: bool, tables: bool, where: str) -> s
 
     With `tables` each pair has its own, and each skip its reason.
     """
+    if document.get("why") and not document["kernel"] and document["verdict"] == "pass":
+        return (f"\n{document['arch']} {document['variant']}: {_paint('PASS', ktap.PASS)}, "
+                f"{document['why']}")
     if document.get("why"):
         return _unbuilt(document, where)
     pairs = {name: _pair(pair) for name, pair in document["pairs"].items()}

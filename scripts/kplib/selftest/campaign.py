@@ -14,13 +14,13 @@ import sys
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Sequence
+from typing import Any, Sequence
 
 from kplib import matrix
-from kplib.build import modules
+from kplib.build import modules, sharded
 from kplib.common import cache, ui
 from kplib.common.errors import BROKEN, FAILED, OK, Refused
-from kplib.configure import archs, variants
+from kplib.configure import archs, identity, shards, variants
 from kplib.configure.request import TOP, Request
 from kplib.mutate import candidate, choose, find, record, score
 from kplib.mutate.candidate import Candidate
@@ -59,6 +59,8 @@ class Campaign:
     there: set[str] = field(default_factory=set)
     #: Mutants that could not be run as what they need failed.
     unrun: int = 0
+    #: With SHARD=i/n: which part it is, and of what.
+    shard: dict[str, Any] | None = None
     started: float = field(default_factory=time.monotonic)
     said: float = field(default_factory=time.monotonic)
 
@@ -177,7 +179,7 @@ class Campaign:
                   for one in self.planted),
             tuple(score.Ran(one, of(one), tuple(candidate.diff(texts[one.file], one))
                             if of(one).outcome == SURVIVED else ()) for one in self.chosen),
-            score.reasons(SURVIVORS))
+            score.reasons(SURVIVORS), self.shard)
 
 
 def _candidates(setup: parts.Setup) -> list[Candidate]:
@@ -227,6 +229,7 @@ def mutants(req: Request) -> int:
     """Run what is left, and print the score."""
     _refuse(req)
     lines = choose.since(req.in_diff) if req.in_diff else None
+    part, req = identity.settle(req), replace(req, shard=None)
     tools = matrix.prepare(req)
     # A second campaign would write its records over those of the first.
     with cache.locked(req.out / "mutants"):
@@ -238,15 +241,38 @@ def mutants(req: Request) -> int:
             every = _candidates(setup)
             planted = [] if lines is not None else bugs.load_all(req.pairs)
             some, chosen = _taken(req, every, planted, lines)
+            of = len(chosen), len(planted)
+            chosen, planted = _part(part, chosen, planted)
             campaign = Campaign(
                 setup, State.read(req.out / "mutants/state.json"), chosen, planted,
-                _bounds(req, setup.of(setup.host, setup.base).kernel.ident))
+                _bounds(req, setup.of(setup.host, setup.base).kernel.ident),
+                shard=_told(part, setup, *of))
             _say(campaign, every, some, req.seed)
             for first in (True, False):
                 _carry_out(campaign, campaign.jobs(first), runner)
         finally:
             runner.stop()
         return _close(campaign, req)
+
+
+def _part(req: Request, chosen: list[Candidate], planted: list[bugs.Mutant]) -> \
+        tuple[list[Candidate], list[bugs.Mutant]]:
+    """The mutants of a shard. Each goes to one, by turns: nobody knows how long one takes."""
+    every: list[Candidate | bugs.Mutant] = [*chosen, *planted]
+    mine = shards.by_turns(every, req.shard)
+    return ([one for one in mine if isinstance(one, Candidate)],
+            [one for one in mine if isinstance(one, bugs.Mutant)])
+
+
+def _told(req: Request, setup: parts.Setup, chosen: int, planted: int) -> dict[str, Any] | None:
+    """What a shard's score says of it; there are so many mutants in all shards."""
+    more = (("MUTANTS", str(req.mutants)), *((("IN_DIFF", req.in_diff),) if req.in_diff else ()))
+    told = identity.told(req, more)
+    if told is None:
+        return None
+    kernel = setup.of(setup.host, setup.base).kernel
+    return {**told, "mechanical_of": chosen, "planted_of": planted,
+            "kernels": {kernel.name: sharded.ident(req, kernel)}, "tools": setup.tools.versions}
 
 
 def _say(campaign: Campaign, every: Sequence[Candidate], some: Sequence[Candidate],
@@ -299,6 +325,6 @@ def _status(result: score.Score, req: Request, unrun: int = 0) -> int:
         return FAILED
     if unrun or result.unknown:
         return BROKEN
-    if not result.judged and not result.planted:
+    if not result.judged and not result.planted and result.shard is None:
         raise Refused(nothing(req, "no mutant that compiles and changes the object code"))
     return OK

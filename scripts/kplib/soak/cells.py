@@ -66,6 +66,13 @@ def _in(req: Request, arch: Arch, variant: Variant) -> Request:
                    cases=cases.in_variant(req.cases, variant))
 
 
+def pairs_in(req: Request, target: Target) -> tuple[str, ...]:
+    """The pairs that run in a target."""
+    kind = next(one for one in req.variants if one.name == target.variant)
+    arch = next(one for one in req.archs if one.name == target.arch)
+    return _pairs(_in(req, arch, kind), target.lane)
+
+
 def targets(req: Request, cells: list[tuple[Arch, Variant]]) -> list[Target]:
     """Every lane of these arches and variants in which something is to run.
 

@@ -77,6 +77,9 @@ class Journal:
     ended: str = ""
     why: str = ""
     seconds: float = 0.0
+    #: With SHARD=i/n: which part it is, and of what. Of several that were joined: of what.
+    shard: dict[str, Any] | None = None
+    merged: dict[str, Any] | None = None
     #: When the first guest was begun.
     started: float | None = None
     _began: str = field(default_factory=lambda: time.strftime("%Y-%m-%d %H:%M:%S"))
@@ -110,7 +113,9 @@ class Journal:
             return "error"
         if self.ended == STOPPED:
             return "interrupted"
-        return "error" if self.idle else "pass"
+        # A shard may have nothing to run, where there are fewer runs than shards.
+        nothing = self.shard is not None and self.of == 0
+        return "error" if self.idle and not nothing else "pass"
 
     @property
     def idle(self) -> bool:
@@ -176,6 +181,7 @@ class Journal:
             "totals": {"runs": len(self.runs), **{
                 name: self.total(name) for name in
                 ("passed", "skipped", "calls", "interruptions", "lost")}},
+            "shard": self.shard, "merged": self.merged,
             "unbuilt": {name: why for name, (why, _) in self.unbuilt.items()},
             "given_up": [{**asdict(item.target), "seed": item.seed} for item in self.given_up],
             "kinds": [kind.to_json() for kind in self.kinds.all],

@@ -13,8 +13,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from kplib.judge import failures
 from kplib.judge.tables import DIFFERS
 from kplib.soak.work import Item
 
@@ -140,6 +142,22 @@ class Kind:
         del self.examples[EXAMPLES:]
         return not any(one is failure for one in dropped)
 
+    def join(self, row: dict[str, Any]) -> None:
+        """Count what another soak has met of it; `row` is to_json() of that."""
+        self.runs += row["runs"]
+        self.times += row["times"]
+        self.paths.update(row["paths"])
+        self.targets.update(row["targets"])
+        self.seeds = sorted({*self.seeds, *row["seeds"]})[:SEEDS]
+        known = [one["program"] for one in self.examples]
+        self.examples += [one for one in row["failures"] if one["program"] not in known]
+        self.examples.sort(key=_length)
+        del self.examples[EXAMPLES:]
+
+    def programs(self) -> dict[Path, str]:
+        """The text of each program that it names a file of."""
+        return failures.programs(self.examples)
+
     def to_json(self) -> dict[str, Any]:
         """For results.json."""
         return {"number": self.number, "pair": self.pair, "suite": self.suite,
@@ -160,8 +178,12 @@ class Kinds:
         """Every kind."""
         return list(self._by_key.values())
 
+    def of(self, found: Found) -> Kind:
+        """The kind of a failure."""
+        return self._by_key.setdefault(key(found), Kind(
+            len(self._by_key) + 1, found.pair, found.suite, found.case, found.status))
+
     def take(self, item: Item, found: Found) -> tuple[Kind, bool]:
         """Count a failure; its kind, and whether that has something new to be saved."""
-        kind = self._by_key.setdefault(key(found), Kind(
-            len(self._by_key) + 1, found.pair, found.suite, found.case, found.status))
+        kind = self.of(found)
         return kind, kind.take(item, found)

@@ -10,20 +10,22 @@ import sys
 import threading
 import time
 from concurrent.futures import CancelledError, Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kplib import matrix
 from kplib.boot import lanes
 from kplib.boot.laneresult import LaneResult
-from kplib.build import config
+from kplib.build import config, sharded
 from kplib.common import ui
 from kplib.common.errors import EnvironmentFailed, Failed, KparityError, Refused
+from kplib.configure import identity
 from kplib.configure.archs import Arch
 from kplib.configure.request import Request
 from kplib.configure.variants import Variant
 from kplib.report.terminal import shown
-from kplib.soak import cells, told
+from kplib.soak import cells, pieces, told
 from kplib.soak.cells import Cell
 from kplib.soak.journal import BROKE, DONE, RESULTS, STOPPED, TIME, Journal
 from kplib.soak.kinds import Kind
@@ -49,6 +51,9 @@ def check(req: Request) -> None:
     if req.minutes is None and req.seeds is None:
         raise Refused("make soak wants to know how long: give MINUTES=30 for fresh seeds, or "
                       "SEEDS=50 for seeds 1 to 50")
+    if req.shard is not None and req.seeds is None:
+        raise Refused("SHARD with fresh seeds: each machine draws its own already; give SEEDS=50 "
+                      "to have these split, or leave SHARD out")
     most = max(2, os.cpu_count() or 1)
     if req.jobs > most:
         raise Refused(f"JOBS={req.jobs}: this machine can run {most} guests at once; give at most "
@@ -93,7 +98,7 @@ class Stopper:
             self.asked, self._at = True, time.monotonic()
 
 
-def _folder(out: Path) -> Path:
+def new_folder(out: Path) -> Path:
     """A new folder for this soak, named after the time."""
     name = time.strftime("%Y-%m-%d-%H.%M.%S")
     for number in range(1, 1000):
@@ -226,12 +231,16 @@ def _print(text: str) -> None:
     print(text, flush=True)
 
 
-def _prepare(req: Request, journal: Journal) -> dict[tuple[str, str], Cell]:
-    """Build every arch and variant; one that cannot be costs the others nothing."""
+def _prepare(req: Request, journal: Journal,
+             part: pieces.Pieces | None) -> dict[tuple[str, str], Cell]:
+    """Build every arch and variant, of a shard those of its part; one that cannot be costs the
+    others nothing."""
     tools = matrix.choose_tools(req)
     found: dict[tuple[str, str], Cell] = {}
     wanted: list[tuple[Arch, Variant]] = [(arch, variant) for arch in req.archs
-                                          for variant in req.variants]
+                                          for variant in req.variants
+                                          if part is None or (arch.name, variant.name)
+                                          in part.cells]
     for arch, variant in wanted:
         try:
             found[arch.name, variant.name] = cells.prepare(req, tools, arch, variant,
@@ -244,13 +253,36 @@ def _prepare(req: Request, journal: Journal) -> dict[tuple[str, str], Cell]:
     return found
 
 
+def _part(req: Request) -> pieces.Pieces | None:
+    """What a shard runs of a soak; None without SHARD."""
+    req = identity.settle(req)
+    targets = cells.targets(req, [(arch, kind) for arch in req.archs for kind in req.variants])
+    return pieces.split(req, targets, {one: cells.pairs_in(req, one) for one in targets})
+
+
+def _nothing(journal: Journal) -> int:
+    """A shard with nothing to run passes, and says so where make merge looks."""
+    journal.of, journal.ended = 0, DONE
+    journal.close()
+    assert journal.shard is not None
+    _print(f"shard {journal.shard['index']} of {journal.shard['of']}: nothing to run")
+    return journal.status
+
+
 def soak(req: Request) -> int:
     """Run pieces of work until there is no more, the time is up, or Ctrl-C; the exit status."""
     check(req)
     matrix.check_folders(req)
-    journal = Journal(_folder(req.out), req.pairs, None)
+    part = _part(req)
+    # From here on lanes are whole: a piece is all pairs' cases of one.
+    req = replace(req, shard=None)
+    journal = Journal(new_folder(req.out), req.pairs, None)
+    if part is not None:
+        journal.shard = part.told
+        if not part.mine:
+            return _nothing(journal)
     try:
-        found = _prepare(req, journal)
+        found = _prepare(req, journal, part)
         if not found:
             raise EnvironmentFailed("nothing could be built: " + "; ".join(
                 f"{name}: {why}" for name, (why, _) in journal.unbuilt.items()))
@@ -261,7 +293,14 @@ def soak(req: Request) -> int:
     targets = [target for target in cells.targets(
         req, [(arch, variant) for arch in req.archs for variant in req.variants])
         if (target.arch, target.variant) in found]
-    work = Work(targets, req.seeds, req.minutes)
+    if part is not None:
+        part.told.update(kernels={" ".join(name): sharded.ident(req, cell.setup.kernel)
+                                  for name, cell in found.items()},
+                         tools=next(iter(found.values())).setup.tools.versions)
+        work = Work(targets, req.seeds, req.minutes,
+                    mine=[one for one in part.mine if one[0] in targets])
+    else:
+        work = Work(targets, req.seeds, req.minutes)
     journal.of = work.of
     journal.started = time.monotonic()
     try:

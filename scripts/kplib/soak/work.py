@@ -59,16 +59,22 @@ def count(targets: Sequence[Target], seeds: Seeds) -> int:
 
 
 class Work:
-    """The pieces that are left. Without `seeds` there is no end to them but `minutes`."""
+    """The pieces that are left. Without `seeds` there is no end to them but `minutes`.
+
+    `mine` are those of a shard, in place of all.
+    """
 
     def __init__(self, targets: Sequence[Target], seeds: Seeds | None, minutes: float | None,
                  draw: Callable[[], int] = fresh_seed,
-                 clock: Callable[[], float] = time.monotonic) -> None:
-        assert targets and (seeds is not None or minutes is not None)
-        self._order = _fixed(targets, seeds) if seeds is not None else \
+                 clock: Callable[[], float] = time.monotonic,
+                 mine: Sequence[tuple[Target, int]] | None = None) -> None:
+        assert mine is not None or targets and (seeds is not None or minutes is not None)
+        self._order = iter(mine) if mine is not None else \
+            _fixed(targets, seeds) if seeds is not None else \
             ((target, draw()) for target in itertools.cycle(targets))
         #: How many pieces there are; None where seeds are drawn.
-        self.of = None if seeds is None else count(targets, seeds)
+        self.of = len(mine) if mine is not None else \
+            None if seeds is None else count(targets, seeds)
         self.given = 0
         self._clock = clock
         self._end = None if minutes is None else clock() + 60 * minutes

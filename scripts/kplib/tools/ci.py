@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a CI's jobs are: the cells of a request, and what each needs.
 
-A cell is one arch and variant. Whatever splits a cell further gives each part an `id` and a
-command of its own here: workflow files take both from here and make neither themselves.
+A cell is one arch and variant, and with SHARDS=n it is n jobs. Each job has an `id` and a command
+of its own here: workflow files take both from here and make neither themselves.
 """
 
 from __future__ import annotations
@@ -51,18 +51,22 @@ class Job:
     kernel_key: str | None
     #: Whether that kernel is whole in the cache here.
     kernel_there: bool
+    #: With SHARDS=n: i/n; None where the job runs all of its arch and variant.
+    shard: str | None = None
 
 
-def _command(req: Request, arch: Arch, variant: Variant) -> str:
-    """The command line of a cell, for a shell in the checkout."""
+def _command(req: Request, arch: Arch, variant: Variant, shard: str | None) -> str:
+    """The command line of a cell, or of a part of it, for a shell in the checkout."""
     words = {"ARCH": arch.name, "VARIANT": variant.name,
              **({"PAIR": " ".join(req.pairs)} if "PAIR" in req.given else {}),
              **request.words_of(req, arch, variant),
-             **({"OUT": str(req.out)} if "OUT" in req.given else {})}
+             **({"OUT": str(req.out)} if "OUT" in req.given else {}),
+             **({"SHARD": shard} if shard else {}),
+             **({"TIMES": str(req.times)} if shard and req.times else {})}
     return " ".join([PROGRAM, *(f"{name}={shlex.quote(value)}" for name, value in words.items())])
 
 
-def _job(req: Request, arch: Arch, variant: Variant) -> Job:
+def _job(req: Request, arch: Arch, variant: Variant, shard: str | None) -> Job:
     debian = req.kdir is None and req.kernel_src is None
     src = source.known(req) if debian else None
     # Another machine's tools need not have the versions of those here.
@@ -72,10 +76,11 @@ def _job(req: Request, arch: Arch, variant: Variant) -> Job:
     rooted = tools is None or tools.root is not None
     folder = req.out / arch.name / variant.name
     return Job(
-        id=f"{arch.name}-{variant.name}", arch=arch.name, variant=variant.name, runner=arch.name,
+        id=f"{arch.name}-{variant.name}" + (f"-{shard.replace('/', 'of')}" if shard else ""),
+        shard=shard, arch=arch.name, variant=variant.name, runner=arch.name,
         everywhere=variant.everywhere,
         results=str(folder.relative_to(TOP) if folder.is_relative_to(TOP) else folder),
-        command=_command(req, arch, variant),
+        command=_command(req, arch, variant, shard),
         root_key=f"kparity-root-{arch.name}-{toolchain.root_path(req.cache).name}"
         if rooted else None,
         source_key=None if src is None else f"kparity-source-{src.tree.parent.name}",
@@ -87,7 +92,9 @@ def _job(req: Request, arch: Arch, variant: Variant) -> Job:
 
 def jobs(req: Request) -> list[Job]:
     """The jobs of a request."""
-    return [_job(req, arch, variant) for arch in req.archs for variant in req.variants]
+    parts = [f"{index}/{req.shards}" for index in range(1, (req.shards or 0) + 1)]
+    return [_job(req, arch, variant, shard) for arch in req.archs for variant in req.variants
+            for shard in parts or [None]]
 
 
 def as_json(found: list[Job]) -> str:
@@ -97,8 +104,9 @@ def as_json(found: list[Job]) -> str:
 
 def as_table(found: list[Job]) -> str:
     """A line a job, for a person."""
-    lines = [f"{'job':<15}{'runner':<9}{'make test':<13}command"]
-    lines += [f"{job.id:<15}{job.runner:<9}"
+    width = max(15, *(len(job.id) + 2 for job in found))
+    lines = [f"{'job':<{width}}{'runner':<9}{'make test':<13}command"]
+    lines += [f"{job.id:<{width}}{job.runner:<9}"
               f"{'everywhere' if job.everywhere else 'own arch':<13}{job.command}"
               for job in found]
     keys = {"toolchain root": [job.root_key for job in found],
