@@ -143,6 +143,8 @@ def texts(node: Any) -> Iterator[str]:
 
 #: What stands for an expression in a command line.
 SAMPLES = {"matrix.arch": "arm64", "matrix.variant": "base", "$ARCH": "arm64", "$VARIANT": "base"}
+#: Patterns of folders that jobs have left: those of this repository stand for them.
+DIRS = {"DIRS=shards/*": f"DIRS={TOP}/tests/*", "DIRS=shards/*/*": f"DIRS={TOP}/tests/*/*"}
 
 
 def commands(text: str) -> Iterator[list[str]]:
@@ -185,7 +187,7 @@ class TestFiles(unittest.TestCase):
             # One that a run has left is not there.
             words = [f"PROGRAM={program.name}" if word.startswith("PROGRAM=") else word
                      for word in words]
-            self.parsed(words, env)
+            self.parsed([DIRS.get(word, word) for word in words], env)
 
     @staticmethod
     def parsed(words: list[str], env: dict[str, str] | None) -> None:
@@ -277,10 +279,30 @@ class TestFiles(unittest.TestCase):
 
     def test_gitlab_cells(self) -> None:
         """GitLab's lists have the jobs that the program prints, and no others."""
-        rows = read("gitlab.yml")["cell"]["parallel"]["matrix"]
-        listed = [(row["ARCH"], kind) for row in rows for kind in row["VARIANT"]]
-        found = ci.jobs(request.parse([], {}, whole=True))
-        self.assertEqual(listed, [(job.arch, job.variant) for job in found])
+        found = read("gitlab.yml")
+        rows = found["cell"]["parallel"]["matrix"]
+        listed = [(row["ARCH"], kind, shard) for row in rows for kind in row["VARIANT"]
+                  for shard in row["SHARD"]]
+        words, = [words for text in texts(found["matrix"]) for words in commands(text)]
+        self.assertIn("SHARDS=2", words)
+        jobs = ci.jobs(request.parse(words[2:], {}, whole=True))
+        self.assertEqual(listed, [(job.arch, job.variant, job.shard) for job in jobs])
+
+    def test_shards(self) -> None:
+        """Each shard leaves its results in a place of its own, where the last job looks for it."""
+        for name, left, taken in (
+                ("github.yml", "results-${{ matrix.id }}", "DIRS=shards/*"),
+                ("gitlab.yml", "shards/$ARCH-$VARIANT-$SHARD", "DIRS=shards/*/*")):
+            found = read(name)
+            job = found["jobs"]["verdict"] if name == "github.yml" else found["verdict"]
+            merged = [words for text in texts(job) for words in commands(text)
+                      if words[1] == "merge"]
+            self.assertEqual(len(merged), 1)
+            self.assertIn(taken, merged[0])
+            self.assertIn(left, list(texts(found)))
+            # What must be there is told to it, by word or by the file's environment.
+            self.assertTrue(found.get("env", {}).get("ARCH") == "all"
+                            or {"ARCH=all", "VARIANT=all"} <= set(merged[0]))
 
     def test_packages(self) -> None:
         """The container has the packages of the root, which are written down once."""
