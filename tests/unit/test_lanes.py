@@ -155,8 +155,8 @@ class TestLanes(unittest.TestCase):
     def judge(self, lane: LaneResult) -> dict[tuple[str, str, str], ktap.Verdict]:
         """All verdicts that did not pass; every planned case must have one."""
         pairs = tuple(self.script["cases"])
-        setup = mock.Mock(kernel=self.kernel, **{"request.pairs_dir": None, "request.cases": (),
-                                                  "request.shard": None})
+        setup = mock.Mock(kernel=self.kernel, **{
+            "request.pairs_dir": None, "request.cases": (), "request.shard": None})
         # Contracts are there, and no pair has a user program.
         (self.folder / "kmod/contract").mkdir(parents=True, exist_ok=True)
         for pair in pairs:

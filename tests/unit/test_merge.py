@@ -108,7 +108,7 @@ class Played(unittest.TestCase):
                 (matrix, "choose_tools", lambda _: mock.Mock(versions=dict(self.tools))),
                 (identity, "content", lambda *_: "tree"), (identity, "commit", lambda *_: "c0ffee"),
         ):
-            patch = mock.patch.object(target, name, value)
+            patch: Any = mock.patch.object(target, name, value)
             patch.start()
             self.addCleanup(patch.stop)
 

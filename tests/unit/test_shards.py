@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import random
+import shlex
 import subprocess
 import tempfile
 import unittest
@@ -12,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
-from kplib import verbs
+from kplib import matrix, verbs
 from kplib.common.errors import Refused
 from kplib.configure import archs, identity, pairs, request, shards, variants
 from kplib.configure.lanes import LANES
@@ -222,7 +223,7 @@ class TestSoak(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             req = request.parse(["SEEDS=1", "LANE=check", "SHARD=2/2", f"OUT={folder}"], {})
             said = io.StringIO()
-            with contextlib.redirect_stdout(said), mock.patch.object(soak.matrix, "choose_tools"):
+            with contextlib.redirect_stdout(said), mock.patch.object(matrix, "choose_tools"):
                 self.assertEqual(soak.soak(req), 0)
             self.assertEqual(said.getvalue(), "shard 2 of 2: nothing to run\n")
             path, = Path(folder).glob("soak/*/results.json")
@@ -402,7 +403,7 @@ class TestJobs(unittest.TestCase):
         self.assertEqual({job.shard for job in plain}, {None})
         got: list[Unit] = []
         for job in jobs[:3]:
-            _, _, *words = ci.shlex.split(job.command)
+            _, _, *words = shlex.split(job.command)
             req = settled(*[word for word in words if not word.startswith("SHARD=")],
                           index=int(job.shard[0]) if job.shard else 0)
             self.assertIn(f"SHARD={job.shard}", words)

@@ -16,7 +16,7 @@ from typing import Any, Callable, Iterable
 
 from kplib.common import ui
 from kplib.common.errors import EnvironmentFailed
-from kplib.configure.lanes import LANES, user_suite
+from kplib.configure.lanes import LANES
 from kplib.judge import failures, ktap, results
 from kplib.shard.parts import Part
 
@@ -198,7 +198,7 @@ def times(found: dict[str, Any]) -> dict[str, dict[str, float]]:
         own = LANES[name].on(lane["accelerator"], "")
         factor = 1e9 / RATE if own.counts else 1.0
         for pair, one in found["pairs"].items():
-            suites = {own.suite(pair), *([user_suite(pair)] if own.programs else [])}
+            suites = {own.suite(pair), own.user_suite(pair)}
             seconds = sum(case["seconds"] or 0.0 for case in one["cases"]
                           if case["suite"] in suites)
             if seconds:

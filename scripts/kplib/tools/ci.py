@@ -92,7 +92,8 @@ def _job(req: Request, arch: Arch, variant: Variant, shard: str | None) -> Job:
 
 def jobs(req: Request) -> list[Job]:
     """The jobs of a request."""
-    parts = [f"{index}/{req.shards}" for index in range(1, (req.shards or 0) + 1)]
+    parts: list[str | None] = [f"{index}/{req.shards}"
+                               for index in range(1, (req.shards or 0) + 1)]
     return [_job(req, arch, variant, shard) for arch in req.archs for variant in req.variants
             for shard in parts or [None]]
 
