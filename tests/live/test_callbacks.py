@@ -97,7 +97,8 @@ class TestInside(PairsTest):
         rows = cases(ended.results())
         failures = rows["errand_history", "history", "c->rust"]["failures"]
         self.assertTrue(failures, ended.show())
-        self.assertIn("(it is entered)", "\n".join(failures[0]["got"]))
+        self.assertTrue([line for line in failures[0]["program"] if line.startswith("3: ")])
+        self.assertIn("(it is entered)", ended.said)
 
     def test_given(self) -> None:
         """A program's third column; one whose callback never runs ends all the same."""
