@@ -30,6 +30,7 @@
 #define KP_CONSUME(...)
 #define KP_ADAPTER(...)
 #define KP_AFTER(...)
+#define KP_BUDGET(...)
 #define KP_TYPE(...)
 #define KP_INVARIANT(...)
 #define KP_PROMISE(...)

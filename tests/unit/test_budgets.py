@@ -70,11 +70,28 @@ class TestBudgets(unittest.TestCase):
 
     def test_used(self) -> None:
         """A budget that nothing needs is told of as such."""
-        known = budgets.of_contract(rows.read(ROW.format(', .budget = "50 %: why"'), "x"))
+        known = rows.read(ROW.format(', .budget = "50 %: why"'), "x")
         need = budgets.used(known, costs(cc=20, cr=28, rr=30))["f"][1]
         self.assertEqual(need, Excess("f", "success", "rust->rust", 30, 20))
         self.assertIsNone(budgets.used(known, costs(cc=20, cr=22))["f"][1])
-        self.assertEqual(budgets.used({"f": USUAL}, costs(cc=20, cr=30)), {})
+        self.assertEqual(budgets.used(rows.read(ROW.format("")), costs(cc=20, cr=30)), {})
+
+    def test_of_all(self) -> None:
+        """KP_BUDGET is of operations whose rows have none."""
+        both = ROW.format("") + ROW.replace("(f,", "(g,").format(', .budget = "50 %: why"')
+        known = rows.read(both + 'KP_BUDGET("80 %: new")\n', "x")
+        self.assertEqual(budgets.of_contract(known), {"f": model.Budget(80, 4, "new"),
+                                                      "g": model.Budget(50, 4, "why")})
+        self.assertEqual(budgets.used(known, costs(cc=20, cr=36)), {
+            budgets.ALL: (model.Budget(80, 4, "new"),
+                          Excess("f", "success", "c->rust", 36, 20))})
+        for said, why in (("KP_BUDGET(80)", "write text in quotes"),
+                          ('KP_BUDGET("80 %")', "is no budget"),
+                          ('KP_BUDGET("1 %: a", "b")', "wants one text"),
+                          ('KP_BUDGET("1 %: a")\nKP_BUDGET("1 %: a")', "KP_BUDGET")):
+            with self.assertRaises(rows.BadRow) as caught:
+                rows.read(both + said + "\n")
+            self.assertIn(why, str(caught.exception))
 
     def test_verdicts(self) -> None:
         """A verdict for each path that has figures; one without a figure beside it is no pass."""

@@ -156,7 +156,7 @@ class Budget:
 
 
 #: What a row says of its budget.
-BUDGET = re.compile(r"(?P<percent>\d{1,4}) %(?:, (?P<instructions>\d{1,6}) instructions)?: "
+BUDGET = re.compile(r"(?P<percent>\d{1,5}) %(?:, (?P<instructions>\d{1,6}) instructions)?: "
                     r"(?P<why>.+)", re.A)
 #: What a row says of one kind of locks.
 LOCK = re.compile(r"(?:(?P<least>\d{1,3}|any)(?:-(?P<most>\d{1,3}))? )?"
@@ -360,6 +360,8 @@ class Contract:
     handle: Handle | None = None
     consumers: tuple[Function, ...] = ()
     after: After | None = None
+    #: What each operation may cost more than on c->c, whose row does not say.
+    budget: Budget | None = None
 
     @property
     def differences(self) -> tuple[Diverges, ...]:

@@ -67,7 +67,7 @@ import re
 from dataclasses import replace
 
 from kplib.contract.model import (BUDGET, CATEGORIES, LOCK, LOCKS, LOCKS_MAX, ORDERS, SRCTREE,
-                                  After, Contract, Diverges, Function, Handle, Invariant, Module,
+                                  After, Budget, Contract, Diverges, Function, Handle, Invariant, Module,
                                   Object, Parameter, Returns, Shared, Source, Takes, joined)
 
 CONTEXTS = ("ANY", "ATOMIC", "PROCESS", "SLEEPS")
@@ -93,7 +93,7 @@ RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_ER
 #: Every row. Any other KP_...( that begins a line is taken for a mistake.
 ROWS = ("KP_FUNCTION", "KP_METHOD", "KP_DIVERGES", "KP_SOURCES", "KP_OBJECT", "KP_CREATE",
         "KP_DESTROY", "KP_TYPE", "KP_INVARIANT", "KP_PROMISE", "KP_MODULE", "KP_HANDLE",
-        "KP_CONSUME", "KP_ADAPTER", "KP_AFTER")
+        "KP_CONSUME", "KP_ADAPTER", "KP_AFTER", "KP_BUDGET")
 #: Options of a row of an operation, behind its parameters; those of _WORDS are text, of _MARKS
 #: true or false.
 ROW_OPTIONS = ("weight", "role", "snapshot", "hint", "transient", "waits", "calls_back",
@@ -360,10 +360,8 @@ def _split(words: list[tuple[str, int]]) -> tuple[
             _orders(value, line)
         if name == "locks":
             _locks(value, line)
-        elif name == "budget" and not BUDGET.fullmatch(joined(value)):
-            raise BadRow(line, f"{value} is no budget; write what Rust may cost more than C, and "
-                               'why: "35 %: the bounds of each byte are checked", or "35 %, 20 '
-                               'instructions: ..."; 10 % and 4 instructions need no row')
+        elif name == "budget":
+            _budget(value, line)
         options.append((name, value))
     return plain, tuple(options)
 
@@ -395,6 +393,26 @@ def _locks(word: str, line: int) -> None:
         if taken and taken.most is not None and not (taken.least <= taken.most <= LOCKS_MAX
                                                      and taken.most):
             raise BadRow(line, f"'{one}': write a number from 1 to {LOCKS_MAX}, 0-1, or any")
+
+
+def _budget(word: str, line: int) -> Budget:
+    """A budget; refuses one that cannot be understood, or has no reason."""
+    found = BUDGET.fullmatch(joined(word))
+    if found is None:
+        raise BadRow(line, f"{word} is no budget; write what Rust may cost more than C, and why: "
+                           '"35 %: the bounds of each byte are checked", or "35 %, 20 '
+                           'instructions: ..."; 10 % and 4 instructions need no row')
+    return Budget.read(found)
+
+
+def _of_all(plain: str) -> Budget | None:
+    """The budget of operations whose rows have none, if there is one."""
+    row = _once(plain, "KP_BUDGET")
+    if row is None:
+        return None
+    if len(row[0]) != 1:
+        raise BadRow(row[1], "KP_BUDGET wants one text, as .budget of a row does")
+    return _budget(_text(row[0][0][0], row[1]), row[1])
 
 
 def _text(word: str, line: int) -> str:
@@ -790,4 +808,4 @@ def read(text: str, pair: str = "") -> Contract:
                                "languages are known to have the view alike")
     return Contract(pair, functions, _diverges(plain, functions), known, create, destroy, types,
                     invariants, _module(plain, functions), handle, consumers,
-                    _after(plain, invariants))
+                    _after(plain, invariants), _of_all(plain))

@@ -20,6 +20,9 @@ CASE = "cost"
 #: Of an operation whose row says nothing.
 USUAL = Budget(10, 4, "")
 
+#: In place of an operation's name: all whose rows have no budget of their own.
+ALL = "each"
+
 #: Costs by operation, outcome and path.
 Outcomes = dict[str, dict[str, dict[str, Cost]]]
 
@@ -66,7 +69,8 @@ def excesses(outcomes: Outcomes) -> list[Excess]:
 
 def of_contract(contract: Contract) -> dict[str, Budget]:
     """The budget of each operation."""
-    return {f.operation(contract.pair): f.budget or USUAL for f in contract.functions}
+    return {f.operation(contract.pair): f.budget or contract.budget or USUAL
+            for f in contract.functions}
 
 
 def over(budgets: dict[str, Budget], outcomes: Outcomes) -> list[Excess]:
@@ -75,15 +79,21 @@ def over(budgets: dict[str, Budget], outcomes: Outcomes) -> list[Excess]:
                    if one.exceeds(budgets.get(one.op, USUAL))), key=lambda one: -one.percent)
 
 
-def used(budgets: dict[str, Budget], outcomes: Outcomes) -> dict[str, tuple[Budget, Excess | None]]:
-    """The budgets that rows have, each with the largest excess that needs it, or None."""
+def used(contract: Contract, outcomes: Outcomes) -> dict[str, tuple[Budget, Excess | None]]:
+    """The budgets that the contract has, each with the largest excess that needs it, or None.
+
+    By operation; that of all whose rows have none is of ALL.
+    """
     found: dict[str, tuple[Budget, Excess | None]] = {}
-    for op, budget in budgets.items():
-        if budget is USUAL or op not in outcomes:
+    for f in contract.functions:
+        op, budget = f.operation(contract.pair), f.budget or contract.budget
+        if budget is None or op not in outcomes:
             continue
-        needs = sorted((one for one in excesses({op: outcomes[op]}) if one.exceeds(USUAL)),
-                       key=lambda one: one.percent)
-        found[op] = budget, needs[-1] if needs else None
+        name = op if f.budget else ALL
+        needs = [one for one in excesses({op: outcomes[op]}) if one.exceeds(USUAL)]
+        needs += [one for one in found.get(name, (budget, None))[1:] if one]
+        needs.sort(key=lambda one: one.percent)
+        found[name] = budget, needs[-1] if needs else None
     return found
 
 

@@ -318,8 +318,9 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
             result.costs, result.outcomes = parse_costs(figures), parse_outcomes(figures)
             if bare := passed - set(result.costs.get(NOOP, {})):
                 raise DamagedTable(f"the table of costs has nothing of {', '.join(sorted(bare))}")
-            known = budgets.of_contract(rows.read(files.read(), pair))
-            result.budgets = budgets.used(known, result.outcomes)
+            contract = rows.read(files.read(), pair)
+            known = budgets.of_contract(contract)
+            result.budgets = budgets.used(contract, result.outcomes)
             result.over = budgets.over(known, result.outcomes)
             mine += budgets.verdicts(lane.lane.suite(pair), passed, known, result.outcomes)
         else:

@@ -19,7 +19,7 @@ from kplib.configure.lanes import LANES, LATE, PATHS, user_kind
 from kplib.configure.request import pair_word
 from kplib.contract.model import Budget, Diverges
 from kplib.judge import ktap, orders
-from kplib.judge.budgets import Excess
+from kplib.judge.budgets import ALL, Excess
 from kplib.judge.results import ArchResult, PairResult
 from kplib.judge.tables import (NOOP, SUCCESS, Allocations, Cost, Histories, Interruptions,
                                 geometric_mean, met)
@@ -168,7 +168,8 @@ def _allocations(pair: PairResult, verbose: bool) -> list[str]:
 
 def _budgets(pair: PairResult, verbose: bool) -> list[str]:
     """The budgets that rows have: those that are needed, or all."""
-    return [f"    {op} may cost {budget.tell()} more: {budget.why}"
+    return [f"    {'each other operation' if op == ALL else op} may cost {budget.tell()} more: "
+            f"{budget.why}"
             + ("" if need else " (not needed here)")
             for op, (budget, need) in pair.budgets.items() if need or verbose]
 

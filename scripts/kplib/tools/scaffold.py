@@ -49,9 +49,9 @@ CONTRACT = """\
 /* CHANGE: the C side's prototype, or the header that has it in place of this line. */
 unsigned int {name}(u32 value);
 
-/* CHANGE: a row for each function; Documentation/contract.md has the words. */
+/* CHANGE: a row for each function, and what Rust may cost more; see Documentation/contract.md. */
 KP_FUNCTION({name}, ANY, KP_UNSIGNED(unsigned int),
-\t    KP_NUMBER(u32, value))
+\t    KP_NUMBER(u32, value), .budget = "400 %, 40 instructions: nobody has looked yet")
 """
 C_SIDE = """\
 // SPDX-License-Identifier: GPL-2.0
@@ -97,14 +97,15 @@ int {name}_take(struct {name} *{name}, u32 amount);
 u32 {name}_left(struct {name} *{name});
 void {name}_view(struct {name} *{name}, struct {name}_view *view);
 
-/* CHANGE: how it is made, and a row for each operation; see Documentation/contract.md. */
+/* CHANGE: how it is made, a row for each operation, and what Rust may cost more than C. */
+KP_BUDGET("400 %, 40 instructions: nobody has looked yet")
 KP_OBJECT(struct {name}, struct {name}_view, {name}_view)
 KP_CREATE({name}_create, SLEEPS, KP_RESULT(struct {name} *, -EINVAL, -ENOMEM),
 \t  KP_NUMBER(u32, stock, .lo = 1, .hi = 100, .beyond = true))
 KP_DESTROY({name}_destroy, SLEEPS)
 KP_METHOD({name}_take, PROCESS, KP_ERRNO(-ENOSPC),
-\t  KP_NUMBER(u32, amount, .hi = 30, .beyond = true))
-KP_METHOD({name}_left, PROCESS, KP_UNSIGNED(u32))
+\t  KP_NUMBER(u32, amount, .hi = 30, .beyond = true), .locks = "spinlock")
+KP_METHOD({name}_left, PROCESS, KP_UNSIGNED(u32), .locks = "spinlock")
 
 /* CHANGE: types that both languages touch, and their members. */
 KP_TYPE(struct {name}_view, left)

@@ -40,6 +40,7 @@ bool badge_is(struct badge *badge, const char *name);
 int badge_use(struct badge *badge, u8 at);
 void badge_view(struct badge *badge, struct badge_view *view);
 
+KP_BUDGET("200 %, 30 instructions: a pair of tests, whose cost nobody looks at")
 KP_OBJECT(struct badge, struct badge_view, badge_view)
 KP_CREATE(badge_create, SLEEPS,
 	  KP_RESULT(struct badge *, -EINVAL, -ENAMETOOLONG, -EMSGSIZE, -EFAULT, -EOVERFLOW,
@@ -54,7 +55,7 @@ KP_CREATE(badge_create, SLEEPS,
 KP_DESTROY(badge_destroy, SLEEPS)
 KP_METHOD(badge_is, PROCESS, KP_BOOL, KP_TEXT(name, .of = "abc", .max = BADGE_NAME + 1))
 KP_METHOD(badge_use, PROCESS, KP_RESULT(u8, -ENOSPC, -ERANGE),
-	  KP_NUMBER(u8, at, .hi = BADGE_DATA))
+	  KP_NUMBER(u8, at, .hi = BADGE_DATA), .locks = "spinlock")
 
 KP_TYPE(struct badge_view, name, table, data, size, left, flags, serial, tail)
 

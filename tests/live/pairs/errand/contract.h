@@ -30,14 +30,15 @@ void errand_saw_run(void *data);
 void errand_saw_release(void *data);
 bool errand_seen(const u64 *param);
 
+KP_BUDGET("200 %, 30 instructions: a pair of tests, whose cost nobody looks at")
 KP_OBJECT(struct errand, struct errand_view, errand_view)
 KP_CREATE(errand_create, SLEEPS, KP_RESULT(struct errand *, -EINVAL, -ENOMEM),
 	  KP_NUMBER(u32, times, .lo = 1, .hi = ERRAND_TIMES, .beyond = true),
 	  KP_CALLBACK(errand_fn, task, errand_saw_run, errand_saw_release,
 		      .hi = ERRAND_TASKS - 1))
 KP_DESTROY(errand_destroy, SLEEPS)
-KP_METHOD(errand_go, PROCESS, KP_BOOL, .calls_back = true)
-KP_METHOD(errand_left, PROCESS, KP_UNSIGNED(u32), .weight = 8)
+KP_METHOD(errand_go, PROCESS, KP_BOOL, .calls_back = true, .locks = "spinlock")
+KP_METHOD(errand_left, PROCESS, KP_UNSIGNED(u32), .weight = 8, .locks = "spinlock")
 KP_AFTER(released_once, errand_seen)
 
 KP_TYPE(struct errand_view, left, done)

@@ -31,6 +31,7 @@ int kinds_ret(umode_t base, int *ret);
 int kinds_trim(char *at, unsigned long size, loff_t given);
 int kinds_weigh(const struct kinds_point *point, u32 by);
 
+KP_BUDGET("20000 %, 4000 instructions: a pair of tests, whose cost nobody looks at")
 KP_FUNCTION(kinds_add, ANY, KP_SIGNED(s32),
 	    KP_NUMBER(s32, a, .lo = -1000, .hi = 1000),
 	    KP_NUMBER(s8, b))
