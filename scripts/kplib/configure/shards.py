@@ -135,7 +135,7 @@ def load(path: Path, said: str = "") -> dict[str, dict[str, float]]:
     """Times by "ARCH VARIANT LANE" and pair."""
     try:
         found = {str(key): {str(pair): float(seconds) for pair, seconds in row.items()}
-                 for key, row in json.loads(path.read_text()).items()}
+                 for key, row in json.loads(path.read_text()).items() if key != "$comment"}
     except OSError as err:
         raise Refused(f"{said or path}: {err.strerror}") from err
     except (ValueError, AttributeError, TypeError, RecursionError) as err:

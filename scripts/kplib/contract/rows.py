@@ -67,8 +67,8 @@ import re
 from dataclasses import replace
 
 from kplib.contract.model import (BUDGET, CATEGORIES, LOCK, LOCKS, LOCKS_MAX, ORDERS, SRCTREE,
-                                  After, Budget, Contract, Diverges, Function, Handle, Invariant, Module,
-                                  Object, Parameter, Returns, Shared, Source, Takes, joined)
+                                  After, Budget, Contract, Diverges, Function, Handle, Invariant,
+                                  Module, Object, Parameter, Returns, Shared, Source, Takes, joined)
 
 CONTEXTS = ("ANY", "ATOMIC", "PROCESS", "SLEEPS")
 #: Each kind of parameter: how many words stand before its options.
