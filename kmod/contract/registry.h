@@ -235,7 +235,7 @@ KP_HANDLE(struct registry_object, struct registry_info, registry_info, registry_
 	  slot, .outlives = true)
 KP_METHOD(registry_add, ATOMIC, KP_ERRNO(-ENOMEM, -EEXIST, -ENOSPC),
 	  KP_NUMBER(u32, name, .hi = REGISTRY_MAX), KP_NUMBER(u64, value),
-	  .weight = 10, .locks = "spinlock irq-off",
+	  .weight = 10, .locks = "1-2 spinlock irq-off: a release tries it",
 	  .budget = "55 %: a box is allocated by krealloc_node_align(), C's by kmalloc()",
 	  .owns = "the registry owns the new object's reference",
 	  .on_error = "the new object is released, without the lock")
@@ -248,10 +248,11 @@ KP_FUNCTION(registry_ref, ANY, KP_NEW(struct registry_object *),
 	    KP_BORROWED(struct registry_object, obj), .weight = 6)
 KP_FUNCTION(registry_put, ATOMIC, KP_VOID, KP_GIVEN(struct registry_object, obj),
 	    .weight = 5, .budget = "10 %, 11 instructions: what is freed is looked at by its type",
-	    .orders = "release kref=refs", .locks = "none: and none may be held")
+	    .orders = "release kref=refs",
+	    .locks = "0-1 spinlock irq-off: a release tries it, to see that nobody holds it")
 KP_METHOD(registry_remove, ATOMIC, KP_ERRNO(-ENOENT),
 	  KP_NUMBER(u32, name, .hi = REGISTRY_MAX, .any = true),
-	  .weight = 8, .locks = "spinlock irq-off",
+	  .weight = 8, .locks = "1-2 spinlock irq-off: a release tries it",
 	  .budget = "30 %: SpinLockIrq counts, and the vector's last entry takes the place",
 	  .owns = "the registry's reference is gone")
 KP_FUNCTION(registry_value, ANY, KP_UNSIGNED(u64),
