@@ -92,7 +92,7 @@ KP_CREATE(idalloc_create, SLEEPS, KP_RESULT(struct idalloc *, -EINVAL, -ENOMEM),
 KP_DESTROY(idalloc_destroy, SLEEPS)
 KP_METHOD(idalloc_alloc, ATOMIC, KP_RESULT(u32, -ENOSPC, -ENOMEM),
 	  .weight = 16, .locks = "spinlock irq-off",
-	  .budget = "10 %, 25 instructions: SpinLockIrq counts who has disabled interrupts",
+	  .budget = "10 %, 35 instructions: SpinLockIrq counts who has disabled interrupts",
 	  .owns = "the caller owns the id until free", .on_error = "no id is taken")
 KP_METHOD(idalloc_free, ATOMIC, KP_ERRNO(-EINVAL, -ENOENT),
 	  KP_NUMBER(u32, id, .hi = IDALLOC_MAX, .to = 160, .beyond = true),
@@ -102,7 +102,7 @@ KP_METHOD(idalloc_free, ATOMIC, KP_ERRNO(-EINVAL, -ENOENT),
 KP_METHOD(idalloc_used, ATOMIC, KP_RESULT(bool, -EINVAL),
 	  KP_NUMBER(u32, id, .hi = IDALLOC_MAX, .to = 160, .beyond = true),
 	  .weight = 6, .locks = "spinlock irq-off", .owns = "nothing",
-	  .budget = "10 %, 20 instructions: SpinLockIrq counts who has disabled interrupts")
+	  .budget = "10 %, 27 instructions: SpinLockIrq counts who has disabled interrupts")
 
 KP_TYPE(struct idalloc_view, limit, used, lowest, room)
 

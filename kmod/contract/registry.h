@@ -247,13 +247,13 @@ KP_METHOD(registry_get, ATOMIC, KP_NEW(struct registry_object *, -ENOENT),
 KP_FUNCTION(registry_ref, ANY, KP_NEW(struct registry_object *),
 	    KP_BORROWED(struct registry_object, obj), .weight = 6)
 KP_FUNCTION(registry_put, ATOMIC, KP_VOID, KP_GIVEN(struct registry_object, obj),
-	    .weight = 5, .budget = "10 %, 11 instructions: what is freed is looked at by its type",
+	    .weight = 5, .budget = "10 %, 13 instructions: what is freed is looked at by its type",
 	    .orders = "release kref=refs",
 	    .locks = "0-1 spinlock irq-off: a release tries it, to see that nobody holds it")
 KP_METHOD(registry_remove, ATOMIC, KP_ERRNO(-ENOENT),
 	  KP_NUMBER(u32, name, .hi = REGISTRY_MAX, .any = true),
 	  .weight = 8, .locks = "1-2 spinlock irq-off: a release tries it",
-	  .budget = "30 %: SpinLockIrq counts, and the vector's last entry takes the place",
+	  .budget = "34 %: SpinLockIrq counts, and the vector's last entry takes the place",
 	  .owns = "the registry's reference is gone")
 KP_FUNCTION(registry_value, ANY, KP_UNSIGNED(u64),
 	    KP_BORROWED(struct registry_object, obj), .weight = 6)

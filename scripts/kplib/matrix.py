@@ -22,7 +22,7 @@ from kplib.configure.archs import Arch
 from kplib.configure.lanes import LANES, LATE
 from kplib.configure.request import TOP, Request
 from kplib.configure.variants import Variant
-from kplib.judge import failures, ktap, ledger, results
+from kplib.judge import costs, failures, ktap, ledger, results
 from kplib.report import files, terminal
 
 
@@ -122,6 +122,8 @@ class Cell:
                  variant: Variant, keeper: Callable[[Setup], lanes.Keeper] | None = None,
                  look: Look | None = None) -> None:
         self._look = look
+        #: What was told before the late lanes, if anything was.
+        self._early: results.ArchResult | None = None
         self.kernel = kernel.get(req, tools, arch, variant)
         # What others want of the kernel, that has.
         chosen, every = shards.work(req, arch, variant)
@@ -217,6 +219,9 @@ class Cell:
             return None
         result = results.gather(self._setup, self._req.pairs, done)
         result.replay = request.replay(self._req, self.kernel.arch, self.kernel.variant)
+        if self._look is not None:
+            self._look(self._setup, self._built.result(), result)
+            self._early = result
         return result
 
     def finish(self) -> CellRun:
@@ -231,7 +236,9 @@ class Cell:
         result.of_program = functools.partial(replay_of, req, self.kernel.arch,
                                               self.kernel.variant)
         built = self._built.result()
-        if self._look is not None:
+        if self._early is not None:
+            costs.take_over(self._early, result)
+        elif self._look is not None:
             self._look(self._setup, built, result)
         book = ledger_of(built, result.pairs, self._req.pairs_dir)
         for pair, verdict in book.verdicts():

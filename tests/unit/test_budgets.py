@@ -13,6 +13,7 @@ from kplib.common.errors import EnvironmentFailed
 from kplib.configure.lanes import PATHS, REFERENCE
 from kplib.contract import model, rows
 from kplib.judge import budgets, ktap
+from kplib.judge import costs as judge_costs
 from kplib.judge.budgets import USUAL, Excess
 from kplib.judge.explain import Explained, Row
 from kplib.judge.results import ArchResult, PairResult
@@ -144,6 +145,20 @@ class TestCostly(unittest.TestCase):
         verdict = next(v for v in self.pair.verdicts if v.path == "c->rust")
         self.assertEqual((verdict.status, verdict.log[1]),
                          (ktap.FAIL, "  where they are is not known: no plugin"))
+
+    def test_told_once(self) -> None:
+        """Results that are gathered again tell of the lines, and no second guest looks."""
+        again = PairResult()
+        again.verdicts = [ktap.Verdict("x_insn", "insn", "c->rust", ktap.PASS, ()),
+                          *budgets.verdicts("x_insn", set(PATHS), {},
+                                            costs(cc=20, cr=30, rc=20, rr=33))]
+        with mock.patch.object(costly, "_look", side_effect=EnvironmentFailed("no plugin")):
+            costly.explain_all(self.setup, self.built, self.result)
+        later = ArchResult(mock.Mock(), mock.Mock(), 1, [], {"x": again})
+        judge_costs.take_over(self.result, later)
+        self.assertEqual(again.costly, self.pair.costly)
+        self.assertEqual(again.verdicts[1:], self.pair.verdicts)
+        self.assertEqual(again.verdicts[0].case, "insn")
 
     def test_nothing_over(self) -> None:
         """No guest runs where nothing is over."""
