@@ -236,7 +236,7 @@ KP_HANDLE(struct registry_object, struct registry_info, registry_info, registry_
 KP_METHOD(registry_add, ATOMIC, KP_ERRNO(-ENOMEM, -EEXIST, -ENOSPC),
 	  KP_NUMBER(u32, name, .hi = REGISTRY_MAX), KP_NUMBER(u64, value),
 	  .weight = 10, .locks = "1-2 spinlock irq-off: a release tries it",
-	  .budget = "55 %: a box is allocated by krealloc_node_align(), C's by kmalloc()",
+	  .budget = "65 %: a box is allocated by krealloc_node_align(), C's by kmalloc()",
 	  .owns = "the registry owns the new object's reference",
 	  .on_error = "the new object is released, without the lock")
 KP_METHOD(registry_get, ATOMIC, KP_NEW(struct registry_object *, -ENOENT),
@@ -247,13 +247,13 @@ KP_METHOD(registry_get, ATOMIC, KP_NEW(struct registry_object *, -ENOENT),
 KP_FUNCTION(registry_ref, ANY, KP_NEW(struct registry_object *),
 	    KP_BORROWED(struct registry_object, obj), .weight = 6)
 KP_FUNCTION(registry_put, ATOMIC, KP_VOID, KP_GIVEN(struct registry_object, obj),
-	    .weight = 5, .budget = "10 %, 13 instructions: what is freed is looked at by its type",
+	    .weight = 5, .budget = "10 %, 17 instructions: what is freed is looked at by its type",
 	    .orders = "release kref=refs",
 	    .locks = "0-1 spinlock irq-off: a release tries it, to see that nobody holds it")
 KP_METHOD(registry_remove, ATOMIC, KP_ERRNO(-ENOENT),
 	  KP_NUMBER(u32, name, .hi = REGISTRY_MAX, .any = true),
 	  .weight = 8, .locks = "1-2 spinlock irq-off: a release tries it",
-	  .budget = "34 %: SpinLockIrq counts, and the vector's last entry takes the place",
+	  .budget = "45 %: SpinLockIrq counts, and the vector's last entry takes the place",
 	  .owns = "the registry's reference is gone")
 KP_FUNCTION(registry_value, ANY, KP_UNSIGNED(u64),
 	    KP_BORROWED(struct registry_object, obj), .weight = 6)
