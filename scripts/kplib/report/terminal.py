@@ -184,8 +184,7 @@ def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
     lines = ["", f"  {name}", "    " + f"{'case':<16}" + "".join(f"{p:>12}" for p in PATHS),
              *_cases(pair)]
     if pair.outcomes:
-        lines += _costs(pair, verbose)
-    lines += _budgets(pair, verbose)
+        lines += _costs(pair, verbose) + _budgets(pair, verbose)
     if pair.allocations:
         lines.append(f"    {'allocations':<16}" + "".join(f"{p:>16}" for p in PATHS))
         lines += _allocations(pair, verbose)
