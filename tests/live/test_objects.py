@@ -264,7 +264,7 @@ class TestScaffold(PairsTest):
         ended = self.kparity("pot", verb="contract")
         self.assertEqual(ended.status, 0, ended.show())
         self.assertIn("\nledger: complete", ended.said)
-        self.assertIn("  take: context PROCESS; locks: none; errnos: ENOSPC; ", ended.said)
+        self.assertIn("  take: context PROCESS; locks: spinlock; errnos: ENOSPC; ", ended.said)
         (self.pairs / "pot/compile-fail").mkdir()
         (self.pairs / "pot/compile-fail/left.rs").write_text(
             "//! invariant: all_or_nothing\n//! error: E0616\n\nuse super::port;\n\n"
@@ -291,16 +291,16 @@ class TestScaffold(PairsTest):
                 ("contract.h", "KP_METHOD(pot_left", "KP_METHD(pot_left",
                  r"contract.h:{at}: error: 'KP_METHD' is no row; is KP_METHOD meant\?"),
                 ("contract.h", "KP_NUMBER(u32, amount", "KP_NUMBER(u64, amount",
-                 r"contract.h:26:\d+: error: incompatible function pointer types"),
+                 r"contract.h:27:\d+: error: incompatible function pointer types"),
                 ("contract.h", "now->left ==", "now->lft ==",
-                 r"contract.h:34:\d+: error: no member named 'lft'"),
+                 r"contract.h:35:\d+: error: no member named 'lft'"),
                 ("contract.h", "\tu32 left;\n", "\tu32 left;\n\tu16 more;\n",
-                 r"contract.h:32:\d+: error: static assertion failed.*leaves a member out"),
+                 r"contract.h:33:\d+: error: static assertion failed.*leaves a member out"),
                 ("contract.h", "amount, .hi = 30, .beyond = true)",
                  "amount, .hi = 30, .beyond = true), .role = taker",
-                 r"contract.h:28: error: pot_left has no .role, and other methods have"),
+                 r"contract.h:29: error: pot_left has no .role, and other methods have"),
                 ("pot.rs", "struct Object", "struct Pot",
-                 r"pot.rs:1: error: no type Object; the object in {own}/contract.h:22 wants "),
+                 r"pot.rs:1: error: no type Object; the object in {own}/contract.h:23 wants "),
                 ("pot.rs", "fn take(&self, amount: u32)", "fn take(&self, amount: u64)",
                  r"error\[E0053\]: method `take` has an incompatible type for trait\n"
                  r" +--> {own}/pot.rs:{at}:")):
