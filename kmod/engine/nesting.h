@@ -5,6 +5,7 @@
 #ifndef KPARITY_ENGINE_NESTING_H
 #define KPARITY_ENGINE_NESTING_H
 
+#include <linux/compiler.h>
 #include <linux/irqflags.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
@@ -38,7 +39,8 @@ static inline struct kp_nesting kp_nesting_now(void)
 	};
 
 #ifdef CONFIG_PREEMPT_RCU
-	now.rcu = current->rcu_read_lock_nesting;
+	/* An interrupt of this task counts up and down again, and KCSAN would take that for a race. */
+	now.rcu = READ_ONCE(current->rcu_read_lock_nesting);
 #endif
 	return now;
 }
@@ -61,7 +63,7 @@ static inline bool kp_nesting_restore(const struct kp_nesting *before)
 	    now.irqs_off == before->irqs_off)
 		return false;
 #ifdef CONFIG_PREEMPT_RCU
-	current->rcu_read_lock_nesting = before->rcu;
+	WRITE_ONCE(current->rcu_read_lock_nesting, before->rcu);
 #endif
 	preempt_count_set(before->preempt);
 	if (before->irqs_off)
