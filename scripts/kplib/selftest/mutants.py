@@ -156,7 +156,8 @@ def judge(mutant: Mutant, arch: str, status: int, said: str, results: Path) -> s
         return f"exit status {status}, not {mutant.status}:\n{said}"
     if not results.exists():
         return f"no results:\n{said}"
-    cases = json.loads(results.read_text())["pairs"][mutant.pair]["cases"]
+    # Of modules that do not build there is nothing in it.
+    cases = json.loads(results.read_text())["pairs"].get(mutant.pair, {}).get("cases", [])
     if not any(c["case"] == mutant.case and mutant.path in ("any", c["path"])
                and c["status"] == mutant.verdict for c in cases):
         return f"no {mutant.verdict} in {mutant.case} on {mutant.path}:\n{said}"
