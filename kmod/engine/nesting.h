@@ -39,7 +39,7 @@ static inline struct kp_nesting kp_nesting_now(void)
 	};
 
 #ifdef CONFIG_PREEMPT_RCU
-	/* An interrupt of this task counts up and down again, and KCSAN would take that for a race. */
+	/* An interrupt counts up and down again, which KCSAN would take for a race. */
 	now.rcu = READ_ONCE(current->rcu_read_lock_nesting);
 #endif
 	return now;
