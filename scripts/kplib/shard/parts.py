@@ -224,3 +224,18 @@ def check_units(found: list[Part]) -> None:
         raise EnvironmentFailed(f"the shards of {found[0].what} have {len(seen)} lanes of pairs, "
                                 f"of {', '.join(map(str, sorted(counts)))}: they were not split "
                                 "alike")
+
+
+def check_all(found: list[Part], lacking: str, *more: str) -> None:
+    """Refuse parts of soaks or scores that are not one whole; `more` are members that they have.
+
+    Raises KeyError for a part that lacks a member.
+    """
+    for part in found:
+        for name in ("index", "of", "tree", "times", "request", "kernels", "tools", *more):
+            part.shard[name]  # pylint: disable=pointless-statement
+    check_same(found)
+    check_whole(found, lacking)
+    check_built(found)
+    if lacking:
+        raise EnvironmentFailed(lacking)

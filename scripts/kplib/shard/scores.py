@@ -80,14 +80,7 @@ def merge(req: Request, found: list[Part], lacking: str) -> int:
     path = req.out / "mutants" / SCORE
     path.unlink(missing_ok=True)
     try:
-        for part in found:
-            for name in ("index", "of", "tree", "times", "request", "kernels", "tools"):
-                part.shard[name]  # pylint: disable=pointless-statement
-        parts.check_same(found)
-        parts.check_whole(found, lacking)
-        parts.check_built(found)
-        if lacking:
-            raise EnvironmentFailed(lacking)
+        parts.check_all(found, lacking)
         result = joined(found)
         cache.write(path, json.dumps(score.to_json(result), indent=1) + "\n")
     except (KeyError, TypeError, ValueError, AttributeError) as err:

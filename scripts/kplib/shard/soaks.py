@@ -86,21 +86,10 @@ def _take(journal: Journal, part: Part) -> None:
             f"shard {part.index}: {document['why'] or 'it was killed, or still runs'}"
 
 
-def _check(found: list[Part], lacking: str) -> None:
-    for part in found:
-        for name in ("index", "of", "tree", "times", "request", "kernels", "tools", "runs_of"):
-            part.shard[name]  # pylint: disable=pointless-statement
-    parts.check_same(found)
-    parts.check_whole(found, lacking)
-    parts.check_built(found)
-    if lacking:
-        raise EnvironmentFailed(lacking)
-
-
 def merge(req: Request, found: list[Part], lacking: str) -> int:
     """Join soaks; the exit status is that of the soak that they are together."""
     try:
-        _check(found, lacking)
+        parts.check_all(found, lacking, "runs_of")
         first = found[0].document
         journal = Journal(soak.new_folder(req.out), tuple(map(str, first["pairs"])),
                           int(first["shard"]["runs_of"]))

@@ -21,6 +21,7 @@ from kplib.configure.request import TOP, Request, replay
 from kplib.judge import baseline, ktap, results, verdicts
 from kplib.judge.baseline import BadBaseline, Baseline, Change, Key, Limits
 from kplib.judge.tables import SUCCESS, DamagedTable, parse_outcomes
+from kplib.tools import explain
 
 #: Boots that a baseline is made of, and that decide whether a figure has changed.
 BOOTS = 3
@@ -34,17 +35,8 @@ TOOLS = ("clang", "rustc")
 
 def check(req: Request) -> None:
     """Refuse what has no figures."""
-    variant = req.variants[0]
-    if INSN.name not in variant.lanes:
-        raise Refused(f"VARIANT={variant.name}: it has no lane insn, as its figures would "
-                      "mislead; leave VARIANT out")
-    if INSN.name not in req.lanes:
-        raise Refused(f"LANE={req.lanes[0]}: instructions are counted in lane insn; leave LANE out")
-    for name, given in (("PROGRAM", req.program), ("KEEP", req.keep)):
-        if given:
-            raise Refused(f"{name}: the programs of lane insn are compared; leave it out")
-    if req.accel == "kvm":
-        raise Refused("ACCEL=kvm: instructions are counted by an emulated CPU; leave ACCEL out")
+    explain.check_counted(req, "instructions are counted in lane insn",
+                          "the programs of lane insn are compared")
 
 
 def file_of(req: Request) -> Path:

@@ -33,27 +33,33 @@ LANE = replace(INSN, plugin="counts")
 FOLDER = "explain"
 
 
-def check(req: Request) -> None:
-    """Refuse what cannot be explained."""
-    if len(req.pairs) != 1:
-        raise Refused("make explain is for one pair; give PAIR=x")
-    pair, variant = req.pairs[0], req.variants[0]
-    known = operations(req)
-    if not req.op:
-        raise Refused(f"make explain wants an operation; give OP= one of {', '.join(known)}")
-    if req.op not in known:
-        raise Refused(f"OP={ui.clean(req.op)}: {pair} has no such operation; there are "
-                      f"{', '.join(known)}")
+def check_counted(req: Request, lane: str, programs: str) -> None:
+    """Refuse what is not counted; `lane` and `programs` say what a verb has to do with these."""
+    variant = req.variants[0]
     if req.accel == "kvm":
         raise Refused("ACCEL=kvm: instructions are counted by an emulated CPU; leave ACCEL out")
     if INSN.name not in variant.lanes:
         raise Refused(f"VARIANT={variant.name}: it has no lane insn, as its figures would "
                       "mislead; leave VARIANT out")
     if INSN.name not in req.lanes:
-        raise Refused(f"LANE={req.lanes[0]}: make explain runs lane insn; leave LANE out")
+        raise Refused(f"LANE={req.lanes[0]}: {lane}; leave LANE out")
     for name, given in (("PROGRAM", req.program), ("KEEP", req.keep)):
         if given:
-            raise Refused(f"{name}: make explain counts the program of lane insn; leave it out")
+            raise Refused(f"{name}: {programs}; leave it out")
+
+
+def check(req: Request) -> None:
+    """Refuse what cannot be explained."""
+    if len(req.pairs) != 1:
+        raise Refused("make explain is for one pair; give PAIR=x")
+    pair, known = req.pairs[0], operations(req)
+    if not req.op:
+        raise Refused(f"make explain wants an operation; give OP= one of {', '.join(known)}")
+    if req.op not in known:
+        raise Refused(f"OP={ui.clean(req.op)}: {pair} has no such operation; there are "
+                      f"{', '.join(known)}")
+    check_counted(req, "make explain runs lane insn",
+                  "make explain counts the program of lane insn")
 
 
 def operations(req: Request) -> list[str]:
