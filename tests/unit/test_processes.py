@@ -29,13 +29,20 @@ test_processes.{name}()
 """
 
 
-def ended_of(*runs: Callable[[Path], Report], bound: float = 60.0) -> tuple[list[Ended], list[str]]:
-    """Run jobs; returns how they ended, and the processes left behind."""
+def ended_of(*runs: Callable[[Path], Report], bound: float = 60.0,
+             times: int = 1) -> tuple[list[Ended], list[str]]:
+    """Run jobs, so many times; returns how they ended, and the processes left behind."""
     from kplib.selftest.processes import Processes  # pylint: disable=import-outside-toplevel
     found: list[Ended] = []
     jobs = [Job(f"{number} {run.__name__}", "part", run, bound=bound)
             for number, run in enumerate(runs)]
-    left = carry_out(Plan(jobs, 4, {}), Processes(), found.append, lambda running: None)
+    runner = Processes()
+    left: list[str] = []
+    try:
+        for _ in range(times):
+            left += carry_out(Plan(jobs, 4, {}), runner, found.append, lambda running: None)
+    finally:
+        runner.close()
     return sorted(found, key=lambda e: e.job.name), left
 
 
@@ -110,6 +117,8 @@ def endings() -> None:
         assert outcome.environment == environment, (name, outcome)
     assert "last words" in said["crashes"].said, found
     assert left == [], left
+    found, left = ended_of(good, times=2)
+    assert [e.good for e in found] == [True, True] and left == [], (found, left)
     print("done")
 
 

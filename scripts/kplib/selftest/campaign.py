@@ -251,7 +251,7 @@ def mutants(req: Request) -> int:
             for first in (True, False):
                 _carry_out(campaign, campaign.jobs(first), runner)
         finally:
-            runner.stop()
+            runner.close()
         return _close(campaign, req)
 
 

@@ -196,7 +196,7 @@ class Processes:
         return report, said
 
     def stop(self) -> list[str]:
-        """End all that still runs, first by asking, then at once; remove all folders.
+        """End all that still runs, first by asking, then at once. Others can be started behind it.
 
         Returns the commands of processes that jobs had left behind.
         """
@@ -218,8 +218,12 @@ class Processes:
             while below := proc.descendants(os.getpid()):
                 _kill(below)
                 self.poll(0.05)
-            shutil.rmtree(self._folder, ignore_errors=True)
         return left
+
+    def close(self) -> None:
+        """End all that still runs, and remove all folders."""
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _kill(pids: list[int]) -> None:

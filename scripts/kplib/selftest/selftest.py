@@ -101,7 +101,7 @@ def _run(req: Request, names: tuple[str, ...], wanted: Callable[[Job], bool]) ->
         left = schedule.carry_out(schedule.Plan(found, cores, expected), runner, shown.end,
                                   shown.tick)
     finally:
-        runner.stop()
+        runner.close()
     return _close(shown, history, left, cores)
 
 
