@@ -25,6 +25,8 @@
 #define MOST_TRIED	6
 /* The part of them below which the host was too busy for a verdict. */
 #define TOO_FEW		4
+/* The part of them that there are of places of which one comes behind the other, see places.c. */
+#define PLACES		3
 /* Runs of a history that the host has handed over. */
 #define GIVEN_RUNS	3000
 /* Turns of the longest delay before an operation: some take as long. */
@@ -167,7 +169,9 @@ struct kp_history *kp_try_batch(struct kp_batch *batch, u32 *nr, u64 draw)
 		memset(h->event, 0, sizeof(h->event));
 		h->watched = false;
 		h->by_turns = kp_turns_taken();
-		if (h->by_turns)
+		if (batch->at)
+			kp_turns_set(h, batch->stopped, batch->at + i * batch->by);
+		else if (h->by_turns)
 			kp_turns_draw(h, &rnd);
 		for (e = 0; e < KP_BESIDE && !h->by_turns; e++)
 			h->event[e].delay = kp_die(&rnd, DELAY_MAX >> kp_die(&rnd, 9));
@@ -250,6 +254,28 @@ static void judge_meetings(struct kunit *test, u32 together, u32 of)
 }
 
 /*
+ * Carry histories out place by place, of those that have just been carried out, until there were
+ * so many places: one that goes wrong so, or NULL. All of the batch are that one afterwards.
+ */
+static struct kp_history *try_places(struct kp_batch *batch, u32 nr, u32 most)
+{
+	const struct kp_path_param *p = batch->h[0].p;
+	const struct kp_histories *sum = &p->pair->stats->histories[p->id];
+	struct kp_history *h, *wrong = NULL;
+	u32 i, before[KP_BATCH];
+
+	for (i = 0; i < nr; i++)
+		before[i] = batch->h[i].before;
+	for (i = 0; i < nr && !wrong && !batch->stuck && sum->places < most; i++) {
+		h = &batch->h[i];
+		kp_set_batch(batch, h->own, before[i]);
+		if (kp_places_fit(h))
+			wrong = kp_places_try(batch, false);
+	}
+	return wrong;
+}
+
+/*
  * Try histories that are drawn, until enough of them had operations at the same time. Where a busy
  * host seldom runs two of an emulator's CPUs at once, time is over before that, and the report
  * shows how many had.
@@ -259,6 +285,7 @@ static void run_drawn(struct kp_batch *batch)
 	const struct kp_path_param *p = batch->h[0].p;
 	struct kp_histories *sum = &p->pair->stats->histories[p->id];
 	const u32 before = sum->together, tried = sum->tried, inside = sum->inside;
+	const u32 most = sum->places + histories / PLACES;
 	u32 index = 0, nr = 1, wrong = 0;
 	struct kunit *test = batch->h[0].test;
 	unsigned long end;
@@ -271,15 +298,20 @@ static void run_drawn(struct kp_batch *batch)
 		return;
 	}
 	sum->of += histories;
-	end = jiffies + msecs_to_jiffies(histories * MOST_MS);
+	end = jiffies + msecs_to_jiffies((histories + histories / PLACES) * MOST_MS);
+	kp_places_start();
 	while (time_before(jiffies, end) && sum->together - before < histories &&
 	       !batch->stuck && (nr = draw_batch(batch, &index))) {
 		h = kp_try_batch(batch, &nr, kp_seed + index * 1000003ULL);
 		count(batch, nr);
-		if (!h || wrong++ >= TOLD)
-			continue;
-		scnprintf(name, sizeof(name), "seed %lu, history %u", kp_seed, h->prog->index);
-		kp_unordered(batch, h, name);
+		if (!h && sum->places < most)
+			h = try_places(batch, nr, most);
+		if (h && wrong++ < TOLD) {
+			scnprintf(name, sizeof(name), "seed %lu, history %u", kp_seed,
+				  h->prog->index);
+			kp_unordered(batch, h, name);
+		}
+		kp_reset_batch(batch);
 	}
 	if (wrong > TOLD)
 		KUNIT_FAIL(test, "more histories go wrong");
@@ -377,6 +409,12 @@ static void run_given(struct kp_batch *batch, struct kp_program *prog, const cha
 		why = "c->c does not make its object";
 	if (why)
 		KUNIT_FAIL(h->test, "%s: %s", name, why);
+	h = !why && kp_places_fit(h) ? kp_places_try(batch, true) : NULL;
+	if (h) {
+		kp_unordered(batch, h, name);
+		kp_reset_batch(batch);
+		return;
+	}
 	sum->of += why ? 0 : GIVEN_RUNS;
 	for (i = 0; !why && i < GIVEN_RUNS && time_before(jiffies, end) && !batch->stuck; i += nr) {
 		nr = batch->size;

@@ -2,9 +2,9 @@
 /*
  * Declarations that the files of case history share: history.c draws histories, columns.c has
  * two threads carry them out, inside.c the object's callback, turns.c stops one of these at a
- * chosen instruction, orders.c looks
- * for an order of the operations that explains the results, unordered.c makes a history small that
- * has none, and tells of it.
+ * chosen instruction, places.c has it do that at each of them in turn, orders.c looks for an order
+ * of the operations that explains the results, unordered.c makes a history small that has none, and
+ * tells of it.
  */
 #ifndef _KPARITY_HISTORY_H
 #define _KPARITY_HISTORY_H
@@ -86,12 +86,16 @@ struct kp_callback {
  * @swap: the second thread is on CPU 0, and not on CPU 1
  * @part: where the one on CPU 1 is stopped
  * @second: where the one on CPU 0 is interrupted, or 0
+ * @at: where the one on CPU 1 is stopped, in instructions; 0: as @part says
+ * @waited: when the wait before the one on CPU 1 ended; 0 where there was none
  */
 struct kp_turn {
 	u32 event[KP_COLUMNS];
 	u32 swap;
 	u32 part;
 	u32 second;
+	u32 at;
+	u64 waited;
 };
 
 /**
@@ -185,6 +189,9 @@ typedef struct kp_history *(*kp_again)(struct kp_batch *batch, u32 most, u32 *ru
  *         one, or NULL; receives how often it was tried
  * @end: when it is to give up, in ticks
  * @stuck: one of them is stuck: no more are to be tried
+ * @at: all are one, and where an operation of the first is stopped, see places.c; 0: that is drawn
+ * @by: in each one behind it that is so many instructions further on
+ * @stopped: which operation is stopped, of those of the threads
  */
 struct kp_batch {
 	struct kp_history h[KP_BATCH];
@@ -192,6 +199,9 @@ struct kp_batch {
 	kp_again again;
 	unsigned long end;
 	bool stuck;
+	u32 at;
+	u32 by;
+	u32 stopped;
 };
 
 /**
@@ -341,9 +351,16 @@ bool kp_turns_taken(void);
 void kp_turns_start(void);
 void kp_turns_stop(void);
 void kp_turns_draw(struct kp_history *h, struct kp_random *rnd);
+void kp_turns_set(struct kp_history *h, u32 stopped, u32 at);
+u32 kp_turns_length(u32 op);
 void kp_turns_meet(struct kp_history *h, u32 cpu, u32 event, bool called);
 void kp_turns_ended(u32 cpu);
 void kp_turns_measure(const struct kp_history *h);
+
+/* places.c */
+void kp_places_start(void);
+bool kp_places_fit(const struct kp_history *h);
+struct kp_history *kp_places_try(struct kp_batch *batch, bool again);
 
 /* orders.c */
 bool kp_waits_beside(const struct kp_history *h);

@@ -19,6 +19,7 @@
 #include <linux/sched.h>
 #include <asm/irq_regs.h>
 #include <asm/ptrace.h>
+#include "delay.h"
 #include "engine.h"
 #include "irq.h"
 #include "nesting.h"
@@ -28,8 +29,6 @@
  * of x86, a PIT, is 15 periods of 838 ns.
  */
 #define AHEAD		(IS_ENABLED(CONFIG_X86) ? 16000 : 5000)
-/* Instructions before the call that can be waited for one by one. */
-#define DELAY		1024
 /* Instructions that a timer which has not fired is waited for. */
 #define PATIENCE	40000
 /* Nops whose number tells what an interrupt costs before its handler. */
@@ -169,23 +168,6 @@ static enum hrtimer_restart fire(struct hrtimer *unused)
 	return HRTIMER_NORESTART;
 }
 
-/* Two to the power of @bit nops, if %0 has that bit. */
-#define ROW(bit)	".rept 1 << " #bit "\n\tnop\n\t.endr\n1:\n\t"
-#ifdef CONFIG_X86_64
-#define NOP_SIZE	1
-#define STEP(bit)	"testl $(1 << " #bit "), %0\n\tjz 1f\n\t" ROW(bit)
-#else
-#define NOP_SIZE	4
-#define STEP(bit)	"tbz %w0, #" #bit ", 1f\n\t" ROW(bit)
-#endif
-
-/* Wait for @n instructions, and always the same number beside them. */
-static __always_inline void delay(u32 n)
-{
-	asm volatile(STEP(9) STEP(8) STEP(7) STEP(6) STEP(5) STEP(4) STEP(3) STEP(2) STEP(1)
-		     STEP(0) : : "r" (n) : "cc");
-}
-
 static noinline void run_nops(void *unused)
 {
 	asm volatile(".globl kp_nops\nkp_nops:\n\t.rept " __stringify(NOPS) "\n\tnop\n\t.endr");
@@ -209,10 +191,10 @@ static bool call_outer(struct kp_interruption *in)
 
 	do {
 		left = start - kp_clock();
-	} while (left >= DELAY);
+	} while (left >= KP_DELAY);
 	if (left < 0)
 		return false;
-	delay(left);
+	kp_delay(left);
 	if (!kp_escape_to(&irq.way_out)) {
 		WRITE_ONCE(irq.inside, true);
 		irq.called = kp_clock();
@@ -293,7 +275,7 @@ static int calibrate(void)
 		s64 at, entry;
 
 		interrupt_once(&in);
-		at = ((long)in.ip - (long)kp_nops) / NOP_SIZE;
+		at = ((long)in.ip - (long)kp_nops) / KP_NOP_SIZE;
 		if (!in.hit || at < 0 || at >= NOPS)
 			continue;
 		entry = irq.came - irq.called - at;

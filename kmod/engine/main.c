@@ -159,8 +159,9 @@ static int histories_show(struct seq_file *seq, void *unused)
 	for (path = 0; path < KP_NR_PATHS; path++) {
 		const struct kp_histories *h = &pair->stats->histories[path];
 
-		seq_printf(seq, "%s %u %u %u %u %u %u", kp_path_name[path], h->tried,
-			   h->together, h->of, h->operations, h->undecided, h->allowed);
+		seq_printf(seq, "%s %u %u %u %u %u %u %u %u", kp_path_name[path], h->tried,
+			   h->together, h->of, h->operations, h->undecided, h->allowed,
+			   h->meetings, h->places);
 		if (pair->callback)
 			seq_printf(seq, " %u", h->inside);
 		seq_putc(seq, '\n');

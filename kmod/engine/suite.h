@@ -486,6 +486,8 @@ struct kp_swept {
  * @operations: operations of their threads
  * @undecided: those of which not all orders were tried, and none that was explains the results
  * @allowed: those that are explained by what the contract excuses alone
+ * @meetings: two operations of which one was stopped at each of its places in turn
+ * @places: places in which it was, while the other one ran
  * @inside: operations that the object's callback has carried out
  */
 struct kp_histories {
@@ -495,6 +497,8 @@ struct kp_histories {
 	u32 operations;
 	u32 undecided;
 	u32 allowed;
+	u32 meetings;
+	u32 places;
 	u32 inside;
 };
 

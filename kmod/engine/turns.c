@@ -14,9 +14,12 @@
  * histories a second timer, of CPU 0, stops that one as well: CPU 1 goes on for as long as CPU 0
  * has run, and then, if CPU 0 can be interrupted, to the end of its operation.
  */
+#include <linux/hash.h>
 #include <linux/hrtimer.h>
+#include <linux/math.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
+#include "delay.h"
 #include "draw.h"
 #include "history.h"
 
@@ -27,12 +30,17 @@
 #define AHEAD		5000U
 #define AHEAD_MAX	40000U
 #define TO_ARM		4
+/* Clock event devices count in so many ns at most: one that is due at such a step comes there. */
+#define STEP		16
 /* Turns in which the aim is found out, and then each so many. */
 #define AIMED		4
 #define AIM_AGAIN	64
 /* CPU 0 has no pause that near to its turn: it would give that away. */
 #define NEAR		64
-/* About the instructions between such a wait and an operation, and some behind the operation. */
+/*
+ * About the instructions between such a wait and an operation: on CPU 1 that is measured. And some
+ * before the operation and behind it.
+ */
 #define CALL		40
 #define SPARE		16
 /* Instructions of an operation that has not been measured yet. */
@@ -54,6 +62,7 @@ static struct {
 	bool inside;
 	u32 ended;
 	s64 late;
+	u32 lead;
 	u32 length[KP_MAX_OPS];
 	u32 longest[KP_MAX_OPS];
 } turn;
@@ -102,6 +111,7 @@ void kp_turns_start(void)
 	hrtimer_setup(&turn.second, let_go_on, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
 	turn.armed = 0;
 	turn.late = 0;
+	turn.lead = CALL;
 	turn.ahead = AHEAD;
 	memset(turn.arrived, 0, sizeof(turn.arrived));
 	for (i = 0; i < KP_MAX_OPS; i++) {
@@ -133,6 +143,7 @@ void kp_turns_draw(struct kp_history *h, struct kp_random *rnd)
 	h->turn.swap = kp_die(rnd, 2);
 	h->turn.part = kp_die(rnd, KP_TURN_PARTS);
 	h->turn.second = kp_die(rnd, 2) ? 1 + kp_die(rnd, KP_TURN_PARTS) : 0;
+	h->turn.at = 0;
 	for (i = 0; i < kp_beside(h); i++) {
 		u32 c = kp_event_step(h, i)->column - 1;
 
@@ -141,21 +152,47 @@ void kp_turns_draw(struct kp_history *h, struct kp_random *rnd)
 	}
 }
 
+/**
+ * kp_turns_set() - have the two operations of a history meet at one place
+ * @h: the history; its threads have one operation each
+ * @stopped: which of them is stopped, of 0 and 1
+ * @at: before which instruction behind the wait before it
+ */
+void kp_turns_set(struct kp_history *h, u32 stopped, u32 at)
+{
+	const u32 column = kp_event_step(h, stopped)->column - 1;
+
+	h->turn = (struct kp_turn){ .at = at, .swap = column ^ 1 };
+	h->turn.event[column] = stopped;
+	h->turn.event[!column] = !stopped;
+}
+
+/**
+ * kp_turns_length() - how long an operation takes
+ * @op: the operation's number
+ *
+ * Return: instructions of its calls so far, about
+ */
+u32 kp_turns_length(u32 op)
+{
+	return turn.length[op];
+}
+
 /*
  * A place in an operation, in instructions behind the wait before it: three of four within its
  * usual length, the others within that of a long call, as one that allocates.
  */
-static u32 place(const struct kp_history *h, u32 event, u32 part)
+static u32 place(const struct kp_history *h, u32 event, u32 part, u32 lead)
 {
 	const u32 op = kp_event_step(h, event)->op;
 	u32 length = part % 4 ? turn.length[op] : turn.longest[op];
 
-	return CALL + (length * 9ULL / 8 + SPARE) * part / KP_TURN_PARTS;
+	return lead + (length * 9ULL / 8 + SPARE) * part / KP_TURN_PARTS;
 }
 
-static bool finds_aim(u32 n)
+static bool finds_aim(const struct kp_history *h, u32 n)
 {
-	return n < AIMED || n % AIM_AGAIN == 0;
+	return n < AIMED || (n % AIM_AGAIN == 0 && !h->turn.at);
 }
 
 /* Read the clock until CPU 0 has had its turn behind the time at which the timer was to be due. */
@@ -173,14 +210,33 @@ static void aim(u64 until)
 	}
 }
 
-/* Wait until a time; CPU 1 has its turn while that is further off than @near. */
-static void wait_until(u64 when, u32 near)
+/* Wait until a time; CPU 1 has its turn while that is not near. */
+static void wait_until(u64 when)
 {
 	s64 left;
 
 	while ((left = when - kp_clock()) > 0)
-		if (left > near)
+		if (left > NEAR)
 			cpu_relax();
+}
+
+/*
+ * Wait until a time, to the instruction but for turns of the other CPU: from one timer to the next
+ * each CPU has half of the time, then half of what is left, and so on. Waiting takes a few
+ * instructions in each. How many of these there are behind the last look at the clock depends on
+ * how long before the time that is, which differs by the number of the turn: what is passed over
+ * by that in one is met in another.
+ */
+static void wait_exactly(u64 when, u32 n)
+{
+	const s64 most = KP_DELAY >> hash_32(n, 2);
+	s64 left;
+
+	do {
+		left = when - kp_clock();
+	} while (left >= most);
+	if (left > 0)
+		kp_delay(left);
 }
 
 /* On CPU 0: arm the second timer, and wait until the first one is due. */
@@ -191,36 +247,40 @@ static void meet_on_first(const struct kp_history *h, u32 event, bool called, u3
 	/* Pairs with the release by the other thread. */
 	while (smp_load_acquire(&turn.armed) != n)
 		cpu_relax();
-	at = turn.due + (finds_aim(n) ? 0 : turn.late);
+	at = turn.due + (finds_aim(h, n) ? 0 : turn.late);
 	if (!h->turn.second) {
 		/* That of an earlier history. */
 		hrtimer_try_to_cancel(&turn.second);
 	} else {
 		/* Of the time between the two, either CPU has half. */
-		s64 left = at - kp_clock() + 2 * place(h, event, h->turn.second);
+		s64 left = at - kp_clock() + 2 * place(h, event, h->turn.second, CALL);
 
 		arm(&turn.second, left);
 	}
-	wait_until(at, NEAR);
+	wait_until(at);
 	WRITE_ONCE(turn.inside, called);
 }
 
 /* On CPU 1: arm the first timer, and wait until shortly before it is due. */
-static void meet_on_second(const struct kp_history *h, u32 event, bool called, u32 n)
+static void meet_on_second(struct kp_history *h, u32 event, bool called, u32 n)
 {
-	const u32 at = place(h, event, h->turn.part);
+	const u32 at = h->turn.at ?: place(h, event, h->turn.part, turn.lead);
+	const u32 ahead = round_up(turn.ahead + at, STEP);
 	const u64 begun = kp_clock();
-	const u64 due = begun + turn.ahead + at;
+	const u64 due = begun + ahead;
 
 	turn.due = due;
-	arm(&turn.first, turn.ahead + at);
+	h->turn.waited = 0;
+	arm(&turn.first, ahead);
 	/* Pairs with the loop of the other thread. */
 	smp_store_release(&turn.armed, n);
 	turn.ahead = clamp(TO_ARM * (u32)(kp_clock() - begun), AHEAD, AHEAD_MAX);
-	if (finds_aim(n))
+	if (finds_aim(h, n)) {
 		aim(due + turn.ahead);
-	else if (called)
-		wait_until(due + turn.late - at, U32_MAX);
+	} else if (called) {
+		h->turn.waited = due + turn.late - at;
+		wait_exactly(h->turn.waited, n);
+	}
 }
 
 /**
@@ -267,8 +327,12 @@ void kp_turns_ended(u32 cpu)
  */
 void kp_turns_measure(const struct kp_history *h)
 {
+	const u64 begun = h->event[h->turn.event[1 ^ h->turn.swap]].begun;
 	u32 i;
 
+	/* One that is stopped before it begins, or waited for too late, begins later. */
+	if (h->turn.waited)
+		turn.lead = min_t(u64, turn.lead + 1, begun - h->turn.waited);
 	for (i = 0; i < kp_beside(h); i++) {
 		const struct kp_event *e = &h->event[i];
 		const u32 op = kp_event_step(h, i)->op;

@@ -49,6 +49,22 @@ class TestHistory(PairsTest):
                   if row["status"] == "fail"}
         self.assertEqual(failed, {"c->c", "rust->c"}, ended.show())
 
+    def test_place_by_place(self) -> None:
+        """A program of two operations goes wrong at one of their places, none of which is drawn."""
+        self.edit("slate/slate.c", LOCKED, ONE_CPU)
+        program = self.folder / "program"
+        program.write_text("slate size=4 kind=SLATE_PLAIN\n1: put 65\n2: put 66\n")
+        ended = self.kparity("slate", "LANE=history", f"PROGRAM={program}")
+        found = ended.results()
+        rows, done = cases(found), found["pairs"]["slate"]["histories"]
+        for path in ("c->c", "rust->c"):
+            self.assertEqual(rows["slate_history", "history", path]["status"], "fail", ended.show())
+            self.assertEqual(done[path]["tried"], 0, ended.show())
+            self.assertGreater(done[path]["places"], 0)
+        for path in ("c->rust", "rust->rust"):
+            self.assertEqual(rows["slate_history", "history", path]["status"], "pass", ended.show())
+            self.assertEqual(done[path]["meetings"], 6, ended.show())
+
     def test_refused(self) -> None:
         """Programs that are none, or that no contract allows, are told in one line."""
         for text, told in (

@@ -46,18 +46,18 @@ class TestHistories(unittest.TestCase):
 
     def test_rows(self) -> None:
         """A line a path; one that is cut or of no numbers is named."""
-        found = tables.parse_histories("c->c 8 9 1 2 3 4\n")
-        self.assertEqual(found, {"c->c": tables.Histories(8, 9, 1, 2, 3, 4)})
+        found = tables.parse_histories("c->c 8 9 1 2 3 4 5 6\n")
+        self.assertEqual(found, {"c->c": tables.Histories(8, 9, 1, 2, 3, 4, 5, 6)})
         self.assertIsNone(found["c->c"].inside)
-        for line in ("c->c 8 9 1 2 3", "c->c 8 9 1 2 3 4 5 6", "c->go 8 9 1 2 3 4",
-                     "c->c 8 9 1 2 3 x"):
+        for line in ("c->c 8 9 1 2 3 4 5", "c->c 8 9 1 2 3 4 5 6 7 8",
+                     "c->go 8 9 1 2 3 4 5 6", "c->c 8 9 1 2 3 4 5 x"):
             with self.subTest(line), self.assertRaisesRegex(tables.DamagedTable, "line 2"):
-                tables.parse_histories(f"rust->c 1 1 0 1 1 1\n{line}\n")
+                tables.parse_histories(f"rust->c 1 1 0 1 1 1 1 1\n{line}\n")
 
     def test_callbacks(self) -> None:
         """A pair that has a callback run has a number more."""
-        found = tables.parse_histories("c->rust 8 9 1 2 3 4 5\n")
-        self.assertEqual(found, {"c->rust": tables.Histories(8, 9, 1, 2, 3, 4, 5)})
+        found = tables.parse_histories("c->rust 8 9 1 2 3 4 5 6 7\n")
+        self.assertEqual(found, {"c->rust": tables.Histories(8, 9, 1, 2, 3, 4, 5, 6, 7)})
 
 
 class TestCosts(unittest.TestCase):

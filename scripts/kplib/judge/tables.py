@@ -126,7 +126,8 @@ class Histories:
     `tried` histories, `operations` in all. In `together` of them, of the `of` that are to be, two
     operations of different threads ran at the same time. `undecided`: no order that was tried
     explains the results, and there are more. `allowed`: what the contract excuses explains them
-    alone. `inside`: operations that the object's callback has carried out; None for a pair of which
+    alone. `meetings`: two operations of which one was stopped at one place behind the other, `places`
+    in all. `inside`: operations that the object's callback has carried out; None for a pair of which
     no operation has one run.
     """
 
@@ -136,6 +137,8 @@ class Histories:
     operations: int
     undecided: int
     allowed: int
+    meetings: int
+    places: int
     inside: int | None = None
 
 
@@ -283,7 +286,7 @@ def parse_interruptions(text: str) -> dict[str, Interruptions]:
 
 def parse_histories(text: str) -> dict[str, Histories]:
     """The work of case history by path, from the engine's table."""
-    return {path: Histories(*of) for path, of in _by_path(text, "histories", 6, 7).items()}
+    return {path: Histories(*of) for path, of in _by_path(text, "histories", 8, 9).items()}
 
 
 def parse_calls(text: str) -> dict[str, int]:

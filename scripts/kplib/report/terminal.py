@@ -222,6 +222,7 @@ _INTERRUPTIONS: dict[str, Callable[[Interruptions], str]] = {
 _HISTORIES: dict[str, Callable[[Histories], str]] = {
     "histories": lambda one: str(one.tried),
     "at once in": lambda one: f"{one.together} of {one.of}",
+    "place by place": lambda one: f"{one.places} in {one.meetings}",
     "operations": lambda one: str(one.operations),
     "not decided": lambda one: str(one.undecided),
     "excused": lambda one: str(one.allowed),
