@@ -38,7 +38,7 @@ FIGURES = {
     "check": "full\terrors\t1\t2\t3\t4\tlockstep\n",
     "insn": "".join(f"{path} {op} {cost} 5\n" for op, cost in (("noop", 10), ("push", 30))
                     for path in PATHS),
-    "history": "".join(f"{path} 9 9 8 7 0 0\n" for path in PATHS),
+    "history": "".join(f"{path} 9 9 8 7 0 0 2 150\n" for path in PATHS),
     "irq": "".join(f"{path} 9 9 0 3 3 2 2 0 1 1 0\n" for path in PATHS),
 }
 CASES = {"check": ("lockstep", "atomic"), "insn": ("insn",), "history": ("history",),
@@ -524,7 +524,7 @@ class TestRefused(Played):
         """Files from other machines are looked at before they are believed."""
         path = self.folder / "2/x86_64/base/results.json"
         good = path.read_text()
-        for text in ("", "{", "[]", "null", '{"schema": 2}', "[" * 100000,
+        for text in ("", "{", "[]", "null", '{"schema": 3}', "[" * 100000,
                      good.replace('"x86_64"', '"arm64"', 1),
                      good.replace('"index": 2', '"index": "2"'),
                      good.replace('"pass"', '"good"', 1)):

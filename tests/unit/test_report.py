@@ -300,9 +300,9 @@ class TestFiles(unittest.TestCase):
         """Of several arches and variants one may have results, and the others reasons."""
         req = request.parse([f"OUT={self.out}", "ARCH=all", "VARIANT=base"], {})
         with self.assertRaises(Failed), files.recorded_run(req):
-            (self.where / "results.json").write_text('{"schema": 1}')
+            (self.where / "results.json").write_text(json.dumps({"schema": results.SCHEMA}))
             raise Failed("late")
-        self.assertEqual(files.load(req, "x86_64", "base"), {"schema": 1})
+        self.assertEqual(files.load(req, "x86_64", "base"), {"schema": results.SCHEMA})
         with self.assertRaisesRegex(EnvironmentFailed, "gave no results: late"):
             files.load(req, "arm64", "base")
 
@@ -323,6 +323,14 @@ class TestFiles(unittest.TestCase):
         self.leave_results()
         (self.where / "results.json").write_text('{"schema"')
         self.assertIn("is damaged", str(self.why()))
+        (self.where / "results.json").write_text("7")
+        self.assertIn("is damaged: it is no object", str(self.why()))
+
+    def test_older(self) -> None:
+        """Results of another version are said to be so, and not read as if they were these."""
+        self.leave_results()
+        (self.where / "results.json").write_text('{"schema": 1}')
+        self.assertIn("of another version of kparity (schema 1, and", str(self.why()))
 
     @unittest.skipUnless(TREE, "KPARITY_TREE names no kernel tree; 'make test' sets it")
     def test_saved(self) -> None:

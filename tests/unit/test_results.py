@@ -233,7 +233,7 @@ class TestJudging(unittest.TestCase):
         self.setup.request = request.parse(["CASE=user_history"], {})
         self.lane = LaneResult(lanes.HISTORY)
         self.lane.planned["device"] = []
-        table = "".join(f"{path} 0 0 0 0 0 0\n" for path in lanes.PATHS)
+        table = "".join(f"{path} 0 0 0 0 0 0 0 0\n" for path in lanes.PATHS)
         self.lane.take("device", Answers(None, table, {"c": (0, "KTAP version 1\n1..1\nok 1 x\n")},
                                          calls="".join(f"{path} 0\n" for path in lanes.PATHS)))
         row = ktap.Verdict("device_user_history", "c", "x", ktap.PASS, ())

@@ -32,7 +32,7 @@ from kplib.judge.tables import (ACCEPTED, NOOP, Allocations, Cost, DamagedTable,
 
 #: The version of scripts/results.schema.json. It goes up with each change of a field's
 #: meaning; a field more is none.
-SCHEMA = 2
+SCHEMA = 3
 #: Lines of the engine's failures that cannot be read, of which each is told.
 DAMAGED_MAX = 4
 #: Options that change what an operation costs: shown with every figure.

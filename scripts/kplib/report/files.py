@@ -201,6 +201,12 @@ def load(req: Request, arch: str, variant: str) -> dict[str, Any]:
     again = f"'make run ARCH={arch} VARIANT={variant}'"
     try:
         found: dict[str, Any] = json.loads((where / RESULTS).read_text())
+        if not isinstance(found, dict):
+            raise ValueError("it is no object")
+        if found.get("schema") != results.SCHEMA:
+            raise EnvironmentFailed(
+                f"{where / RESULTS} is of another version of kparity (schema "
+                f"{found.get('schema')}, and {results.SCHEMA} is read); {again} writes it anew")
         return found
     except ValueError as err:
         raise EnvironmentFailed(f"{where / RESULTS} is damaged: {err}; {again} writes it") from err
