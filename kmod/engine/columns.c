@@ -151,6 +151,14 @@ static bool wait_for(const u32 *at, u32 value)
 	return true;
 }
 
+/* Wait until the other CPU has come to a history. */
+static void wait_for_column(u32 other, u32 at)
+{
+	/* Pairs with the release there. */
+	while (smp_load_acquire(&columns.at[other]) < at)
+		cpu_relax();
+}
+
 /* Carry out the operations of a CPU in all histories; both begin each together. */
 static void run_columns(u32 cpu)
 {
@@ -160,14 +168,18 @@ static void run_columns(u32 cpu)
 	for (i = 0; i < columns.nr; i++) {
 		struct kp_history *h = &columns.now->h[i];
 
-		/* Before the other thread goes on: the kernel may not survive this one. */
+		/*
+		 * The kernel may not survive this one: it is told from here on, when the other CPU,
+		 * which may be stopped in the one before, has ended that.
+		 */
+		if (!cpu)
+			wait_for_column(other, i + 1);
 		if (!cpu && !IS_ERR(h->obj))
 			kp_watch(h->ahead, true);
 		/* Pairs with the loop in the other thread. */
 		smp_store_release(&columns.at[cpu], i + 1);
-		/* Pairs with the release there. */
-		while (smp_load_acquire(&columns.at[other]) < i + 1)
-			cpu_relax();
+		if (cpu)
+			wait_for_column(other, i + 1);
 		if (IS_ERR(h->obj))
 			continue;
 		if (h->watched)

@@ -26,7 +26,9 @@
 /* The part of them below which the host was too busy for a verdict. */
 #define TOO_FEW		4
 /* The part of them that there are of places of which one comes behind the other, see places.c. */
-#define PLACES		3
+#define PLACES		2
+/* The part of that which is left to operations that have nothing to do with each other. */
+#define FAR		4
 /* Runs of a history that the host has handed over. */
 #define GIVEN_RUNS	3000
 /* Turns of the longest delay before an operation: some take as long. */
@@ -170,7 +172,8 @@ struct kp_history *kp_try_batch(struct kp_batch *batch, u32 *nr, u64 draw)
 		h->watched = false;
 		h->by_turns = kp_turns_taken();
 		if (batch->at)
-			kp_turns_set(h, batch->stopped, batch->at + i * batch->by);
+			kp_turns_set(h, batch->stopped, batch->at + i * batch->by,
+				     batch->both ? &rnd : NULL);
 		else if (h->by_turns)
 			kp_turns_draw(h, &rnd);
 		for (e = 0; e < KP_BESIDE && !h->by_turns; e++)
@@ -261,16 +264,16 @@ static struct kp_history *try_places(struct kp_batch *batch, u32 nr, u32 most)
 {
 	const struct kp_path_param *p = batch->h[0].p;
 	const struct kp_histories *sum = &p->pair->stats->histories[p->id];
-	struct kp_history *h, *wrong = NULL;
+	const bool close = sum->together < sum->of - histories / FAR;
+	struct kp_history *wrong = NULL;
 	u32 i, before[KP_BATCH];
 
 	for (i = 0; i < nr; i++)
 		before[i] = batch->h[i].before;
 	for (i = 0; i < nr && !wrong && !batch->stuck && sum->places < most; i++) {
-		h = &batch->h[i];
-		kp_set_batch(batch, h->own, before[i]);
-		if (kp_places_fit(h))
-			wrong = kp_places_try(batch, false);
+		kp_set_batch(batch, batch->h[i].own, before[i]);
+		if (kp_places_fit(&batch->h[0]))
+			wrong = kp_places_try(batch, false, close);
 	}
 	return wrong;
 }
@@ -299,7 +302,6 @@ static void run_drawn(struct kp_batch *batch)
 	}
 	sum->of += histories;
 	end = jiffies + msecs_to_jiffies((histories + histories / PLACES) * MOST_MS);
-	kp_places_start();
 	while (time_before(jiffies, end) && sum->together - before < histories &&
 	       !batch->stuck && (nr = draw_batch(batch, &index))) {
 		h = kp_try_batch(batch, &nr, kp_seed + index * 1000003ULL);
@@ -311,6 +313,7 @@ static void run_drawn(struct kp_batch *batch)
 				  h->prog->index);
 			kp_unordered(batch, h, name);
 		}
+		batch->wrong_at = 0;
 		kp_reset_batch(batch);
 	}
 	if (wrong > TOLD)
@@ -409,9 +412,10 @@ static void run_given(struct kp_batch *batch, struct kp_program *prog, const cha
 		why = "c->c does not make its object";
 	if (why)
 		KUNIT_FAIL(h->test, "%s: %s", name, why);
-	h = !why && kp_places_fit(h) ? kp_places_try(batch, true) : NULL;
+	h = !why && kp_places_fit(h) ? kp_places_try(batch, true, false) : NULL;
 	if (h) {
 		kp_unordered(batch, h, name);
+		batch->wrong_at = 0;
 		kp_reset_batch(batch);
 		return;
 	}
@@ -532,11 +536,15 @@ struct kp_batch *kp_batch_alloc(struct kunit *test, u32 size, kp_again again)
 static struct kp_history *again(struct kp_batch *batch, u32 most, u32 *runs)
 {
 	struct kp_history *h = NULL;
-	u32 nr;
+	u32 nr, turn = 0;
 
 	for (*runs = 0; !h && *runs < most && time_before(jiffies, batch->end); *runs += nr) {
 		nr = batch->size;
+		/* About where it went wrong, every second time. */
+		if (batch->wrong_at && kp_places_fit(&batch->h[0]) && (turn++ & 1))
+			batch->at = max(batch->wrong_at, nr / 2 + 1) - nr / 2;
 		h = kp_try_batch(batch, &nr, kp_seed + *runs * 7919ULL);
+		batch->at = 0;
 	}
 	return h;
 }
@@ -567,6 +575,7 @@ void kp_case_history(struct kunit *test)
 	} else if (err) {
 		KUNIT_FAIL(test, "no second thread: %pe", ERR_PTR(err));
 	} else {
+		kp_places_start();
 		run_all_given(batch);
 		if (!kp_lone)
 			run_drawn(batch);

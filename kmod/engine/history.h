@@ -192,6 +192,8 @@ typedef struct kp_history *(*kp_again)(struct kp_batch *batch, u32 most, u32 *ru
  * @at: all are one, and where an operation of the first is stopped, see places.c; 0: that is drawn
  * @by: in each one behind it that is so many instructions further on
  * @stopped: which operation is stopped, of those of the threads
+ * @both: the other one is stopped as well, at a place that is drawn
+ * @wrong_at: where one was stopped when that went wrong; 0 for nowhere
  */
 struct kp_batch {
 	struct kp_history h[KP_BATCH];
@@ -202,6 +204,8 @@ struct kp_batch {
 	u32 at;
 	u32 by;
 	u32 stopped;
+	bool both;
+	u32 wrong_at;
 };
 
 /**
@@ -351,8 +355,8 @@ bool kp_turns_taken(void);
 void kp_turns_start(void);
 void kp_turns_stop(void);
 void kp_turns_draw(struct kp_history *h, struct kp_random *rnd);
-void kp_turns_set(struct kp_history *h, u32 stopped, u32 at);
-u32 kp_turns_length(u32 op);
+void kp_turns_set(struct kp_history *h, u32 stopped, u32 at, struct kp_random *second);
+void kp_turns_aim(void);
 void kp_turns_meet(struct kp_history *h, u32 cpu, u32 event, bool called);
 void kp_turns_ended(u32 cpu);
 void kp_turns_measure(const struct kp_history *h);
@@ -360,7 +364,7 @@ void kp_turns_measure(const struct kp_history *h);
 /* places.c */
 void kp_places_start(void);
 bool kp_places_fit(const struct kp_history *h);
-struct kp_history *kp_places_try(struct kp_batch *batch, bool again);
+struct kp_history *kp_places_try(struct kp_batch *batch, bool given, bool close);
 
 /* orders.c */
 bool kp_waits_beside(const struct kp_history *h);

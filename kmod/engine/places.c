@@ -2,11 +2,12 @@
 /*
  * Two operations that meet place by place: one of them is stopped before each of its instructions
  * in turn, on one CPU, while the other one runs on another CPU. A place that is drawn may be any
- * of a hundred, and what goes wrong at one of them alone is seldom met so.
+ * of a hundred, and what goes wrong at one of them alone is seldom met so. Every second time the
+ * other one is stopped as well, at a place that is drawn.
  *
  * That is done where CPUs take turns (turns.c), of histories whose threads have one operation
  * each, and for each kind: which operations these are, what they come to one after the other, and
- * whether they have the same arguments.
+ * whether they have the same arguments. Those that have to do with each other come first.
  */
 #include <linux/bits.h>
 #include <linux/minmax.h>
@@ -15,10 +16,14 @@
 
 /* Kinds that are taken down; more are taken for new ones. */
 #define KINDS		256
-/* Times that each is carried out: not always is an operation stopped at the very next place. */
+/*
+ * Times that each is carried out, and one that is given. Not always is an operation stopped at the
+ * very next place: one in four is passed over.
+ */
 #define TIMES		3
-/* Places of a meeting, at most; of a longer operation there is one in so many instructions. */
-#define MOST_PLACES	256
+#define TIMES_GIVEN	8
+/* Behind so many places there is one in twice as many instructions. */
+#define MANY_PLACES	256
 /* Places in which the operations have not met, before the first that do and behind the last. */
 #define BEFORE		300
 #define BEHIND		24
@@ -45,7 +50,7 @@ static struct {
 } places;
 
 /**
- * kp_places_start() - forget which meetings there were
+ * kp_places_start() - forget which meetings there were, and where operations began
  */
 void kp_places_start(void)
 {
@@ -70,8 +75,8 @@ static struct meeting meeting_of(struct kp_history *h, u32 stopped)
 	return m;
 }
 
-/* Whether there were not enough of such meetings before. */
-static bool is_wanted(struct kp_history *h, u32 stopped)
+/* How many such meetings there were before; this one is counted. */
+static u32 times_of(struct kp_history *h, u32 stopped)
 {
 	const struct meeting m = meeting_of(h, stopped);
 	const u64 kind = kp_hash(0, &m, sizeof(m));
@@ -79,12 +84,37 @@ static bool is_wanted(struct kp_history *h, u32 stopped)
 
 	for (i = 0; i < places.nr; i++)
 		if (places.kind[i] == kind)
-			return places.times[i]++ < TIMES;
+			return places.times[i]++;
 	if (places.nr < KINDS) {
 		places.times[places.nr] = 1;
 		places.kind[places.nr++] = kind;
 	}
-	return true;
+	return 0;
+}
+
+/*
+ * Whether two operations have to do with each other: one of them changes the state, and if both
+ * have numbers as arguments one of these is the same.
+ */
+static bool is_close(const struct kp_history *h)
+{
+	const struct kp_step *step = &h->prog->step[h->before];
+	const struct kp_step_trace *t = &h->ref->step[h->before];
+	const u64 found = h->before ? t[-1].view : h->ref->start;
+	u32 i, a, numbers[2] = {};
+	bool same = false;
+
+	if (h->p->pair->view_size && t[0].view == found && t[1].view == found)
+		return false;
+	for (i = 0; i < 2; i++) {
+		const struct kp_arg *arg = kp_event_op(h, i)->arg;
+
+		for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
+			numbers[i] += arg[a].kind == KP_NUMBER;
+			same |= arg[a].kind == KP_NUMBER && step[0].arg[a] == step[1].arg[a];
+		}
+	}
+	return same || !numbers[0] || !numbers[1];
 }
 
 /* Carry out a batch of one history, at so many places; whether one goes wrong. */
@@ -92,14 +122,15 @@ static struct kp_history *try_places(struct kp_batch *batch, u32 *nr, u32 *misse
 {
 	const struct kp_path_param *p = batch->h[0].p;
 	struct kp_histories *sum = &p->pair->stats->histories[p->id];
-	struct kp_history *wrong = kp_try_batch(batch, nr, 0);
+	struct kp_history *wrong = kp_try_batch(batch, nr, kp_seed + sum->places);
 	const struct kp_history *h;
 
 	for (h = batch->h; h < batch->h + *nr; h++) {
 		sum->operations += kp_beside(h);
 		sum->undecided += h->found == KP_UNDECIDED;
 		sum->allowed += h->found == KP_IN_ORDER_BUT;
-		sum->places += h->together;
+		/* What the contract excuses is not judged. */
+		sum->places += h->together && h->found != KP_IN_ORDER_BUT;
 		*missed = h->together ? 0 : *missed + 1;
 		if (h->together && !*met)
 			places.begins = h->turn.at;
@@ -108,30 +139,47 @@ static struct kp_history *try_places(struct kp_batch *batch, u32 *nr, u32 *misse
 	return wrong;
 }
 
-/* Have two operations meet, of which @stopped is stopped at each place in turn. */
-static struct kp_history *meet(struct kp_batch *batch, u32 stopped, u32 most)
+/* Have two operations meet, of which @stopped is stopped at each place in turn; whether they do. */
+static bool meet(struct kp_batch *batch, u32 stopped, bool both, struct kp_history **wrong)
 {
-	const struct kp_path_param *p = batch->h[0].p;
-	struct kp_histories *sum = &p->pair->stats->histories[p->id];
-	const u32 length = kp_turns_length(kp_event_step(&batch->h[0], stopped)->op);
-	struct kp_history *wrong = NULL;
-	u32 nr, missed = 0, at = places.begins > EARLIER ? places.begins - EARLIER : 1;
+	u32 nr, tried = 0, missed = 0, at = places.begins > EARLIER ? places.begins - EARLIER : 1;
 	bool met = false;
 
-	batch->by = 1 + length / most;
+	batch->by = 1;
 	batch->stopped = stopped;
-	while (!wrong && !batch->stuck && missed < (met ? BEHIND : BEFORE) &&
-	       at < places.begins + 4 * length + BEFORE) {
+	batch->both = both;
+	while (!*wrong && !batch->stuck && missed < (met ? BEHIND : BEFORE)) {
 		batch->at = at;
 		nr = batch->size;
-		wrong = try_places(batch, &nr, &missed, &met);
+		*wrong = try_places(batch, &nr, &missed, &met);
 		at += nr * batch->by;
+		tried += met ? nr : 0;
+		if (tried >= MANY_PLACES) {
+			batch->by *= 2;
+			tried = 0;
+		}
 	}
 	/* The next one is looked for from the beginning. */
 	if (!met)
 		places.begins = 0;
-	sum->meetings += met;
+	batch->wrong_at = *wrong ? (*wrong)->turn.at : 0;
 	batch->at = 0;
+	return met;
+}
+
+/* The same; where they do not meet the aim is found anew, and that tried once more. */
+static struct kp_history *meet_or_aim(struct kp_batch *batch, u32 stopped, bool both)
+{
+	const struct kp_path_param *p = batch->h[0].p;
+	struct kp_histories *sum = &p->pair->stats->histories[p->id];
+	struct kp_history *wrong = NULL;
+	bool met = meet(batch, stopped, both, &wrong);
+
+	if (!met && !wrong && !batch->stuck) {
+		kp_turns_aim();
+		met = meet(batch, stopped, both, &wrong);
+	}
+	sum->meetings += met;
 	return wrong;
 }
 
@@ -143,30 +191,44 @@ static struct kp_history *meet(struct kp_batch *batch, u32 stopped, u32 most)
  */
 bool kp_places_fit(const struct kp_history *h)
 {
-	return kp_turns_taken() && kp_beside(h) == KP_COLUMNS && !kp_of_callback(h->prog) &&
-		!kp_waits_beside(h);
+	return kp_turns_taken() && kp_has_all_threads(h->prog, h->before) &&
+		kp_beside(h) == KP_COLUMNS && !kp_event_op(h, 0)->waits &&
+		!kp_event_op(h, 1)->waits;
+}
+
+/* One by one, with the state behind each operation. */
+static bool look(struct kp_history *h)
+{
+	bool made;
+
+	h->prog->observe = true;
+	made = kp_one_by_one(h);
+	h->prog->observe = false;
+	return made;
 }
 
 /**
  * kp_places_try() - carry out a history place by place, either operation stopped by turns
  * @batch: the histories; all of them are this one, see kp_set_batch()
- * @again: often, whatever meetings there were before
+ * @given: often, whatever meetings there were before
+ * @close: else only if its operations have to do with each other
  *
  * Context: may sleep, between kp_columns_start() and kp_columns_stop().
  * Return: a history that goes wrong, or NULL
  */
-struct kp_history *kp_places_try(struct kp_batch *batch, bool again)
+struct kp_history *kp_places_try(struct kp_batch *batch, bool given, bool close)
 {
 	struct kp_history *wrong = NULL;
-	u32 i;
+	u32 i, times;
 
-	for (i = 0; i < (again ? TIMES : 1) * KP_COLUMNS && !wrong && !batch->stuck; i++) {
+	if (!given && (!look(&batch->h[0]) || (close && !is_close(&batch->h[0]))))
+		return NULL;
+	for (i = 0; i < (given ? TIMES_GIVEN : 1) * KP_COLUMNS && !wrong && !batch->stuck; i++) {
 		const u32 stopped = i % KP_COLUMNS;
 
-		if (again)
-			wrong = meet(batch, stopped, U32_MAX);
-		else if (kp_one_by_one(&batch->h[0]) && is_wanted(&batch->h[0], stopped))
-			wrong = meet(batch, stopped, MOST_PLACES);
+		times = given ? i / KP_COLUMNS : times_of(&batch->h[0], stopped);
+		if (given || times < TIMES)
+			wrong = meet_or_aim(batch, stopped, times % 2);
 	}
 	return wrong;
 }

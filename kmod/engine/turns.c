@@ -57,6 +57,7 @@ static struct {
 	struct hrtimer second;
 	u32 arrived[KP_COLUMNS];
 	u32 armed;
+	u32 aims;
 	u64 due;
 	u32 ahead;
 	bool inside;
@@ -111,6 +112,7 @@ void kp_turns_start(void)
 	hrtimer_setup(&turn.second, let_go_on, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
 	turn.armed = 0;
 	turn.late = 0;
+	turn.aims = AIMED;
 	turn.lead = CALL;
 	turn.ahead = AHEAD;
 	memset(turn.arrived, 0, sizeof(turn.arrived));
@@ -157,25 +159,25 @@ void kp_turns_draw(struct kp_history *h, struct kp_random *rnd)
  * @h: the history; its threads have one operation each
  * @stopped: which of them is stopped, of 0 and 1
  * @at: before which instruction behind the wait before it
+ * @second: what is drawn from where the other one is stopped as well; NULL if it is not
  */
-void kp_turns_set(struct kp_history *h, u32 stopped, u32 at)
+void kp_turns_set(struct kp_history *h, u32 stopped, u32 at, struct kp_random *second)
 {
 	const u32 column = kp_event_step(h, stopped)->column - 1;
 
 	h->turn = (struct kp_turn){ .at = at, .swap = column ^ 1 };
 	h->turn.event[column] = stopped;
 	h->turn.event[!column] = !stopped;
+	if (second)
+		h->turn.second = 1 + kp_die(second, KP_TURN_PARTS);
 }
 
 /**
- * kp_turns_length() - how long an operation takes
- * @op: the operation's number
- *
- * Return: instructions of its calls so far, about
+ * kp_turns_aim() - have the next turns find out anew when a timer stops a CPU
  */
-u32 kp_turns_length(u32 op)
+void kp_turns_aim(void)
 {
-	return turn.length[op];
+	turn.aims = turn.arrived[0] + AIMED;
 }
 
 /*
@@ -192,7 +194,7 @@ static u32 place(const struct kp_history *h, u32 event, u32 part, u32 lead)
 
 static bool finds_aim(const struct kp_history *h, u32 n)
 {
-	return n < AIMED || (n % AIM_AGAIN == 0 && !h->turn.at);
+	return n < turn.aims || (n % AIM_AGAIN == 0 && !h->turn.at);
 }
 
 /* Read the clock until CPU 0 has had its turn behind the time at which the timer was to be due. */
