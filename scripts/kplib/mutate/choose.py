@@ -73,19 +73,19 @@ def since(revision: str, top: Path = TOP) -> dict[str, set[int]]:
     if revision.startswith("-"):
         raise Refused(f"{name}: give a revision of git, such as HEAD~")
     # Whatever the user has git show of a diff, and wherever in a repository this project is.
-    said = _git(name, top, "diff", "-U0", "--no-color", "--no-ext-diff", "--no-textconv",
-                "--relative", "--src-prefix=a/", "--dst-prefix=b/", "--end-of-options", revision,
-                "--")
+    said = git(name, top, "diff", "-U0", "--no-color", "--no-ext-diff", "--no-textconv",
+               "--relative", "--src-prefix=a/", "--dst-prefix=b/", "--end-of-options", revision,
+               "--")
     found = changed_lines(said.decode(errors="replace"))
     # git tells nothing of files that it does not know yet, all of which is new.
-    for raw in _git(name, top, "ls-files", "-oz", "--exclude-standard").split(b"\0"):
+    for raw in git(name, top, "ls-files", "-oz", "--exclude-standard").split(b"\0"):
         path = os.fsdecode(raw)
         if path and (top / path).is_file():
             found[path] = set(range(1, (top / path).read_bytes().count(b"\n") + 2))
     return found
 
 
-def _git(name: str, top: Path, *words: str) -> bytes:
+def git(name: str, top: Path, *words: str) -> bytes:
     """What git says on standard output; refuses a revision, by its name, that it does not know."""
     try:
         done = subprocess.run(["git", *words], cwd=top, check=False, stdout=subprocess.PIPE,
