@@ -84,8 +84,8 @@ def _kept(req: Request) -> int:
     req = frozen.check_run(req)
     if req.against:
         against.check(req)
-        matrix.check_folders(req)
-        return against.run(req)
+        files_of_both = against.both(req)
+        return against.run(req, matrix.prepare(req), *files_of_both)
     # Before anything is built.
     found = {pair: frozen.read(req, pair) for pair in req.pairs}
     return frozen.run(req, matrix.prepare(req), found)

@@ -156,7 +156,8 @@ class Session:
             vm.read(f"reading the allocations of {pair}", f"{DEBUG}/kparity/{pair}/allocations")
             if self._setup.kernel.variant.fails and not self._lane.counts else None,
             vm.read(f"reading the calls of {pair}", f"{DEBUG}/kparity/{pair}/calls"),
-            vm.read(f"reading what programs of {pair} gave", f"{DEBUG}/kparity/{pair}/results")
+            vm.read(f"reading what programs of {pair} gave",
+                    f"{DEBUG}/kparity/{pair}/results")
             if self._setup.request.printing and not self._lane.case else None,
             vm.read(f"reading the figures of {pair}",
                     f"{DEBUG}/kparity/{pair}/{self._lane.figures}"),
@@ -168,7 +169,8 @@ class Session:
     def _sides(self, work: Work) -> list[str]:
         """The sides that a pair's user program is to run on."""
         request = self._setup.request
-        if request.program or request.printing or not cases.wants_programs(request.cases, self._lane) \
+        if request.program or request.printing \
+                or not cases.wants_programs(request.cases, self._lane) \
                 or self._lane.user_suite(work.pair) not in self._built.programs:
             return []
         return [side for side in SIDES if side not in agenda.skipped_sides(work)]

@@ -63,8 +63,8 @@ VARIABLES = {
     "TIMES": "the times that SHARD splits by: times.json of make merge; default: the repository's",
     "SHARDS": "make matrix: jobs for each arch and variant, e.g. 3",
     "DIRS": "make merge: the OUT folders of all shards, e.g. DIRS='a b c' or DIRS='shards/*'",
-    "FROZEN": "1: hold the port against what make freeze has kept; no C side is built",
-    "AGAINST": "a revision of git: compare the files of the one PAIR with those it had there",
+    "FROZEN": "1: make run holds the port against what make freeze has kept; C may be gone",
+    "AGAINST": "make run: a revision of git; the files of the one PAIR against those of then",
     "OP": "make explain: the operation whose cost is told, e.g. OP=push",
     "BASELINE": "make baseline, make compare: the file; default: tests/baseline/ARCH.txt, or in "
                 "PAIRS_DIR",

@@ -14,11 +14,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kplib import matrix
-from kplib.boot import lanes
+from kplib.boot import lanes, programs
 from kplib.build import kernel, modules
 from kplib.build.setup import Setup
-from kplib.common import cache, ui
+from kplib.build.toolchain import Toolchain
+from kplib.common import cache, git, ui
 from kplib.common.errors import BROKEN, FAILED, OK, EnvironmentFailed, Failed, Refused
 from kplib.configure import pairs
 from kplib.configure.lanes import INSN, PATHS
@@ -26,9 +26,8 @@ from kplib.configure.request import Printing, Request
 from kplib.contract import model, rows
 from kplib.judge import baseline, frozen, ktap
 from kplib.judge.baseline import Figure, Key
-from kplib.judge.frozen import Program
+from kplib.judge.frozen import Difference, Program
 from kplib.judge.tables import DamagedTable, parse_outcomes
-from kplib.mutate import choose
 from kplib.tools import compare, printing
 
 #: The folder of both revisions and of their guests' consoles, in that of the results.
@@ -83,7 +82,7 @@ class Revision:
                                 f"{name}^{{commit}}").decode().strip()
 
     def _git(self, folder: Path, *words: str) -> bytes:
-        return choose.git(self._said, folder, *words)
+        return git.output(self._said, folder, *words)
 
     def read(self, path: Path) -> bytes | None:
         """A file there; None if it has none."""
@@ -129,7 +128,9 @@ def both(req: Request) -> tuple[Files, Files, Revision]:
             if (text := _now(path)) is not None}
     theirs = {name: text for name, path in _places(pair, then).items()
               if (text := rev.read(path)) is not None}
-    return Files(mine), Files(theirs), rev
+    # The programs are the same for both.
+    given = {f"regress/{path.name}": path.read_bytes() for path in programs.files(req, pair.name)}
+    return Files(mine | given), Files(theirs | given), rev
 
 
 @dataclass(frozen=True)
@@ -153,18 +154,18 @@ class _Work:
         files.lay_out(self._folder / self.pair)
         return modules.build(self.setup)
 
-    def programs(self, built: modules.Modules) -> bytes:
+    def draw(self, built: modules.Modules) -> bytes:
         """The programs of the seed, as C over C is given them."""
         path = PATHS[0]
         told = printing.run(self.setup, built, self.setup.results / FOLDER,
                             Printing((path,), True), f"drawing programs of {self.pair}")
         return frozen.given(told.of(self.pair, path))
 
-    def run(self, built: modules.Modules, programs: bytes, name: str) -> Ran:
+    def run(self, built: modules.Modules, given: bytes, name: str) -> Ran:
         """What one revision gives."""
         folder = self.setup.results / FOLDER
         told = printing.run(self.setup, built, folder,
-                            Printing(PATHS, False, {self.pair: programs}),
+                            Printing(PATHS, False, {self.pair: given}),
                             f"running {self.pair} of {name} on {self.setup.kernel.name}")
         notes = [f"{name} {path}: {one.status}: {ui.clean(one.log[0].strip())}"
                  for path, one in told.verdicts[self.pair].items()
@@ -190,10 +191,8 @@ class _Work:
             raise EnvironmentFailed(str(err)) from err
 
 
-def run(req: Request) -> int:
-    """make run AGAINST=rev."""
-    now, then, rev = both(req)
-    tools = matrix.choose_tools(req)
+def run(req: Request, tools: Toolchain, now: Files, then: Files, rev: Revision) -> int:
+    """make run AGAINST=rev, of what both() has found."""
     target = kernel.get(req, tools, req.archs[0], req.variants[0])
     results = Setup(req, tools, target).results
     results.mkdir(parents=True, exist_ok=True)
@@ -201,9 +200,9 @@ def run(req: Request) -> int:
             tempfile.TemporaryDirectory(prefix=f"{FOLDER}.", dir=results) as name:
         work = _Work(Setup(replace(req, pairs_dir=Path(name)), tools, target), Path(name))
         old = _build(work, then, rev.name)
-        programs = work.programs(old)
-        was = work.run(old, programs, rev.name)
-        is_ = work.run(work.build(now), programs, "now")
+        given = work.draw(old)
+        was = work.run(old, given, rev.name)
+        is_ = work.run(work.build(now), given, "now")
     return _tell(req, rev, was, is_)
 
 
@@ -216,21 +215,24 @@ def _build(work: _Work, files: Files, name: str) -> modules.Modules:
 
 def _tell(req: Request, rev: Revision, was: Ran, is_: Ran) -> int:
     """Say what differs; FAILED if any results do."""
-    pair, wrong = req.pairs[0], [path for path in PATHS
-                                 if path not in was.told or path not in is_.told]
-    found = {path: frozen.differences(was.told[path], is_.told[path], path)
-             for path in PATHS if path not in wrong}
+    pair = req.pairs[0]
+    found: dict[str, list[Difference]] = {}
+    wrong: dict[str, str] = {}
+    for path in PATHS:
+        found[path], wrong[path] = printing.compared(was.told[path], is_.told[path], path) \
+            if path in was.told and path in is_.told else ([], "it gave no results")
     changes = baseline.compare(was.costs, is_.costs, (pair,))
-    status = FAILED if any(found.values()) else BROKEN if wrong else OK
+    status = FAILED if any(found.values()) else BROKEN if any(wrong.values()) else OK
     if req.machine_readable:
         print(json.dumps({"against": rev.commit, "verdict": {OK: "pass", FAILED: "fail"}.get(
-            status, "error"), "notes": [*was.notes, *is_.notes],
+            status, "error"), "notes": [
+                *was.notes, *is_.notes, *(f"{path}: {why}" for path, why in wrong.items() if why)],
             "paths": {path: [one.fields() for one in mine] for path, mine in found.items()},
             "costs": compare.changes_of(changes)}, indent=1), flush=True)
         return status
     for path in PATHS:
-        if path in wrong:
-            print(f"ERROR {pair} {path}: it gave no results")
+        if wrong[path]:
+            print(f"ERROR   {pair} {path}: {wrong[path]}")
             continue
         count, mine = len(was.told[path]), found[path]
         print(f"{'DIFFERS' if mine else 'same':<8}{pair} {path}: "

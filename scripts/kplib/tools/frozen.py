@@ -12,7 +12,7 @@ from kplib.build import kernel, modules
 from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
 from kplib.common import cache, ui
-from kplib.common.errors import BROKEN, FAILED, OK, Failed, Refused
+from kplib.common.errors import BROKEN, FAILED, OK, EnvironmentFailed, Failed, Refused
 from kplib.configure import pairs
 from kplib.configure.request import PROGRAM_MAX, TOP, Printing, Request
 from kplib.contract import rows
@@ -69,10 +69,12 @@ def freeze(req: Request, tools: Toolchain) -> int:
                              f"running them once more on {setup.kernel.name}")
     for pair, mine in found.items():
         _passed(again, pair, KEPT)
-        for one in frozen.differences(mine.programs, again.of(pair, KEPT), KEPT)[:1]:
+        found_now, why = printing.compared(mine.programs, again.of(pair, KEPT), KEPT)
+        for one in found_now[:1]:
             print("\n".join(one.show("first", "then")))
-            raise Failed(f"{pair}: C over C does not give the same in a second guest; "
-                         "nothing is kept")
+        if found_now or why:
+            raise Failed(f"{pair}: C over C does not give the same in a second guest; nothing is "
+                         f"kept{f': {why}' if why else ''}")
     for pair, mine in found.items():
         path = file_of(req, pair)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +100,10 @@ def _frozen(req: Request, contract: Contract, told: printing.Told) -> Frozen:
     programs = told.of(pair, KEPT)
     if contract.differences:
         _passed(told, pair, ACCEPTED)
-        programs = frozen.merged(programs, told.of(pair, ACCEPTED))
+        try:
+            programs = frozen.merged(programs, told.of(pair, ACCEPTED))
+        except BadFrozen as err:
+            raise EnvironmentFailed(f"{pair}: {ui.clean(str(err))}") from err
     return Frozen(pair, req.seed, req.programs, frozen.interface(contract), programs)
 
 
@@ -165,8 +170,11 @@ def run(req: Request, tools: Toolchain, files: dict[str, Frozen]) -> int:
             failed = verdict is not None and verdict.status == ktap.FAIL
             broken = verdict is None or verdict.status not in (ktap.PASS, ktap.FAIL)
             log = list(verdict.log) if verdict and (failed or broken) else []
-            found = [] if broken else frozen.differences(files[pair].programs,
-                                                         told.of(pair, path), path)
+            found: list[Difference] = []
+            if not broken:
+                found, why = printing.compared(files[pair].programs, told.of(pair, path), path)
+                log += [why] if why else []
+                broken = bool(why) and not failed
             said = "error" if broken else "fail" if failed or found else "pass"
             status = FAILED if said == "fail" else status if said == "pass" else status or BROKEN
             rows_.append({"pair": pair, "path": path, "verdict": said,

@@ -16,7 +16,7 @@ from kplib.common.errors import EnvironmentFailed, Refused
 from kplib.configure.lanes import CHECK
 from kplib.configure.request import Printing, Request
 from kplib.judge import frozen, ktap, verdicts
-from kplib.judge.frozen import BadFrozen, Program
+from kplib.judge.frozen import BadFrozen, Difference, Program
 
 
 def check_request(req: Request, what: str) -> None:
@@ -44,6 +44,15 @@ class Told:
             why = verdict.log[0].strip() if verdict and verdict.log else "it gave no results"
             raise EnvironmentFailed(f"{pair} {path}: {ui.clean(why)}")
         return found
+
+
+def compared(due: tuple[Program, ...], got: tuple[Program, ...],
+             path: str) -> tuple[list[Difference], str]:
+    """What differs; and why it cannot be told, where not all programs have run."""
+    try:
+        return frozen.differences(due, got, path), ""
+    except BadFrozen as err:
+        return [], ui.clean(str(err))
 
 
 def run(setup: Setup, built: Modules, folder: Path, printing: Printing, what: str) -> Told:
