@@ -108,6 +108,20 @@ class TestDifferences(unittest.TestCase):
             "    ... 1 operations behind these, of states that differ"])
         self.assertEqual(found.fields()["text"], ["ring capacity=4", "push 11"])
 
+    def test_alike(self) -> None:
+        """A path that differs as one before it does is not told twice; of many, some are."""
+        many = tuple(replace(programs()[0], name=f"program {i}") for i in range(5))
+        got = tuple(replace(one, lines=(one.lines[0], Line.read("push 11\t# 1"), one.lines[2]))
+                    for one in many)
+        found = {path: frozen.differences(many, got, path) for path in ("c->rust", "rust->rust")}
+        lines = list(frozen.shown(found, "c->rust", "frozen", "this path", False))
+        self.assertEqual(sum("differs" in line for line in lines), 3)
+        self.assertEqual(lines[-1], "  ... and 2 programs more; V=1 shows them")
+        self.assertEqual(list(frozen.shown(found, "rust->rust", "frozen", "this path", False)),
+                         ["  as on c->rust"])
+        self.assertEqual(sum("differs" in line for line in frozen.shown(
+            found, "c->rust", "frozen", "this path", True)), 5)
+
     def test_creation(self) -> None:
         """An object that is made where none was due, and the other way round."""
         made = programs(C.replace("# -EINVAL", "# created\npush 1\t# 0"))

@@ -145,7 +145,7 @@ class TestLanes(unittest.TestCase):
             (self.folder / pair).write_text("a program")
         self.kernel = mock.Mock(variant=self.variant, config={}, added=())
         setup = mock.Mock(modules=self.folder, kernel=self.kernel)
-        setup.request = mock.Mock(pairs=pairs, pairs_dir=None, program=None, cases=(), seed=1,
+        setup.request = mock.Mock(pairs=pairs, pairs_dir=None, program=None, cases=(), printing=None, seed=1,
                                   programs=1, depth="usual")
         built: Future[Modules] = Future()
         built.set_result(Modules(self.folder / "engine", {p: self.folder / p for p in pairs},

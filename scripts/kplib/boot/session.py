@@ -109,7 +109,8 @@ class Session:
         printing = self._setup.request.printing
         if printing is None or self._lane.case:
             return ""
-        return f" only=results results={','.join(printing.paths)} drawn={int(printing.drawn)}"
+        return (f" only={cases.RESULTS} results={','.join(printing.paths)} "
+                f"drawn={int(printing.drawn)}")
 
     def run(self) -> None:
         """Run all, and end the guest."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Iterator
 
 from kplib.configure.lanes import PATHS
@@ -22,8 +22,8 @@ from kplib.contract.model import Contract, Function, Parameter
 
 #: The form of a file, and of what it holds: what a digest of the engine's is made of, too.
 FORMAT = "# kparity frozen 1"
-#: Operations that are shown of a program, up to its difference.
-SHOWN = 8
+#: Operations that are shown of a program, up to its difference; and programs of a path.
+OPERATIONS, PROGRAMS = 8, 3
 _MARKS = ("#", "|", "~", "~|")
 
 
@@ -234,7 +234,7 @@ class Difference:
         lines = self.program.lines
         yield f"  {self.where}"
         yield f"    {lines[0].call}"
-        begin = max(1, self.at - SHOWN + 1)
+        begin = max(1, self.at - OPERATIONS + 1)
         if begin > 1:
             yield f"    ... {begin - 1} operations before these"
         for number in range(begin, self.at):
@@ -269,3 +269,20 @@ def differences(due: tuple[Program, ...], got: tuple[Program, ...],
                 found.append(Difference(longer, at, path, before, after))
                 break
     return sorted(found, key=lambda one: (one.at, len(one.program.lines)))
+
+
+def shown(found: dict[str, list[Difference]], path: str, due: str, this: str,
+          every: bool) -> Iterator[str]:
+    """Lines for a person, of a path on which something differs: those of the first programs, or of
+    `every` one; where a path before it differs alike, its name."""
+    mine = [replace(one, path="") for one in found[path]]
+    for before in found:
+        if before == path:
+            break
+        if mine == [replace(one, path="") for one in found[before]]:
+            yield f"  as on {before}"
+            return
+    for one in found[path][:None if every else PROGRAMS]:
+        yield from one.show(due, this)
+    if len(mine) > PROGRAMS and not every:
+        yield f"  ... and {len(mine) - PROGRAMS} programs more; V=1 shows them"

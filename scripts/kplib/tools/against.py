@@ -32,8 +32,6 @@ from kplib.tools import compare, printing
 
 #: The folder of both revisions and of their guests' consoles, in that of the results.
 FOLDER = "against"
-#: Programs that differ and are shown of a path; of others the number is told.
-SHOWN = 3
 
 
 def check(req: Request) -> None:
@@ -167,9 +165,9 @@ class _Work:
         told = printing.run(self.setup, built, folder,
                             Printing(PATHS, False, {self.pair: given}),
                             f"running {self.pair} of {name} on {self.setup.kernel.name}")
-        notes = [f"{name} {path}: {one.status}: {ui.clean(one.log[0].strip())}"
+        notes = [f"{name} {path}: {one.status}: {next(iter(printing.reasons(one)), '')}"
                  for path, one in told.verdicts[self.pair].items()
-                 if one.status in (ktap.FAIL, ktap.ERROR) and one.log]
+                 if one.status in (ktap.FAIL, ktap.ERROR)]
         found = {path: mine for path, mine in told.programs[self.pair].items()
                  if told.verdicts[self.pair][path].status != ktap.ERROR}
         return Ran(found, self._costs(built, name), tuple(notes))
@@ -237,15 +235,20 @@ def _tell(req: Request, rev: Revision, was: Ran, is_: Ran) -> int:
         count, mine = len(was.told[path]), found[path]
         print(f"{'DIFFERS' if mine else 'same':<8}{pair} {path}: "
               + (f"{len(mine)} of {count} programs" if mine else f"{count} programs"))
-        for one in mine[:None if req.verbose else SHOWN]:
-            print("\n".join(one.show(rev.name, "now")))
-        if len(mine) > SHOWN and not req.verbose:
-            print(f"  ... and {len(mine) - SHOWN} programs more; V=1 shows them")
+        if mine:
+            print("\n".join(frozen.shown(found, path, rev.name, "now", req.verbose)))
     for note in (*was.notes, *is_.notes):
         print(f"  {note}")
     if was.costs or is_.costs:
         print(f"\n{len(changes)} of {len({*was.costs, *is_.costs})} costs have changed")
-    if changes:
+    # Case insn counts nothing where results are not those of C over C.
+    lacking = [(path, name) for name, costs in ((rev.name, was.costs), ("now", is_.costs))
+               for path in PATHS if (was.costs or is_.costs)
+               and all(key[3] != path for key in costs)]
+    for path, name in lacking:
+        print(f"  {path}: no costs of {ui.clean(name)}, as it does not pass in lane insn")
+    rows_ = [one for one in changes if one.key[3] not in dict(lacking)]
+    if rows_:
         print(f"\n  {'instructions of a call':<46}{ui.clean(rev.name)[:10]:>10}   {'now':>10}")
-        print("\n".join(compare.row(one, False) for one in changes), flush=True)
+        print("\n".join(compare.row(one, False) for one in rows_), flush=True)
     return status

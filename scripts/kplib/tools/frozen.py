@@ -26,8 +26,8 @@ FOLDER = "frozen"
 #: The path that is kept, the one of which accepted differences are, and those that are judged.
 KEPT, ACCEPTED = "c->c", "c->rust"
 JUDGED = ("c->rust", "rust->rust")
-#: Programs that differ and are shown of a path; of others the number is told.
-SHOWN = 3
+#: Lines of a failed case that are shown.
+REASONS = 3
 
 
 def file_of(req: Request, pair: str) -> Path:
@@ -165,23 +165,25 @@ def run(req: Request, tools: Toolchain, files: dict[str, Frozen]) -> int:
                             f"{setup.kernel.name}")
     status, rows_ = OK, []
     for pair in req.pairs:
+        differ: dict[str, list[Difference]] = {}
         for path in JUDGED:
             verdict = told.verdicts[pair].get(path)
             failed = verdict is not None and verdict.status == ktap.FAIL
             broken = verdict is None or verdict.status not in (ktap.PASS, ktap.FAIL)
-            log = list(verdict.log) if verdict and (failed or broken) else []
+            log = printing.reasons(verdict) if verdict and (failed or broken) else []
             found: list[Difference] = []
             if not broken:
                 found, why = printing.compared(files[pair].programs, told.of(pair, path), path)
                 log += [why] if why else []
                 broken = bool(why) and not failed
+            differ[path] = found
             said = "error" if broken else "fail" if failed or found else "pass"
             status = FAILED if said == "fail" else status if said == "pass" else status or BROKEN
             rows_.append({"pair": pair, "path": path, "verdict": said,
                           "programs": len(files[pair].programs), "log": log,
                           "differences": [one.fields() for one in found]})
             if not req.machine_readable:
-                _show(req, files[pair], path, said, log, found)
+                _show(req, files[pair], path, said, log, differ)
     if req.machine_readable:
         print(json.dumps({"verdict": {OK: "pass", FAILED: "fail"}.get(status, "error"),
                           "frozen": rows_}, indent=1), flush=True)
@@ -189,15 +191,16 @@ def run(req: Request, tools: Toolchain, files: dict[str, Frozen]) -> int:
 
 
 def _show(req: Request, file: Frozen, path: str, said: str, log: list[str],
-          found: list[Difference]) -> None:
-    """A path's verdict, and what differs, for a person."""
-    count = len(file.programs)
+          differ: dict[str, list[Difference]]) -> None:
+    """A path's verdict, and what differs, for a person; `differ` has the paths before as well."""
+    count, found = len(file.programs), differ[path]
     what = f"{len(found)} of {count} programs differ" if found else f"{count} programs" + (
         "" if said == "error" else " give what the C side gave")
     print(f"{said.upper():<5} {file.pair} {path}: {what}", flush=True)
-    for line in log:
-        print(f"  {ui.clean(line)}")
-    for one in found[:None if req.verbose else SHOWN]:
-        print("\n".join(one.show("frozen", "this path")))
-    if len(found) > SHOWN and not req.verbose:
-        print(f"  ... and {len(found) - SHOWN} programs more; V=1 shows them")
+    # Mostly the same promise, in one program after the other.
+    for line in log[:None if req.verbose or said == "error" else REASONS]:
+        print(f"  {line}")
+    if len(log) > REASONS and not req.verbose and said != "error":
+        print(f"  ... and {len(log) - REASONS} lines more; V=1 shows them")
+    if differ[path]:
+        print("\n".join(frozen.shown(differ, path, "frozen", "this path", req.verbose)))

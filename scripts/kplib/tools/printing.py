@@ -46,6 +46,13 @@ class Told:
         return found
 
 
+def reasons(verdict: ktap.Verdict) -> list[str]:
+    """The lines that say why a case did not pass, without KUnit's own."""
+    said = [ui.clean(line.strip()) for line in verdict.log]
+    return [line for line in said
+            if not line.startswith(("EXPECTATION FAILED", "Test should be marked slow"))]
+
+
 def compared(due: tuple[Program, ...], got: tuple[Program, ...],
              path: str) -> tuple[list[Difference], str]:
     """What differs; and why it cannot be told, where not all programs have run."""
