@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kplib.common.errors import KparityError
 from kplib.configure import pairs, request
-from kplib.contract import rows
+from kplib.contract import emit_c, rows
 from kplib.judge import frozen
 from kplib.judge.frozen import BadFrozen, Frozen, Line, Program
 from kplib.tools import against
@@ -166,6 +166,13 @@ class TestContract(unittest.TestCase):
     def test_same(self) -> None:
         """A range or a budget may be another one."""
         self.assertEqual(self.lines(self.ROWS), self.lines(self.ROWS.replace("9", "8")))
+
+    def test_stubs(self) -> None:
+        """With FROZEN=1 the glue has each function of the C side, and without it none."""
+        contract = rows.read(self.ROWS, "bits")
+        self.assertIn("\nu32 __weak bits(u32 value) { BUG(); }\n",
+                      emit_c.glue(contract, "contract.h", "bits_glue.c", alone=True))
+        self.assertNotIn("__weak", emit_c.glue(contract, "contract.h", "bits_glue.c"))
 
     def test_other(self) -> None:
         """What is another one is named."""
