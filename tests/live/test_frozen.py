@@ -37,10 +37,12 @@ class TestFrozen(PairsTest):
         self.edit("slate/slate.rs", ROOM, MORE)
         ended = self.kparity("slate", "FROZEN=1")
         self.assertEqual(ended.status, 1, ended.show())
-        self.assertRegex(ended.said, r"FAIL +slate rust->rust: \d+ of \d+ programs differ\n"
+        self.assertRegex(ended.said, r"FAIL +slate c->rust: \d+ of \d+ programs differ\n"
                                      r"  program \d+ of seed 1: step \d+ of \d+ differs\n"
                                      r"    slate size=\d+ kind=\w+\n")
-        self.assertRegex(ended.said, r"    (put|write) .*\n +frozen: \d.*\n +this path: -ENOSPC, ")
+        self.assertRegex(ended.said, r"\n    (put|write) .*\n +frozen: \d.*\n"
+                                     r" +this path: -ENOSPC, ")
+        self.assertRegex(ended.said, r"FAIL +slate rust->rust: \d+ of .*\n  as on c->rust\n")
 
     def test_against(self) -> None:
         """An edit shows in results and costs, of the paths that it is on, and leaves nothing."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kplib.common.errors import KparityError
-from kplib.configure import pairs, request
+from kplib.configure import request
 from kplib.contract import emit_c, rows
 from kplib.judge import frozen
 from kplib.judge.frozen import BadFrozen, Frozen, Line, Program
@@ -280,18 +280,6 @@ class TestRefused(unittest.TestCase):
                                              "suite.c"])
         self.assertEqual(sorted(then.files), ["bits.c", "bits.rs", "contract.h", "regress/one"])
         self.assertEqual((now.files["bits.c"], then.files["bits.c"]), (b"new\n", b"old\n"))
-
-
-class TestShipped(unittest.TestCase):
-    """Files that are committed"""
-
-    def test_contracts(self) -> None:
-        """Each is of the contract that its pair has now."""
-        req = request.parse([], {})
-        for pair in pairs.shipped():
-            if verb.file_of(req, pair).exists():
-                with self.subTest(pair):
-                    self.assertEqual(verb.read(req, pair).pair, pair)
 
 
 if __name__ == "__main__":
