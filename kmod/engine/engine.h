@@ -466,6 +466,8 @@ void kp_print_view(struct seq_buf *s, const struct kp_trace *trace,
 		   const struct kp_trace *other);
 void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step,
 		     const struct kp_trace *other);
+void kp_print_made(struct seq_buf *s, const struct kp_trace *trace);
+void kp_print_kept(struct seq_buf *s, const struct kp_trace *trace, u32 step);
 
 /* names.c */
 void kp_print_function(struct seq_buf *s, unsigned long at);
@@ -592,6 +594,12 @@ void kp_print_lines(struct kunit *test, char *text);
 void kp_report_given(struct kunit *test, const struct kp_path_param *p,
 		     struct kp_program *prog, const char *name, struct kp_trace *ref,
 		     struct kp_trace *got, struct kp_diff *diff);
+
+/* results.c */
+struct seq_file;
+bool kp_results_wanted(void);
+void kp_results_show(struct seq_file *seq, const struct kp_pair *pair);
+void kp_results_free(const struct kp_pair *pair);
 
 /* beside.c */
 bool kp_may_meet(const struct kp_operation *a, const struct kp_operation *b);

@@ -237,6 +237,14 @@ static int failures_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(failures);
 
+/* Behind a line "= PATH" for each: programs, and what they gave, see results.c. */
+static int results_show(struct seq_file *seq, void *unused)
+{
+	kp_results_show(seq, seq->private);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(results);
+
 static const struct file_operations programs_fops = {
 	.owner = THIS_MODULE,
 	.open = simple_open,
@@ -257,6 +265,8 @@ static bool has_work(const struct kp_pair *pair, const char *name)
 	if (!strcmp(name, "fault") && !IS_ENABLED(CONFIG_FAILSLAB))
 		return false;
 	if (!strcmp(name, "locks") && !IS_ENABLED(CONFIG_LOCKDEP))
+		return false;
+	if (!strcmp(name, "results") && !kp_results_wanted())
 		return false;
 	if (!strcmp(name, "regress") && !kp_listed(given, pair->name) && !pair->nr_diverges)
 		return false;
@@ -328,6 +338,8 @@ int kp_pair_register(const struct kp_pair *pair,
 			    &histories_fops);
 	debugfs_create_file("failures", 0444, stats->dir, (void *)pair,
 			    &failures_fops);
+	debugfs_create_file("results", 0444, stats->dir, (void *)pair,
+			    &results_fops);
 	debugfs_create_file("programs", 0200, stats->dir, (void *)pair,
 			    &programs_fops);
 	return 0;
@@ -342,6 +354,7 @@ void kp_pair_unregister(const struct kp_pair *pair)
 {
 	debugfs_remove_recursive(pair->stats->dir);
 	kvfree(pair->stats->failures.text);
+	kp_results_free(pair);
 	kfree(pair->stats->given.text);
 	kvfree(pair->stats->cost);
 	if (pair->exit)

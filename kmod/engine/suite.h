@@ -503,10 +503,23 @@ struct kp_histories {
 };
 
 /**
+ * struct kp_results - what programs gave on a path, as text
+ * @text: the text, NULL if there is none
+ * @len: bytes in it
+ * @size: room for it
+ */
+struct kp_results {
+	char *text;
+	size_t len;
+	size_t size;
+};
+
+/**
  * struct kp_stats - data gathered of a pair since the module was loaded
  * @dir: debugfs directory of the pair
  * @given: programs that the host has handed over, to run in case regress
  * @failures: cases that have failed, for a program to read
+ * @results: what programs gave in case results, by path
  * @suites: the pair's suites, NULL at the end
  * @wanted: the paths of the case that runs, but for those in parameter skip
  * @judged: how often each invariant was put to the test, by path
@@ -531,6 +544,7 @@ struct kp_stats {
 	struct dentry *dir;
 	struct kp_given given;
 	struct kp_failures failures;
+	struct kp_results results[KP_NR_PATHS];
 	struct kunit_suite *const *suites;
 	struct kp_path_param wanted[KP_NR_PATHS];
 	u64 judged[KP_MAX_INVARIANTS][KP_NR_PATHS];
@@ -755,6 +769,7 @@ static int pair##_param_init(struct kunit *test)			\
 static struct kunit_case pair##_cases[] = {				\
 	__KP_CASE(kp_case_lockstep, "lockstep", pair),			\
 	__KP_CASE(kp_case_regress, "regress", pair),			\
+	__KP_CASE(kp_case_results, "results", pair),			\
 	__KP_CASE(kp_case_atomic, "atomic", pair),			\
 	__KP_CASE(kp_case_fault, "fault", pair),			\
 	__VA_ARGS__							\
@@ -868,6 +883,7 @@ void kp_case_enter(const struct kp_pair *pair, struct kunit *test);
 void kp_case_exit(struct kunit *test);
 void kp_case_lockstep(struct kunit *test);
 void kp_case_regress(struct kunit *test);
+void kp_case_results(struct kunit *test);
 void kp_case_atomic(struct kunit *test);
 void kp_case_fault(struct kunit *test);
 void kp_case_outcomes(struct kunit *test);

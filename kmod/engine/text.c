@@ -18,6 +18,7 @@
  * allocation of its call fail.
  * # begins a comment. Arguments that an operation only writes are left out here.
  */
+#include <linux/bits.h>
 #include <linux/err.h>
 #include <linux/math.h>
 #include <linux/minmax.h>
@@ -25,6 +26,12 @@
 #include <linux/string.h>
 #include "engine.h"
 
+/* Arguments of all kinds. */
+#define ALL		(~0U)
+/* Those that a caller in Rust has in any case. */
+#define SEEN		(~BIT(KP_OUTPUT))
+/* Outputs in characters beyond which kp_print_kept() prints their digest. */
+#define OUTS_MAX	160
 /* Bytes in a row that are printed as one and their number. */
 #define RUN_MIN		24
 
@@ -262,10 +269,13 @@ static u64 number_at(const u8 *at, const struct kp_arg *arg)
 	return value;
 }
 
-/* Names and values of the arguments that a call stored to; it was given @value. */
+/*
+ * Names and values of the arguments that a call stored to; it was given @value. Those of @kinds
+ * alone, bits of enum kp_kind.
+ */
 static void print_outs(struct seq_buf *s, const struct kp_trace *trace,
 		       const struct kp_step_trace *t, const struct kp_arg *arg,
-		       const u64 *value)
+		       const u64 *value, u32 kinds)
 {
 	const u8 *kept = trace->kept + t->outs_at, *at_now;
 	u32 a, size;
@@ -286,7 +296,7 @@ static void print_outs(struct seq_buf *s, const struct kp_trace *trace,
 		/* Untouched: as for a caller in Rust, which has no output then. */
 		if (arg[a].kind != KP_INOUT && !memchr_inv(at_now, KP_UNWRITTEN, size))
 			continue;
-		if (arg[a].kind == KP_OUTPUT && t->hides)
+		if ((arg[a].kind == KP_OUTPUT && t->hides) || !(kinds & BIT(arg[a].kind)))
 			continue;
 		seq_buf_printf(s, ", %s ", arg[a].name);
 		if (buffer)
@@ -382,7 +392,7 @@ void kp_print_created(struct seq_buf *s, const struct kp_trace *trace,
 		seq_buf_printf(s, "%pe", ERR_PTR(trace->err));
 	else
 		seq_buf_puts(s, "created");
-	print_outs(s, trace, &trace->made, trace->pair->creation.arg, trace->prog->param);
+	print_outs(s, trace, &trace->made, trace->pair->creation.arg, trace->prog->param, ALL);
 	if (!trace->pair->view_size || !trace->prog->observe || trace->err || other->err)
 		return;
 	if (!trace->prog->nr_steps)
@@ -413,7 +423,7 @@ void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step,
 		print_returned(s, op, t->ret);
 	if (!t->skipped) {
 		print_new(s, trace, step);
-		print_outs(s, trace, t, op->arg, at->arg);
+		print_outs(s, trace, t, op->arg, at->arg, ALL);
 	}
 	if (!trace->pair->view_size || !trace->prog->observe)
 		return;
@@ -422,4 +432,86 @@ void kp_print_result(struct seq_buf *s, const struct kp_trace *trace, u32 step,
 	/* Elsewhere eight digits tell two states apart; the full hash tells no more. */
 	else if (other->nr > step && other->step[step].view != t->view)
 		seq_buf_printf(s, ", state %08x", (u32)t->view);
+}
+
+/* Outputs of some kinds, or their digest where they are long, or there was no room for them. */
+static void print_short(struct seq_buf *s, const struct kp_trace *trace,
+			const struct kp_step_trace *t, const struct kp_arg *arg,
+			const u64 *value, u32 kinds)
+{
+	u64 outs = kinds & SEEN ? t->outs : KP_HASH_START;
+	u64 stored = kinds & BIT(KP_OUTPUT) ? t->stored : KP_HASH_START;
+	size_t from = s->len;
+
+	if (outs == KP_HASH_START && stored == KP_HASH_START)
+		return;
+	if (t->outs_at != KP_NOT_KEPT) {
+		print_outs(s, trace, t, arg, value, kinds);
+		if (s->len - from <= OUTS_MAX)
+			return;
+		s->len = from;
+	}
+	seq_buf_printf(s, ", outputs %08x", (u32)kp_hash_word(outs, stored));
+}
+
+/**
+ * kp_print_made() - print what the creation of an object came to, to be kept in a file
+ * @s: where to
+ * @trace: the trace of an observed program
+ *
+ * Unlike kp_print_created(), nothing depends on another trace.
+ */
+void kp_print_made(struct seq_buf *s, const struct kp_trace *trace)
+{
+	if (trace->err) {
+		seq_buf_printf(s, "%pe", ERR_PTR(trace->err));
+		return;
+	}
+	seq_buf_puts(s, "created");
+	print_short(s, trace, &trace->made, trace->pair->creation.arg, trace->prog->param, SEEN);
+	if (!trace->pair->view_size)
+		return;
+	seq_buf_printf(s, ", state %08x", (u32)trace->start);
+	if (!trace->prog->nr_steps)
+		kp_print_view(s, trace, trace);
+}
+
+/**
+ * kp_print_kept() - print the results of an operation, to be kept in a file
+ * @s: where to
+ * @trace: the trace of an observed program
+ * @step: the operation's number
+ *
+ * Unlike kp_print_result(), nothing depends on another trace. Behind a tab and a bar come
+ * outputs that callers in C alone are given.
+ */
+void kp_print_kept(struct seq_buf *s, const struct kp_trace *trace, u32 step)
+{
+	const struct kp_step_trace *t = &trace->step[step];
+	const struct kp_step *at = &trace->prog->step[step];
+	const struct kp_operation *op = &trace->pair->operation[at->op];
+	bool unseen = !t->skipped && kp_unseen_by_rust(op, t->ret);
+	size_t from;
+
+	if (t->skipped) {
+		seq_buf_puts(s, "not called, as it has no handle");
+	} else {
+		print_returned(s, op, t->ret);
+		print_new(s, trace, step);
+		print_short(s, trace, t, op->arg, at->arg, unseen ? SEEN : ALL);
+	}
+	if (trace->pair->view_size)
+		seq_buf_printf(s, ", state %08x", (u32)t->view);
+	if (trace->pair->view_size && step + 1 == trace->prog->nr_steps)
+		kp_print_view(s, trace, trace);
+	if (!unseen || t->hides)
+		return;
+	seq_buf_putc(s, '\t');
+	from = s->len;
+	print_short(s, trace, t, op->arg, at->arg, BIT(KP_OUTPUT));
+	/* The comma in front of the first one makes room for the bar. */
+	if (s->len == from)
+		s->len--;
+	else if (!seq_buf_has_overflowed(s))
+		s->buffer[from] = '|';
 }

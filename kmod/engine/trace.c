@@ -87,7 +87,8 @@ void kp_trace_free(struct kp_trace *trace)
  * @at: the bytes
  * @size: how many they are
  *
- * A word at a time, as every view is hashed after every operation.
+ * A word at a time, as every view is hashed after every operation. Frozen files hold such
+ * hashes: another function makes FORMAT in scripts/kplib/judge/frozen.py another.
  *
  * Return: the hash
  */

@@ -35,6 +35,8 @@ def run(req: Request) -> int:
             raise Refused("KEEP=1 is for a person; leave FORMAT=json out")
         signal.signal(signal.SIGINT, keep.interrupted)
         signal.signal(signal.SIGTERM, keep.interrupted)
+    if req.frozen or req.against:
+        return _kept(req)
     matrix.check_folders(req)
     req = identity.settle(req)
     rows: list[terminal.Row] = []
@@ -74,6 +76,26 @@ def run(req: Request) -> int:
         wrong = [row.result for row in rows if row.verdict == "error"]
         return REFUSED if all(isinstance(one, Refused) for one in wrong) else BROKEN
     return OK
+
+
+def _kept(req: Request) -> int:
+    """make run with what was kept: a frozen file, or a revision; imported when asked for."""
+    from kplib.tools import against, frozen  # pylint: disable=import-outside-toplevel
+    req = frozen.check_run(req)
+    if req.against:
+        against.check(req)
+        files_of_both = against.both(req)
+        return against.run(req, matrix.prepare(req), *files_of_both)
+    # Before anything is built.
+    found = {pair: frozen.read(req, pair) for pair in req.pairs}
+    return frozen.run(req, matrix.prepare(req), found)
+
+
+def freeze(req: Request) -> int:
+    """Keep what the C side gives; imported when asked for."""
+    from kplib.tools import frozen  # pylint: disable=import-outside-toplevel
+    frozen.check_freeze(req)
+    return frozen.freeze(req, matrix.prepare(req))
 
 
 def _print_cells(asked: Sequence[Request], rows: list[terminal.Row], why: str) -> None:
@@ -449,6 +471,8 @@ VERBS = {
     "baseline": (baseline, "keep what operations cost, in a small file to commit"),
     "compare": (compare, "what operations cost more or less than in that file; status 1 over the "
                 "LIMIT"),
+    "freeze": (freeze, "keep what the C side gives for its programs, PAIR=x: make run FROZEN=1 "
+                       "judges by it"),
     "coverage": (coverage, "lines of a pair that ran, PAIR=x, and jumps that only ever went one "
                            "way"),
     "contract": (contract, "print the ledger of invariants and the review list of unsafe code"),
@@ -474,6 +498,8 @@ OF_MUTANTS = ("IN_DIFF", "MUTANTS")
 WITH_CASES = ("run", "watch", "soak", "gdb")
 OF_EXPLAIN = ("OP",)
 OF_COMPARE = ("BASELINE", "LIMIT")
+#: Variables of make run alone.
+OF_RUN = ("FROZEN", "AGAINST")
 #: What FORMAT= can be, but for text, of each verb that knows it; others print no results.
 FORMATS = {"run": ("json",), "report": ("json", "markdown", "github"), "mutants": ("json",),
            "matrix": ("json",), "merge": ("json",)}
@@ -491,6 +517,8 @@ def check_words(verb: str, req: Request) -> None:
         raise Refused(f"{', '.join(given)}: for make mutants; leave it out")
     if verb != "explain" and (given := [name for name in OF_EXPLAIN if name in req.given]):
         raise Refused(f"{', '.join(given)}: for make explain; leave it out")
+    if verb != "run" and (given := [name for name in OF_RUN if name in req.given]):
+        raise Refused(f"{', '.join(given)}: for make run; leave it out")
     if verb not in ("baseline", "compare") and \
             (given := [name for name in OF_COMPARE if name in req.given]):
         raise Refused(f"{', '.join(given)}: for make baseline and make compare; leave it out")

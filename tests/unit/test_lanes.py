@@ -146,7 +146,7 @@ class TestLanes(unittest.TestCase):
         self.kernel = mock.Mock(variant=self.variant, config={}, added=())
         setup = mock.Mock(modules=self.folder, kernel=self.kernel)
         setup.request = mock.Mock(pairs=pairs, pairs_dir=None, program=None, cases=(), seed=1,
-                                  programs=1, depth="usual")
+                                  programs=1, printing=None, depth="usual")
         built: Future[Modules] = Future()
         built.set_result(Modules(self.folder / "engine", {p: self.folder / p for p in pairs},
                                  {self.lane.user_suite(p): self.folder / p for p in programs}))

@@ -287,8 +287,8 @@ class TestRequest(unittest.TestCase):
         """The engine's cases are those of its macros, and a pair's own those of its suite."""
         macros = (pairs.TOP / "kmod/engine/suite.h").read_text()
         macros = macros[macros.index("#define KP_SUITES("):macros.index("pair##_insn_suite = {")]
-        known = {*cases.COMMON, cases.REGRESS, *cases.OF_OBJECTS, *cases.OF_FUNCTIONS,
-                 *cases.LONE.values()}
+        known = {*cases.COMMON, cases.REGRESS, cases.RESULTS, *cases.OF_OBJECTS,
+                 *cases.OF_FUNCTIONS, *cases.LONE.values()}
         self.assertEqual(set(re.findall(r"KP_ENGINE_CASE\(pair, (\w+)\)|__KP_CASE\(kp_case_\w+, "
                                         r'"(\w+)"', macros)),
                          {(name, "") if name in ("layout", "locks", "outcomes", "invariants")

@@ -50,8 +50,8 @@ class Loss:
 class Answers:
     """One pair's results: KTAP of its suite, if a case of it was to run, its table of figures,
     by side the exit status and the output of its user program, the failures that the
-    engine tells in fields, its table of allocations, the guest's /proc/modules, and how many
-    operations it has called."""
+    engine tells in fields, its table of allocations, the guest's /proc/modules, how many
+    operations it has called, and what case results has told."""
 
     ktap: str | None
     figures: str
@@ -60,6 +60,7 @@ class Answers:
     allocations: str = ""
     modules: str = ""
     calls: str = ""
+    told: str = ""
 
 
 @dataclass(frozen=True)

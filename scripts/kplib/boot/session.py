@@ -51,6 +51,7 @@ class _Asked:
     failures: Pending | None
     allocations: Pending | None
     calls: Pending
+    told: Pending | None
     figures: Pending
     programs: dict[str, Pending]
 
@@ -93,14 +94,23 @@ class Session:
             "loading the engine", in_guest(self._built.engine).read_bytes(),
             f"seed={request.seed} programs={request.programs} mark={self._token} "
             f"skip={agenda.skipped(self.works)} "
-            f"given={','.join(w.pair for w in self.works if programs.files(request, w.pair))}"
+            f"given={','.join(w.pair for w in self.works if programs.text(request, w.pair))}"
             + f" interrupt={depth.interrupt}"
             f" histories={depth.histories // self._setup.kernel.variant.patience}"
             + (" turns=1" if self._lane.counts and self._lane.turns else "")
+            + self._printing()
             + (f" only={self._lane.case or 'regress'} lone=1"
                if request.program else
                f" only={','.join(request.cases)}" if request.cases else "")
             + (f" {table}" if (table := leaks.stack_table(self._setup.kernel)) else ""))
+
+    def _printing(self) -> str:
+        """The parameters that have case results run alone."""
+        printing = self._setup.request.printing
+        if printing is None or self._lane.case:
+            return ""
+        return (f" only={cases.RESULTS} results={','.join(printing.paths)} "
+                f"drawn={int(printing.drawn)}")
 
     def run(self) -> None:
         """Run all, and end the guest."""
@@ -147,6 +157,9 @@ class Session:
             vm.read(f"reading the allocations of {pair}", f"{DEBUG}/kparity/{pair}/allocations")
             if self._setup.kernel.variant.fails and not self._lane.counts else None,
             vm.read(f"reading the calls of {pair}", f"{DEBUG}/kparity/{pair}/calls"),
+            vm.read(f"reading what programs of {pair} gave",
+                    f"{DEBUG}/kparity/{pair}/results")
+            if self._setup.request.printing and not self._lane.case else None,
             vm.read(f"reading the figures of {pair}",
                     f"{DEBUG}/kparity/{pair}/{self._lane.figures}"),
             {side: self._ask_program(pair, side, marks) for side in self._sides(work)})
@@ -157,7 +170,8 @@ class Session:
     def _sides(self, work: Work) -> list[str]:
         """The sides that a pair's user program is to run on."""
         request = self._setup.request
-        if request.program or not cases.wants_programs(request.cases, self._lane) \
+        if request.program or request.printing \
+                or not cases.wants_programs(request.cases, self._lane) \
                 or self._lane.user_suite(work.pair) not in self._built.programs:
             return []
         return [side for side in SIDES if side not in agenda.skipped_sides(work)]
@@ -189,6 +203,7 @@ class Session:
         failures = asked.failures.text() if asked.failures else ""
         allocations = asked.allocations.text() if asked.allocations else ""
         calls = asked.calls.text()
+        told = asked.told.text() if asked.told else ""
         figures = asked.figures.text()
         said = {}
         for side, program in asked.programs.items():
@@ -197,7 +212,7 @@ class Session:
         for mark in asked.marks:
             mark.ok()
         self._result.take(pair, Answers(ktap, figures, said, failures, allocations,
-                                        self.modules, calls))
+                                        self.modules, calls, told))
         self.ran.append(pair)
         self._setup.progress()
 

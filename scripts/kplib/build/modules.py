@@ -98,8 +98,9 @@ class _Build:
             ko.name for ko in built.files() if not in_guest(ko).exists()}
 
     def _shapes(self) -> dict[str, str]:
-        """Of each module where the pair's files are, and which C files it has."""
-        return {module: json.dumps([str(pair.contract), [
+        """Of each module where the pair's files are, which C files it has, and whether none of
+        them needs to be there."""
+        return {module: json.dumps([str(pair.contract), self.request.frozen, [
             [str(path), path.exists()]
             for path in (*pair.sources(self.kernel.tree), pair.suite)]])
             for module, pair in self.files.items()}
@@ -134,7 +135,8 @@ class _Build:
             replayed = False
         argv = saved.command(self.tools, self.out) if replayed else \
             command(self.setup, self.out, f"PAIRS={' '.join(self.request.pairs)}",
-                    *([f"PAIRS_DIR={self.request.pairs_dir}"] if self.request.pairs_dir else []))
+                    *([f"PAIRS_DIR={self.request.pairs_dir}"] if self.request.pairs_dir else []),
+                    *(["KP_FROZEN=1"] if self.request.frozen else []))
         status, tail = proc.logged(argv, self.out / "build.log", step, self.request.verbose)
         saved.complete(self.out, commands)
         if status == 0:

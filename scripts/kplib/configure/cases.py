@@ -24,6 +24,9 @@ OF_OBJECTS = ("layout", "locks", "outcomes", "invariants")
 OF_FUNCTIONS = ("outcomes",)
 #: The case of a pair with programs of its own, or with declared differences.
 REGRESS = "regress"
+#: The case that tells what programs gave, for make freeze, FROZEN=1 and AGAINST=; no other run has
+#: it.
+RESULTS = "results"
 #: The case of variants whose allocations can fail.
 FAULT = "fault"
 #: The case of variants with lockdep.

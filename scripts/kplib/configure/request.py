@@ -9,7 +9,7 @@ import re
 import secrets
 import shlex
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Iterable, Mapping
 
@@ -63,6 +63,8 @@ VARIABLES = {
     "TIMES": "the times that SHARD splits by: times.json of make merge; default: the repository's",
     "SHARDS": "make matrix: jobs for each arch and variant, e.g. 3",
     "DIRS": "make merge: the OUT folders of all shards, e.g. DIRS='a b c' or DIRS='shards/*'",
+    "FROZEN": "1: make run holds the port against what make freeze has kept; C may be gone",
+    "AGAINST": "make run: a revision of git; the files of the one PAIR against those of then",
     "OP": "make explain: the operation whose cost is told, e.g. OP=push",
     "BASELINE": "make baseline, make compare: the file; default: tests/baseline/ARCH.txt, or in "
                 "PAIRS_DIR",
@@ -93,6 +95,19 @@ DEPTHS = {"quick": Depth(0, 0), "usual": Depth(240, 600), "long": Depth(500, 120
 FORMATS = ("text", "json", "markdown", "github")
 #: Mechanical mutants of `make mutants`. Some are refused by the compiler, or change nothing.
 MUTANTS = 420
+
+
+@dataclass(frozen=True)
+class Printing:
+    """What case results tells, which then runs alone: what programs give on these paths.
+
+    `drawn`: the programs of case lockstep, and behind them those of the pair's regress folder;
+    else `programs` has the text of each pair's.
+    """
+
+    paths: tuple[str, ...]
+    drawn: bool
+    programs: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -149,6 +164,11 @@ class Request:
     #: make matrix: jobs for each arch and variant. make merge: the folders of shards.
     shards: int | None = None
     dirs: tuple[Path, ...] = ()
+    #: The port is held against a frozen file; the revision that a pair is compared with.
+    frozen: bool = False
+    against: str | None = None
+    #: Case results runs, and no other.
+    printing: Printing | None = None
     #: Variables that were given, and not left to their default.
     given: tuple[str, ...] = ()
 
@@ -462,6 +482,8 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False,
         op=values.get("OP") or None,
         baseline=_path(values.get("BASELINE")),
         limit=_limit(values.get("LIMIT")),
+        frozen=_flag("FROZEN", values.get("FROZEN")),
+        against=values.get("AGAINST") or None,
         shard=shards.parse(values),
         times=shards.times_file(values.get("TIMES")),
         shards=shards.number(values.get("SHARDS")),

@@ -580,8 +580,25 @@ def _sides(contract: Contract, text: _Text) -> None:
             for f in callable_functions(contract)) + "};\n\n")
 
 
-def glue(contract: Contract, path: str, own: str, suite: bool = False) -> str:
-    """The pair's C file. `suite` tells that a file of the pair's own has its suites."""
+def _absent(contract: Contract, text: _Text) -> None:
+    """The C side, where a file of it is gone. Nothing may call it: the paths over Rust run."""
+    kind = contract.object.type if contract.object else ""
+    text.add("/* The C side may be gone. Where it is there, its functions stand in for these. */\n")
+    for function in callable_functions(contract):
+        if not function.adapter:
+            text.row(function.line, f"{_returned(function)}__weak {function.name}"
+                     f"({_parameters(function, kind)}) {{ BUG(); }}")
+    if contract.module:
+        text.row(contract.module.line,
+                 f"int __weak {contract.module.load}(void) {{ return 0; }}")
+        text.row(contract.module.line, f"void __weak {contract.module.unload}(void) {{ }}")
+    text.add("\n")
+
+
+def glue(contract: Contract, path: str, own: str, suite: bool = False,
+         alone: bool = False) -> str:
+    """The pair's C file. `suite` tells that a file of the pair's own has its suites, `alone` that
+    files of the C side may be gone."""
     pair = contract.pair
     text = _Text(path, own)
     text.add(_HEAD.format(contract=path).replace("/* SPDX", "// SPDX").replace(
@@ -592,6 +609,8 @@ def glue(contract: Contract, path: str, own: str, suite: bool = False) -> str:
              + "".join(f"static void {side}_call_noop(void *obj, const struct kp_slot *slot,\n"
                        f"\t\tstruct kp_result *res)\n{{\n\t{called}(obj);\n\tres->ret = 0;\n}}\n\n"
                        for side, called in _NOTHING.items()))
+    if alone:
+        _absent(contract, text)
     if contract.adapters:
         _sides(contract, text)
     for function in (*callable_functions(contract), *contract.adapters):

@@ -6,12 +6,11 @@ from __future__ import annotations
 import os
 import random
 import re
-import subprocess
 from pathlib import Path
 from typing import Iterable, Sequence
 
-from kplib.common import ui
-from kplib.common.errors import EnvironmentFailed, Refused
+from kplib.common import git, ui
+from kplib.common.errors import Refused
 from kplib.configure.request import TOP
 from kplib.mutate.candidate import Candidate
 
@@ -73,34 +72,16 @@ def since(revision: str, top: Path = TOP) -> dict[str, set[int]]:
     if revision.startswith("-"):
         raise Refused(f"{name}: give a revision of git, such as HEAD~")
     # Whatever the user has git show of a diff, and wherever in a repository this project is.
-    said = _git(name, top, "diff", "-U0", "--no-color", "--no-ext-diff", "--no-textconv",
-                "--relative", "--src-prefix=a/", "--dst-prefix=b/", "--end-of-options", revision,
-                "--")
+    said = git.output(name, top, "diff", "-U0", "--no-color", "--no-ext-diff", "--no-textconv",
+                      "--relative", "--src-prefix=a/", "--dst-prefix=b/", "--end-of-options",
+                      revision, "--")
     found = changed_lines(said.decode(errors="replace"))
     # git tells nothing of files that it does not know yet, all of which is new.
-    for raw in _git(name, top, "ls-files", "-oz", "--exclude-standard").split(b"\0"):
+    for raw in git.output(name, top, "ls-files", "-oz", "--exclude-standard").split(b"\0"):
         path = os.fsdecode(raw)
         if path and (top / path).is_file():
             found[path] = set(range(1, (top / path).read_bytes().count(b"\n") + 2))
     return found
-
-
-def _git(name: str, top: Path, *words: str) -> bytes:
-    """What git says on standard output; refuses a revision, by its name, that it does not know."""
-    try:
-        done = subprocess.run(["git", *words], cwd=top, check=False, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
-        inside = subprocess.run(["git", "rev-parse"], cwd=top, check=False,
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    except OSError as err:
-        raise EnvironmentFailed(f"cannot run git: {err.strerror}; install it") from err
-    if inside.returncode:
-        raise Refused(f"{name}: {top} is in no repository of git, or not in one of yours; clone it")
-    if done.returncode:
-        why = done.stderr.decode(errors="replace").strip().splitlines()[:1]
-        raise Refused(f"{name}: git knows no such revision"
-                      + (f" ({ui.clean(why[0])})" if why else ""))
-    return done.stdout
 
 
 def within(found: Iterable[Candidate], lines: dict[str, set[int]]) -> list[Candidate]:

@@ -127,7 +127,7 @@ def make(req: Request, tools: Toolchain) -> int:
     return OK
 
 
-def _row(change: Change, over: bool) -> str:
+def row(change: Change, over: bool) -> str:
     """A line for a person."""
     pair, op, end, path = change.key
     name = f"{pair} {op}" if end == SUCCESS else f"{pair} {op} {end}"
@@ -141,12 +141,16 @@ def _row(change: Change, over: bool) -> str:
             + (" OVER THE LIMIT" if over else ""))
 
 
+def changes_of(changes: list[Change]) -> list[dict[str, Any]]:
+    """What has changed, for a program."""
+    return [{**dict(zip(("pair", "operation", "outcome", "path"), one.key)),
+             "old": one.old and asdict(one.old), "new": one.new and asdict(one.new),
+             "varies": one.varies} for one in changes]
+
+
 def _json(changes: list[Change], limits: Limits, of: int, status: int) -> str:
-    rows: list[dict[str, Any]] = []
-    for one in changes:
-        row = dict(zip(("pair", "operation", "outcome", "path"), one.key))
-        rows.append({**row, "old": one.old and asdict(one.old), "new": one.new and asdict(one.new),
-                     "varies": one.varies, "over": one.over(limits)})
+    rows = [{**fields, "over": one.over(limits)}
+            for one, fields in zip(changes, changes_of(changes))]
     return json.dumps({"limits": asdict(limits), "figures": of, "changes": rows,
                        "verdict": "pass" if status == OK else "fail"}, indent=1)
 
@@ -182,5 +186,5 @@ def compare(req: Request, tools: Toolchain) -> int:
           f"have changed, {len(over)} over the limit of {limits.soft:g} %{hard}")
     if changes:
         print(f"\n  {'instructions of a call':<46}{'was':>10}   {'is':>10}")
-        print("\n".join(_row(one, one in over) for one in changes), flush=True)
+        print("\n".join(row(one, one in over) for one in changes), flush=True)
     return status
