@@ -189,7 +189,7 @@ def distclean(req: Request) -> int:
     """Remove the cache as well: toolchain root, sources, kernels."""
     clean(req)
     known = ("root", "apt", "source", "kernel", "kdir", "busybox", "accel", "host-rust", "mutate",
-             "plugin", "passed")
+             "plugin", "passed", "browser")
     for name in known:
         shutil.rmtree(req.cache / name, ignore_errors=True)
     (req.cache / "test-times.json").unlink(missing_ok=True)

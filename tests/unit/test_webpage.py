@@ -166,7 +166,7 @@ class TestPage(unittest.TestCase):
         self.check(found)
         self.assertEqual([one for one in found.ids if one.startswith("failure-")], ["failure-1"])
         for text in ("step 1, push: 1 on c->rust, 0 on c->c", "ring capacity=1", "push 0",
-                     "c->rust gave", "2 times", "c->rust, rust->rust"):
+                     "c->rust gave", "2 times", " 1. ring lockstep c->rust, rust->rust"):
             self.assertIn(text, found.said)
         self.assertIn("\nmake run PAIR=ring PROGRAM=out/programs/ring-1", found.said)
         self.assertIn("FAIL 1 of 1", found.said)
@@ -347,6 +347,9 @@ class TestGather(unittest.TestCase):
             "EXPECTATION FAILED at tests/kunit/ring_kunit.c:7", "at /etc/hosts.c:1",
             "at ../../etc/passwd.h:1", "at kmod/ring.c:999999"])))
         self.assertIn("#source-tests-kunit-ring-kunit-c.7", found.links)
+        # A line of the log is a line of the page.
+        self.assertIn("\nEXPECTATION FAILED at tests/kunit/ring_kunit.c:7\nat /etc/hosts.c:1\n",
+                      "".join(found.said))
         self.assertEqual([one for one in found.ids if "etc" in one or "999999" in one], [])
 
     def test_own_pairs(self) -> None:

@@ -56,7 +56,8 @@ def of_pair(view: View, pair: str) -> Markup:
     for kept in ledger(view, pair):
         one = kept.row
         gaps = kept.gaps()
-        condition = joined(["when ", code(one["when"]), ": ", code(one["then"])]) \
+        condition = joined([*(["when ", code(one["when"]), ": "]
+                              if one["when"] != "true" else []), code(one["then"])]) \
             if one["then"] else ""
         proof = [f"judged in {', '.join(kept.cases)}" if kept.cases else "",
                  f"does not compile: {', '.join(one['compile_fail'])}"

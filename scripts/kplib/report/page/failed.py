@@ -31,7 +31,8 @@ def _broken(view: View, said: dict[str, Any]) -> Markup:
     parts: list[str] = [code(invariant["id"]), f" ({invariant['category']}), on {said['path']}: "
                         f"{invariant['statement']}"]
     if invariant["then"]:
-        parts += [". When ", code(invariant["when"]), ": ", code(invariant["then"])]
+        when = ["when ", code(invariant["when"]), ": "] if invariant["when"] != "true" else []
+        parts += ["; ", *when, code(invariant["then"])]
     if invariant["place"]:
         parts += [" - ", view.place(invariant["place"])]
     return joined(parts)
@@ -90,7 +91,7 @@ def _one(view: View, at: int, one: told.Told) -> Markup:
                 or "the run"),
         element("p", element("strong", one.message))]
     parts.append(_facts([
-        ("kernel", one.name), ("paths", ", ".join(filter(None, one.paths))),
+        ("kernel", one.name),
         ("card", joined((link(pair, f"#{view.pair_ids[pair]}") for pair in pairs), ", ")),
         ("met", f"{count:,} times" if count > 1 else ""),
         ("made from", fields.get("source") or ""),
@@ -98,8 +99,8 @@ def _one(view: View, at: int, one: told.Told) -> Markup:
         ("checker", fields.get("checker") or ""),
         ("broken", joined((element("div", _broken(view, said))
                            for said in fields.get("broken", ())))),
-        ("line", view.place(f"{place[0]}:{place[1]}") if place else ""),
-        ("file", view.file(place[0]) if place else "")]))
+        ("line", joined([view.place(f"{place[0]}:{place[1]}"), ", in the file ",
+                         view.file(place[0])]) if place else "")]))
     parts.append(_program(one))
     if place:
         parts.append(source.excerpt(view, *place))
@@ -125,7 +126,8 @@ def section(view: View) -> Markup:
     if len(found) > LISTED:
         rows = [row([number(at), element("td", view.failure_link(at, " ".join(
             filter(None, (one.pair, one.case))) or "the run")),
-                     one.name, ", ".join(filter(None, one.paths)),
+                     element("td", one.name, class_="s"),
+                     element("td", ", ".join(filter(None, one.paths)), class_="s"),
                      element("td", one.message, class_="prose")], heads=0)
                 for at, one in enumerate(found, 1)]
         parts.append(table([["", "what", "kernel", "paths", "message"]], rows))

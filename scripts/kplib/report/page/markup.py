@@ -77,13 +77,18 @@ def code(said: str) -> Markup:
     return element("code", said)
 
 
-def block(lines: Sequence[str], most: int = LINES, **attributes: str | None) -> Markup:
-    """Lines as they are: the first `most`."""
-    shown = [text(line) for line in lines[:most]]
-    if len(lines) > most:
-        shown.append(text(f"... {len(lines) - most} lines more in results.json and logs"))
+def preformatted(lines: Iterable[str], class_: str | None = None) -> Markup:
+    """Lines as they are."""
     # A browser leaves out a newline that comes first.
-    return element("pre", Markup("\n" + "\n".join(shown)), tabindex="0", **attributes)
+    return element("pre", Markup("\n" + "\n".join(text(line) for line in lines)), class_=class_,
+                   tabindex="0")
+
+
+def block(lines: Sequence[str], most: int = LINES) -> Markup:
+    """Lines as they are: the first `most`."""
+    more = [f"... {len(lines) - most} lines more in results.json and logs"] \
+        if len(lines) > most else []
+    return preformatted([*lines[:most], *more])
 
 
 def folded(title: Child, *children: Child, **attributes: str | None) -> Markup:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Sequence
 
 from kplib.report import told
-from kplib.report.page.markup import (LINES, Markup, element, joined, link, text)
+from kplib.report.page.markup import LINES, Markup, element, joined, link, preformatted, text
 from kplib.report.page.view import View
 from kplib.report.where import PLACE
 
@@ -20,9 +20,9 @@ def _line(number: int, said: str, mark: bool, ident: str | None = None) -> Marku
 
 
 def excerpt(view: View, file: str, line: int) -> Markup:
-    """Some lines around one."""
+    """Some lines around one; none around the first, which stands for the file."""
     lines = view.beside.sources.get(file, ())
-    if not 0 < line <= len(lines):
+    if not 1 < line <= len(lines):
         return Markup("")
     near = range(max(1, line - NEAR), min(len(lines), line + NEAR) + 1)
     return element("pre", [_line(at, lines[at - 1], at == line) for at in near],
@@ -42,10 +42,8 @@ def _of_line(view: View, said: str) -> Markup:
 
 def linked(view: View, lines: Sequence[str]) -> Markup:
     """Lines as they are, whose places lead to lines of the page."""
-    shown = [_of_line(view, line) for line in lines[:LINES]]
-    if len(lines) > LINES:
-        shown.append(text(f"... {len(lines) - LINES} lines more in results.json"))
-    return element("pre", joined(["", *shown], "\n"), tabindex="0")
+    more = [f"... {len(lines) - LINES} lines more in results.json"] if len(lines) > LINES else []
+    return preformatted([*(_of_line(view, line) for line in lines[:LINES]), *more])
 
 
 def section(view: View) -> Markup:

@@ -53,7 +53,7 @@ th, td { padding: .28rem .7rem; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line); }
 th, td { overflow-wrap: normal; }
 th { font-weight: 600; }
-tbody th { font-weight: 500; }
+tbody th { font-weight: 500; white-space: nowrap; }
 thead th { color: var(--quiet); white-space: nowrap; border-bottom-width: 2px; }
 thead th[colspan] { border-left: 1px solid var(--line); color: var(--text); }
 td.n, th.n, td.s { white-space: nowrap; }
@@ -83,7 +83,6 @@ summary { cursor: pointer; color: var(--link); }
 .lines span { display: block; min-width: max-content; }
 .lines .at { background: var(--warn-ground); font-weight: 600; }
 .lines i { color: var(--quiet); font-style: normal; user-select: none; }
-ol.list { margin: .4rem 0; padding-left: 1.6rem; }
 .card { margin: 1.5rem 0; }
 @media (max-width: 40rem) {
   body { font-size: 14px; }
@@ -102,7 +101,9 @@ ol.list { margin: .4rem 0; padding-left: 1.6rem; }
   pre, .lines { white-space: pre-wrap; }
   .lines span { min-width: 0; }
   td.prose { min-width: 0; }
-  th, td { padding: .12rem .4rem; }
+  table { font-size: .85em; }
+  th, td { padding: .12rem .3rem; overflow-wrap: anywhere; }
+  th, thead th, tbody th, td.n, td.s { white-space: normal; }
   .card { break-before: page; border: 0; padding: 0; }
   tr, h3, h4 { break-inside: avoid; }
   h3, h4 { break-after: avoid; }

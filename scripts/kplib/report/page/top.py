@@ -70,15 +70,16 @@ def _kernel_row(view: View, document: dict[str, Any]) -> Markup:
     return row([told.name_of(document), element("td", word(verdict, verdict.upper()), class_="s"),
                 *(number(count[status]) for status in
                   (ktap.PASS, ktap.FAIL, ktap.ERROR, ktap.SKIP)),
-                document["why"] or _lanes(document), ", ".join(said),
-                view.beside.when.get(cell_of(document), "")])
+                element("td", document["why"] or _lanes(document), class_="prose"),
+                element("td", ", ".join(said), class_="prose"),
+                element("td", view.beside.when.get(cell_of(document), ""), class_="s")])
 
 
 def kernels(view: View) -> Markup:
     """A row for each arch and variant: results, lanes, tools."""
     rows = [_kernel_row(view, one) for one in view.documents]
     rows += [row([name, element("td", word(ktap.ERROR, "NO RESULTS"), class_="s"),
-                  *[number("")] * 4, why, "", ""])
+                  *[number("")] * 4, element("td", why, class_="prose"), "", ""])
              for name, why in view.lacking.items()]
     heads = ["kernel", "verdict", *number_heads(("passed", "failed", "error", "skipped")),
              "lanes", "with", "results of"]
