@@ -472,8 +472,8 @@ VERBS = {
     "new": (new, "make a new pair, PAIR=x, that runs at once; KIND=, DIR= for one of your own"),
     "shell": (shell, "boot into a busybox shell with the modules in /modules"),
     "gdb": (gdb, "debug one pair: gdb on a guest that is stopped where its module is loaded"),
-    "report": (report, "print the results of the last run; FORMAT=json, markdown, github, or html: a "
-                       "page for a browser"),
+    "report": (report, "print the results of the last run; FORMAT=json, markdown, github, or "
+                       "html: a page for a browser"),
     "merge": (merge, "join the results of shards, DIRS='a b c', into one verdict; report tells of "
                      "it"),
     "matrix": (matrix_, "print the jobs of a CI: arch, variant, command, cache keys; FORMAT=json"),

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """out/report.html in a browser: narrow and wide, light and dark, one pair and a hundred."""
 
-import contextlib
-import json
 import os
 import tempfile
 import unittest
@@ -61,8 +59,8 @@ class TestBrowser(unittest.TestCase):
             raise unittest.SkipTest(f"there is no chromium-headless-shell: {err}") from err
         cls.folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         cls.pages = {name: cls.write(name, results) for name, results in (
-            ("one", test_webpage.many(1)), ("ten", test_webpage.many(10, failed=3)), ("hundred", test_webpage.many(100, failed=10)),
-            ("hostile", cls.hostile()))}
+            ("one", test_webpage.many(1)), ("ten", test_webpage.many(10, failed=3)),
+            ("hundred", test_webpage.many(100, failed=10)), ("hostile", cls.hostile()))}
         cls.browser = cls.enterClassContext(browser.running(root, cls.folder))
 
     @classmethod

@@ -22,7 +22,7 @@ from kplib.common import ui
 from kplib.configure import request
 from kplib.configure.lanes import PATHS
 from kplib.judge import ktap
-from kplib.report import files, told
+from kplib.report import files
 from kplib.report.page import document, gather, markup
 from kplib.report.page.view import Beside, View
 from kplib.selftest import schema
@@ -157,6 +157,8 @@ class TestPage(unittest.TestCase):
         found = page(test_pages.document(test_pages.case()))
         self.check(found)
         main = found.said[found.said.index("PASS"):]
+        self.assertIn("default-src 'none'; ", html.unescape(document.page(
+            View([test_pages.document()], {}, Beside()))))
         self.assertEqual(main[:2], ["PASS", "1 of 1 results passed, 1 pair; 1 of 1 kernel passed"])
         self.assertIn("Nothing failed.", main)
 
@@ -314,7 +316,7 @@ class TestGather(unittest.TestCase):
 
     def save(self, results: dict[str, Any]) -> Path:
         """Leave results as a run does."""
-        where = self.out / results["arch"] / results["variant"]
+        where = files.folder(self.req, results["arch"], results["variant"])
         (where / "logs").mkdir(parents=True)
         (where / files.RESULTS).write_text(json.dumps(results))
         return where

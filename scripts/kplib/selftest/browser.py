@@ -131,7 +131,7 @@ class Browser:
 @contextlib.contextmanager
 def running(place: Path, folder: Path) -> Iterator[Browser]:
     """A browser out of a root, which sees the files of one folder."""
-    argv = [TOP / "scripts/enter-root", "--read-only", place, folder, "--",
+    argv = [str(TOP / "scripts/enter-root"), "--read-only", str(place), str(folder), "--",
             "chromium-headless-shell", *_OPTIONS]
     with tempfile.TemporaryFile() as said:
         # It reads from descriptor 3 and writes to 4.

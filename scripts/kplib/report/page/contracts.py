@@ -10,7 +10,8 @@ from kplib.configure.lanes import PATHS
 from kplib.judge.tables import met
 from kplib.judge.unsafety import Unsafe
 from kplib.report import told
-from kplib.report.page.markup import Markup, code, element, folded, joined, link, outside, row, table
+from kplib.report.page.markup import (Markup, code, element, folded, joined, link, outside, row,
+                                      table)
 from kplib.report.page.view import View, number, number_heads
 
 
@@ -46,7 +47,7 @@ def ledger(view: View, pair: str) -> list[Kept]:
 
 
 def _rust(view: View, one: dict[str, Any]) -> Markup:
-    return joined(element("div", element("strong", how["how"]), f": {how['text']} ",
+    return joined(element("div", element("strong", f"Rust, {how['how']}"), f": {how['text']} ",
                           view.place(how["where"])) for how in one["rust"])
 
 
@@ -64,16 +65,16 @@ def of_pair(view: View, pair: str) -> Markup:
                  if one["compile_fail"] else ""]
         rows.append(row([
             joined([code(one["id"]), element("div", one["category"], class_="quiet")]),
-            element("td", element("div", one["statement"]), element("small", condition),
-                    class_="prose"),
-            element("td", one["c"], class_="prose"),
-            element("td", _rust(view, one), class_="prose"),
+            element("td", element("div", one["statement"]),
+                    element("small", condition, class_="screen"), class_="prose"),
+            element("td", element("div", element("strong", "C"), f": {one['c']}"),
+                    _rust(view, one), class_="prose"),
             element("td", [element("div", said) for said in proof if said],
                     [element("div", gap, class_="warn") for gap in gaps],
-                    class_="prose"),
+                    class_="prose short"),
             *(number(kept.judged[path], "" if kept.judged[path] else "warn")
               for path in PATHS)]))
-    return table([["invariant", "statement", "C keeps it", "Rust encodes it", "evidence",
+    return table([["invariant", "statement", "how it is kept", "evidence",
                    *number_heads(PATHS)]], rows)
 
 

@@ -26,8 +26,8 @@ _SECTIONS: dict[str, tuple[str, Callable[[View], Markup]]] = {
                     lambda view: contracts.differences(view, view.pairs)),
     "unsafe": ("Unsafe, for review", contracts.unsafe),
     "skipped": ("Skipped, and why", failed.skipped),
-    "lines": ("Source lines", source.section),
     "cards": ("Pairs, a card each", card.section),
+    "lines": ("Source lines", source.section),
 }
 
 

@@ -48,7 +48,8 @@ def _steps(one: told.Told) -> Markup:
                 result["steps"][at - 1] if at <= len(result["steps"]) else None
                 for result in results]
         cells: list[Markup] = [number("" if not at else at), element("td", code(line))]
-        cells += [element("td", code(said) if said is not None else "") for said in gave]
+        cells += [element("td", code(said) if said is not None else "", class_="gave")
+                  for said in gave]
         rows.append(element("tr", cells, class_="bad" if differs and at == differs else None))
     heads = ["step", "program", *(f"{result['path']} gave" for result in results)]
     if len(rows) > SMALL:
@@ -122,14 +123,15 @@ def section(view: View) -> Markup:
     if not found:
         return element("p", "Nothing failed.") if not view.lacking else element(
             "p", "Nothing failed in what gave results.")
-    parts = []
+    parts, rows = [], []
     if len(found) > LISTED:
-        rows = [row([number(at), element("td", view.failure_link(at, " ".join(
-            filter(None, (one.pair, one.case))) or "the run")),
-                     element("td", one.name, class_="s"),
-                     element("td", ", ".join(filter(None, one.paths)), class_="s"),
-                     element("td", one.message, class_="prose")], heads=0)
-                for at, one in enumerate(found, 1)]
+        for at, one in enumerate(found, 1):
+            what = " ".join(filter(None, (one.pair, one.case))) or "the run"
+            rows.append(row([
+                number(at), element("td", view.failure_link(at, what)),
+                element("td", one.name, class_="s"),
+                element("td", ", ".join(filter(None, one.paths)), class_="s"),
+                element("td", one.message, class_="prose")], heads=0))
         parts.append(table([["", "what", "kernel", "paths", "message"]], rows))
     return joined([*parts, *(_one(view, at, one) for at, one in enumerate(found, 1))])
 
@@ -143,10 +145,11 @@ def skipped(view: View) -> Markup:
                 if case["status"] == ktap.SKIP:
                     key = told.case_name(pair, case), " ".join(case["log"])
                     same.setdefault(key, {}).setdefault(told.name_of(document), set()).add(pair)
-    rows = [row([case, element("td", "; ".join(
-        f"{name}: {', '.join(sorted(pairs))}" for name, pairs in cells.items()), class_="prose"),
-                 element("td", why, class_="prose")])
-            for (case, why), cells in same.items()]
+    rows = []
+    for (case, why), cells in same.items():
+        of = "; ".join(f"{name}: {', '.join(sorted(pairs))}" for name, pairs in cells.items())
+        rows.append(row([case, element("td", of, class_="prose"),
+                         element("td", why, class_="prose")]))
     if not rows:
         return element("p", "Nothing was skipped.")
     return table([["case", "of", "reason"]], rows)

@@ -42,10 +42,10 @@ class Reader:
         named = self._places()
         unsafe = self._unsafe()
         self._read(self._named(named))
-        links = {name: self._link(path) for name in (
-            *self._sources, *self._rust(), *(use.where.rpartition(":")[0]
-                                             for some in unsafe.values() for use in some))
-            if (path := self._where.path(name)) is not None}
+        uses = (use.where.rpartition(":")[0] for some in unsafe.values() for use in some)
+        named_files = {name: self._where.path(name) for name in dict.fromkeys(
+            (*self._sources, *self._rust(), *uses))}
+        links = {name: self._link(path) for name, path in named_files.items() if path is not None}
         return View(self._plain.documents, self._plain.lacking, Beside(
             named, self._sources, links, unsafe,
             {pair: covered for pair in self._known if (covered := tuple(self._coverage(pair)))},
@@ -155,8 +155,9 @@ class Reader:
                     sums = sides.setdefault(side, [0] * 4)
                     for at, number in enumerate(_sums(record)):
                         sums[at] += number
-            for side, numbers in sides.items():
-                yield Covered(arch, side, *numbers, self._link(folder / f"{pair}.html"), old)
+            for side, (ran, lines, both, jumps) in sides.items():
+                yield Covered(arch, side, ran, lines, both, jumps,
+                              self._link(folder / f"{pair}.html"), old)
 
 
 def _sums(record: str) -> tuple[int, int, int, int]:

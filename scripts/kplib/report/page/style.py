@@ -19,8 +19,8 @@ STYLE = """
 html { -webkit-text-size-adjust: 100%; }
 body {
   margin: 0 auto; padding: 1rem clamp(.75rem, 3vw, 2rem) 4rem; max-width: 80rem;
-  background: var(--ground); color: var(--text);
-  font: 15px/1.5 system-ui, "Liberation Sans", sans-serif; overflow-wrap: anywhere;
+  background: var(--ground); color: var(--text); overflow-wrap: anywhere;
+  font: 15px/1.5 -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", sans-serif;
 }
 h1, h2, h3, h4 { line-height: 1.25; margin: 0; font-weight: 600; }
 h1 { font-size: 1rem; color: var(--quiet); }
@@ -37,6 +37,8 @@ pre {
   overflow-wrap: normal;
 }
 .quiet, small { color: var(--quiet); }
+small { font-size: .9em; }
+small code { font-size: .95em; }
 .verdict { display: flex; flex-wrap: wrap; gap: .2rem .9rem; align-items: baseline;
   border-left: .35rem solid; padding: .7rem 1rem; margin: .5rem 0 1rem; border-radius: 4px; }
 .verdict strong { font-size: 1.6rem; letter-spacing: .02em; }
@@ -60,6 +62,8 @@ td.n, th.n, td.s { white-space: nowrap; }
 td.n { text-align: right; }
 th.n { text-align: right; }
 td.prose { min-width: 16rem; max-width: 34rem; overflow-wrap: anywhere; }
+td.short { min-width: 10rem; max-width: 16rem; }
+td.gave { min-width: 11rem; max-width: 60rem; overflow-wrap: anywhere; }
 td.first { border-left: 1px solid var(--line); }
 .ok { color: var(--good); } .skip { color: var(--quiet); }
 .bad { color: var(--bad); font-weight: 600; } .warn { color: var(--warn); font-weight: 600; }
@@ -91,19 +95,23 @@ summary { cursor: pointer; color: var(--link); }
   dd { margin-bottom: .35rem; }
   td.prose { min-width: 13rem; }
 }
+@page { margin: 11mm; }
 @media print {
   :root { color-scheme: light; --ground: #fff; --raised: #fff; --text: #000; --quiet: #444;
     --line: #bbb; --link: #000; --good: #1a6b33; --bad: #b3171d; --bad-ground: #fff;
     --warn: #835a00; --warn-ground: #fff; --good-ground: #fff; }
-  body { font-size: 9.5pt; padding: 0; max-width: none; }
+  body { font-size: 8pt; line-height: 1.35; padding: 0; max-width: none; }
   nav, .screen { display: none; }
   .box, pre { overflow: visible; max-height: none; }
   pre, .lines { white-space: pre-wrap; }
   .lines span { min-width: 0; }
-  td.prose { min-width: 0; }
+  td.prose, td.short, td.gave { min-width: 0; }
   table { font-size: .85em; }
-  th, td { padding: .12rem .3rem; overflow-wrap: anywhere; }
-  th, thead th, tbody th, td.n, td.s { white-space: normal; }
+  h4 { margin: .6rem 0 .2rem; }
+  p { margin: .2rem 0; }
+  .box { margin: .2rem 0 .4rem; }
+  th, td { padding: .06rem .3rem; line-height: 1.3; overflow-wrap: break-word; }
+  thead th, tbody th, td.s { white-space: normal; }
   .card { break-before: page; border: 0; padding: 0; }
   tr, h3, h4 { break-inside: avoid; }
   h3, h4 { break-after: avoid; }

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Iterator
 
-from kplib.configure.lanes import PATHS
 from kplib.judge import ktap
 from kplib.judge.unsafety import Unsafe
 from kplib.report import told
@@ -50,8 +49,9 @@ class Beside:
     """What is not in results.json. All of it may be empty.
 
     `places` has the line that tells most of each failure, by the failure's number from 1;
-    `sources` has the lines of each file that is named, `links` what leads from the page to a file, `unsafe` uses by pair, those that all
-    share under "", and `when` the time of each cell's results.
+    `sources` the lines of each file that is named, `links` what leads from the page to a file,
+    `unsafe` uses by pair, those that all share under "", and `when` the time of each cell's
+    results.
     """
 
     places: dict[int, Place] = field(default_factory=dict)
@@ -203,12 +203,6 @@ def number(value: Any, kind: str = "") -> Markup:
     """A cell of a table that holds a figure."""
     return element("td", f"{value:,}" if isinstance(value, int) else str(value),
                    class_=f"n {kind}".strip())
-
-
-def paths_of(cases: list[dict[str, Any]]) -> list[str]:
-    """The paths of some cases, in their order; others, as tests of a program, are not among them."""
-    have = {case["path"] for case in cases}
-    return [path for path in PATHS if path in have]
 
 
 def number_heads(names: Any) -> list[Markup]:
