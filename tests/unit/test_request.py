@@ -114,7 +114,8 @@ class TestRequest(unittest.TestCase):
         self.assertEqual(self.refused("FORMAT=xml"),
                          "FORMAT=xml: choose one of text, json, markdown, github, html")
         self.assertEqual([request.parse([f"FORMAT={form}"], {}).machine_readable
-                          for form in ("", *request.FORMATS)], [False, False, True, False, False, False])
+                          for form in ("", *request.FORMATS)],
+                         [False, False, True, False, False, False])
         for form in ("markdown", "github", "html"):
             for verb in ("run", "matrix", "mutants", "soak", "test", "help"):
                 with self.assertRaises(Refused) as caught:
