@@ -50,9 +50,11 @@ def run(req: Request) -> int:
                                   costly.explain_all) if tools else []
             rows += matrix.run_all(other, tools) if other is not None and tools else []
         except (Failed, EnvironmentFailed, GuestLost) as err:
+            _write_page(asked, str(err))
             if req.machine_readable:
                 _print_cells(asked, rows, str(err))
             raise
+        _write_page(asked, "")
         if req.machine_readable:
             _print_cells(asked, rows, "")
     if req.shard is not None and idle and not req.machine_readable:
@@ -96,6 +98,17 @@ def freeze(req: Request) -> int:
     from kplib.tools import frozen  # pylint: disable=import-outside-toplevel
     frozen.check_freeze(req)
     return frozen.freeze(req, matrix.prepare(req))
+
+
+def _write_page(asked: Sequence[Request], why: str) -> None:
+    """Write out/report.html; `why` says why there are no results where there are none."""
+    from kplib.report.page import gather  # pylint: disable=import-outside-toplevel
+    try:
+        gather.write_last(asked[0], [(arch.name, variant.name) for one in asked
+                                     for arch, variant in _cells(one)], why)
+    except EnvironmentFailed as err:
+        # The disk is full. The verdict holds.
+        ui.note(f"kparity: {err}")
 
 
 def _print_cells(asked: Sequence[Request], rows: list[terminal.Row], why: str) -> None:
@@ -198,7 +211,7 @@ def distclean(req: Request) -> int:
     """Remove the cache as well: toolchain root, sources, kernels."""
     clean(req)
     known = ("root", "apt", "source", "kernel", "kdir", "busybox", "accel", "host-rust", "mutate",
-             "plugin", "passed")
+             "plugin", "passed", "browser")
     for name in known:
         shutil.rmtree(req.cache / name, ignore_errors=True)
     (req.cache / "test-times.json").unlink(missing_ok=True)
@@ -225,8 +238,8 @@ def help_(req: Request) -> int:
 
 def report(req: Request) -> int:
     """Print the results of the last run, of all that it ran on or of what is named."""
-    if req.format in ("markdown", "github"):
-        return _report_for_ci(req)
+    if req.format in ("markdown", "github", "html"):
+        return _report_as_page(req)
     found = {}
     missing: KparityError | None = None
     for arch, variant in files.asked(req):
@@ -257,8 +270,8 @@ def merge(req: Request) -> int:
     return status
 
 
-def _report_for_ci(req: Request) -> int:
-    """A page or annotations. They come from other machines: a damaged file is no results."""
+def _report_as_page(req: Request) -> int:
+    """A page or annotations. Results come from other machines: a damaged file is none."""
     from kplib.selftest import schema  # pylint: disable=import-outside-toplevel
     found, lacking = [], {}
     status = OK
@@ -282,7 +295,10 @@ def _report_for_ci(req: Request) -> int:
             ui.note(f"kparity: {err}")
             lacking[f"{arch} {variant}"] = told.relative(str(err))
             status = max(status, err.status)
-    if req.format == "markdown":
+    if req.format == "html":
+        from kplib.report.page import gather  # pylint: disable=import-outside-toplevel
+        print(terminal.shown(gather.write(req, found, lacking)))
+    elif req.format == "markdown":
         print(markdown.page(found, lacking))
     else:
         for document in found:
@@ -480,7 +496,8 @@ VERBS = {
     "new": (new, "make a new pair, PAIR=x, that runs at once; KIND=, DIR= for one of your own"),
     "shell": (shell, "boot into a busybox shell with the modules in /modules"),
     "gdb": (gdb, "debug one pair: gdb on a guest that is stopped where its module is loaded"),
-    "report": (report, "print the results of the last run; FORMAT=json, markdown or github"),
+    "report": (report, "print the results of the last run; FORMAT=json, markdown, github, or "
+                       "html: a page for a browser"),
     "merge": (merge, "join the results of shards, DIRS='a b c', into one verdict; report tells of "
                      "it"),
     "matrix": (matrix_, "print the jobs of a CI: arch, variant, command, cache keys; FORMAT=json"),
@@ -501,7 +518,7 @@ OF_COMPARE = ("BASELINE", "LIMIT")
 #: Variables of make run alone.
 OF_RUN = ("FROZEN", "AGAINST")
 #: What FORMAT= can be, but for text, of each verb that knows it; others print no results.
-FORMATS = {"run": ("json",), "report": ("json", "markdown", "github"), "mutants": ("json",),
+FORMATS = {"run": ("json",), "report": ("json", "markdown", "github", "html"), "mutants": ("json",),
            "matrix": ("json",), "merge": ("json",)}
 #: Variables of make soak alone. JOBS is a common name, and may be in the environment.
 OF_SOAK = ("MINUTES", "SEEDS")

@@ -27,6 +27,7 @@ from kplib.configure.lanes import LANES, PATHS
 from kplib.judge import compile_fail, ktap, records
 from kplib.mutate import candidate, score
 from kplib.mutate.record import ERROR, KILLED, SURVIVED, Record
+from kplib.report import files
 from kplib.selftest import schema
 from kplib.shard import join, merge, scores
 from kplib.soak import journal
@@ -238,6 +239,8 @@ class TestSame(Played):
             self.assertEqual(sorted(path.name for path in mine.glob("logs/*")),
                              sorted(path.name for path in theirs.glob("logs/*")))
             self.assertTrue(list(mine.glob("check.shard-*.console")))
+            self.assertIn(f"{place.parts[0]} {place.parts[1]}",
+                          (self.folder / "all" / files.PAGE).read_text())
 
     def test_pass(self) -> None:
         """All passes, in two and in many shards; some of the many have nothing to run."""

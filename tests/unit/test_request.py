@@ -112,10 +112,11 @@ class TestRequest(unittest.TestCase):
     def test_format(self) -> None:
         """Formats there are; what a verb does not print is refused, and not passed over."""
         self.assertEqual(self.refused("FORMAT=xml"),
-                         "FORMAT=xml: choose one of text, json, markdown, github")
+                         "FORMAT=xml: choose one of text, json, markdown, github, html")
         self.assertEqual([request.parse([f"FORMAT={form}"], {}).machine_readable
-                          for form in ("", *request.FORMATS)], [False, False, True, False, False])
-        for form in ("markdown", "github"):
+                          for form in ("", *request.FORMATS)],
+                         [False, False, True, False, False, False])
+        for form in ("markdown", "github", "html"):
             for verb in ("run", "matrix", "mutants", "soak", "test", "help"):
                 with self.assertRaises(Refused) as caught:
                     verbs.check_words(verb, request.parse([f"FORMAT={form}"], {}))

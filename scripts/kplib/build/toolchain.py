@@ -11,6 +11,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Sequence
 
 from kplib.build import apt
 from kplib.common import cache, proc, ui
@@ -167,16 +168,20 @@ def _need_mmdebstrap() -> None:
                     env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
 
 
-def _bootstrap(entry: Path, packages: apt.Apt) -> None:
+def extract(entry: Path, packages: apt.Apt, names: Sequence[str], what: str, mib: int) -> None:
+    """Make a root below `entry` of some packages and all that they need.
+
+    `what` is for a person, and `mib` the space that it takes meanwhile.
+    """
     _need_mmdebstrap()
-    cache.need_space(entry.parent, 3500, "the toolchain root")
+    cache.need_space(entry.parent, mib, f"a root with {what}")
     log = entry.with_name(entry.name + ".log")
     with cache.fresh(entry) as partial, \
-            ui.step(f"making a Debian {apt.SUITE} root with the tools (2.1 GB)") as step:
+            ui.step(f"making a Debian {apt.SUITE} root with {what}") as step:
         root = partial / "root"
         status, tail = proc.logged(
             ["mmdebstrap", "--mode=chrootless", "--variant=extract",
-             f"--include={','.join(PACKAGES)}", '--aptopt=Acquire::Languages "none"',
+             f"--include={','.join(names)}", '--aptopt=Acquire::Languages "none"',
              '--aptopt=APT::Install-Recommends "false"', apt.SUITE, root,
              f"deb [signed-by={apt.KEYRING}] {packages.mirror} {apt.SUITE} main"],
             log, step, env={**os.environ, "TMPDIR": str(partial)})
@@ -184,8 +189,6 @@ def _bootstrap(entry: Path, packages: apt.Apt) -> None:
             errors = [line for line in tail if line.startswith("E:")] or tail[-1:]
             raise EnvironmentFailed(f"mmdebstrap failed: {' '.join(errors[:1])} (log: {log}); "
                                     "check the network, or give MIRROR=<a Debian mirror>")
-        for link, target in LINKS.items():
-            (root / link).symlink_to(target)
         for name in ("dev", "proc", "tmp"):
             (root / name).mkdir(exist_ok=True)
 
@@ -206,7 +209,9 @@ def use_root(folder: Path, packages: apt.Apt, folders: tuple[Path, ...], why: st
         with cache.locked(entry):
             done = cache.marker(entry)
             if done is None:
-                _bootstrap(entry, packages)
+                extract(entry, packages, PACKAGES, "the tools (2.1 GB)", 3500)
+                for link, target in LINKS.items():
+                    (entry / "root" / link).symlink_to(target)
                 tools = Toolchain(entry / "root", {}, why, folders)
                 proc.output(tools.argv("true"))  # or why nothing runs in it
                 versions = {name: _version(tools.argv(*argv)) for name, argv in TOOLS.items()}

@@ -50,7 +50,7 @@ VARIABLES = {
     "OUT": "folder for results; default: out",
     "MIRROR": "Debian mirror; default: the one the host's apt uses",
     "FORMAT": "text, or json (make run, report, mutants, explain, matrix); make report has "
-              "markdown and github too",
+              "markdown, github and html too",
     "KIND": "make new: function or object; default: function",
     "DIR": "make new: the PAIRS_DIR to make it in; default: PAIRS_DIR, else this repository",
     "MINUTES": "make soak: how long fresh seeds are drawn, e.g. 30 or 0.5",
@@ -90,9 +90,9 @@ class Depth:
 #: By what DEPTH= says.
 DEPTHS = {"quick": Depth(0, 0), "usual": Depth(240, 600), "long": Depth(500, 1200),
           "full": Depth(4800, 12000)}
-#: What FORMAT= says: tables for a person, an object for a program, and for a CI a summary as
-#: Markdown, or annotations as commands of GitHub's workflows.
-FORMATS = ("text", "json", "markdown", "github")
+#: What FORMAT= says: tables for a person, an object for a program, for a CI a summary as
+#: Markdown, or annotations as commands of GitHub's workflows, and a page for a browser.
+FORMATS = ("text", "json", "markdown", "github", "html")
 #: Mechanical mutants of `make mutants`. Some are refused by the compiler, or change nothing.
 MUTANTS = 420
 

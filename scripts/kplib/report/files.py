@@ -4,8 +4,9 @@
 They are of the last run, or absent. Of two runs for one arch and variant in one OUT the
 second waits for the first. A run removes those of the one before it as its
 first act; run.json says in their place that it has begun, and in the end why it gave
-none. out/last-run.json says which arches and variants the last `make run` was for. Where the
-modules did not build, results.json has what the tools said of it.
+none. out/last-run.json says which arches and variants the last `make run` was for, and
+out/report.html tells of them. Where the modules did not build, results.json has what the
+tools said of it.
 
 Programs that failed are kept in out/programs/, each under a name that is made of its
 text, until `make clean`: to run one again removes the results, and not the others.
@@ -34,6 +35,8 @@ RESULTS = "results.json"
 STATE = "run.json"
 LAST = "last-run.json"
 PROGRAMS = "programs"
+#: The results of all arches and variants, for a browser.
+PAGE = "report.html"
 #: All that a run leaves for its reader; consoles are the guests' own.
 _OF_A_RUN = (RESULTS, "results.ktap", "junit.xml")
 
@@ -47,6 +50,7 @@ def begin(where: Path) -> None:
     """Remove the results of the run before, and say that one has begun."""
     for name in _OF_A_RUN:
         (where / name).unlink(missing_ok=True)
+    (where.parent.parent / PAGE).unlink(missing_ok=True)
     shutil.rmtree(where / "logs", ignore_errors=True)
     _state(where, "running", "")
 

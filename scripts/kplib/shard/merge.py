@@ -20,6 +20,7 @@ from kplib.configure.request import Request
 from kplib.judge import failures, ktap
 from kplib.report import files, terminal
 from kplib.report.terminal import shown
+from kplib.report.page import gather
 from kplib.shard import join, parts, scores, soaks
 from kplib.shard.parts import Cell, Part
 
@@ -129,6 +130,7 @@ def _runs(req: Request, found: list[Part], lacking: str) -> tuple[int, dict[str,
             _save(one, [part for part in found if _cell_of(part) == cell], folders[cell])
             times |= join.times(one)
         cache.write(req.out / TIMES, json.dumps(times, indent=1, sort_keys=True) + "\n")
+        gather.write(req, list(documents.values()), {})
     if not req.machine_readable:
         for cell, one in documents.items():
             print(terminal.text(one, req.verbose, req.verbose or len(one["pairs"]) == 1,

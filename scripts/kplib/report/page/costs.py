@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What operations cost, against their budgets; what they allocate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kplib.configure.lanes import PATHS, REFERENCE
+from kplib.contract.model import Budget
+from kplib.judge import budgets
+from kplib.judge.tables import NOOP, SUCCESS, Cost, geometric_mean
+from kplib.report import told
+from kplib.report.page.markup import Markup, element, joined, link, row, table
+from kplib.report.page.view import View, number, number_heads
+
+
+def _rows(pair: dict[str, Any]) -> dict[tuple[str, str], dict[str, Cost]]:
+    """Costs by operation and outcome, then by path."""
+    return {(op, end): {path: Cost(**cost) for path, cost in paths.items()}
+            for op, ends in pair.get("outcomes", {}).items() for end, paths in ends.items()}
+
+
+def _budget(pair: dict[str, Any], op: str) -> Budget:
+    """What an operation may cost more."""
+    known = pair.get("budgets", {})
+    found = known.get(op) or known.get(budgets.ALL)
+    return Budget(found["percent"], found["instructions"], found["why"]) if found else \
+        budgets.USUAL
+
+
+def _over(pair: dict[str, Any], op: str, end: str, path: str, row_: dict[str, Cost]) -> bool:
+    """Whether a path is over the budget."""
+    if path not in row_ or REFERENCE not in row_ or path == REFERENCE:
+        return False
+    return budgets.Excess(op, end, path, row_[path].mean, row_[REFERENCE].mean).exceeds(
+        _budget(pair, op))
+
+
+def _cell(cost: Cost | None, over: bool) -> Markup:
+    if cost is None:
+        return number("-", "quiet")
+    ratio = "" if cost.ratio is None else f" ({cost.ratio:.2f})"
+    return number(f"{cost.mean:,.1f}{ratio}{' over' if over else ''}", "bad" if over else "")
+
+
+def of_pair(pair: dict[str, Any], name: str) -> Markup:
+    """Each operation and outcome of a pair on one kernel."""
+    noop = {path: Cost(**cost) for path, cost in pair["instructions"].get(NOOP, {}).items()}
+    rows = [row([NOOP, *(number(f"{noop[path].mean:,.1f}" if path in noop else "-", "quiet")
+                         for path in PATHS), element("td", "subtracted from each other row",
+                                                     class_="quiet")])] if noop else []
+    for (op, end), found in _rows(pair).items():
+        budget = _budget(pair, op)
+        said = f"{budget.percent:g} % and {budget.instructions:g}"
+        rows.append(row([op if end == SUCCESS else f"{op} {end}",
+                         *(_cell(found.get(path), _over(pair, op, end, path, found))
+                           for path in PATHS),
+                         element("td", f"{said}: {budget.why}" if budget.why else said,
+                                 class_="prose")]))
+    return table([["operation", *number_heads(PATHS), "may cost more"]], rows,
+                 f"{name}: executed instructions, mean of an operation with one outcome; the ratio "
+                 f"to {REFERENCE}")
+
+
+def allocations(pair: dict[str, Any], name: str) -> Markup:
+    """What operations allocate on one kernel whose allocations can fail."""
+    rows = [row([op, *(number(f"{found[path]['most']} ({found[path]['failed']}, "
+                              f"{found[path]['refused']})" if path in found else "-")
+                       for path in PATHS)])
+            for op, found in pair.get("allocations", {}).items()]
+    return table([["operation", *number_heads(PATHS)]], rows,
+                 f"{name}: allocations, the most of one call; how often one was made to fail, and "
+                 "how often that gave -ENOMEM")
+
+
+def section(view: View) -> Markup:
+    """A row for each pair and kernel that counted instructions."""
+    rows = []
+    for pair in view.pairs:
+        for document, found in view.of_pair(pair):
+            costs = _rows(found)
+            if not costs:
+                continue
+            means = [geometric_mean(costs.values(), path) for path in PATHS[1:]]
+            over = [(op, end, path) for (op, end), paths in costs.items() for path in PATHS[1:]
+                    if _over(found, op, end, path, paths)]
+            needed = sum(one["needed"] is not None for one in found.get("budgets", {}).values())
+            rows.append(row([
+                link(pair, f"#{view.pair_ids[pair]}.costs"), told.name_of(document),
+                number(len(costs)),
+                *(number("-" if mean is None else f"{mean:.2f}") for mean in means),
+                number(len(over), "bad" if over else ""), number(needed)]))
+    if not rows:
+        return element("p", "No lane counted instructions in this run.", class_="quiet")
+    return joined([
+        element("p", f"Executed instructions, not times. Under a path: the ratio to {REFERENCE}, "
+                "geometric mean over operations and outcomes. Over: operations with an outcome "
+                "that cost more on a path than their budget allows; needed: budgets of rows that "
+                "were needed.", class_="quiet"),
+        table([["pair", "kernel", *number_heads(("rows", *PATHS[1:], "over", "needed"))]], rows)])
