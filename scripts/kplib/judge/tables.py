@@ -126,9 +126,9 @@ class Histories:
     `tried` histories, `operations` in all. In `together` of them, of the `of` that are to be, two
     operations of different threads ran at the same time. `undecided`: no order that was tried
     explains the results, and there are more. `allowed`: what the contract excuses explains them
-    alone. `meetings`: two operations of which one was stopped at one place behind the other, `places`
-    in all. `inside`: operations that the object's callback has carried out; None for a pair of which
-    no operation has one run.
+    alone. `meetings`: two operations of which one was stopped at one place behind the other,
+    `places` in all. `inside`: operations that the object's callback has carried out; None for a
+    pair of which no operation has one run.
     """
 
     tried: int
