@@ -170,6 +170,14 @@ static int histories_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(histories);
 
+/* What case time has timed. */
+static int times_show(struct seq_file *seq, void *unused)
+{
+	kp_times_show(seq, seq->private);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(times);
+
 static const char *speed_name(const struct kunit_suite *suite,
 			      const struct kunit_case *test_case)
 {
@@ -326,6 +334,8 @@ int kp_pair_register(const struct kp_pair *pair,
 			    &orderings_fops);
 	debugfs_create_file("histories", 0444, stats->dir, (void *)pair,
 			    &histories_fops);
+	debugfs_create_file("times", 0444, stats->dir, (void *)pair,
+			    &times_fops);
 	debugfs_create_file("failures", 0444, stats->dir, (void *)pair,
 			    &failures_fops);
 	debugfs_create_file("programs", 0200, stats->dir, (void *)pair,
@@ -344,6 +354,7 @@ void kp_pair_unregister(const struct kp_pair *pair)
 	kvfree(pair->stats->failures.text);
 	kfree(pair->stats->given.text);
 	kvfree(pair->stats->cost);
+	kp_times_free(pair);
 	if (pair->exit)
 		pair->exit();
 }

@@ -11,9 +11,10 @@ import os
 import random
 import statistics
 import unittest
+from typing import Mapping
 
 from kplib.judge import timing
-from kplib.judge.timing import Estimate
+from kplib.judge.timing import Estimate, Judged
 
 #: Data sets of each kind.
 SIMULATED = int(os.environ.get("KPARITY_SIMULATED") or 100)
@@ -32,6 +33,11 @@ def simulated(truth: float, rng: random.Random) -> list[list[float]]:
                       + (rng.choice((-1, 1)) * rng.expovariate(2) if rng.random() < TAIL else 0)
                       for _ in range(BLOCKS)])
     return boots
+
+
+def judge(rows: Mapping[str, Estimate]) -> dict[str, Judged]:
+    """A family with the usual margin."""
+    return timing.judge(rows, {key: timing.MARGIN for key in rows})
 
 
 class StudentTest(unittest.TestCase):
@@ -61,7 +67,7 @@ class JudgeTest(unittest.TestCase):
         for _ in range(SIMULATED):
             alarms += timing.estimate(simulated(1.0, rng), rng).differs <= timing.LEVEL
             one = timing.estimate(simulated(1.10, rng), rng)
-            found += timing.judge({"op": one})["op"].verdict == timing.SLOWER
+            found += judge({"op": one})["op"].verdict == timing.SLOWER
         if SIMULATED > 100:
             print(f"\n{SIMULATED} data sets of each kind: {alarms} false alarms, a true 10 % found "
                   f"{found} times")
@@ -108,14 +114,14 @@ class JudgeTest(unittest.TestCase):
                              (Estimate(0.02, 0.03, 10), timing.INCONCLUSIVE),
                              (Estimate(0.5, 0.0, 1), timing.INCONCLUSIVE)):
             with self.subTest(one=one):
-                self.assertEqual(timing.judge({"op": one})["op"].verdict, verdict)
+                self.assertEqual(judge({"op": one})["op"].verdict, verdict)
 
     def test_exact(self) -> None:
         """Boots without any spread are judged by what they say."""
         for log, verdict in ((0.0, timing.EQUIVALENT), (0.2, timing.SLOWER),
                              (-0.2, timing.FASTER)):
             one = timing.estimate([[log] * 4] * 3, random.Random(1))
-            self.assertEqual(timing.judge({"op": one})["op"].verdict, verdict)
+            self.assertEqual(judge({"op": one})["op"].verdict, verdict)
         self.assertIsNone(timing.estimate([[0.1, 0.2]], random.Random(1)).interval())
 
     def test_holm(self) -> None:
@@ -124,9 +130,9 @@ class JudgeTest(unittest.TestCase):
             {"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005}).items()},
             {"d": 0.02, "a": 0.03, "c": 0.06, "b": 0.06})
         slow, none = Estimate(0.09, 0.035, 10), Estimate(0.0, 0.035, 10)
-        self.assertEqual(timing.judge({"slow": slow})["slow"].verdict, timing.SLOWER)
+        self.assertEqual(judge({"slow": slow})["slow"].verdict, timing.SLOWER)
         rows = {"slow": slow, **{f"{at}": none for at in range(20)}}
-        self.assertEqual(timing.judge(rows)["slow"].verdict, timing.INCONCLUSIVE)
+        self.assertEqual(judge(rows)["slow"].verdict, timing.INCONCLUSIVE)
 
     def test_needed(self) -> None:
         """As many boots as are recommended do settle it, mostly."""
@@ -137,10 +143,10 @@ class JudgeTest(unittest.TestCase):
                                     for own in (rng.gauss(0.03, 0.08) for _ in range(boots))], rng)
 
         one = Estimate(0.03, 0.08 / math.sqrt(10), 10)
-        more = timing.judge({"op": one})["op"].boots
+        more = judge({"op": one})["op"].boots
         assert more is not None
         self.assertTrue(10 < more < 200, more)
-        settled = sum(timing.judge({"op": run(more)})["op"].verdict != timing.INCONCLUSIVE
+        settled = sum(judge({"op": run(more)})["op"].verdict != timing.INCONCLUSIVE
                       for _ in range(12))
         self.assertGreaterEqual(settled, 7)
         self.assertIsNone(timing.needed(Estimate(0.0487, 0.4, 10), 0.05, 0.05, 1))

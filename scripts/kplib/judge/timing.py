@@ -174,13 +174,13 @@ def needed(one: Estimate, margin: float, level: float, family: int) -> int | Non
     return None
 
 
-def judge(rows: Mapping[Key, Estimate], margin: float = MARGIN,
+def judge(rows: Mapping[Key, Estimate], margins: Mapping[Key, float],
           level: float = LEVEL) -> dict[Key, Judged]:
-    """Verdicts on a family of ratios, such as all operations on one path.
+    """Verdicts on a family of ratios, such as all operations on one path, each with its margin.
 
     What is within the margin is equivalent, even where it differs by a little for certain.
     """
-    same = holm({key: one.same(margin) for key, one in rows.items()})
+    same = holm({key: one.same(margins[key]) for key, one in rows.items()})
     differs = holm({key: one.differs for key, one in rows.items()})
     found = {}
     for key, one in rows.items():
@@ -189,7 +189,7 @@ def judge(rows: Mapping[Key, Estimate], margin: float = MARGIN,
         elif differs[key] <= level:
             found[key] = Judged(SLOWER if one.log > 0 else FASTER, one)
         else:
-            found[key] = Judged(INCONCLUSIVE, one, needed(one, margin, level, len(rows)))
+            found[key] = Judged(INCONCLUSIVE, one, needed(one, margins[key], level, len(rows)))
     return found
 
 
