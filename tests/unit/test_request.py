@@ -38,14 +38,16 @@ class TestRequest(unittest.TestCase):
         got = request.parse(["LANE=time"], {})
         self.assertEqual((got.lanes, got.boots), (("time",), request.BOOTS))
         self.assertEqual([kind.name for kind in got.variants], ["base"])
-        got = request.parse(["LANE=time", "BOOTS=3", "ARCH=x86_64"], {})
+        got = request.parse(["LANE=time", "BOOTS=3", "MARGIN=2.5", "ARCH=x86_64"], {})
         again = request.replay(got, got.archs[0], got.variants[0])
-        self.assertEqual(again, "ARCH=x86_64 SEED=1 LANE=time BOOTS=3")
+        self.assertEqual(again, "ARCH=x86_64 SEED=1 LANE=time BOOTS=3 MARGIN=2.5")
         self.assertEqual(request.parse(["CASE=time", "LANE=time"], {}).lanes, ("time",))
         self.assertIn("give LANE=time", self.refused("CASE=time"))
         self.assertIn("give LANE=time", self.refused("BOOTS=3"))
         self.assertIn("give LANE=time", self.refused("BOOTS=3", "LANE=insn"))
-        for wrong in ("BOOTS=0", "BOOTS=many", "VARIANT=debug"):
+        self.assertIn("give LANE=time", self.refused("MARGIN=3"))
+        for wrong in ("BOOTS=0", "BOOTS=many", "MARGIN=0", "MARGIN=100", "MARGIN=x",
+                      "VARIANT=debug"):
             self.refused("LANE=time", wrong)
         for words in ([], ["LANE=all"], ["DEPTH=quick"]):
             self.assertNotIn("time", request.parse(words, {}).lanes)

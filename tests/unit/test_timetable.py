@@ -131,6 +131,13 @@ class JudgeTest(unittest.TestCase):
         self.assertEqual(full, {timing.INCONCLUSIVE})
         self.assertEqual({row.own for row in times.rows if row.name == "push -ENOSPC"}, {0.05})
 
+    def test_margin(self) -> None:
+        """What is the same by one margin is not by a smaller one."""
+        for margin, verdict in ((0.10, timing.EQUIVALENT), (0.02, timing.SLOWER)):
+            times = timetable.judge(tables(1.05), False, 1, margin)
+            self.assertEqual({row.verdict for row in times.rows
+                              if (row.path, row.name) == ("c->rust", "push")}, {verdict})
+
     def test_told(self) -> None:
         """Through results.json and onto the terminal."""
         times = timetable.judge(tables(1.2), True, 1)

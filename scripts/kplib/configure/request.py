@@ -38,6 +38,7 @@ VARIABLES = {
     "PROGRAM": "a program as text: it alone runs, on all paths of the one PAIR",
     "LANE": "check, insn, history, irq, order, time or all, which is all but time; default: all",
     "BOOTS": "boots of lane time; default: 10",
+    "MARGIN": "lane time: percent within which two paths take the same; default: 5",
     "DEPTH": "quick: without lanes history, irq and order; long: twice what they usually do; full: "
              "20 times; default: usual",
     "KERNEL": "kernel series from Debian, e.g. 7.3; default: the newest at set-up",
@@ -97,6 +98,8 @@ FORMATS = ("text", "json", "markdown", "github")
 MUTANTS = 420
 #: Boots of lane time. Figures of fewer differ from those of the next run by what boots do.
 BOOTS = 10
+#: Percent of an operation's time that count as the same there.
+MARGIN = 5.0
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,8 @@ class Request:
     in_diff: str | None = None
     #: Boots of lane time.
     boots: int = BOOTS
+    #: Lane time: percent of an operation's time within which a path is equivalent to another.
+    margin: float = MARGIN
     #: make explain: the operation.
     op: str | None = None
     #: make baseline, make compare: the file, and percent and instructions that are allowed.
@@ -339,6 +344,14 @@ def _minutes(value: str | None) -> float | None:
     return float(value)
 
 
+def _margin(value: str | None) -> float:
+    if not value:
+        return MARGIN
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,3})?", value, re.A) or not float(value):
+        raise Refused(f"MARGIN={ui.clean(value)}: give percent above 0 and below 100, such as 5")
+    return float(value)
+
+
 def _limit(value: str | None) -> tuple[float, float | None] | None:
     if not value:
         return None
@@ -423,9 +436,10 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False,
     asked = _lanes_of_program(program, lane, wanted) if program else \
         every if lane == "all" else (lane,)
     only = () if new or values.get("CASE") is None else cases.named(values["CASE"])
-    if values.get("BOOTS") and asked != (TIME.name,):
-        raise Refused(f"BOOTS={ui.clean(values['BOOTS'])}: boots of lane time; give LANE=time as "
-                      "well")
+    for name in ("BOOTS", "MARGIN"):
+        if values.get(name) and asked != (TIME.name,):
+            raise Refused(f"{name}={ui.clean(values[name])}: for lane time; give LANE=time as "
+                          "well")
     if only and program:
         raise Refused("CASE and PROGRAM exclude each other: a program runs in case regress alone")
     if program:
@@ -469,6 +483,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False,
         mutants=_count("MUTANTS", values.get("MUTANTS"), MUTANTS),
         in_diff=values.get("IN_DIFF") or None,
         boots=_count("BOOTS", values.get("BOOTS"), BOOTS),
+        margin=_margin(values.get("MARGIN")),
         op=values.get("OP") or None,
         baseline=_path(values.get("BASELINE")),
         limit=_limit(values.get("LIMIT")),
@@ -520,6 +535,7 @@ def words_of(req: Request, arch: archs.Arch, variant: variants.Variant) -> dict[
         "LANE": req.lanes[0] if len(req.lanes) == 1 and not (req.program or req.cases)
         else None,
         "BOOTS": str(req.boots) if req.boots != plain.boots else None,
+        "MARGIN": f"{req.margin:g}" if req.margin != plain.margin else None,
         "DEPTH": req.depth if req.depth != plain.depth else None,
         "KERNEL": req.kernel,
         "KERNEL_SRC": req.kernel_src,

@@ -320,7 +320,8 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
         elif lane.lane.figures == "times":
             if passed:
                 result.times = timetable.judge(lane.series.get(pair, []),
-                                               lane.lane.accel != "kvm", req.seed)
+                                               lane.lane.accel != "kvm", req.seed,
+                                               req.margin / 100)
                 if bare := passed - {row.path for row in result.times.rows}:
                     raise DamagedTable(f"the table of times has nothing of "
                                        f"{', '.join(sorted(bare))}")
