@@ -109,6 +109,14 @@ struct kp_leak {
 enum kp_placed { KP_PLACED_HERE, KP_PLACED_UNPREEMPTED, KP_PLACED_STRONGEST };
 
 /**
+ * enum kp_timed_how - how the calls of a program that is not observed are timed
+ * @KP_COUNTED: by kp_clock()
+ * @KP_TIMED_WARM: by the counter, read in order with all else; for lane time
+ * @KP_TIMED_COLD: the same, the object flushed from the caches before each call
+ */
+enum kp_timed_how { KP_COUNTED, KP_TIMED_WARM, KP_TIMED_COLD };
+
+/**
  * struct kp_trace - the results of a program on one path
  * @pair: the pair
  * @path: the path
@@ -143,6 +151,7 @@ enum kp_placed { KP_PLACED_HERE, KP_PLACED_UNPREEMPTED, KP_PLACED_STRONGEST };
  * @told: a plugin of QEMU's is told of each call whose cost is counted (say.h)
  * @placed: where operations are called
  * @slept: calls that slept although they may not, where preemption was off
+ * @timed: how its calls are timed
  */
 struct kp_trace {
 	const struct kp_pair *pair;
@@ -175,6 +184,7 @@ struct kp_trace {
 	bool told;
 	enum kp_placed placed;
 	u32 slept;
+	enum kp_timed_how timed;
 };
 
 /**
@@ -697,6 +707,13 @@ bool kp_invoke_unpreempted(enum kp_context context, kp_invoke invoke, void *obj,
 void kp_pair_enter(const struct kp_pair *pair);
 bool kp_listed(const char *list, const char *word);
 const char *kp_mark(void);
+
+/* time.c */
+u64 kp_time_call(const struct kp_trace *trace, kp_invoke call, void *obj,
+		 const struct kp_slot *slot, struct kp_result *res);
+struct seq_file;
+void kp_times_show(struct seq_file *seq, const struct kp_pair *pair);
+void kp_times_free(const struct kp_pair *pair);
 
 /* lost.c */
 void kp_watch(const struct kp_trace *trace, bool created);

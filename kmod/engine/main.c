@@ -170,6 +170,14 @@ static int histories_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(histories);
 
+/* What case time has timed. */
+static int times_show(struct seq_file *seq, void *unused)
+{
+	kp_times_show(seq, seq->private);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(times);
+
 static const char *speed_name(const struct kunit_suite *suite,
 			      const struct kunit_case *test_case)
 {
@@ -336,6 +344,8 @@ int kp_pair_register(const struct kp_pair *pair,
 			    &orderings_fops);
 	debugfs_create_file("histories", 0444, stats->dir, (void *)pair,
 			    &histories_fops);
+	debugfs_create_file("times", 0444, stats->dir, (void *)pair,
+			    &times_fops);
 	debugfs_create_file("failures", 0444, stats->dir, (void *)pair,
 			    &failures_fops);
 	debugfs_create_file("results", 0444, stats->dir, (void *)pair,
@@ -357,6 +367,7 @@ void kp_pair_unregister(const struct kp_pair *pair)
 	kp_results_free(pair);
 	kfree(pair->stats->given.text);
 	kvfree(pair->stats->cost);
+	kp_times_free(pair);
 	if (pair->exit)
 		pair->exit();
 }

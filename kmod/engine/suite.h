@@ -539,6 +539,7 @@ struct kp_results {
  * @max_costs: room in @cost
  * @swept: the work of case interrupt
  * @histories: that of case history
+ * @timed: what case time has timed, by path; a list
  */
 struct kp_stats {
 	struct dentry *dir;
@@ -563,6 +564,7 @@ struct kp_stats {
 	u32 max_costs;
 	struct kp_swept swept[KP_NR_PATHS];
 	struct kp_histories histories[KP_NR_PATHS];
+	struct kp_timed *timed[KP_NR_PATHS];
 };
 
 /**
@@ -791,6 +793,10 @@ static struct kunit_case pair##_history_cases[] = {			\
 	__KP_CASE(kp_case_history, "history", pair),			\
 	{}								\
 };									\
+static struct kunit_case pair##_time_cases[] = {			\
+	__KP_CASE(kp_case_time, "time", pair),				\
+	{}								\
+};									\
 static struct kunit_suite pair##_suite = {				\
 	.name = #pair,							\
 	.test_cases = pair##_cases,					\
@@ -811,11 +817,17 @@ static struct kunit_suite pair##_history_suite = {			\
 	.name = #pair "_history",					\
 	.test_cases = pair##_history_cases,				\
 };									\
+static struct kunit_suite pair##_time_suite = {				\
+	.name = #pair "_time",						\
+	.test_cases = pair##_time_cases,				\
+};									\
 kunit_test_suites(&pair##_suite, &pair##_insn_suite, &pair##_irq_suite,	\
-		  &pair##_history_suite, &pair##_order_suite);		\
+		  &pair##_history_suite, &pair##_order_suite,		\
+		  &pair##_time_suite);					\
 static struct kunit_suite *const pair##_all_suites[] = {		\
 	&pair##_suite, &pair##_insn_suite, &pair##_irq_suite,		\
-	&pair##_history_suite, &pair##_order_suite, NULL		\
+	&pair##_history_suite, &pair##_order_suite,			\
+	&pair##_time_suite, NULL					\
 };									\
 static int __init pair##_module_init(void)				\
 {									\
@@ -894,6 +906,7 @@ void kp_case_insn(struct kunit *test);
 void kp_case_interrupt(struct kunit *test);
 void kp_case_ordering(struct kunit *test);
 void kp_case_history(struct kunit *test);
+void kp_case_time(struct kunit *test);
 int kp_pair_register(const struct kp_pair *pair,
 		     struct kunit_suite *const *suites);
 void kp_pair_unregister(const struct kp_pair *pair);

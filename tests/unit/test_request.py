@@ -33,6 +33,25 @@ class TestRequest(unittest.TestCase):
         self.assertEqual(got.seed, 1)
         self.assertEqual(len(got.archs), 1)
 
+    def test_asked_lane(self) -> None:
+        """Lane time runs where it is named, in the boots that are asked for, and nowhere else."""
+        got = request.parse(["LANE=time"], {})
+        self.assertEqual((got.lanes, got.boots), (("time",), request.BOOTS))
+        self.assertEqual([kind.name for kind in got.variants], ["base"])
+        got = request.parse(["LANE=time", "BOOTS=3", "MARGIN=2.5", "ARCH=x86_64"], {})
+        again = request.replay(got, got.archs[0], got.variants[0])
+        self.assertEqual(again, "ARCH=x86_64 SEED=1 LANE=time BOOTS=3 MARGIN=2.5")
+        self.assertEqual(request.parse(["CASE=time", "LANE=time"], {}).lanes, ("time",))
+        self.assertIn("give LANE=time", self.refused("CASE=time"))
+        self.assertIn("give LANE=time", self.refused("BOOTS=3"))
+        self.assertIn("give LANE=time", self.refused("BOOTS=3", "LANE=insn"))
+        self.assertIn("give LANE=time", self.refused("MARGIN=3"))
+        for wrong in ("BOOTS=0", "BOOTS=many", "MARGIN=0", "MARGIN=100", "MARGIN=x",
+                      "VARIANT=debug"):
+            self.refused("LANE=time", wrong)
+        for words in ([], ["LANE=all"], ["DEPTH=quick"]):
+            self.assertNotIn("time", request.parse(words, {}).lanes)
+
     def test_cache_variables(self) -> None:
         """KPARITY_CACHE wins over XDG_CACHE_HOME."""
         env = {"XDG_CACHE_HOME": "/xdg"}
@@ -297,10 +316,10 @@ class TestRequest(unittest.TestCase):
         self.assertEqual(cases.of_pair(pairs.files("device")), (
             "lockstep", "atomic", "fault", "blocking", "interrupted", "threads", "node", "layout",
             "locks", "outcomes", "invariants", "insn", "history", "interrupt", "ordering",
-            "user", "user_history"))
+            "time", "user", "user_history"))
         self.assertEqual(cases.of_pair(pairs.files("glob")), (
             "lockstep", "atomic", "fault", "regress", "outcomes", "insn", "history", "interrupt",
-            "ordering"))
+            "ordering", "time"))
 
     def test_own_cases(self) -> None:
         """A suite's cases are its KP_CASE() rows, and not those in comments and macros."""
@@ -313,7 +332,7 @@ class TestRequest(unittest.TestCase):
                 "// KP_CASE(width, older)\nKP_SUITES(width, KP_CASE (width , Wide));\n")
             self.assertEqual(cases.of_pair(pairs.files("width", Path(folder))),
                              ("lockstep", "atomic", "fault", "Wide", "outcomes", "insn",
-                              "history", "interrupt", "ordering"))
+                              "history", "interrupt", "ordering", "time"))
             words = [f"PAIRS_DIR={folder}", "CASE=Wide"]
             self.assertEqual(request.parse(words, {}).pairs, ("width",))
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Callable
 
@@ -10,6 +11,10 @@ from kplib.boot import console
 from kplib.boot.console import Console, Position, Report
 from kplib.boot.reduce import Reduced
 from kplib.configure.lanes import Lane
+
+
+#: A case, or a suite, that has failed.
+_NOT_OK = re.compile(r"^\s*not ok\b", re.M)
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,9 @@ class LaneResult:
     did not look to the end of the guest), and `unasked` (why it was not asked about the pair).
     `kernel` has complaints of the kernel without a part of ours in them, and `outside`
     those that are no one's, but came once cases had run. `record` is what a plugin of QEMU's has
-    written. `lost` says why
+    written. Of a lane
+    of several boots, `number` is that of this one, from 0, and `series` has each boot's table of
+    figures by pair. `lost` says why
     the lane was given up, if it was, and `console` has the last lines of its guest then.
     """
 
@@ -98,6 +105,8 @@ class LaneResult:
     kernel: list[str] = field(default_factory=list)
     outside: list[Report[CaseId]] = field(default_factory=list)
     record: str = ""
+    number: int = 0
+    series: dict[str, list[str]] = field(default_factory=dict)
     lost: str | None = None
     console: str = ""
 
@@ -193,6 +202,20 @@ class LaneResult:
     def not_asked(self, checker: str, pair: str, why: str) -> None:
         """A checker was not asked for its findings on a pair."""
         self.unasked[checker, pair] = why
+
+    def clean(self) -> bool:
+        """Whether nothing has gone wrong: no guest was lost, no case failed, nobody complained."""
+        return not (self.lost or self.losses or self.not_run or self.damaged or self.reports
+                    or any(_NOT_OK.search(answers.ktap or "")
+                           for answers in self.answers.values()))
+
+    def behind(self, earlier: LaneResult) -> None:
+        """Go on from a boot that was clean: its figures come before this one's."""
+        self.boots += earlier.boots
+        self.series = {pair: list(some) for pair, some in earlier.series.items()}
+        self.kernel[:0] = earlier.kernel
+        for pair, answers in self.answers.items():
+            self.series.setdefault(pair, []).append(answers.figures)
 
     def so_far(self, running: Console) -> LaneResult:
         """A copy with the complaints of a guest that still runs."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import random
 import secrets
 import tempfile
 import threading
@@ -49,8 +50,9 @@ class _Run:
     """One lane's run, over all its guests."""
 
     def __init__(self, setup: Setup, lane: Lane, built: Future[Modules], path: Path,
-                 cancelled: threading.Event | None, keeper: Keeper | None) -> None:
-        self.result = LaneResult(lane)
+                 cancelled: threading.Event | None, keeper: Keeper | None,
+                 number: int = 0) -> None:
+        self.result = LaneResult(lane, number=number)
         self._setup, self._built, self._path = setup, built, path
         self._cancelled, self._keeper = cancelled, keeper
         looks = any(c.option == "KASAN" for c in setup.kernel.variant.checkers)
@@ -208,11 +210,35 @@ def run(setup: Setup, lane: Lane, built: Future[Modules], folder: Path,
         qemu.record_of(path).unlink(missing_ok=True)
         work = _Run(setup, lane, built, path, cancelled, keeper)
         work.all()
+        result = work.result
+        if lane.asked:
+            result = _series(setup, result, functools.partial(
+                _Run, lane=lane, built=built, path=path, cancelled=cancelled, keeper=keeper))
         if lane.plugin and qemu.record_of(path).exists():
-            work.result.recorded(qemu.record_of(path).read_text(errors="replace"))
-        work.result.decode(lambda said: stacks.decode(setup, said))
-        work.result.took(time.monotonic() - begun)
-    return work.result
+            result.recorded(qemu.record_of(path).read_text(errors="replace"))
+        result.decode(lambda said: stacks.decode(setup, said))
+        result.took(time.monotonic() - begun)
+    return result
+
+
+def _series(setup: Setup, result: LaneResult, run_of: Callable[..., _Run]) -> LaneResult:
+    """Go on behind a first boot, to as many as are wanted, or to the first with any trouble.
+
+    That one's results are the lane's: no later boot hides what has happened once. Pairs come in
+    another order in each boot, so that each one's memory lies behind that of others.
+    """
+    order = random.Random(setup.request.seed)
+    result.behind(LaneResult(result.lane))
+    while result.clean() and result.number + 1 < setup.request.boots:
+        pairs = order.sample(setup.request.pairs, len(setup.request.pairs))
+        # Progress is of suites, which the first boot has told of.
+        mine = replace(setup, request=replace(setup.request, pairs=tuple(pairs)),
+                       progress=lambda: None)
+        work = run_of(mine, number=result.number + 1)
+        work.all()
+        work.result.behind(result)
+        result = work.result
+    return result
 
 
 def start(work: Callable[[], LaneResult], name: str) -> Future[LaneResult]:

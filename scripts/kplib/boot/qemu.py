@@ -129,9 +129,10 @@ def record_of(path: Path) -> Path:
 def _state_file(tools: Toolchain, kernel: Kernel, lane: Lane, words: list[str]) -> Path | None:
     """Where the state of such a guest is kept, or None if it is to boot each time.
 
-    Hardware virtualisation boots: it is fast, and its state depends on the machine.
+    Hardware virtualisation boots: it is fast, and its state depends on the machine. Lane time
+    boots too: what it counts as boots must not have one boot's memory.
     """
-    if lane.accel != "tcg":
+    if lane.accel != "tcg" or lane.asked:
         return None
     qemu = tools.versions.get(kernel.arch.qemu, "?")
     return kernel.entry / f"warm-{cache.digest(STATE_RECIPE, qemu, *words)}"

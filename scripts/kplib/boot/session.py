@@ -21,14 +21,14 @@ from kplib.build.modules import Modules, in_guest
 from kplib.build.setup import Setup
 from kplib.common.errors import GuestLost
 from kplib.configure import cases, pairs
-from kplib.configure.lanes import INSN, ORDER
+from kplib.configure.lanes import INSN, ORDER, TIME
 from kplib.configure.request import DEPTHS
 
 DEBUG = "/sys/kernel/debug"
 #: The implementations, as the device nodes of a pair with a user program name them.
 SIDES = ("c", "rust")
 #: Lanes that run no program as text, and tell no differences.
-_PLAIN = (INSN.name, ORDER.name)
+_PLAIN = (INSN.name, ORDER.name, TIME.name)
 #: kmemleak says nothing of objects younger than 5 s (MSECS_MIN_AGE in mm/kmemleak.c),
 #: nor of those whose content changed since the scan before.
 LEAK_AGE = 5.1
@@ -97,6 +97,8 @@ class Session:
             f"given={','.join(w.pair for w in self.works if programs.text(request, w.pair))}"
             + f" interrupt={depth.interrupt}"
             f" histories={depth.histories // self._setup.kernel.variant.patience}"
+            + (f" boot={self._result.number} emulated={int(self._lane.accel == 'tcg')}"
+               if self._lane.asked else "")
             + (" turns=1" if self._lane.counts and self._lane.turns else "")
             + self._printing()
             + (f" only={self._lane.case or 'regress'} lone=1"

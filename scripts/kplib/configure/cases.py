@@ -150,6 +150,9 @@ def lanes_of(wanted: tuple[str, ...], asked: tuple[str, ...],
             why, give = ("no allocation fails", "fault") if name == FAULT else \
                 ("no lock is seen", "debug")
             raise Refused(f"CASE={name}: in variant {kinds[0].name} {why}; give VARIANT={give}")
+        if lane not in asked and LANES[lane].asked:
+            raise Refused(f"CASE={name}: it is of lane {lane}, which runs where it is asked for; "
+                          f"give LANE={lane}")
         if lane not in asked:
             raise Refused(f"CASE={name}: it is of lane {lane}; leave LANE={asked[0]} out")
         if not any(lane in kind.lanes for kind in kinds):

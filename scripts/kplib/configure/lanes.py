@@ -37,7 +37,8 @@ class Lane:
     programs that run in it (kplib.configure.pairs), where any do.
     `case` is its only case, where it has no more. `plugin` names one of QEMU's that runs in it
     and reads the arch's instructions, so that not every arch has the lane. `late`: its results
-    come behind those of the others, which are told before. `accel` is "tcg" or "kvm", `why` the
+    come behind those of the others, which are told before. `asked`: it runs where LANE= names it
+    alone, in as many boots as BOOTS= says. `accel` is "tcg" or "kvm", `why` the
     reason for it.
     """
 
@@ -50,6 +51,7 @@ class Lane:
     case: str = ""
     plugin: str = ""
     late: bool = False
+    asked: bool = False
     turns: bool = False
     accel: str = "tcg"
     why: str = ""
@@ -89,7 +91,11 @@ IRQ = Lane("irq", cpus=1, counts=True, suffix="_irq", figures="interruptions", p
 ORDER = Lane("order", cpus=1, counts=True, suffix="_order", figures="orderings", program="",
              case="ordering", plugin="orders", late=True,
              why="what is executed is read from a CPU that is emulated")
+TIME = Lane("time", cpus=1, counts=False, suffix="_time", figures="times", program="",
+            case="time", asked=True)
 #: Every lane, by name.
-LANES = {lane.name: lane for lane in (CHECK, INSN, HISTORY, IRQ, ORDER)}
+LANES = {lane.name: lane for lane in (CHECK, INSN, HISTORY, IRQ, ORDER, TIME)}
+#: Those that run where nothing is said of lanes.
+USUAL = tuple(lane.name for lane in LANES.values() if not lane.asked)
 #: Those that DEPTH=quick is without.
 LATE = tuple(lane.name for lane in LANES.values() if lane.late)

@@ -16,7 +16,7 @@ from typing import Iterable, Mapping
 from kplib.common import ui
 from kplib.common.errors import Refused
 from kplib.configure import archs, cases, lanes, pairs, seeds, shards, variants
-from kplib.configure.lanes import CHECK, HISTORY, IRQ, LANES, LATE
+from kplib.configure.lanes import CHECK, HISTORY, IRQ, LANES, LATE, TIME
 
 TOP = pairs.TOP
 #: Seconds of silence, in variant base, while a case of KUnit's speed "normal" runs, or
@@ -36,14 +36,17 @@ VARIABLES = {
     "SEED": "what programs are made from: a number, or random; default: 1",
     "PROGRAMS": "how many programs a lockstep case runs; default: 64",
     "PROGRAM": "a program as text: it alone runs, on all paths of the one PAIR",
-    "LANE": "check, insn, history, irq, order or all; default: all",
+    "LANE": "check, insn, history, irq, order, time or all, which is all but time; default: all",
+    "BOOTS": "boots of lane time; default: 10",
+    "MARGIN": "lane time: percent within which two paths take the same; default: 5",
     "DEPTH": "quick: without lanes history, irq and order; long: twice what they usually do; full: "
              "20 times; default: usual",
     "KERNEL": "kernel series from Debian, e.g. 7.3; default: the newest at set-up",
     "KERNEL_SRC": "a kernel source tree of your own; built out of tree, never written to",
     "KDIR": "a kernel build folder of your own, as for any out-of-tree module",
     "TOOLCHAIN": "host or root; default: the host's where it can, else a Debian root",
-    "ACCEL": "kvm or tcg for lane check; default: kvm where a trial boot works",
+    "ACCEL": "kvm or tcg for lanes that count no instructions; default: kvm where a trial boot "
+             "works",
     "APPEND": "further words for the guest's kernel command line",
     "KEEP": "1: leave the guest of lane check up after a failure, with a shell and for gdb",
     "SILENCE": "seconds of silence after which a guest is lost, thrice that in a boot; default: 20",
@@ -95,6 +98,10 @@ DEPTHS = {"quick": Depth(0, 0), "usual": Depth(240, 600), "long": Depth(500, 120
 FORMATS = ("text", "json", "markdown", "github", "html")
 #: Mechanical mutants of `make mutants`. Some are refused by the compiler, or change nothing.
 MUTANTS = 420
+#: Boots of lane time. Figures of fewer differ from those of the next run by what boots do.
+BOOTS = 10
+#: Percent of an operation's time that count as the same there.
+MARGIN = 5.0
 
 
 @dataclass(frozen=True)
@@ -153,6 +160,10 @@ class Request:
     #: make mutants: how many mechanical ones, and the revision whose changed lines they are in.
     mutants: int = MUTANTS
     in_diff: str | None = None
+    #: Boots of lane time.
+    boots: int = BOOTS
+    #: Lane time: percent of an operation's time within which a path is equivalent to another.
+    margin: float = MARGIN
     #: make explain: the operation.
     op: str | None = None
     #: make baseline, make compare: the file, and percent and instructions that are allowed.
@@ -224,7 +235,7 @@ def _program(value: str | None, chosen: tuple[str, ...], lane: str,
     read_program(name, path)
     if not all(pairs.files(pair, folder).has_config for pair in chosen[1:]):
         raise Refused(f"{name}: a program is of one pair; give PAIR=x")
-    if lane in ("insn", "order"):
+    if lane in ("insn", "order", TIME.name):
         raise Refused(f"{name}: no program runs in lane {lane}; leave LANE={lane} out")
     return path
 
@@ -353,6 +364,14 @@ def _minutes(value: str | None) -> float | None:
     return float(value)
 
 
+def _margin(value: str | None) -> float:
+    if not value:
+        return MARGIN
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,3})?", value, re.A) or not float(value):
+        raise Refused(f"MARGIN={ui.clean(value)}: give percent above 0 and below 100, such as 5")
+    return float(value)
+
+
 def _limit(value: str | None) -> tuple[float, float | None] | None:
     if not value:
         return None
@@ -433,10 +452,14 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False,
     depth = _choice("DEPTH", values.get("DEPTH"), tuple(DEPTHS)) or "usual"
     if depth == "quick" and lane in LATE:
         raise Refused(f"DEPTH=quick is without lane {lane}; leave one of the two out")
-    every = tuple(name for name in lanes.LANES if depth != "quick" or name not in LATE)
+    every = tuple(name for name in lanes.USUAL if depth != "quick" or name not in LATE)
     asked = _lanes_of_program(program, lane, wanted) if program else \
         every if lane == "all" else (lane,)
     only = () if new or values.get("CASE") is None else cases.named(values["CASE"])
+    for name in ("BOOTS", "MARGIN"):
+        if values.get(name) and asked != (TIME.name,):
+            raise Refused(f"{name}={ui.clean(values[name])}: for lane time; give LANE=time as "
+                          "well")
     if only and program:
         raise Refused("CASE and PROGRAM exclude each other: a program runs in case regress alone")
     if program:
@@ -479,6 +502,8 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False,
         parts=tuple((values.get("PART") or "").replace(",", " ").split()),
         mutants=_count("MUTANTS", values.get("MUTANTS"), MUTANTS),
         in_diff=values.get("IN_DIFF") or None,
+        boots=_count("BOOTS", values.get("BOOTS"), BOOTS),
+        margin=_margin(values.get("MARGIN")),
         op=values.get("OP") or None,
         baseline=_path(values.get("BASELINE")),
         limit=_limit(values.get("LIMIT")),
@@ -531,6 +556,8 @@ def words_of(req: Request, arch: archs.Arch, variant: variants.Variant) -> dict[
         # A case and a program have their lanes.
         "LANE": req.lanes[0] if len(req.lanes) == 1 and not (req.program or req.cases)
         else None,
+        "BOOTS": str(req.boots) if req.boots != plain.boots else None,
+        "MARGIN": f"{req.margin:g}" if req.margin != plain.margin else None,
         "DEPTH": req.depth if req.depth != plain.depth else None,
         "KERNEL": req.kernel,
         "KERNEL_SRC": req.kernel_src,

@@ -23,7 +23,7 @@ from kplib.configure import cases
 from kplib.configure import pairs as places, shards
 from kplib.contract import rows
 from kplib.contract.model import Budget
-from kplib.judge import budgets, fields, ktap, orders, verdicts
+from kplib.judge import budgets, fields, ktap, orders, timetable, verdicts
 from kplib.judge.budgets import Excess
 from kplib.judge.tables import (ACCEPTED, NOOP, Allocations, Cost, DamagedTable, Difference,
                                 Histories, Interruptions, Invariant, parse_allocations, parse_calls,
@@ -76,6 +76,8 @@ class PairResult:
     #: Operations that programs have called, by path.
     calls: dict[str, int] = field(default_factory=dict)
     histories: dict[str, Histories] = field(default_factory=dict)
+    #: What lane time says of it.
+    times: timetable.Times | None = None
     #: By suite, case and path.
     differences: dict[tuple[str, str, str], list[Difference]] = field(default_factory=dict)
 
@@ -143,6 +145,7 @@ class ArchResult:
                     "orderings": pair.orderings,
                     "calls": pair.calls,
                     "histories": {path: asdict(one) for path, one in pair.histories.items()},
+                    "times": pair.times and pair.times.to_json(),
                 } for name, pair in self.pairs.items()},
         }
 
@@ -314,6 +317,16 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
             if none := [p for p in sorted(passed) if p not in result.histories
                         or not result.histories[p].tried]:
                 raise DamagedTable(f"the table of histories has nothing of {', '.join(none)}")
+        elif lane.lane.figures == "times":
+            if passed:
+                result.times = timetable.judge(lane.series.get(pair, []),
+                                               lane.lane.accel != "kvm", req.seed,
+                                               req.margin / 100)
+                if bare := passed - {row.path for row in result.times.rows}:
+                    raise DamagedTable(f"the table of times has nothing of "
+                                       f"{', '.join(sorted(bare))}")
+                mine += timetable.verdicts(lane.lane.suite(pair), passed, result.times,
+                                           lane.lane.why)
         elif lane.lane.figures == "cost":
             result.costs, result.outcomes = parse_costs(figures), parse_outcomes(figures)
             if bare := passed - set(result.costs.get(NOOP, {})):

@@ -18,12 +18,12 @@ from kplib.common.errors import FAILED, KparityError
 from kplib.configure.lanes import LANES, LATE, PATHS, user_kind
 from kplib.configure.request import pair_word
 from kplib.contract.model import Budget, Diverges
-from kplib.judge import ktap, orders
+from kplib.judge import ktap, orders, timetable
 from kplib.judge.budgets import ALL, Excess
 from kplib.judge.results import ArchResult, PairResult
 from kplib.judge.tables import (NOOP, SUCCESS, Allocations, Cost, Histories, Interruptions,
                                 geometric_mean, met)
-from kplib.report import files
+from kplib.report import files, timed
 
 _COLOUR = {ktap.PASS: "32", ktap.FAIL: "31", ktap.ERROR: "31", ktap.SKIP: "33"}
 _WORD = {ktap.PASS: "ok", ktap.FAIL: "FAIL", ktap.ERROR: "ERROR", ktap.SKIP: "skip"}
@@ -194,6 +194,8 @@ def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
             lines += _counts(_CALLBACKS, pair.histories)
     if pair.interruptions:
         lines += _counts(_INTERRUPTIONS, pair.interruptions)
+    if pair.times:
+        lines += timed.table(pair.times, verbose)
     if pair.orderings and verbose:
         lines += _orderings(pair.orderings)
     return lines
@@ -327,6 +329,7 @@ def _pair(found: dict[str, Any]) -> PairResult:
                        for path, one in found.get("interruptions", {}).items()},
         histories={path: Histories(**one)
                    for path, one in found.get("histories", {}).items()},
+        times=timetable.from_json(found["times"]) if found.get("times") else None,
         orderings=found.get("orderings", {}))
 
 

@@ -21,7 +21,7 @@ from kplib.boot.laneresult import LaneResult
 from kplib.build import modules
 from kplib.build.setup import Setup
 from kplib.common.errors import EnvironmentFailed, Failed
-from kplib.configure.lanes import LANES, PATHS, user_kind
+from kplib.configure.lanes import LANES, PATHS, USUAL, user_kind
 from kplib.configure.request import TOP
 from kplib.judge import ktap, results
 from kplib.mutate import candidate, find, objcode
@@ -193,6 +193,7 @@ def setups_of(setups: dict[str, Setup], pair: str) -> dict[str, Setup]:
         variant = setup.kernel.variant
         found[name] = replace(setup, request=replace(
             setup.request, pairs=(pair,), archs=(setup.kernel.arch,), variants=(variant,),
-            lanes=tuple(lane for lane in variant.lanes if setup.kernel.arch.has(LANES[lane])),
+            lanes=tuple(lane for lane in variant.lanes
+                        if lane in USUAL and setup.kernel.arch.has(LANES[lane])),
             depth=DEPTH, cases=(), program=None, keep=False, seed=1))
     return found

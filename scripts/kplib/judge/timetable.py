@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What case time has timed in each boot: the engine's tables, and the verdicts on them.
+
+The no-op is timed as well, and not subtracted: two readings of the counter take longer than many
+operations do, and what was left would be the error of both. What an operation may differ by is held
+against its own part instead: where half of a call is the no-op's, a margin of 5 % is one of 2.5 %.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Sequence
+
+from kplib.configure.lanes import PATHS, REFERENCE
+from kplib.judge import ktap, timing
+from kplib.judge.tables import NOOP, SUCCESS, DamagedTable, outcome_name
+from kplib.judge.timing import Estimate, Judged, Quantile
+
+#: The name of the rows that judge what was timed.
+CASE = "latency"
+#: What the object was before each call.
+STATES = ("warm", "cold")
+#: The least share of a call that is taken to be the operation's own.
+LEAST = 0.05
+#: By how many percent c->c is made slower, to see whether that is found.
+INJECTED = (5, 10)
+
+
+@dataclass(frozen=True)
+class Side:
+    """Calls on one side of a path's blocks: calls and their sum in each block, a histogram of
+    them by bucket, and the longest."""
+
+    most: int
+    blocks: tuple[tuple[int, int], ...]
+    buckets: dict[int, int]
+
+
+#: Path, operation, its end, and warm or cold.
+Key = tuple[str, str, int, str]
+#: On c->c, and on the path.
+Sides = tuple[Side, Side]
+
+
+@dataclass(frozen=True)
+class Boot:
+    """One boot's table."""
+
+    khz: int
+    rows: dict[Key, Sides]
+
+
+_CLOCK = re.compile(r"clock ([1-9][0-9]{0,8})")
+_COUNTS = r"[0-9]{1,10}:[0-9]{1,20}(?:,[0-9]{1,10}:[0-9]{1,20})*"
+_SIDE = rf"([0-9]{{1,20}}) ({_COUNTS}) ({_COUNTS})"
+_LINE = re.compile(rf"(\S+) (\S+) (0|1|-[0-9]{{1,4}}) (warm|cold) {_SIDE} {_SIDE}")
+
+
+def _counts(text: str) -> tuple[tuple[int, int], ...]:
+    return tuple((int(a), int(b)) for a, b in
+                 (word.split(":") for word in text.split(",")))
+
+
+def _side(most: str, blocks: str, buckets: str) -> Side:
+    return Side(int(most), _counts(blocks), dict(_counts(buckets)))
+
+
+def parse(text: str) -> Boot:
+    """The engine's table of times."""
+    first, *lines = text.splitlines() or [""]
+    clock = _CLOCK.fullmatch(first)
+    if not clock:
+        raise DamagedTable(f"the table of times, line 1: {first[:100]!r}")
+    rows: dict[Key, Sides] = {}
+    for number, line in enumerate(lines, 2):
+        found = _LINE.fullmatch(line)
+        if not found or found[1] not in PATHS:
+            raise DamagedTable(f"the table of times, line {number}: {line[:100]!r}")
+        path, op, end, state, *words = found.groups()
+        sides = _side(*words[:3]), _side(*words[3:])
+        key = path, op, int(end), state
+        if key in rows or len(sides[0].blocks) != len(sides[1].blocks) or any(
+                sum(calls for calls, _ in side.blocks) != sum(side.buckets.values())
+                or not any(calls for calls, _ in side.blocks) for side in sides):
+            raise DamagedTable(f"the table of times, line {number}: its calls do not add up: "
+                               f"{line[:100]!r}")
+        rows[key] = sides
+    for path, op, _, state in rows:
+        if (path, NOOP, 0, state) not in rows:
+            raise DamagedTable(f"the table of times has {op} and no {NOOP} on {path}, {state}")
+    return Boot(int(clock[1]), rows)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is told of an operation that came to one outcome, on a path.
+
+    `ratio` to c->c with its interval, which one boot does not have, and the quantiles in ns, each
+    with its interval, are of calls with the no-op in them; `own` is the share of a call on c->c
+    that is the operation's. `boots` would settle what is inconclusive. `mean` is of a call, in ns.
+    """
+
+    path: str
+    op: str
+    outcome: str
+    state: str
+    verdict: str
+    calls: int
+    ratio: float
+    low: float | None
+    high: float | None
+    own: float
+    boots: int | None
+    mean: float
+    quantiles: dict[str, tuple[float, float, float]]
+
+    @property
+    def name(self) -> str:
+        """The operation; success needs no word."""
+        return self.op if self.outcome == SUCCESS else f"{self.op} {self.outcome}"
+
+    def tell(self) -> str:
+        """A line for a person."""
+        interval = "" if self.low is None else f" ({self.low:.3f} to {self.high:.3f})"
+        return (f"{self.name}, {self.state}: {self.verdict}, {self.ratio:.3f} times "
+                f"{REFERENCE}{interval}")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What c->c beside itself says of the measurement: of `compared` operations `alarms` differ at
+    the level, and `told` were told so once all are taken together. `found` has, by percent, how
+    many were told as slower where whole calls were made so much slower, `found_own` where the
+    operation's own share of them was."""
+
+    compared: int
+    alarms: int
+    told: int
+    found: dict[str, int]
+    found_own: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Times:
+    """All that lane time says of a pair."""
+
+    advisory: bool
+    boots: int
+    margin: float
+    level: float
+    noop: dict[str, float]
+    checked: Checked
+    rows: tuple[Row, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """For results.json."""
+        return asdict(self)
+
+
+def from_json(found: dict[str, Any]) -> Times:
+    """Times as results.json has them."""
+    return Times(**{**found, "checked": Checked(**found["checked"]), "rows": tuple(
+        Row(**{**row, "quantiles": {name: tuple(one) for name, one in row["quantiles"].items()}})
+        for row in found["rows"])})
+
+
+def _own(side: Side) -> float:
+    """The mean of a boot's calls, block by block, without the ends."""
+    return timing.trimmed([total / calls for calls, total in side.blocks if calls])
+
+
+def _logs(sides: Sides) -> list[float]:
+    """The logarithm of each block's ratio; those alone in which both sides have calls."""
+    return [math.log(max(1, their) / others / (max(1, total) / calls))
+            for (calls, total), (others, their) in zip(sides[0].blocks, sides[1].blocks)
+            if calls and others]
+
+
+def _share(boots: Sequence[Boot], key: Key) -> float:
+    """How much of a call on c->c is the operation's own, and not the no-op's, block by block."""
+    path, _, _, state = key
+    shares = []
+    for boot in boots:
+        side, noop = boot.rows[key][0], boot.rows[path, NOOP, 0, state][0]
+        shares.append(timing.trimmed([
+            1 - base / nothing * calls / max(1, total)
+            for (calls, total), (nothing, base) in zip(side.blocks, noop.blocks)
+            if calls and nothing] or [0.0]))
+    return min(1.0, max(LEAST, sum(shares) / len(shares)))
+
+
+def _row(boots: Sequence[Boot], key: Key, judged: Judged, own: float,
+         rng: random.Random) -> Row:
+    path, op, end, state = key
+    sides = [boot.rows[key][1] for boot in boots]
+    # The rate is measured anew in each boot; it is the same counter.
+    scale = 1e6 / boots[0].khz
+    quantiles = timing.quantiles([side.buckets for side in sides],
+                                 [side.most for side in sides], rng)
+    low, high = judged.estimate.interval() or (None, None)
+
+    def scaled(one: Quantile) -> tuple[float, float, float]:
+        return (round(one.value * scale, 1), round(one.low * scale, 1),
+                round(one.high * scale, 1))
+
+    return Row(path, op, outcome_name(end), state, judged.verdict,
+               sum(calls for side in sides for calls, _ in side.blocks),
+               round(judged.estimate.ratio, 5), low and float(f"{low:.5g}"),
+               high and float(f"{high:.5g}"), round(own, 3), judged.boots,
+               round(sum(map(_own, sides)) * scale / len(boots), 2),
+               {name: scaled(one) for name, one in quantiles.items()})
+
+
+def _families(found: dict[Key, Estimate], shares: dict[Key, float], margin: float,
+              level: float) -> dict[Key, Judged]:
+    """Verdicts; a family is the operations of a path, warm or cold."""
+    judged: dict[Key, Judged] = {}
+    for path in PATHS:
+        for state in STATES:
+            judged |= timing.judge({key: one for key, one in found.items()
+                                    if (key[0], key[3]) == (path, state)},
+                                   {key: margin * share for key, share in shares.items()}, level)
+    return judged
+
+
+def _check(found: dict[Key, Estimate], shares: dict[Key, float], margin: float,
+           level: float) -> Checked:
+    """What is found where nothing differs, and where one side's times are scaled."""
+    same = {key: one for key, one in found.items() if key[0] == REFERENCE}
+
+    def told(percent: float, of: dict[Key, float], *words: str) -> int:
+        slowed = {key: Estimate(one.log + math.log1p(percent / 100 * of[key]), one.error,
+                                one.boots) for key, one in same.items()}
+        return sum(one.verdict in words
+                   for one in _families(slowed, shares, margin, level).values())
+
+    return Checked(len(same), sum(one.differs <= level for one in same.values()),
+                   told(0, shares, timing.SLOWER, timing.FASTER),
+                   *({str(percent): told(percent, of, timing.SLOWER) for percent in INJECTED}
+                     for of in (dict.fromkeys(shares, 1.0), shares)))
+
+
+def judge(tables: Sequence[str], advisory: bool, seed: int, margin: float = timing.MARGIN,
+          level: float = timing.LEVEL) -> Times:
+    """All boots of a pair, a table each."""
+    boots = [parse(text) for text in tables]
+    if not boots or not all(boot.rows for boot in boots):
+        raise DamagedTable("the table of times has no lines")
+    rng = random.Random(seed)
+    # An outcome that hangs on chance is not there in each boot, nor in each block.
+    keys = [key for key in boots[0].rows if all(
+        key in boot.rows and _logs(boot.rows[key]) for boot in boots)]
+    noop = {path: round(sum(_own(boot.rows[path, NOOP, 0, STATES[0]][1]) * 1e6 / boot.khz
+                            for boot in boots) / len(boots), 2)
+            for path in PATHS if (path, NOOP, 0, STATES[0]) in keys}
+    keys = [key for key in keys if key[1] != NOOP]
+    found = {key: timing.estimate([_logs(boot.rows[key]) for boot in boots], rng)
+             for key in keys}
+    shares = {key: _share(boots, key) for key in keys}
+    judged = _families(found, shares, margin, level)
+    # Paths of an operation below each other.
+    places = {key[1:3]: at for at, key in reversed(list(enumerate(keys)))}
+    keys.sort(key=lambda key: (STATES.index(key[3]), places[key[1:3]], PATHS.index(key[0])))
+    return Times(advisory, len(boots), margin, level, noop,
+                 _check(found, shares, margin, level),
+                 tuple(_row(boots, key, judged[key], shares[key], rng) for key in keys))
+
+
+def verdicts(suite: str, passed: set[str], times: Times, why: str) -> list[ktap.Verdict]:
+    """A verdict for each path on which case time has passed. `why` says why they are advisory."""
+    found = []
+    for path in PATHS:
+        rows = [row for row in times.rows if row.path == path]
+        slower = [row.tell() for row in rows if row.verdict == timing.SLOWER]
+        unsure = [row for row in rows if row.verdict == timing.INCONCLUSIVE]
+        if path not in passed:
+            continue
+        if times.advisory:
+            status, log = ktap.SKIP, [f"times are advisory here, and fail nothing: {why}"]
+        elif not rows:
+            status, log = ktap.ERROR, ["no operation was timed"]
+        elif path == REFERENCE and times.checked.told:
+            # It cannot be slower than itself.
+            status, log = ktap.ERROR, [f"{times.checked.told} operations on {path} seem to differ "
+                                       "from themselves: the measurement is disturbed"]
+        elif slower and path != REFERENCE:
+            status, log = ktap.FAIL, slower
+        elif unsure:
+            most = max((row.boots or 0 for row in unsure), default=0)
+            status, log = ktap.SKIP, [
+                f"{len(unsure)} of {len(rows)} operations are inconclusive"
+                + (f"; BOOTS={most} may settle those that boots can" if most else "")]
+        else:
+            status, log = ktap.PASS, []
+        found.append(ktap.Verdict(suite, CASE, path, status, tuple(log)))
+    return found
