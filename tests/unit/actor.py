@@ -115,13 +115,18 @@ class Actor:
             return str(given)
         if name == "cases":
             rows = [(pair, case) for case in self.script["cases"][pair]] + [
-                (f"{pair}_insn", "insn"), (f"{pair}_history", "history")]
+                (f"{pair}_insn", "insn"), (f"{pair}_history", "history"),
+                (f"{pair}_time", "time")]
             return "".join("\t".join((suite, case, "normal", *PATHS)) + "\n"
                            for suite, case in rows)
         if name in ("failures", "allocations"):
             return ""
         if name == "calls":
             return "".join(f"{path} 100\n" for path in PATHS)
+        if name == "times":
+            side = "9 1:9,1:9 9:2"
+            return "clock 1000\n" + "".join(f"{path} {op} 0 warm {side} {side}\n"
+                                            for op in ("noop", "push") for path in PATHS)
         if name == "cost":
             return "".join(f"{path} {op} {cost} 5\n" for op, cost in (("noop", 10), ("push", 30))
                            for path in PATHS)

@@ -29,7 +29,7 @@ from kplib.common import proc
 from kplib.common.errors import GuestLost
 from kplib.configure import pairs as places
 from kplib.configure import request, variants
-from kplib.configure.lanes import CHECK, HISTORY, INSN, PATHS, Lane
+from kplib.configure.lanes import CHECK, HISTORY, INSN, PATHS, TIME, Lane
 from kplib.judge import ktap, results, tables, verdicts
 
 #: Seconds. An actor says something each few milliseconds.
@@ -146,7 +146,7 @@ class TestLanes(unittest.TestCase):
         self.kernel = mock.Mock(variant=self.variant, config={}, added=())
         setup = mock.Mock(modules=self.folder, kernel=self.kernel)
         setup.request = mock.Mock(pairs=pairs, pairs_dir=None, program=None, cases=(), seed=1,
-                                  programs=1, printing=None, depth="usual")
+                                  boots=1, programs=1, printing=None, depth="usual")
         built: Future[Modules] = Future()
         built.set_result(Modules(self.folder / "engine", {p: self.folder / p for p in pairs},
                                  {self.lane.user_suite(p): self.folder / p for p in programs}))
@@ -156,7 +156,8 @@ class TestLanes(unittest.TestCase):
         """All verdicts that did not pass; every planned case must have one."""
         pairs = tuple(self.script["cases"])
         setup = mock.Mock(kernel=self.kernel, **{
-            "request.pairs_dir": None, "request.cases": (), "request.shard": None})
+            "request.pairs_dir": None, "request.cases": (), "request.shard": None,
+            "request.seed": 1, "request.margin": 5.0})
         # Contracts are there, and no pair has a user program.
         (self.folder / "kmod/contract").mkdir(parents=True, exist_ok=True)
         for pair in pairs:
@@ -555,6 +556,17 @@ class TestLanes(unittest.TestCase):
                 self.assertRegex(rows[suite, "", ""].log[-1], "cannot be read: the (list|table|f)")
                 self.assertEqual({s for s, _, _ in rows}, {suite})
                 self.assertEqual(self.found.verdict, "error")
+
+    def test_damaged_times(self) -> None:
+        """The same in lane time, in which what is emulated is a skip of the others."""
+        self.lane = TIME
+        for text in ("", "clock 1000\n", "clock 1\nc->c po"):
+            with self.subTest(text=text):
+                rows = self.judge(self.run_lane("ring", "tlv", tables={"ring/times": text}))
+                self.assertEqual(rows["ring_time", "", ""].status, ktap.ERROR)
+                self.assertRegex(rows["ring_time", "", ""].log[-1], "cannot be read: the table of t")
+                self.assertEqual({v.status for (suite, _, _), v in rows.items()
+                                  if suite == "tlv_time"}, {ktap.SKIP})
 
     def test_failures(self) -> None:
         """Each is kept with the case that failed, also beside a line that cannot be read."""

@@ -58,6 +58,7 @@ class ParseTest(unittest.TestCase):
                     good.replace("10:", "11:", 1), good.replace("push -28", "push 28"),
                     good.replace("c->rust push", "c->go push"), good + lines[2] + "\n",
                     good.replace("warm", "hot"), good.replace("90:1", "90:x", 1),
+                    good.replace("90:1", "90:2", 1),
                     good.replace(lines[1] + "\n", ""), good.replace("40:119", "40:119,", 1)):
             with self.subTest(bad=bad[-60:]), self.assertRaises(DamagedTable):
                 timetable.parse(bad)

@@ -8,7 +8,7 @@ from kplib.judge.timetable import Checked, Row, Times
 from kplib.judge.timing import SHARES
 
 #: Of the columns of quantiles; a longest call can be a second.
-_WIDTHS = (7, 7, 8, 12)
+_WIDTHS = (6, 7, 8, 9)
 
 
 def _interval(row: Row) -> str:
@@ -24,7 +24,7 @@ def _line(row: Row) -> str:
     more = "" if row.boots is None else f", {row.boots} boots"
     return (f"      {row.path:<12}{row.ratio:>7.3f}  {_interval(row):<15}{row.own:>5.0%}  "
             f"{row.verdict + more:<26}"
-            + "".join(f"{one[0]:>{width}.0f}"
+            + "".join(f" {one[0]:>{width}.0f}"
                       for width, one in zip(_WIDTHS, row.quantiles.values())))
 
 
@@ -52,7 +52,7 @@ def table(times: Times, verbose: bool) -> list[str]:
              f"margin {100 * times.margin:.0f} % of what is the operation's own",
              f"      {'':<12}{'ratio':>7}  {'interval':<15}{'own':>5}  "
              f"{'verdict, what may settle it':<26}"
-             + "".join(f"{name:>{width}}"
+             + "".join(f" {name:>{width}}"
                        for width, name in zip(_WIDTHS, (*SHARES, "max")))]
     before = ""
     for row in times.rows:
