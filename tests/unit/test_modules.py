@@ -49,6 +49,7 @@ class TestBuild(unittest.TestCase):
                                  if "device" in pairs})
         setup = mock.Mock(**{"request.kernel_src": self.kernel_src, "request.kdir": None,
                              "request.pairs": pairs, "request.pairs_dir": self.pairs_dir,
+                             "request.frozen": False,
                              "kernel.tree": Path("/linux"), "kernel.ident": self.ident,
                              "kernel.config": {}})
         return modules._Build(setup, built)  # pylint: disable=protected-access
