@@ -575,7 +575,7 @@ void kp_case_history(struct kunit *test)
 	} else if (err) {
 		KUNIT_FAIL(test, "no second thread: %pe", ERR_PTR(err));
 	} else {
-		kp_places_start();
+		kp_places_start(histories / PLACES);
 		run_all_given(batch);
 		if (!kp_lone)
 			run_drawn(batch);

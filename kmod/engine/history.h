@@ -362,7 +362,7 @@ void kp_turns_ended(u32 cpu);
 void kp_turns_measure(const struct kp_history *h);
 
 /* places.c */
-void kp_places_start(void);
+void kp_places_start(u32 places_wanted);
 bool kp_places_fit(const struct kp_history *h);
 struct kp_history *kp_places_try(struct kp_batch *batch, bool given, bool close);
 

@@ -22,8 +22,13 @@
  */
 #define TIMES		3
 #define TIMES_GIVEN	8
-/* Behind so many places there is one in twice as many instructions. */
-#define MANY_PLACES	256
+/*
+ * Behind so many places of a meeting there is one in twice as many instructions: a quarter of those
+ * that there are to be in all, as one long operation must not take them all, or the most of these.
+ */
+#define PART_OF		4
+#define FEW_PLACES	32U
+#define MANY_PLACES	256U
 /* Places in which the operations have not met, before the first that do and behind the last. */
 #define BEFORE		300
 #define BEHIND		24
@@ -47,13 +52,16 @@ static struct {
 	u32 times[KINDS];
 	u32 nr;
 	u32 begins;
+	u32 many;
 } places;
 
 /**
  * kp_places_start() - forget which meetings there were, and where operations began
+ * @places_wanted: how many places there are to be, but for programs that are given
  */
-void kp_places_start(void)
+void kp_places_start(u32 places_wanted)
 {
+	places.many = clamp(places_wanted / PART_OF, FEW_PLACES, MANY_PLACES);
 	places.nr = 0;
 	places.begins = 0;
 }
@@ -140,7 +148,8 @@ static struct kp_history *try_places(struct kp_batch *batch, u32 *nr, u32 *misse
 }
 
 /* Have two operations meet, of which @stopped is stopped at each place in turn; whether they do. */
-static bool meet(struct kp_batch *batch, u32 stopped, bool both, struct kp_history **wrong)
+static bool meet(struct kp_batch *batch, u32 stopped, bool both, u32 many,
+		 struct kp_history **wrong)
 {
 	u32 nr, tried = 0, missed = 0, at = places.begins > EARLIER ? places.begins - EARLIER : 1;
 	bool met = false;
@@ -154,7 +163,7 @@ static bool meet(struct kp_batch *batch, u32 stopped, bool both, struct kp_histo
 		*wrong = try_places(batch, &nr, &missed, &met);
 		at += nr * batch->by;
 		tried += met ? nr : 0;
-		if (tried >= MANY_PLACES) {
+		if (tried >= many) {
 			batch->by *= 2;
 			tried = 0;
 		}
@@ -168,16 +177,16 @@ static bool meet(struct kp_batch *batch, u32 stopped, bool both, struct kp_histo
 }
 
 /* The same; where they do not meet the aim is found anew, and that tried once more. */
-static struct kp_history *meet_or_aim(struct kp_batch *batch, u32 stopped, bool both)
+static struct kp_history *meet_or_aim(struct kp_batch *batch, u32 stopped, bool both, u32 many)
 {
 	const struct kp_path_param *p = batch->h[0].p;
 	struct kp_histories *sum = &p->pair->stats->histories[p->id];
 	struct kp_history *wrong = NULL;
-	bool met = meet(batch, stopped, both, &wrong);
+	bool met = meet(batch, stopped, both, many, &wrong);
 
 	if (!met && !wrong && !batch->stuck) {
 		kp_turns_aim();
-		met = meet(batch, stopped, both, &wrong);
+		met = meet(batch, stopped, both, many, &wrong);
 	}
 	sum->meetings += met;
 	return wrong;
@@ -228,7 +237,8 @@ struct kp_history *kp_places_try(struct kp_batch *batch, bool given, bool close)
 
 		times = given ? i / KP_COLUMNS : times_of(&batch->h[0], stopped);
 		if (given || times < TIMES)
-			wrong = meet_or_aim(batch, stopped, times % 2);
+			wrong = meet_or_aim(batch, stopped, times % 2,
+					    given ? MANY_PLACES : places.many);
 	}
 	return wrong;
 }
