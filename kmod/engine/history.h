@@ -357,6 +357,7 @@ void kp_turns_stop(void);
 void kp_turns_draw(struct kp_history *h, struct kp_random *rnd);
 void kp_turns_set(struct kp_history *h, u32 stopped, u32 at, struct kp_random *second);
 void kp_turns_aim(void);
+u32 kp_turns_begin(void);
 void kp_turns_meet(struct kp_history *h, u32 cpu, u32 event, bool called);
 void kp_turns_ended(u32 cpu);
 void kp_turns_measure(const struct kp_history *h);

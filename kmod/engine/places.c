@@ -22,6 +22,8 @@
  */
 #define TIMES		3
 #define TIMES_GIVEN	8
+/* Batches of a given program that are drawn before that, at most. */
+#define FIRST		16
 /*
  * Behind so many places of a meeting there is one in twice as many instructions: a quarter of those
  * that there are to be in all, as one long operation must not take them all, or the most of these.
@@ -32,8 +34,8 @@
 /* Places in which the operations have not met, before the first that do and behind the last. */
 #define BEFORE		300
 #define BEHIND		24
-/* Places before the one in which operations first met the last time. */
-#define EARLIER		16
+/* Runs that these places may take, for each that there is to be. */
+#define RUNS		3
 
 /**
  * struct meeting - two operations that meet
@@ -51,19 +53,19 @@ static struct {
 	u64 kind[KINDS];
 	u32 times[KINDS];
 	u32 nr;
-	u32 begins;
+	u32 left;
 	u32 many;
 } places;
 
 /**
- * kp_places_start() - forget which meetings there were, and where operations began
+ * kp_places_start() - forget which meetings there were
  * @places_wanted: how many places there are to be, but for programs that are given
  */
 void kp_places_start(u32 places_wanted)
 {
 	places.many = clamp(places_wanted / PART_OF, FEW_PLACES, MANY_PLACES);
 	places.nr = 0;
-	places.begins = 0;
+	places.left = RUNS * places_wanted;
 }
 
 /* The meeting of a history with two operations, of which one is stopped. */
@@ -140,8 +142,6 @@ static struct kp_history *try_places(struct kp_batch *batch, u32 *nr, u32 *misse
 		/* What the contract excuses is not judged. */
 		sum->places += h->together && h->found != KP_IN_ORDER_BUT;
 		*missed = h->together ? 0 : *missed + 1;
-		if (h->together && !*met)
-			places.begins = h->turn.at;
 		*met |= h->together;
 	}
 	return wrong;
@@ -151,26 +151,25 @@ static struct kp_history *try_places(struct kp_batch *batch, u32 *nr, u32 *misse
 static bool meet(struct kp_batch *batch, u32 stopped, bool both, u32 many,
 		 struct kp_history **wrong)
 {
-	u32 nr, tried = 0, missed = 0, at = places.begins > EARLIER ? places.begins - EARLIER : 1;
+	u32 nr, tried = 0, missed = 0, at = kp_turns_begin();
 	bool met = false;
 
 	batch->by = 1;
 	batch->stopped = stopped;
 	batch->both = both;
-	while (!*wrong && !batch->stuck && missed < (met ? BEHIND : BEFORE)) {
+	while (at && !*wrong && !batch->stuck && places.left &&
+	       missed < (met ? BEHIND : BEFORE)) {
 		batch->at = at;
 		nr = batch->size;
 		*wrong = try_places(batch, &nr, &missed, &met);
 		at += nr * batch->by;
+		places.left -= min(nr, places.left);
 		tried += met ? nr : 0;
 		if (tried >= many) {
 			batch->by *= 2;
 			tried = 0;
 		}
 	}
-	/* The next one is looked for from the beginning. */
-	if (!met)
-		places.begins = 0;
 	batch->wrong_at = *wrong ? (*wrong)->turn.at : 0;
 	batch->at = 0;
 	return met;
@@ -228,10 +227,19 @@ static bool look(struct kp_history *h)
 struct kp_history *kp_places_try(struct kp_batch *batch, bool given, bool close)
 {
 	struct kp_history *wrong = NULL;
-	u32 i, times;
+	u32 i, times, nr, left;
 
-	if (!given && (!look(&batch->h[0]) || (close && !is_close(&batch->h[0]))))
+	if (!given && (!places.left || !look(&batch->h[0]) ||
+		       (close && !is_close(&batch->h[0]))))
 		return NULL;
+	/* Where operations begin is found out by places that are drawn. */
+	for (i = 0; given && i < FIRST && !wrong && !kp_turns_begin(); i++) {
+		nr = batch->size;
+		wrong = kp_try_batch(batch, &nr, kp_seed + i);
+	}
+	left = places.left;
+	if (given)
+		places.left = U32_MAX;
 	for (i = 0; i < (given ? TIMES_GIVEN : 1) * KP_COLUMNS && !wrong && !batch->stuck; i++) {
 		const u32 stopped = i % KP_COLUMNS;
 
@@ -240,5 +248,7 @@ struct kp_history *kp_places_try(struct kp_batch *batch, bool given, bool close)
 			wrong = meet_or_aim(batch, stopped, times % 2,
 					    given ? MANY_PLACES : places.many);
 	}
+	if (given)
+		places.left = left;
 	return wrong;
 }

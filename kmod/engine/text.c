@@ -29,7 +29,7 @@
 /* Arguments of all kinds. */
 #define ALL		(~0U)
 /* Those that a caller in Rust has in any case. */
-#define SEEN		(~BIT(KP_OUTPUT))
+#define SEEN		(ALL & ~(u32)BIT(KP_OUTPUT))
 /* Outputs in characters beyond which kp_print_kept() prints their digest. */
 #define OUTS_MAX	160
 /* Bytes in a row that are printed as one and their number. */

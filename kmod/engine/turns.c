@@ -64,6 +64,7 @@ static struct {
 	u32 ended;
 	s64 late;
 	u32 lead;
+	u32 grain;
 	u32 length[KP_MAX_OPS];
 	u32 longest[KP_MAX_OPS];
 } turn;
@@ -113,7 +114,8 @@ void kp_turns_start(void)
 	turn.armed = 0;
 	turn.late = 0;
 	turn.aims = AIMED;
-	turn.lead = CALL;
+	turn.lead = U32_MAX;
+	turn.grain = AHEAD;
 	turn.ahead = AHEAD;
 	memset(turn.arrived, 0, sizeof(turn.arrived));
 	for (i = 0; i < KP_MAX_OPS; i++) {
@@ -192,6 +194,12 @@ static u32 place(const struct kp_history *h, u32 event, u32 part, u32 lead)
 	return lead + (length * 9ULL / 8 + SPARE) * part / KP_TURN_PARTS;
 }
 
+/* Instructions between the end of the wait on CPU 1 and the operation. */
+static u32 lead(void)
+{
+	return turn.lead == U32_MAX ? CALL : turn.lead;
+}
+
 static bool finds_aim(const struct kp_history *h, u32 n)
 {
 	return n < turn.aims || (n % AIM_AGAIN == 0 && !h->turn.at);
@@ -204,12 +212,27 @@ static void aim(u64 until)
 
 	while ((s64)(until - last) > 0) {
 		now = kp_clock();
+		turn.grain = min_t(u64, turn.grain, now - last);
 		if ((s64)(now - turn.due) > 0 && now - last > longest) {
 			longest = now - last;
 			turn.late = last - turn.due;
 		}
 		last = now;
 	}
+}
+
+/**
+ * kp_turns_begin() - a place shortly before the first one in an operation
+ *
+ * The aim may be too early by the time from one look at the clock to the next.
+ *
+ * Return: the place, as kp_turns_set() takes it; 0 if that is not known yet
+ */
+u32 kp_turns_begin(void)
+{
+	const u32 early = turn.grain + SPARE;
+
+	return turn.lead == U32_MAX ? 0 : max(turn.lead, early + 1) - early;
 }
 
 /* Wait until a time; CPU 1 has its turn while that is not near. */
@@ -266,7 +289,7 @@ static void meet_on_first(const struct kp_history *h, u32 event, bool called, u3
 /* On CPU 1: arm the first timer, and wait until shortly before it is due. */
 static void meet_on_second(struct kp_history *h, u32 event, bool called, u32 n)
 {
-	const u32 at = h->turn.at ?: place(h, event, h->turn.part, turn.lead);
+	const u32 at = h->turn.at ?: place(h, event, h->turn.part, lead());
 	const u32 ahead = round_up(turn.ahead + at, STEP);
 	const u64 begun = kp_clock();
 	const u64 due = begun + ahead;
@@ -334,7 +357,7 @@ void kp_turns_measure(const struct kp_history *h)
 
 	/* One that is stopped before it begins, or waited for too late, begins later. */
 	if (h->turn.waited)
-		turn.lead = min_t(u64, turn.lead + 1, begun - h->turn.waited);
+		turn.lead = min_t(u64, turn.lead + 1ULL, begun - h->turn.waited);
 	for (i = 0; i < kp_beside(h); i++) {
 		const struct kp_event *e = &h->event[i];
 		const u32 op = kp_event_step(h, i)->op;
