@@ -63,7 +63,7 @@ class TestHistory(PairsTest):
             self.assertGreater(done[path]["places"], 0)
         for path in ("c->rust", "rust->rust"):
             self.assertEqual(rows["slate_history", "history", path]["status"], "pass", ended.show())
-            self.assertEqual(done[path]["meetings"], 6, ended.show())
+            self.assertEqual(done[path]["meetings"], 16, ended.show())
 
     def test_refused(self) -> None:
         """Programs that are none, or that no contract allows, are told in one line."""
