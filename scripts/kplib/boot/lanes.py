@@ -241,6 +241,13 @@ def _series(setup: Setup, result: LaneResult, run_of: Callable[..., _Run]) -> La
     return result
 
 
+def ready(built: Modules) -> Future[Modules]:
+    """Modules that are built already, as run() waits for them."""
+    done: Future[Modules] = Future()
+    done.set_result(built)
+    return done
+
+
 def start(work: Callable[[], LaneResult], name: str) -> Future[LaneResult]:
     """Run a lane in a thread of its own, which owns the guest's process."""
     future: Future[LaneResult] = Future()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,8 +138,7 @@ def seen(result: LaneResult, verdicts: list[ktap.Verdict]) -> ktap.Verdict | Non
 
 def look(setup: Setup, lane: str) -> tuple[LaneResult, ktap.Verdict | None]:
     """Run one lane until something fails; the verdict that does."""
-    built: Future[modules.Modules] = Future()
-    built.set_result(modules.build(setup))
+    built = lanes.ready(modules.build(setup))
     setup.results.mkdir(parents=True, exist_ok=True)
     result = lanes.run(setup, accel.choose(setup, LANES[lane]), built, setup.results,
                        keeper=FirstFailure(setup))

@@ -6,7 +6,6 @@ from __future__ import annotations
 import functools
 import shutil
 import threading
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -122,10 +121,8 @@ def run(cell: Cell, item: Item, folder: Path,
     """Run one piece of work in guests whose consoles are in a folder; from a thread of its own."""
     setup = cell.of(item)
     folder.mkdir(parents=True, exist_ok=True)
-    ready: Future[Modules] = Future()
-    ready.set_result(cell.built)
     lane = accel.choose(setup, LANES[item.target.lane])
-    return lanes.run(setup, lane, ready, folder, cancelled)
+    return lanes.run(setup, lane, lanes.ready(cell.built), folder, cancelled)
 
 
 @dataclass(frozen=True)

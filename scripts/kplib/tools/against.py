@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -177,10 +176,8 @@ class _Work:
         setup = self.setup
         if INSN.name not in setup.kernel.variant.lanes:
             return {}
-        done: Future[modules.Modules] = Future()
-        done.set_result(built)
         with ui.step(f"counting {self.pair} of {name} on {setup.kernel.name}"):
-            result = lanes.run(setup, INSN, done, setup.results / FOLDER)
+            result = lanes.run(setup, INSN, lanes.ready(built), setup.results / FOLDER)
         if self.pair not in result.answers:
             raise EnvironmentFailed(result.lost or f"{self.pair} of {name} gave no figures")
         try:

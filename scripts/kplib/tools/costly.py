@@ -7,7 +7,6 @@ A guest more, with QEMU's plugin that counts, and only for pairs in which case c
 from __future__ import annotations
 
 import functools
-from concurrent.futures import Future
 from dataclasses import replace
 
 from kplib.boot import lanes
@@ -47,8 +46,7 @@ def _look(setup: Setup, built: modules.Modules, pair: str,
     """Lines for a pair's operations and paths that are over their budgets."""
     req = replace(setup.request, pairs=(pair,), lanes=(INSN.name,), cases=())
     mine = replace(setup, request=req, progress=lambda: None)
-    done: Future[modules.Modules] = Future()
-    done.set_result(replace(built, pairs={pair: built.pairs[pair]}))
+    done = lanes.ready(replace(built, pairs={pair: built.pairs[pair]}))
     told: dict[tuple[str, str], list[str]] = {}
     with ui.step(f"looking what {pair} costs so much for"):
         ran = lanes.run(mine, explain.LANE, done, mine.results / explain.FOLDER)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-from concurrent.futures import Future
 from dataclasses import replace
 
 from kplib.boot import lanes
@@ -90,8 +89,7 @@ def _run(setup: Setup, own: dict[str, frozenset[str]]) -> tuple[dict[str, Seen],
     pair = setup.request.pairs[0]
     name = f"kparity_{pair}"
     with cache.locked(setup.results):
-        built: Future[modules.Modules] = Future()
-        built.set_result(modules.build(setup))
+        built = lanes.ready(modules.build(setup))
         ktap.load(setup.kernel.tree)
         with ui.step(f"running {pair} on {setup.kernel.name}"):
             result = lanes.run(setup, LANE, built, setup.results / FOLDER)

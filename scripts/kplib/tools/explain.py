@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import functools
 import json
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,8 +76,7 @@ def run(req: Request, tools: Toolchain) -> int:
     """Run lane insn with the plugin, and tell."""
     setup = Setup(req, tools, kernel.get(req, tools, req.archs[0], req.variants[0]))
     with cache.locked(setup.results):
-        built: Future[modules.Modules] = Future()
-        built.set_result(modules.build(setup))
+        built = lanes.ready(modules.build(setup))
         ktap.load(setup.kernel.tree)
         with ui.step(f"counting {req.pairs[0]} on {setup.kernel.name}"):
             result = lanes.run(setup, LANE, built, setup.results / FOLDER)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,11 +64,9 @@ def compared(due: tuple[Program, ...], got: tuple[Program, ...],
 def run(setup: Setup, built: Modules, folder: Path, printing: Printing, what: str) -> Told:
     """Boot a guest, and take what programs give on the paths asked for."""
     mine = replace(setup, request=replace(setup.request, printing=printing))
-    done: Future[Modules] = Future()
-    done.set_result(built)
     ktap.load(setup.kernel.tree)
     with ui.step(what):
-        result = lanes.run(mine, CHECK, done, folder)
+        result = lanes.run(mine, CHECK, lanes.ready(built), folder)
     return Told({pair: _programs(result, pair) for pair in mine.request.pairs},
                 {pair: _verdicts(mine, result, pair) for pair in mine.request.pairs})
 
