@@ -259,6 +259,33 @@ void kp_case_lockstep(struct kunit *test)
 }
 EXPORT_SYMBOL_GPL(kp_case_lockstep);
 
+/**
+ * kp_measure() - have a case measure programs on a path and beside C over C
+ * @test: the case; its parameter is the path
+ * @least: steps that its programs have, or those of the pair's longest if that has more
+ * @measure: measures, with room for a program and for its traces on C over C and on the path
+ *
+ * Context: may sleep.
+ */
+void kp_measure(struct kunit *test, u32 least,
+		void (*measure)(struct kunit *test, struct kp_program *prog,
+				struct kp_trace *ref, struct kp_trace *got))
+{
+	const struct kp_path_param *p = test->param_value;
+	u32 steps = max(least, kp_program_longest(p->pair));
+	struct kp_program *prog = kp_program_alloc(steps);
+	struct kp_trace *ref = kp_trace_alloc(steps, true);
+	struct kp_trace *got = kp_trace_alloc(steps, false);
+
+	if (prog && ref && got)
+		measure(test, prog, ref, got);
+	else
+		KUNIT_FAIL(test, "no memory for a program of %u steps", steps);
+	kp_trace_free(got);
+	kp_trace_free(ref);
+	kp_program_free(prog);
+}
+
 /* The part of a file's path behind its folder. */
 static const char *basename_of(const char *path)
 {

@@ -596,6 +596,9 @@ const char *kp_call_end(struct kp_call *call, u32 i);
 
 /* cases.c */
 extern bool kp_lone;
+void kp_measure(struct kunit *test, u32 least,
+		void (*measure)(struct kunit *test, struct kp_program *prog,
+				struct kp_trace *ref, struct kp_trace *got));
 struct kp_program *kp_given_next(struct kunit *test, const char **text, char *name);
 void kp_print_program(struct seq_buf *s, const struct kp_program *prog,
 		      const struct kp_trace *ref, const struct kp_trace *got,
@@ -711,7 +714,6 @@ const char *kp_mark(void);
 /* time.c */
 u64 kp_time_call(const struct kp_trace *trace, kp_invoke call, void *obj,
 		 const struct kp_slot *slot, struct kp_result *res);
-struct seq_file;
 void kp_times_show(struct seq_file *seq, const struct kp_pair *pair);
 void kp_times_free(const struct kp_pair *pair);
 

@@ -313,7 +313,6 @@ static void run_drawn(struct kp_batch *batch)
 				  h->prog->index);
 			kp_unordered(batch, h, name);
 		}
-		batch->wrong_at = 0;
 		kp_reset_batch(batch);
 	}
 	if (wrong > TOLD)
@@ -381,7 +380,7 @@ void kp_set_batch(struct kp_batch *batch, struct kp_program *prog, u32 before)
 }
 
 /**
- * kp_reset_batch() - give histories their own programs again
+ * kp_reset_batch() - give histories their own programs again, and forget where one went wrong
  * @batch: the histories
  */
 void kp_reset_batch(struct kp_batch *batch)
@@ -390,6 +389,7 @@ void kp_reset_batch(struct kp_batch *batch)
 
 	for (h = batch->h; h < batch->h + batch->size; h++)
 		h->prog = h->own;
+	batch->wrong_at = 0;
 }
 
 /* Carry out a history that the host has handed over, again and again. */
@@ -415,7 +415,6 @@ static void run_given(struct kp_batch *batch, struct kp_program *prog, const cha
 	h = !why && kp_places_fit(h) ? kp_places_try(batch, true, false) : NULL;
 	if (h) {
 		kp_unordered(batch, h, name);
-		batch->wrong_at = 0;
 		kp_reset_batch(batch);
 		return;
 	}

@@ -255,9 +255,10 @@ static bool any_new(const struct kp_trace *t, const u32 *seen)
  * not come to the calls of a program of case lockstep are counted, and no others of that: what
  * operations cost on the whole stays nearly that of the mix.
  */
-static void measure(struct kunit *test, const struct kp_path_param *p, struct kp_program *prog,
-		    struct kp_trace *ref, struct kp_trace *got)
+static void measure(struct kunit *test, struct kp_program *prog, struct kp_trace *ref,
+		    struct kp_trace *got)
 {
+	const struct kp_path_param *p = test->param_value;
 	u32 i, seen[KP_MAX_OPS] = {}, others = min(kp_program_count(p->pair), INSN_OTHERS);
 
 	say_case(p);
@@ -287,20 +288,9 @@ static void measure(struct kunit *test, const struct kp_path_param *p, struct kp
  */
 void kp_case_insn(struct kunit *test)
 {
-	const struct kp_path_param *p = test->param_value;
-	u32 steps = max(INSN_STEPS, kp_program_longest(p->pair));
-	struct kp_program *prog = kp_program_alloc(steps);
-	struct kp_trace *ref = kp_trace_alloc(steps, true);
-	struct kp_trace *got = kp_trace_alloc(steps, false);
-
 	if (!counter_counts_instructions())
 		KUNIT_FAIL(test, "the counter does not count instructions (QEMU -icount shift=0)");
-	else if (prog && ref && got)
-		measure(test, p, prog, ref, got);
 	else
-		KUNIT_FAIL(test, "no memory for a program of %u steps", steps);
-	kp_trace_free(got);
-	kp_trace_free(ref);
-	kp_program_free(prog);
+		kp_measure(test, INSN_STEPS, measure);
 }
 EXPORT_SYMBOL_GPL(kp_case_insn);

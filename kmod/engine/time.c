@@ -343,25 +343,10 @@ static void time_all(struct kunit *test, struct kp_program *prog, struct kp_trac
  */
 void kp_case_time(struct kunit *test)
 {
-	const struct kp_path_param *p = test->param_value;
-	u32 steps = max(TIME_STEPS, kp_program_longest(p->pair));
-	struct kp_program *prog;
-	struct kp_trace *ref, *got;
-
-	if (unfit()) {
+	if (unfit())
 		kunit_mark_skipped(test, "%s", unfit());
-		return;
-	}
-	prog = kp_program_alloc(steps);
-	ref = kp_trace_alloc(steps, true);
-	got = kp_trace_alloc(steps, false);
-	if (prog && ref && got)
-		time_all(test, prog, ref, got);
 	else
-		KUNIT_FAIL(test, "no memory for a program of %u steps", steps);
-	kp_trace_free(got);
-	kp_trace_free(ref);
-	kp_program_free(prog);
+		kp_measure(test, TIME_STEPS, time_all);
 }
 EXPORT_SYMBOL_GPL(kp_case_time);
 
