@@ -50,11 +50,11 @@ def run(req: Request) -> int:
                                   costly.explain_all) if tools else []
             rows += matrix.run_all(other, tools) if other is not None and tools else []
         except (Failed, EnvironmentFailed, GuestLost) as err:
-            _write_page(asked, str(err))
+            _write_page(asked, str(err), told=True)
             if req.machine_readable:
                 _print_cells(asked, rows, str(err))
             raise
-        _write_page(asked, "")
+        _write_page(asked, "", told=any(row.unsaved for row in rows))
         if req.machine_readable:
             _print_cells(asked, rows, "")
     if req.shard is not None and idle and not req.machine_readable:
@@ -100,15 +100,19 @@ def freeze(req: Request) -> int:
     return frozen.freeze(req, matrix.prepare(req))
 
 
-def _write_page(asked: Sequence[Request], why: str) -> None:
-    """Write out/report.html; `why` says why there are no results where there are none."""
+def _write_page(asked: Sequence[Request], why: str, told: bool) -> None:
+    """Write out/report.html; `why` says why there are no results where there are none.
+
+    `told`: the user knows already what keeps files from being written.
+    """
     from kplib.report.page import gather  # pylint: disable=import-outside-toplevel
     try:
         gather.write_last(asked[0], [(arch.name, variant.name) for one in asked
                                      for arch, variant in _cells(one)], why)
     except EnvironmentFailed as err:
         # The disk is full. The verdict holds.
-        ui.note(f"kparity: {err}")
+        if not told:
+            ui.note(f"kparity: {err}")
 
 
 def _print_cells(asked: Sequence[Request], rows: list[terminal.Row], why: str) -> None:

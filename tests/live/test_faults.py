@@ -95,7 +95,8 @@ class TestDisturbed(LiveTest):
         self.assertEqual({row["status"] for row in rows.values()}, {"pass"})
         self.assertEqual({key for key in rows if key[1]}, set(self.planned), ended.show())
         boots = {name: row["boots"] for name, row in found["lanes"].items()}
-        self.assertEqual(boots, {"check": 1, "insn": 1, lane: 2})
+        self.assertEqual(boots, {"check": 1, "insn": 1, lane: 2},
+                         (ended.show(), [row["losses"] for row in found["lanes"].values()]))
 
     def test_qemu_killed(self) -> None:
         """A lane's QEMU is killed: the run is an error, and all cases have results."""

@@ -57,7 +57,7 @@ def _all(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
             yield test
 
 
-def discover(folder: Path, usual: Needs, top: Path = TOP / "tests") -> list[Group]:
+def discover(folder: Path, usual: Needs, top: Path = TOP) -> list[Group]:
     """The tests below a folder, in groups; `usual` is for those without needs of their own."""
     found: dict[tuple[str, Needs], list[unittest.TestCase]] = {}
     loader = unittest.TestLoader()
