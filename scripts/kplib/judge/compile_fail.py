@@ -111,7 +111,8 @@ def _compile(tools: Toolchain, build: Path, tests: list[Misuse],
     """Compile a pair's crate with tests as modules of it: status, codes, the first error."""
     root = build / "rust-stub" / f"{tests[0].pair}_root.rs"
     command = _command(build, root.stem)
-    with tempfile.TemporaryDirectory(dir=build) as scratch:
+    # Beside what was built, which another process may be copying.
+    with tempfile.TemporaryDirectory(dir=build.parent) as scratch:
         source = Path(scratch) / "crate.rs"
         source.write_text(root.read_text() + "".join(
             f"\n#[allow(dead_code)]\n#[path = {json.dumps(str(test.path))}]\nmod misuse_{nr};\n"
