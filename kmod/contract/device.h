@@ -164,7 +164,7 @@ KP_METHOD(device_configure, SLEEPS, KP_ERRNO(-EINVAL, -EBUSY),
 KP_METHOD(device_command, SLEEPS, KP_ERRNO(-ENOTTY, -EBUSY),
 	  KP_CHOICE(u32, cmd, DEVICE_IOC_START, DEVICE_IOC_START, DEVICE_IOC_START,
 		    DEVICE_IOC_STOP, DEVICE_IOC_RESET, .beyond = true),
-	  .weight = 16, .locks = "2 mutex: the outer, for RESET then the inner one",
+	  .weight = 16, .locks = "1-2 mutex: the outer, for RESET then the inner one",
 	  .budget = "10 %, 8 instructions: a Rust caller makes a Result of an int",
 	  .owns = "nothing")
 KP_METHOD(device_feed, SLEEPS, KP_ERRNO(-EINVAL, -EBUSY, -ENOSPC),

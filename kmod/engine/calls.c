@@ -269,7 +269,7 @@ static u64 timed(struct kp_arguments *c, void *obj, struct kp_step_trace *t, str
 		kp_fail_enter(trace, c->step->fail);
 		kp_locks_enter(trace);
 		make_placed(c, call, obj, res);
-		kp_locks_leave(c->step->op);
+		kp_locks_leave(c->step->op, res->ret);
 		kp_fail_leave(trace, t, c->step->fail);
 		/* Without a look at the object the engine only tries programs, or counts. */
 		kp_outcome(trace->pair, trace->path, c->step->op, res->ret);

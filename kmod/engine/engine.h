@@ -551,10 +551,10 @@ static __always_inline void kp_fail_leave(struct kp_trace *trace, struct kp_step
 /* locks.c, where lockdep has trace points */
 #ifdef KP_LOCKS
 void kp_locks_enter(const struct kp_trace *trace);
-void kp_locks_leave(u32 op);
+void kp_locks_leave(u32 op, s64 ret);
 #else
 static inline void kp_locks_enter(const struct kp_trace *trace) { }
-static inline void kp_locks_leave(u32 op) { }
+static inline void kp_locks_leave(u32 op, s64 ret) { }
 #endif
 
 /* balance.c, if Kbuild has it for this kernel */

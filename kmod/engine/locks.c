@@ -3,7 +3,8 @@
  * Case locks: which locks an operation takes, as lockdep sees it, is what its row says.
  *
  * A lock that one operation does not take, or that it takes twice where once was meant, is told
- * of although one thread alone calls it: no other one has to come in between.
+ * of although one thread alone calls it: no other one has to come in between. A call that fails may
+ * find that out before it takes any.
  *
  * Only the pair's own locks count: those whose key, a static object where the lock is made
  * (struct lock_class_key, static_lock_class!), is in the pair's module. Those of the kernel, as the
@@ -33,6 +34,7 @@ static const char *const kind_name[] = {
 /* Locks of one kind that calls of an operation have taken. */
 struct taken {
 	u32 most;		/* of one call */
+	u32 least;		/* of one that succeeded */
 	const char *name;	/* the last one's, of the call that took most */
 	const char *irq_on;	/* that of one taken with interrupts enabled */
 };
@@ -44,6 +46,7 @@ static struct {
 	struct taken now[KP_LOCK_KINDS];
 	struct taken op[KP_MAX_OPS][KP_LOCK_KINDS];
 	u32 calls[KP_MAX_OPS];
+	u32 succeeded[KP_MAX_OPS];
 } locks;
 
 static void on_acquire(void *unused, struct lockdep_map *lock, unsigned int subclass,
@@ -87,16 +90,19 @@ void kp_locks_enter(const struct kp_trace *trace)
 /**
  * kp_locks_leave() - the operation has returned
  * @op: the operation's number
+ * @ret: what it returned
  *
  * Context: that of the operation.
  */
-void kp_locks_leave(u32 op)
+void kp_locks_leave(u32 op, s64 ret)
 {
+	bool succeeded;
 	u32 kind;
 
 	if (READ_ONCE(locks.task) != current)
 		return;
 	WRITE_ONCE(locks.task, NULL);
+	succeeded = !kp_end(&locks.pair->operation[op], ret);
 	locks.calls[op]++;
 	for (kind = 0; kind < KP_LOCK_KINDS; kind++) {
 		const struct taken *now = &locks.now[kind];
@@ -107,7 +113,10 @@ void kp_locks_leave(u32 op)
 			sum->name = now->name;
 		}
 		sum->irq_on = now->irq_on ?: sum->irq_on;
+		if (succeeded && (!locks.succeeded[op] || now->most < sum->least))
+			sum->least = now->most;
 	}
+	locks.succeeded[op] += succeeded;
 }
 
 /* An adapter is made of operations, and of the suite's own locks. */
@@ -158,6 +167,9 @@ static void judge(struct kunit *test, const struct kp_pair *pair, u32 op, u32 ki
 	else if (taken->most < row->least)
 		KUNIT_FAIL(test, "%s: none of %u calls took more than %u %s; its row says %s",
 			   name, locks.calls[op], taken->most, kind_name[kind], seq_buf_str(&s));
+	else if (locks.succeeded[op] && taken->least < row->least)
+		KUNIT_FAIL(test, "%s: a call that succeeded took %u %s, others %u; its row says %s",
+			   name, taken->least, kind_name[kind], taken->most, seq_buf_str(&s));
 	if (row->irq_off && taken->irq_on)
 		KUNIT_FAIL(test, "%s: took \"%s\" with interrupts enabled; its row says %s", name,
 			   taken->irq_on, seq_buf_str(&s));
@@ -170,6 +182,7 @@ static void run(struct kunit *test, const struct kp_path_param *p, struct kp_pro
 
 	memset(locks.op, 0, sizeof(locks.op));
 	memset(locks.calls, 0, sizeof(locks.calls));
+	memset(locks.succeeded, 0, sizeof(locks.succeeded));
 	locks.pair = p->pair;
 	for (i = 0; i < nr && (i < PROGRAMS || !all_seen(p->pair)); i++) {
 		kp_alive();

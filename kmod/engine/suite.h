@@ -144,7 +144,7 @@ enum kp_lock_kind { KP_SPINLOCK, KP_MUTEX, KP_LOCK_KINDS };
 
 /**
  * struct kp_takes - how many of the pair's own locks of a kind an operation takes
- * @least: some call takes as many
+ * @least: each call that succeeds takes as many, and some call does
  * @most: no call takes more
  * @irq_off: interrupts are disabled where it takes one
  */
