@@ -881,6 +881,7 @@ struct task_struct;
 unsigned long kp_asleep(struct task_struct *task, unsigned int state);
 bool kp_done_or_asleep(struct completion *done, struct task_struct *task,
 		       unsigned int state);
+u32 kp_other_cpu(void);
 void kp_alive(void);
 
 /* inside.c */

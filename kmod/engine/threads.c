@@ -6,9 +6,11 @@
  */
 #include <kunit/test-bug.h>
 #include <linux/completion.h>
+#include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/sched.h>
+#include <linux/smp.h>
 #include <linux/time64.h>
 #include "engine.h"
 
@@ -91,3 +93,22 @@ bool kp_done_or_asleep(struct completion *done, struct task_struct *task,
 	}
 }
 EXPORT_SYMBOL_GPL(kp_done_or_asleep);
+
+/**
+ * kp_other_cpu() - keep this thread on its CPU, and find one for another thread
+ *
+ * On one and the same CPU threads take turns, and KCSAN sees no race between two that
+ * never run at the same time.
+ *
+ * Context: may sleep.
+ * Return: another CPU; this one where no other is online
+ */
+u32 kp_other_cpu(void)
+{
+	u32 here = raw_smp_processor_id();
+	u32 there = cpumask_any_but(cpu_online_mask, here);
+
+	set_cpus_allowed_ptr(current, cpumask_of(here));
+	return there < nr_cpu_ids ? there : here;
+}
+EXPORT_SYMBOL_GPL(kp_other_cpu);

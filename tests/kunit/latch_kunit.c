@@ -4,7 +4,6 @@
  * a hard interrupt on the writer's.
  */
 #include <linux/completion.h>
-#include <linux/cpumask.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -81,7 +80,7 @@ static void snapshot(struct kunit *test)
 	struct snapshot *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
 	u64 param[KP_NR_ARGS] = {};
 	struct task_struct *task;
-	u32 here, there;
+	u32 there;
 	void *obj;
 
 	KUNIT_ASSERT_NOT_NULL(test, s);
@@ -90,10 +89,7 @@ static void snapshot(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, obj);
 	s->thread = (struct snapshot_reader) { .path = path, .obj = obj };
 	s->irq = s->thread;
-	here = raw_smp_processor_id();
-	there = cpumask_any_but(cpu_online_mask, here);
-	there = there < nr_cpu_ids ? there : here;
-	set_cpus_allowed_ptr(current, cpumask_of(here));
+	there = kp_other_cpu();
 	task = kthread_run_on_cpu(snapshot_write, s, there, "kparity-add/%u");
 	if (IS_ERR(task)) {
 		KUNIT_FAIL(test, "no writer: %pe", task);

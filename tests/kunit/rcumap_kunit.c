@@ -3,7 +3,6 @@
  * rcumap: the case of its own, a writer and a reader on two CPUs.
  */
 #include <linux/completion.h>
-#include <linux/cpumask.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -65,8 +64,6 @@ static void walk(struct kunit *test)
 	const struct kp_path_param *path = test->param_value;
 	struct walk *w = kunit_kzalloc(test, sizeof(*w), GFP_KERNEL);
 	u64 param[KP_NR_ARGS] = { 2 };
-	u32 here = raw_smp_processor_id();
-	u32 there = cpumask_any_but(cpu_online_mask, here);
 	struct task_struct *task;
 
 	KUNIT_ASSERT_NOT_NULL(test, w);
@@ -76,9 +73,7 @@ static void walk(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, w->obj);
 	KUNIT_EXPECT_TRUE(test, walk_write(w, RCUMAP_INSERT, WALK_STAYS, 1));
 	KUNIT_EXPECT_TRUE(test, walk_write(w, RCUMAP_INSERT, WALK_MOVES, 1));
-	set_cpus_allowed_ptr(current, cpumask_of(here));
-	task = kthread_run_on_cpu(walk_change, w, there < nr_cpu_ids ? there : here,
-				  "kparity-rcu/%u");
+	task = kthread_run_on_cpu(walk_change, w, kp_other_cpu(), "kparity-rcu/%u");
 	if (IS_ERR(task)) {
 		KUNIT_FAIL(test, "no writer: %pe", task);
 		complete(&w->done);

@@ -3,13 +3,11 @@
  * ring: the case of its own, a producer and a consumer on two CPUs.
  */
 #include <linux/completion.h>
-#include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
-#include <linux/smp.h>
 #include "ring_glue.h"
 #include "engine/suite.h"
 
@@ -95,22 +93,6 @@ static struct kp_result spsc_pop(struct spsc *s)
 }
 
 /*
- * Start the producer on another CPU than that of this thread, where there is one.
- * On one and the same they take turns, and KCSAN sees no race between two ends
- * that never run at the same time.
- */
-static struct task_struct *spsc_start(struct spsc *s)
-{
-	u32 here = raw_smp_processor_id();
-	u32 there = cpumask_any_but(cpu_online_mask, here);
-
-	set_cpus_allowed_ptr(current, cpumask_of(here));
-	return kthread_run_on_cpu(spsc_produce, s,
-				  there < nr_cpu_ids ? there : here,
-				  "kparity-push/%u");
-}
-
-/*
  * The producer is a thread, the consumer is this one. Values are consecutive,
  * so one that is lost, repeated or out of order shows at once.
  */
@@ -129,7 +111,7 @@ static void spsc(struct kunit *test)
 	init_completion(&s->done);
 	s->obj = kp_create(path->pair, path->id, param);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, s->obj);
-	task = spsc_start(s);
+	task = kthread_run_on_cpu(spsc_produce, s, kp_other_cpu(), "kparity-push/%u");
 	if (IS_ERR(task)) {
 		KUNIT_FAIL(test, "no producer: %pe", task);
 	} else {
