@@ -142,7 +142,7 @@ impl Interface for RustLatch {
             let seq = self.seq.load(Acquire);
             let [even, odd] = &self.copies;
             let copy = if seq & 1 == 0 { even } else { odd };
-            // ORDERING: Both pair with the release of the same word in `Totals::add`, and keep
+            // ORDERING: Both pair with the release of the same word in `Totals::set`, and keep
             // the second look at the sequence behind them, as C's smp_rmb() does.
             let totals = (copy.count.load(Acquire), copy.sum.load(Acquire));
 
