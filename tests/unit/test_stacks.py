@@ -148,7 +148,7 @@ class TestStacks(unittest.TestCase):
     def test_decoded_once(self) -> None:
         """A line that several reports have is decoded once; one without an address never is."""
         with tempfile.TemporaryDirectory() as folder:
-            setup = mock.Mock(modules=Path(folder))
+            setup = mock.Mock(modules=Path(folder), results=Path(folder))
             setup.kernel = mock.Mock(tree=Path("/t"), build=Path("/b"))
             # Numbers the lines that it gets.
             setup.tools.argv.return_value = ["sed", "-n", "="]
@@ -162,7 +162,7 @@ class TestStacks(unittest.TestCase):
     def test_title(self) -> None:
         """The title of a race has the names that its stacks have."""
         with tempfile.TemporaryDirectory() as folder:
-            setup = mock.Mock(modules=Path(folder))
+            setup = mock.Mock(modules=Path(folder), results=Path(folder))
             setup.kernel = mock.Mock(tree=Path("/t"), build=Path("/b"))
             setup.tools.argv.return_value = [
                 "sed", r"s,_RNvpush+0x1/0x2.*,<ring::Queue as Interface>::push (a/b.rs:1) ring,"]
@@ -177,7 +177,7 @@ class TestStacks(unittest.TestCase):
 
     def test_not_decoded(self) -> None:
         """A decoder that fails hides nothing."""
-        setup = mock.Mock(modules=Path("/m"))
+        setup = mock.Mock(modules=Path("/m"), results=None)
         setup.kernel = mock.Mock(tree=Path("/t"), build=Path("/b"))
         for argv in (["false"], ["true"], ["sh", "-c", "cat; echo 'kparity: next report'"]):
             setup.tools.argv.return_value = argv

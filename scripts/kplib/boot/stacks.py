@@ -97,7 +97,7 @@ def _as_return_address(line: str) -> str:
 def _decode_frames(setup: Setup, frames: list[str]) -> list[str]:
     """Lines with an address in each, as the tree's script decodes them, one for one."""
     tools, kernel, text = setup.tools, setup.kernel, "".join(f"{line}\n" for line in frames)
-    with tempfile.TemporaryDirectory(dir=setup.modules.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=setup.results) as folder:
         Path(folder, "names").write_text("".join(
             f"{name}\n" for name in dict.fromkeys(_FUNCTION.findall(text))))
         kos = [ko for ko in sorted(setup.modules.glob("*.ko"))

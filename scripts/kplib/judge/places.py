@@ -214,7 +214,7 @@ def read(setup: Setup, modules: str, places: set[Place]) -> dict[Place, Code]:
 
 def at(setup: Setup, modules: str, pcs: set[int]) -> dict[int, Code]:
     """The code at addresses of a guest, but for its text; `modules` is its /proc/modules."""
-    with tempfile.TemporaryDirectory(dir=setup.modules.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=setup.results) as folder:
         reader = _Reader(setup, modules, Path(folder))
         reader.read(pcs)
     if lost := pcs - reader.known.keys():
