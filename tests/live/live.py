@@ -321,16 +321,9 @@ class LiveTest(unittest.TestCase):
     def out(self, name: str = "out") -> Path:
         """A folder for results that has the modules, and nothing else of the run before."""
         path = self.folder / name
-
-        def left_out(folder: str, names: list[str]) -> set[str]:
-            # OUT has a folder for each arch, that one for each variant, and it what was built.
-            whence = Path(folder)
-            if whence == self.built:
-                return {name for name in names if not (whence / name).is_dir()}
-            return set(names) - {"build"} if whence.parent.parent == self.built else set()
-
-        # A link in it leads to the checkout.
-        shutil.copytree(self.built, path, symlinks=True, ignore=left_out)
+        for build in self.built.glob("*/*/build"):
+            # A link in it leads to the checkout.
+            shutil.copytree(build, path / build.relative_to(self.built), symlinks=True)
         return path
 
     def start(self, *words: str, out: Path | None = None, before: Sequence[str] = ()) -> Run:
