@@ -189,6 +189,24 @@ class TestConsole(unittest.TestCase):
         other = race.format("").replace(" push+0x1/0x2 [kparity_ring]", " vfs_read+0x1/0x2", 1)
         self.assertTrue(console.foreign(self.read(other).reports[0]))
 
+    def test_race_with_a_known_writer(self) -> None:
+        """One of a marked access of ours with a plain one that the kernel makes is foreign."""
+        race = ("BUG: KCSAN: data-race in {writer} / is_armed [kparity_deferred]\n\n"
+                "read{read} to 0xffff888002814e58 of 8 bytes by task 92 on cpu 1:\n"
+                " is_armed+0x1/0x2 [kparity_deferred]\n kthread+0x1/0x2\n\n"
+                "write{write} to 0xffff888002814e58 of 8 bytes by task 91 on cpu 0:\n"
+                " {writer}+0x1/0x2\n flush_delayed_work+0x1/0x2\n"
+                " flush+0x1/0x2 [kparity_deferred]\n\n"
+                "Reported by Kernel Concurrency Sanitizer on:\n" + "=" * 66 + "\n")
+
+        def foreign(**words: str) -> bool:
+            return console.foreign(self.read(race.format(**words)).reports[0])
+
+        self.assertTrue(foreign(read=" (marked)", write="", writer="__flush_work"))
+        self.assertFalse(foreign(read="", write="", writer="__flush_work"))
+        self.assertFalse(foreign(read=" (marked)", write="", writer="rb_insert_color"))
+        self.assertFalse(foreign(read="", write=" (marked)", writer="__flush_work"))
+
     def test_hostile(self) -> None:
         """Escapes, no line ends, no sense: bounded, and nothing that drives a terminal."""
         found = self.read("BUG: \x1b[2J\x9b1m\u202eevil\n", 3)

@@ -148,6 +148,17 @@ _RESULT = re.compile(r" *(KTAP version \d|1\.\.\d|(not )?ok \d|# \w+: )")
 #: An access in a report of KCSAN, which its stack follows. Marked ones are in parentheses.
 _ACCESS = re.compile(r"((?:read|write|assert).*) to 0x[0-9a-f]+ of \d+ bytes by ")
 
+#: Functions of the kernel that write plainly what others read by its own interface, each with the
+#: names of those that it is inlined into.
+_WRITES_PLAINLY = {
+    # kernel/workqueue.c: __set_bit(WORK_STRUCT_LINKED_BIT) under the pool's lock, of the word that
+    # work_pending() and delayed_work_pending() look at without it.
+    "insert_wq_barrier": r"insert_wq_barrier|start_flush_work|__flush_work",
+    # The same file: __clear_bit(WORK_STRUCT_INACTIVE_BIT) of that word.
+    "__pwq_activate_work": r"__pwq_activate_work|pwq_\w+|node_activate_\w+|unplug_oldest_pwq",
+}
+_KNOWN = re.compile(rf" *(?:{'|'.join(_WRITES_PLAINLY.values())})\+")
+
 
 def plain(line: str) -> str:
     """A console line without printk's time."""
@@ -169,17 +180,34 @@ def foreign(report: Report[At]) -> bool:
     all of it. That our code called it says nothing of our code. A helper that is not
     inlined, like those of lists, accesses memory for its caller: where our code is the
     caller of both, and neither access is an atomic one of the helper's, the race is ours.
+    A marked access of ours, as READ_ONCE(), is all that code can do about a word which a
+    function of _WRITES_PLAINLY changes.
     """
-    return "[kparity" not in report.title and not _through_helpers(report.lines)
+    if "[kparity" in report.title:
+        return _written_plainly(report.lines)
+    return not _through_helpers(report.lines)
+
+
+def _accesses(lines: list[str]) -> list[tuple[str, list[str]]]:
+    """How each access of a race is told, and its stack behind it."""
+    return [(found.group(1), lines[number + 1:]) for number, line in enumerate(lines)
+            if (found := _ACCESS.match(line))]
+
+
+def _written_plainly(lines: list[str]) -> bool:
+    """Whether a race is of a marked access with the plain one of a function that is known."""
+    both = _accesses(lines)
+    known = [bool(stack and _KNOWN.match(stack[0])) and "(" not in what
+             for what, stack in both]
+    marked = ["(marked" in what for what, _ in both]
+    return len(both) == 2 and any(known[i] and marked[1 - i] for i in (0, 1))
 
 
 def _through_helpers(lines: list[str]) -> bool:
     """Whether both accesses of a race are plain ones of functions that our code called."""
-    heads = [(number, found.group(1)) for number, line in enumerate(lines)
-             if (found := _ACCESS.match(line))]
-    return len(heads) == 2 and all(
-        "(" not in what and "[kparity_" in "".join(lines[number + 2:number + 3])
-        for number, what in heads)
+    both = _accesses(lines)
+    return len(both) == 2 and all(
+        "(" not in what and "[kparity_" in "".join(stack[1:2]) for what, stack in both)
 
 
 class Console:
