@@ -198,6 +198,16 @@ class TestMutants(unittest.TestCase):
             with self.assertRaises(EnvironmentFailed):
                 self.load(text)
 
+    def test_of_each_kind(self) -> None:
+        """One of each kind is taken, and each pair has some; what is in PAIRS_DIR stays."""
+        every = mutants.load_all(pairs.shipped())
+        found = mutants.of_each_kind(every)
+        self.assertEqual(len(found), len({mutant.kind for mutant in every}))
+        self.assertEqual({mutant.kind for mutant in found}, {mutant.kind for mutant in every})
+        self.assertEqual({mutant.pair for mutant in found}, set(pairs.shipped()))
+        own = [replace(mutant, outside=True) for mutant in every[:2]]
+        self.assertEqual(mutants.of_each_kind(own), own)
+
     def test_unknown_pair(self) -> None:
         """A misspelt pair would leave its bug out of every run."""
         self.load(HEAD)

@@ -72,6 +72,13 @@ class Mutant:
         return self.runs if self.runs in cases.PROGRAMS.values() else self.case
 
     @property
+    def kind(self) -> tuple[str, ...]:
+        """What bugs have in common that the same check sees: kernel, case, category, language."""
+        files = re.findall(r"^\+\+\+ b/\S+\.(\w+)", self.patch.read_text(), re.M)
+        return (self.variant, self.oracle, self.case, self.category,
+                "rust" if "rs" in files else "c")
+
+    @property
     def name(self) -> str:
         """The patch's name."""
         return f"{self.pair}-{self.patch.stem}" if self.outside else self.patch.stem
@@ -128,6 +135,25 @@ def load_all(pairs: tuple[str, ...], folder: Path = FOLDER,
             raise EnvironmentFailed(f"{mutant.patch}: 'Pair: {mutant.pair}': no such pair; there "
                                     f"are {', '.join(known.shipped())}")
     return [mutant for mutant in found if mutant.pair in pairs] + _outside(pairs, pairs_dir)
+
+
+def of_each_kind(every: list[Mutant]) -> list[Mutant]:
+    """One planted bug of each kind, and all of pairs in PAIRS_DIR.
+
+    Of a kind's bugs it is one of the pair that has the fewest so far, so that all pairs have some.
+    """
+    kinds: dict[tuple[str, ...], list[Mutant]] = {}
+    for mutant in every:
+        if not mutant.outside:
+            kinds.setdefault(mutant.kind, []).append(mutant)
+    taken: dict[str, int] = {}
+    found = []
+    # The kinds with the least choice come first.
+    for _, bugs in sorted(kinds.items(), key=lambda kind: (len(kind[1]), kind[0])):
+        one = min(bugs, key=lambda mutant: (taken.get(mutant.pair, 0), mutant.name))
+        taken[one.pair] = taken.get(one.pair, 0) + 1
+        found.append(one)
+    return [mutant for mutant in every if mutant.outside or mutant in found]
 
 
 def seed(built: Path, folder: Path) -> None:

@@ -30,7 +30,6 @@ from kplib.common import cache
 from kplib.common.errors import EnvironmentFailed
 from kplib.configure import variants
 from kplib.configure.archs import Arch
-from kplib.configure.lanes import CHECK
 from kplib.configure.request import TOP, Request, pair_word
 from kplib.configure.variants import Variant
 from kplib.judge import compile_fail, dwarf, ktap, records, results, unsafety
@@ -372,8 +371,9 @@ def seed_of(setup: Setup, arch: Arch, variant: str) -> Path:
 
 
 def _mutants(setup: Setup) -> list[mutants.Mutant]:
-    """The planted bugs of the pairs that are tested."""
-    return mutants.load_all(setup.req.pairs, pairs_dir=setup.req.pairs_dir)
+    """The planted bugs of the pairs that are tested: all where PART or PAIR is given."""
+    every = mutants.load_all(setup.req.pairs, pairs_dir=setup.req.pairs_dir)
+    return every if {"PART", "PAIR"}.intersection(setup.req.given) else mutants.of_each_kind(every)
 
 
 def _wanting(setup: Setup, arch: Arch, variant: Variant) -> tuple[str, ...]:
@@ -402,14 +402,10 @@ def planted(setup: Setup) -> list[Job]:
             return Report((_row(mutant.name, why),))
 
         # In the kernels with checkers a run mostly waits.
-        # KCSAN sees a race where both CPUs of the guest run at once. Beside other work the host
-        # can have them take turns on one core for as long as the guest lives.
         kind = kinds.get(mutant.variant)
         waits = kind is not None and bool(kind.checkers)
-        race = mutant.lane is CHECK and kind is not None and any(
-            c.option == "KCSAN" for c in kind.checkers)
         jobs.append(Job(planted_name(mutant), "mutants", run, seconds=9 if waits else 2.5,
-                        cores=0.6 if waits else 1, alone=race,
+                        cores=0.6 if waits else 1,
                         needs=(modules_name(arch.name, mutant.variant),
                                suite_name(arch, kind)) if kind else ()))
     return jobs
