@@ -70,16 +70,20 @@ class TestSettings(unittest.TestCase):
     def test_before(self) -> None:
         """A variant's files of the guest are written before the engine is loaded."""
         for kind in variants.load_all(request.TOP / "qemu/variant").values():
-            vm, setup = mock.Mock(), mock.Mock(request=request.parse([], {}))
-            setup.kernel.variant = kind
-            session = Session(vm, setup, LaneResult(CHECK), mock.Mock(), "x", [])
-            with mock.patch("kplib.boot.session.in_guest"), \
-                    mock.patch("kplib.boot.leaks.stack_table", return_value=""):
-                session.load_engine()
-            self.assertEqual([(name, *args[1:]) for name, args, _ in vm.mock_calls][:-1],
-                             [("write", path, value.encode()) for path, value in kind.settings])
-            self.assertEqual(vm.mock_calls[-1][0], "load")
+            for lane, more in ((CHECK, ()), (HISTORY.on("tcg", "a test"), kind.counted),
+                               (HISTORY.on("kvm", "a test"), ())):
+                vm, setup = mock.Mock(), mock.Mock(request=request.parse([], {}))
+                setup.kernel.variant = kind
+                session = Session(vm, setup, LaneResult(lane), mock.Mock(), "x", [])
+                with mock.patch("kplib.boot.session.in_guest"), \
+                        mock.patch("kplib.boot.leaks.stack_table", return_value=""):
+                    session.load_engine()
+                self.assertEqual(
+                    [(name, *args[1:]) for name, args, _ in vm.mock_calls][:-1],
+                    [("write", path, value.encode()) for path, value in kind.settings + more])
+                self.assertEqual(vm.mock_calls[-1][0], "load")
             self.assertEqual(kind.fails, any("failslab" in path for path, _ in kind.settings))
+            self.assertEqual(bool(kind.counted), kind.name == "kcsan")
 
 
 class TestAgenda(unittest.TestCase):

@@ -87,7 +87,8 @@ class Session:
         """Queue the engine, with the cases to leave out."""
         request = self._setup.request
         depth = DEPTHS[request.depth]
-        for path, value in self._setup.kernel.variant.settings:
+        variant = self._setup.kernel.variant
+        for path, value in variant.settings + (variant.counted if self._lane.counts else ()):
             # A kernel of the user's own may not have it; the engine looks.
             self.vm.write(f"setting {path}", path, value.encode())
         return self.vm.load(

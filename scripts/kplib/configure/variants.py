@@ -42,7 +42,8 @@ class Checker:
 class Variant:
     """A kernel configuration; qemu/variant/base.toml says what each field means.
 
-    `settings` are files of a guest and what is written to each.
+    `settings` are files of a guest and what is written to each, `counted` further ones for guests
+    that run with -icount.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Variant:
     kconfig: str
     checkers: tuple[Checker, ...]
     settings: tuple[tuple[str, str], ...] = ()
+    counted: tuple[tuple[str, str], ...] = ()
     everywhere: bool = True
 
     @property
@@ -73,9 +75,10 @@ def load(path: Path) -> Variant:
         data = tomllib.loads(path.read_text())
         checkers = tuple(Checker(name=name, **fields)
                          for name, fields in data.pop("checkers", {}).items())
-        settings = tuple(data.pop("settings", {}).items())
+        settings = data.pop("settings", {})
+        counted = tuple(settings.pop("icount", {}).items())
         return Variant(name=path.stem, lanes=tuple(data.pop("lanes")), checkers=checkers,
-                       settings=settings, **data)
+                       settings=tuple(settings.items()), counted=counted, **data)
     except (tomllib.TOMLDecodeError, TypeError, KeyError) as err:
         raise Refused(f"{path}: {err}") from err
 

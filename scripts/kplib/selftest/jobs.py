@@ -66,7 +66,7 @@ class Job:
     cores that it keeps busy, `seconds` the time it takes if nothing better is known.
     Of jobs with the same `group` two run at once at most, and the second one starts
     only if nothing else can, or if they would be the last to end; `early` ones go
-    before all others. One that runs `alone` comes last.
+    before all others.
     """
 
     name: str
@@ -77,7 +77,6 @@ class Job:
     needs: tuple[str, ...] = ()
     group: str = ""
     early: bool = False
-    alone: bool = False
     nice: int = 0
     bound: float = BOUND
 

@@ -84,9 +84,6 @@ class Plan:
         before it while it does not fit, but not for longer than PATIENCE.
         """
         ready = [job for job in self._waiting if self._done.issuperset(job.needs)]
-        # No core waits for those that run alone: they come last.
-        if self._running or not all(job.alone for job in self._waiting):
-            ready = [job for job in ready if not job.alone]
         groups = [job.group for job in self._running if job.group]
         ready = [job for job in ready if groups.count(job.group) < GROUP_MAX]
         last = {group for group in groups if not self._behind(group)}
