@@ -106,7 +106,7 @@ class TestFunctions(unittest.TestCase):
         where = f"DIR={self.folder}"
         for name in ("Bits", "a-b", "x", "if", "ring", "../x"):
             self.assertIn("PAIR=", self.refused(f"PAIR={name}", where))
-        self.assertIn("one pair", self.refused("PAIR=bits lru", where))
+        self.assertIn("one pair", self.refused("PAIR=bits fifo", where))
         self.assertIn("one pair", self.refused(where))
         self.assertIn("choose one of function, object", self.refused(
             "PAIR=bits", where, "KIND=nonsense"))
@@ -138,7 +138,7 @@ class TestScaffold(unittest.TestCase):
 
     def test_create(self) -> None:
         """Three files, and one word in Kbuild."""
-        for name, kind in (("lru", "object"), ("bits", "function")):
+        for name, kind in (("fifo", "object"), ("bits", "function")):
             pairs = known.shipped(self.top)
             made = scaffold.create(self.top, name, pairs, kind)
             self.assertEqual([str(path.relative_to(self.top)) for path in made],
@@ -164,10 +164,10 @@ class TestScaffold(unittest.TestCase):
             with self.assertRaises(Refused):
                 scaffold.create(self.top, name, pairs)
         (self.top / "kmod").mkdir()
-        (self.top / "kmod/lru.c").write_text("mine")
+        (self.top / "kmod/fifo.c").write_text("mine")
         with self.assertRaises(Refused):
-            scaffold.create(self.top, "lru", pairs)
-        self.assertEqual((self.top / "kmod/lru.c").read_text(), "mine")
+            scaffold.create(self.top, "fifo", pairs)
+        self.assertEqual((self.top / "kmod/fifo.c").read_text(), "mine")
 
 
 if __name__ == "__main__":

@@ -114,20 +114,6 @@ class TestPlan(unittest.TestCase):
             what.ended(done, True)
         self.assertEqual(started(what, PATIENCE + 2), ["large"])
 
-    def test_alone(self) -> None:
-        """One that must have the machine for itself comes when all others have ended."""
-        one_, other = replace(job("one", 9.0), alone=True), replace(job("other"), alone=True)
-        jobs = one_, job("a"), job("b", 1.0, 1.0, "a"), other
-        what = plan(*jobs)
-        self.assertEqual(started(what), ["a"])
-        what.ended(jobs[1], True)
-        self.assertEqual(started(what, 2 * PATIENCE), ["b"])
-        what.ended(jobs[2], True)
-        self.assertEqual(started(what), ["one"])
-        what.ended(one_, True)
-        self.assertEqual(started(what), ["other"])
-        self.assertEqual(forecast(jobs, 2, {}), 12.0)
-
     def test_group(self) -> None:
         """A second kernel is built only while nothing else can run, and never a third."""
         kernels = [job(f"kernel {n}", 400, 1.5, group="kernels") for n in range(3)]
