@@ -15,7 +15,8 @@ from .live import KEPT, Ended, LiveTest, Run, cases, needs_kernel, privately
 
 #: Puts a folder with its content on a tmpfs that has so many KiB left: FROM, TO, KIB.
 SMALL_DISK = """
-mount -t tmpfs -o size=64m tmpfs "$2"
+has=$(du -sk "$1" | cut -f 1)
+mount -t tmpfs -o size=$((2 * has + 8192))k tmpfs "$2"
 cp -a "$1/." "$2"
 left=$(($(df --output=avail -k "$2" | tail -n 1) - $3))
 dd if=/dev/zero of="$2/filler" bs=1k count="$left" status=none
