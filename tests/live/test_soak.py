@@ -44,6 +44,16 @@ class TestSoak(PairsTest):
         self.assertEqual(again.status, FAILED, again.show())
         self.assertIn("fail", {row["status"] for row in cases(again.results()).values()})
 
+    @needs("arm64 base", seconds=40)
+    def test_order(self) -> None:
+        """Lane order reads types from objects, which a soak has beside its copied modules."""
+        ended = self.kparity("slate", "ARCH=arm64", "SEEDS=1", "LANE=order", verb="soak")
+        self.assertEqual(ended.status, 0, ended.show())
+        _, found = self.soak()
+        self.assertEqual([(run["lane"], run["verdict"]) for run in found["runs"]],
+                         [("order", "pass")])
+        self.assertEqual(found["kinds"], [])
+
     def test_interrupted(self) -> None:
         """Fresh seeds run until Ctrl-C; what has ended is in the results, and nothing is left."""
         run = Run(self.out, "PAIR=slate", f"PAIRS_DIR={self.pairs}", "MINUTES=60", "LANE=check",

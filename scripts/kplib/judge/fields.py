@@ -90,13 +90,19 @@ class Sides:
         return (self.rust, ref) if to is not None else None
 
 
+def objects(build: Path, pair: str) -> tuple[list[Path], Path]:
+    """The objects that types are read from: those of a pair's C files, and its crate's."""
+    of_c = sorted(path for path in (build / "pairs" / pair).glob("*.o")
+                  if path.stem not in (f"{pair}_kunit", "suite"))
+    return of_c, build / "rust-stub" / f"{pair}_root.o"
+
+
 def read(tools: Toolchain, build: Path, contract: Contract, folder: Path) -> Sides:
     """What the compilers say of a pair's C files and of its crate; `folder` is that of the pair."""
     pair = contract.pair
-    objects = sorted(path for path in (build / "pairs" / pair).glob("*.o")
-                     if path.stem not in (f"{pair}_kunit", "suite"))
-    return Sides(tuple(types.read(tools, path) for path in objects),
-                 types.read(tools, build / "rust-stub" / f"{pair}_root.o"), pair, folder,
+    of_c, crate = objects(build, pair)
+    return Sides(tuple(types.read(tools, path) for path in of_c),
+                 types.read(tools, crate), pair, folder,
                  contract.object.type.removeprefix("struct ") if contract.object else "",
                  contract.handle.type.removeprefix("struct ") if contract.handle else "")
 

@@ -23,7 +23,7 @@ from kplib.configure.archs import Arch
 from kplib.configure.lanes import LANES
 from kplib.configure.request import Request
 from kplib.configure.variants import Variant
-from kplib.judge import failures, ktap, results
+from kplib.judge import failures, fields, ktap, results
 from kplib.judge.ledger import Ledger
 from kplib.judge.results import ArchResult, PairResult
 from kplib.soak.kinds import Found
@@ -101,11 +101,15 @@ def prepare(req: Request, tools: Toolchain, arch: Arch, variant: Variant,
 
 
 def _copied(built: Modules, folder: Path) -> Modules:
-    """The same modules in another folder."""
+    """The same modules in another folder, with the objects that lane order reads types from."""
+    at = built.engine.parent
     copies = {module: folder / module.name for module in built.files()}
     copies |= {in_guest(module): in_guest(copy) for module, copy in copies.items()}
     programs = {suite: folder / "user" / path.name for suite, path in built.programs.items()}
     copies |= {path: programs[suite] for suite, path in built.programs.items()}
+    for pair in built.pairs:
+        of_c, crate = fields.objects(at, pair)
+        copies |= {path: folder / path.relative_to(at) for path in (*of_c, crate)}
     try:
         for path, copy in copies.items():
             copy.parent.mkdir(parents=True, exist_ok=True)
