@@ -299,6 +299,9 @@ class TestTold(unittest.TestCase):
                 "(/k/include/linux/a.h:9); call this one otherwise"])
             self.assertEqual(self.said(log.replace("bits", "odds")), [])
             self.assertEqual(self.said(log.replace(str(self.pair.contract), "/k/b.h")), [])
+            # Where both are the pair's own, the compiler has said it.
+            self.assertEqual(self.said(log.replace("/k/include/linux/a.h",
+                                                   str(self.pair.contract))), [])
 
     def test_modpost(self) -> None:
         """Both of its forms; other pairs' symbols are not this one's."""
