@@ -311,6 +311,11 @@ class TestTold(unittest.TestCase):
             self.assertRegex(line, r"^contract.h:2: error: this kernel does not export bits; write "
                                    r"it in bits.c, or .*KP_SOURCES")
         self.assertEqual(self.said("ERROR: modpost: kparity_ring.ko: symbol 'bits' undefined!"), [])
+        # A comment is no use of it.
+        text = self.pair.contract.read_text()
+        self.pair.contract.write_text(f"/* CHANGE: bits: counts */\n{text}")
+        line, = self.said(log)
+        self.assertRegex(line, r"^contract.h:3: ")
 
     def test_lacking(self) -> None:
         """A function of a file that an option would have built names the option."""

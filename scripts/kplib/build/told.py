@@ -121,7 +121,7 @@ def _use(pair: Pair, name: str) -> str:
     """Where a pair uses a function of C's: in its row, or in its C side."""
     for path in (pair.contract, pair.c):
         try:
-            line = _line(path.read_text(errors="replace"), rf"\b{name}\b")
+            line = _line(rows.uncommented(path.read_text(errors="replace")), rf"\b{name}\b")
         except OSError:
             continue
         if line:
