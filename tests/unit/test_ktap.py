@@ -45,6 +45,16 @@ class TestVerdicts(unittest.TestCase):
                 and v.status == ktap.FAIL]
         self.assertTrue(any("replay: make run" in line for line in said[0]))
 
+    def test_slow(self) -> None:
+        """That a case took long makes its log no other one."""
+        text = (DATA / "fail.ktap").read_text()
+        end = "    # lockstep: EXPECTATION FAILED at kmod/engine/cases.c:60\n"
+        said = "    # lockstep: Test should be marked slow (runtime: 2.6s)\n"
+        slow = text.replace(end, end + said)
+        self.assertNotEqual(slow, text)
+        self.assertEqual(*(ktap.verdicts(self.tree, ["ring"], ktap.merge({"ring": each}))
+                           for each in (text, slow)))
+
     def test_skip(self) -> None:
         """A skip is no failure and keeps its reason."""
         got = self.judge("skip.ktap")

@@ -299,6 +299,9 @@ class TestTold(unittest.TestCase):
                 "(/k/include/linux/a.h:9); call this one otherwise"])
             self.assertEqual(self.said(log.replace("bits", "odds")), [])
             self.assertEqual(self.said(log.replace(str(self.pair.contract), "/k/b.h")), [])
+            # Where both are the pair's own, the compiler has said it.
+            self.assertEqual(self.said(log.replace("/k/include/linux/a.h",
+                                                   str(self.pair.contract))), [])
 
     def test_modpost(self) -> None:
         """Both of its forms; other pairs' symbols are not this one's."""
@@ -308,6 +311,11 @@ class TestTold(unittest.TestCase):
             self.assertRegex(line, r"^contract.h:2: error: this kernel does not export bits; write "
                                    r"it in bits.c, or .*KP_SOURCES")
         self.assertEqual(self.said("ERROR: modpost: kparity_ring.ko: symbol 'bits' undefined!"), [])
+        # A comment is no use of it.
+        text = self.pair.contract.read_text()
+        self.pair.contract.write_text(f"/* CHANGE: bits: counts */\n{text}")
+        line, = self.said(log)
+        self.assertRegex(line, r"^contract.h:3: ")
 
     def test_lacking(self) -> None:
         """A function of a file that an option would have built names the option."""

@@ -111,7 +111,8 @@ def _of_names(pair: Pair, log: str) -> Iterator[str]:
                 rf"^(?:{own}):\d+:\d+: error: [^\n]*\n(?:[ \t][^\n]*\n)*(\S+:\d+):\d+: note: "
                 r"(?:expanded from|in definition of) macro ['\u2018](\w+)['\u2019]", log, re.M)))):
         for name, at in found:
-            if name in functions:
+            # A prototype of one's own that has changed is told by the compiler's own lines.
+            if name in functions and not re.match(rf"(?:{own}):", at):
                 yield (f"{short(pair.contract)}:{functions[name].line}: error: the kernel has a "
                        f"{what} {name} that is not this one ({at}); call this one otherwise")
 
@@ -120,7 +121,7 @@ def _use(pair: Pair, name: str) -> str:
     """Where a pair uses a function of C's: in its row, or in its C side."""
     for path in (pair.contract, pair.c):
         try:
-            line = _line(path.read_text(errors="replace"), rf"\b{name}\b")
+            line = _line(rows.uncommented(path.read_text(errors="replace")), rf"\b{name}\b")
         except OSError:
             continue
         if line:

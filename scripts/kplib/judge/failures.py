@@ -210,9 +210,7 @@ def programs(found: list[dict[str, Any]]) -> dict[Path, str]:
 
 def _said(log: ktap.Log) -> str:
     """One line on a case from its log: the first that is no heading of KUnit's."""
-    # KUnit's advice on a case that took long is no reason.
-    lines = [ui.clean(line.strip()) for line in log
-             if not line.strip().startswith("Test should be marked ")] or ["it failed"]
+    lines = [ui.clean(line.strip()) for line in log] or ["it failed"]
     place = _EXPECTED.match(lines[0])
     return f"{lines[1]} ({place.group(1)})" if place and lines[1:] else lines[0]
 

@@ -267,7 +267,9 @@ def log_file(suite: str) -> str:
 def _all_log(test: Any) -> tuple[str, ...]:
     if _status(test) == SKIP:
         return (ui.clean(test.skip_reason) or "no reason given",)
+    # That a case took long is KUnit's advice, and with the time in it no two paths say the same.
     drop = re.compile(r"^\s*(# (Subtest|module|Totals)|KTAP version|\d+\.\.\d+)|"
+                      r"^\s*# ([\w.>-]+: )?Test should be marked |"
                       r"^\s*# [\w.>-]+: pass:\d+ fail:\d+ skip:\d+ total:\d+$")
     return tuple(re.sub(r"^\s*# ([\w.>-]+: )?", "", ui.clean(line)) for line in test.log
                  if not drop.match(line))

@@ -49,7 +49,7 @@ def reasons(verdict: ktap.Verdict) -> list[str]:
     """The lines that say why a case did not pass, without KUnit's own."""
     said = [ui.clean(line.strip()) for line in verdict.log]
     return [line for line in said
-            if not line.startswith(("EXPECTATION FAILED", "Test should be marked slow"))]
+            if not line.startswith("EXPECTATION FAILED")]
 
 
 def compared(due: tuple[Program, ...], got: tuple[Program, ...],
