@@ -13,14 +13,16 @@ from typing import Any
 from unittest import mock
 
 from kplib import served
+from kplib.boot.laneresult import LaneResult
 from kplib.build import config, kernel, modules, source
 from kplib.build.setup import Setup
 from kplib.common.errors import Failed, Refused
-from kplib.configure import pairs, request
+from kplib.configure import lanes, pairs, request
 from kplib.configure.pairs import TOP
 from kplib.configure.request import Request
-from kplib.judge import diagnostics, ktap, unbuilt
+from kplib.judge import diagnostics, failures, ktap, ledger, results, unbuilt
 from kplib.judge.unbuilt import Broken
+from kplib.report import terminal
 
 BUILD = Path("/nowhere/build")
 #: What make -k -Otarget says of ring and lru, as rustc words it.
@@ -241,6 +243,46 @@ class TestServed(unittest.TestCase):
         """A series that lacks what all pairs share is refused with what that is."""
         with self.assertRaisesRegex(Refused, "before 7.2: .*MO="):
             source.check_series(self.request("KERNEL=6.12"))
+
+
+class TestTold(unittest.TestCase):
+    """A pair that does not build, as it is told"""
+
+    def told(self, one: unbuilt.Unbuilt) -> dict[str, Any]:
+        """What a run that has one such pair, and another that passed, leaves."""
+        result = results.ArchResult(
+            mock.Mock(added=(), release="7.2.1", config={}), mock.Mock(versions={}), 1,
+            [LaneResult(lanes.CHECK)],
+            {"ring": results.PairResult([one.verdict], unbuilt=one),
+             "glob": results.PairResult([ktap.Verdict("glob", "layout", "c->c", ktap.PASS, ())])},
+            "ARCH=x86_64")
+        result.kernel.arch.name, result.kernel.variant.name = "x86_64", "base"
+        found = result.to_json()
+        teller = failures.Teller("ring", result, ledger.Ledger((), (), {}), None, Path("/out"))
+        found["pairs"]["ring"]["cases"][0]["failures"] = teller.tell(one.verdict)
+        return found
+
+    def test_skipped(self) -> None:
+        """The reason is told beside pairs that passed, and the verdict is theirs."""
+        found = self.told(unbuilt.on_older(_broken(), "7.2", "7.3", True))
+        said = terminal.text(found, False, False, "out")
+        self.assertIn("  skip ring build: linux 7.2 has not what it needs, 7.3 has: "
+                      "rust-stub/ring.rs:169: cannot find value", said)
+        self.assertTrue(said.endswith("x86_64 base: PASS, 1 of 2 results passed, 1 skipped"))
+        self.assertEqual(found["pairs"]["ring"]["cases"][0]["failures"], [])
+
+    def test_failed(self) -> None:
+        """A failure has the compiler's message in fields, and fails the run."""
+        found = self.told(unbuilt.in_tree(_broken(), "deadbeef took it away"))
+        failure, = found["pairs"]["ring"]["cases"][0]["failures"]
+        self.assertEqual((failure["stage"], failure["what"], failure["pairs"]),
+                         ("build", "tools", ["ring"]))
+        self.assertEqual([(one["code"], one["line"]) for one in failure["diagnostics"]],
+                         [("E0425", 169)])
+        self.assertIn("deadbeef took it away", failure["message"])
+        said = terminal.text(found, False, False, "out")
+        self.assertIn("  FAIL ring build\n", said)
+        self.assertIn("x86_64 base: FAIL, 1 of 2 results passed", said)
 
 
 class TestByTarget(unittest.TestCase):
