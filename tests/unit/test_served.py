@@ -250,13 +250,13 @@ class TestTold(unittest.TestCase):
 
     def told(self, one: unbuilt.Unbuilt) -> dict[str, Any]:
         """What a run that has one such pair, and another that passed, leaves."""
+        kernel_: Any = mock.Mock(added=(), release="7.2.1", config={})
+        kernel_.arch.name, kernel_.variant.name = "x86_64", "base"
         result = results.ArchResult(
-            mock.Mock(added=(), release="7.2.1", config={}), mock.Mock(versions={}), 1,
-            [LaneResult(lanes.CHECK)],
+            kernel_, mock.Mock(versions={}), 1, [LaneResult(lanes.CHECK)],
             {"ring": results.PairResult([one.verdict], unbuilt=one),
              "glob": results.PairResult([ktap.Verdict("glob", "layout", "c->c", ktap.PASS, ())])},
             "ARCH=x86_64")
-        result.kernel.arch.name, result.kernel.variant.name = "x86_64", "base"
         found = result.to_json()
         teller = failures.Teller("ring", result, ledger.Ledger((), (), {}), None, Path("/out"))
         found["pairs"]["ring"]["cases"][0]["failures"] = teller.tell(one.verdict)
