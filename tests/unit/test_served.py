@@ -16,13 +16,14 @@ from kplib import served
 from kplib.boot.laneresult import LaneResult
 from kplib.build import config, kernel, modules, source
 from kplib.build.setup import Setup
-from kplib.common.errors import Failed, Refused
+from kplib.common.errors import EnvironmentFailed, Failed, Refused
 from kplib.configure import lanes, pairs, request
 from kplib.configure.pairs import TOP
 from kplib.configure.request import Request
 from kplib.judge import diagnostics, failures, ktap, ledger, results, unbuilt
 from kplib.judge.unbuilt import Broken
 from kplib.report import terminal
+from kplib.shard import join
 
 BUILD = Path("/nowhere/build")
 #: What make -k -Otarget says of ring and lru, as rustc words it.
@@ -283,6 +284,19 @@ class TestTold(unittest.TestCase):
         said = terminal.text(found, False, False, "out")
         self.assertIn("  FAIL ring build\n", said)
         self.assertIn("x86_64 base: FAIL, 1 of 2 results passed", said)
+
+
+class TestShards(unittest.TestCase):
+    """make merge of a pair that does not build"""
+
+    def test_once(self) -> None:
+        """That a pair does not build is told once, whatever shards have found it out."""
+        row = {"suite": "ring", "case": unbuilt.CASE, "path": "", "status": ktap.SKIP}
+        self.assertEqual(
+            join._cases([row], [dict(row)], "ring"), [row])  # pylint: disable=protected-access
+        with self.assertRaisesRegex(EnvironmentFailed, "two shards have glob build +of ring"):
+            other = {**row, "suite": "glob"}
+            join._cases([other], [dict(other)], "ring")  # pylint: disable=protected-access
 
 
 class TestByTarget(unittest.TestCase):
