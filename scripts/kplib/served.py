@@ -7,6 +7,7 @@ other kernel a pair that does not build ends the run.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
 
 from kplib.build import config, kernel, modules, source
@@ -19,8 +20,11 @@ from kplib.configure.request import Request
 from kplib.judge import culprit, ktap, unbuilt
 from kplib.judge.unbuilt import Broken, Unbuilt
 
-#: Has make go on with the others where a pair does not build, and keep the lines of each together.
-KEEP_GOING = ("-k", "-Otarget")
+#: Has make go on with the others where a pair does not build.
+KEEP_GOING = ("-k",)
+#: The same, one target at a time: what compilers say that run at the same time is mixed. kbuild
+#: runs its own makes, in which -Otarget does not keep the lines of a target together.
+ONE_BY_ONE = ("-k", "-j1")
 #: The folder below OUT in which it is tried whether pairs build on the newest series.
 NEWEST = "newest"
 
@@ -38,6 +42,14 @@ def in_parts(req: Request) -> bool:
     return not req.frozen and (req.kernel_src is not None or bool(source.newer(req)))
 
 
+def _attempt(setup: Setup) -> Modules:
+    """Build; of what does not build, the log has the lines of each target together."""
+    with contextlib.suppress(modules.DoesNotBuild):
+        return modules.attempt(setup, *KEEP_GOING)
+    # Only what has failed is made once more.
+    return modules.attempt(setup, *ONE_BY_ONE)
+
+
 def _those_that_build(setup: Setup) -> tuple[Modules | None, dict[str, Broken]]:
     """Modules of the pairs that build, None without any, and the other pairs."""
     req = setup.request
@@ -45,7 +57,7 @@ def _those_that_build(setup: Setup) -> tuple[Modules | None, dict[str, Broken]]:
     while left := tuple(pair for pair in req.pairs if pair not in broken):
         mine = replace(setup, request=replace(req, pairs=left))
         try:
-            return modules.attempt(mine, *KEEP_GOING), broken
+            return _attempt(mine), broken
         except modules.DoesNotBuild as err:
             more, shared = unbuilt.of_log(err.log, [pairs.files(pair, req.pairs_dir)
                                                     for pair in left], setup.modules, setup.kernel)

@@ -26,7 +26,7 @@ from kplib.report import terminal
 from kplib.shard import join
 
 BUILD = Path("/nowhere/build")
-#: What make -k -Otarget says of ring and lru, as rustc words it.
+#: What make -k -j1 says of ring and lru, as rustc words it.
 RING = f"""\
   RUSTC [M] rust-stub/ring_root.o
 error[E0425]: cannot find value `ENODATA` in this scope
@@ -167,11 +167,15 @@ class TestServed(unittest.TestCase):
 
     def attempt(self, setup: Any, *words: str) -> modules.Modules:
         """In place of modules.attempt()."""
-        self.assertEqual(words, served.KEEP_GOING)
         req = setup.request
-        self.built.append((req.kernel or "newest", req.pairs))
+        if words == served.KEEP_GOING:
+            self.built.append((req.kernel or "newest", req.pairs))
+        else:
+            self.assertEqual(words, served.ONE_BY_ONE)
         logs = self.logs.get(req.kernel or ("tree" if req.kernel_src else "newest"), {})
         said = "".join(logs.get(pair, "") for pair in req.pairs)
+        if said and words == served.KEEP_GOING:
+            raise modules.DoesNotBuild("they do not build", "mixed lines", ())
         if said:
             raise modules.DoesNotBuild("they do not build", said + LAST, ("said",))
         return modules.Modules(Path("kparity.ko"), {pair: Path(pair) for pair in req.pairs}, {})

@@ -95,7 +95,7 @@ _MAKES = re.compile(r"  [A-Z][A-Z_]+ +(?:\[M\] +)?\S")
 def by_target(log: str) -> Iterator[tuple[str, list[str]]]:
     """The targets that make gave up, each with what was said of it.
 
-    The lines of a target must stand together, as with make -Otarget.
+    The lines of a target must stand together, as with make -j1.
     """
     said: list[str] = []
     for line in lines(log):

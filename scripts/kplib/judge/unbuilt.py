@@ -79,7 +79,7 @@ def _errors(found: Sequence[Diagnostic], pair: Pair, build: Path) -> tuple[Diagn
 
 def of_log(log: str, pairs: Sequence[Pair], build: Path,
            kernel: Kernel | None = None) -> tuple[dict[str, Broken], str]:
-    """The pairs that a log of make -k -Otarget blames; and the first error of what all share.
+    """The pairs that a log of make -k -j1 blames; and the first error of what all share.
 
     That is the engine, or the shared Rust where all pairs fail in it.
     """
