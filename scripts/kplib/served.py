@@ -123,7 +123,7 @@ def build(setup: Setup) -> Served:
     for one in others.values():
         for line in one.broken.lines if one.status == ktap.FAIL else ():
             ui.note(line)
-    why = "; ".join(f"{pair}: {one.why}" for pair, one in others.items())
+    why = "; ".join(f"{pair}: {one.message}" for pair, one in others.items())
     if any(one.status == ktap.FAIL for one in others.values()):
         raise Failed(f"the modules do not build for {setup.kernel.name}: {why}; all that the tools "
                      f"said is in {setup.modules / 'build.log'}")

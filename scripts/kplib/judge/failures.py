@@ -167,7 +167,7 @@ class Teller:
             return [_failure("build", "ledger", ui.clean(line), self._again)
                     for line in verdict.log]
         if unbuilt := self.result.pairs[self.pair].unbuilt:
-            return [_failure("build", "tools", ui.clean(unbuilt.why), self._again,
+            return [_failure("build", "tools", ui.clean(unbuilt.message), self._again,
                              pairs=[self.pair], output=list(unbuilt.broken.lines),
                              diagnostics=[{**asdict(one), "text": list(one.text)}
                                           for one in unbuilt.broken.errors])]

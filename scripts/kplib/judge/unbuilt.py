@@ -42,17 +42,27 @@ class Broken:
 
 @dataclass(frozen=True)
 class Unbuilt:
-    """A pair that has no results but that it does not build, with its verdict and the reason."""
+    """A pair that has no results but that it does not build, with its verdict and the reason.
+
+    `changed` says what changed in a tree of the user's own.
+    """
 
     broken: Broken
     status: str
     why: str
+    changed: str = ""
+
+    @property
+    def message(self) -> str:
+        """All of it in a line."""
+        return "; ".join(filter(None, (self.why, self.changed)))
 
     @property
     def verdict(self) -> ktap.Verdict:
         """Its only one. A failure has the tools' lines as well."""
         lines = self.broken.lines if self.status == ktap.FAIL else ()
-        return ktap.Verdict(self.broken.pair, CASE, "", self.status, (self.why, *lines))
+        return ktap.Verdict(self.broken.pair, CASE, "", self.status,
+                            (*filter(None, (self.why, self.changed)), *lines))
 
 
 def line_of(error: Diagnostic) -> str:
@@ -132,5 +142,4 @@ def on_older(broken: Broken, series: str, newest: str, builds: bool | None,
 
 def in_tree(broken: Broken, changed: str) -> Unbuilt:
     """A pair that does not build in a tree of the user's own; `changed` says what changed there."""
-    return Unbuilt(broken, ktap.FAIL,
-                   f"{broken.first}{f'; {changed}' if changed else ''}")
+    return Unbuilt(broken, ktap.FAIL, broken.first, changed)
