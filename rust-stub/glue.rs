@@ -24,10 +24,6 @@ use kernel::{
     prelude::*,
     str::CStr,
     sync::{
-        aref::{
-            ARef,
-            AlwaysRefCounted, //
-        },
         Arc,
         ArcBorrow, //
     },
@@ -370,7 +366,11 @@ pub(crate) trait Handle: ForeignOwnable + Send + Sync + 'static {
 /// The thing that a handle refers to, lent by its holder.
 pub(crate) type Lent<'a, H> = <H as ForeignOwnable>::Borrowed<'a>;
 
-impl<T: AlwaysRefCounted + Send + Sync + 'static> Handle for ARef<T> {
+#[cfg(not(kparity_no_foreign_aref))]
+impl<T> Handle for kernel::sync::aref::ARef<T>
+where
+    T: kernel::sync::aref::AlwaysRefCounted + Send + Sync + 'static,
+{
     fn lend(&self) -> &T {
         self
     }

@@ -76,6 +76,7 @@ macro_rules! module_type {
     ($pair:literal, $type:ty) => {
         impl ::kernel::ModuleMetadata for $type {
             const NAME: &'static ::kernel::str::CStr = ::kernel::c_str!(concat!("kparity_", $pair));
+            #[cfg(not(kparity_no_this_module))]
             const THIS_MODULE: ::kernel::ThisModule = {
                 #[allow(improper_ctypes)] // Opaque to this side, and never read by it.
                 extern "C" {

@@ -15,6 +15,7 @@ judge       results.gather() makes verdicts of what the lanes gave; ledger.build
 report      terminal.show() for the terminal; files.save() writes results.json, junit.xml, KTAP;
             markdown.py and github.py for a CI's pages, of what told.py finds to have failed;
             page.gather.write() writes report.html, which page.document.page() makes
+served.py   the modules of the pairs that build, in kernels where not all need to
 matrix.py   the stages from build to report, for each arch and variant asked for
 soak        make soak: cells.py runs one lane with one seed, kinds.py tells failures that are new
 tools       gdb, KEEP=1, the shell, make new; ci.py, what a CI's jobs are; make explain:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
+from kplib import served
 from kplib.boot import accel, lanes, programs
 from kplib.boot.laneresult import LaneResult
 from kplib.build import config, kernel, modules, sharded, toolchain
@@ -23,6 +24,7 @@ from kplib.configure.lanes import LANES, LATE
 from kplib.configure.request import TOP, Request
 from kplib.configure.variants import Variant
 from kplib.judge import costs, failures, ktap, ledger, results
+from kplib.judge.unbuilt import Unbuilt
 from kplib.report import files, terminal
 
 
@@ -115,7 +117,8 @@ class Cell:
     """One arch and variant, from the start of its guests to its saved results.
 
     The guests boot while the modules are built, and wait for a core (guest.slot())
-    where there are more of them than cores.
+    where there are more of them than cores. Where some pairs need not build (served.py), the
+    modules are built first.
     """
 
     def __init__(self, req: Request, tools: toolchain.Toolchain, arch: Arch,
@@ -134,18 +137,26 @@ class Cell:
             pair for pair in chosen if any(pair in mine for mine in in_lane.values())))
         self._req = req
         self._built: Future[modules.Modules] = Future()
+        #: The pairs that were asked for, and those of them that do not build.
+        self._asked, self._unbuilt = req.pairs, dict[str, Unbuilt]()
         #: Suites that have given their results, and how many there are.
         self._done, self._of, self._lock = 0, 0, threading.Lock()
         #: Its place among the cells of a run, in words.
         self.place = ""
         self._step: ui.Step | None = None
-        self._setup = setup = Setup(req, tools, self.kernel, self._advance)
+        self._setup = Setup(req, tools, self.kernel, self._advance)
+        self.folder = self._setup.results
+        if served.in_parts(req):
+            self._build()
+            in_lane = {name: tuple(pair for pair in in_lane[name] if pair not in self._unbuilt)
+                       for name in names}
+            names = [name for name in names if in_lane[name]]
+        req, setup = self._req, self._setup
         self._names = names
         wanted = [accel.choose(setup, LANES[name]) for name in names]
         self._of = sum(map(len, in_lane.values()))
         #: Set to have this cell's guests given up, and no other's.
         self._cancelled = threading.Event()
-        self.folder = setup.results
         self._running: list[Future[LaneResult]] = []
         with self._stopping():
             for name, lane in zip(names, wanted):
@@ -156,19 +167,37 @@ class Cell:
                         self._built, self.folder, self._cancelled,
                         keeper(setup) if keeper and (lane.turns or not lane.counts) else None),
                     f"{self.kernel.name} {lane.name}"))
-            self._built.set_result(self._build(setup))
+            if not self._built.done():
+                self._build()
             ktap.load(self.kernel.tree)
 
-    def _build(self, setup: Setup) -> modules.Modules:
-        """Build the modules, or leave results that say why they do not build."""
+    def _build(self) -> None:
+        """Build the modules, or leave results that say why they do not build.
+
+        What is run then is of the pairs that build.
+        """
         try:
-            return modules.build(setup)
+            found = served.build(self._setup)
         except Failed as err:
             again = request.replay(self._req, self.kernel.arch, self.kernel.variant)
             files.save_unbuilt({**results.unbuilt(
-                setup, again, str(err), failures.of_build(setup, str(err), again)),
+                self._setup, again, str(err), failures.of_build(self._setup, str(err), again)),
                 "shard": sharded.of_cell(self._req, self.kernel)}, self.folder)
             raise
+        self._unbuilt = found.others
+        if found.others:
+            self._req = replace(self._req, pairs=tuple(found.built.pairs))
+            self._setup = replace(self._setup, request=self._req)
+        self._built.set_result(found.built)
+
+    def _gather(self, done: list[LaneResult]) -> results.ArchResult:
+        """The results of some lanes, and of the pairs that do not build."""
+        result = results.gather(self._setup, self._req.pairs, done)
+        result.pairs |= {pair: results.PairResult([one.verdict], unbuilt=one)
+                         for pair, one in self._unbuilt.items()}
+        result.pairs = {pair: result.pairs[pair] for pair in self._asked}
+        result.replay = request.replay(self._req, self.kernel.arch, self.kernel.variant)
+        return result
 
     @contextlib.contextmanager
     def _stopping(self) -> Iterator[None]:
@@ -217,8 +246,7 @@ class Cell:
             done = [future.result() for future in early]
         if self.done():
             return None
-        result = results.gather(self._setup, self._req.pairs, done)
-        result.replay = request.replay(self._req, self.kernel.arch, self.kernel.variant)
+        result = self._gather(done)
         if self._look is not None:
             self._look(self._setup, self._built.result(), result)
             self._early = result
@@ -229,9 +257,8 @@ class Cell:
         req = self._req
         with self._stopping(), ui.step(self._doing()) as self._step:
             done = [future.result() for future in self._running]
-        result = results.gather(self._setup, req.pairs, done)
+        result = self._gather(done)
         _check_parsed(req, result)
-        result.replay = request.replay(req, self.kernel.arch, self.kernel.variant)
         # Not a closure: the suite hands results from process to process.
         result.of_program = functools.partial(replay_of, req, self.kernel.arch,
                                               self.kernel.variant)

@@ -36,6 +36,7 @@ class Rebuilt(unittest.TestCase):
     """Modules that are built in a copy of the project"""
 
     variant = "base"
+    pairs = "ring"
     scratch: Path
     top: Path
     out: Path
@@ -58,8 +59,8 @@ class Rebuilt(unittest.TestCase):
             patch = mock.patch.object(module, "TOP", cls.top)
             patch.start()
             cls.addClassCleanup(patch.stop)
-        cls.request = request.parse([f"OUT={cls.out}", "PAIR=ring", f"VARIANT={cls.variant}"],
-                                    os.environ)
+        cls.request = request.parse(
+            [f"OUT={cls.out}", f"PAIR={cls.pairs}", f"VARIANT={cls.variant}"], os.environ)
         cls.tools = matrix.prepare(cls.request)
         cls.setup = Setup(cls.request, cls.tools, kernel.get(
             cls.request, cls.tools, cls.request.archs[0], cls.request.variants[0]))

@@ -52,6 +52,7 @@ class TestDocs(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         (self.folder / "program").write_text("ring capacity=1\n")
+        (self.folder / "Kconfig").touch()
         own = self.folder / "own"
         for name in OWN:
             (own / name).mkdir(parents=True)
@@ -62,8 +63,8 @@ class TestDocs(unittest.TestCase):
         name, _, value = word.partition("=")
         if name == "PROGRAM":
             return f"PROGRAM={self.folder / 'program'}"
-        if name == "DIRS":
-            return f"DIRS={self.folder}"
+        if name in ("DIRS", "KERNEL_SRC"):
+            return f"{name}={self.folder}"
         if name == "SHARD" and not re.fullmatch(r"\d+/\d+", value):
             return "SHARD=1/3"
         return word

@@ -27,7 +27,7 @@ SELECTS = "kparity.Kconfig"
 
 
 class CannotHave(Refused):
-    """A kernel has not, or cannot have, options that pairs want; another kernel may."""
+    """A kernel has not what pairs need, such as options; another kernel may."""
 
 
 def make(tools: Toolchain, tree: Path, build: Path, arch: Arch, *words: str) -> list[str]:

@@ -57,6 +57,18 @@ def in_guest(module: Path) -> Path:
     return module.parent / "guest" / module.name
 
 
+class DoesNotBuild(Failed):
+    """Modules that do not build. `log` is all that the tools said.
+
+    `said` has the lines of it that a person is to see, which nobody has been shown yet.
+    """
+
+    def __init__(self, what: str, log: str, said: tuple[str, ...]) -> None:
+        super().__init__(what)
+        self.log = log
+        self.said = said
+
+
 def command(setup: Setup, out: Path, *words: str) -> list[str]:
     """The kbuild command line for the modules."""
     kernel = setup.kernel
@@ -113,8 +125,11 @@ class _Build:
         return (self.request.kernel_src is None and self.recipe == self.state.recipe
                 and not self.stale and not self._stale_programs())
 
-    def run(self, step: ui.Step) -> tuple[int, list[str]]:
-        """Build the stale targets: exit status and last lines of the tools' output."""
+    def run(self, step: ui.Step, words: tuple[str, ...] = ()) -> tuple[int, list[str]]:
+        """Build the stale targets: exit status and last lines of the tools' output.
+
+        `words` are further ones for make.
+        """
         for path in (path for glob in INPUTS for path in TOP.glob(glob)):
             self.now.of(str(path.relative_to(TOP)))
         for pair in self.files.values():
@@ -133,8 +148,8 @@ class _Build:
             commands = self._prepare(missing) if replayed else []
         except saved.NotSaved:
             replayed = False
-        argv = saved.command(self.tools, self.out) if replayed else \
-            command(self.setup, self.out, f"PAIRS={' '.join(self.request.pairs)}",
+        argv = [*saved.command(self.tools, self.out), *words] if replayed else \
+            command(self.setup, self.out, *words, f"PAIRS={' '.join(self.request.pairs)}",
                     *([f"PAIRS_DIR={self.request.pairs_dir}"] if self.request.pairs_dir else []),
                     *(["KP_FROZEN=1"] if self.request.frozen else []))
         status, tail = proc.logged(argv, self.out / "build.log", step, self.request.verbose)
@@ -251,6 +266,24 @@ class _Build:
 
 def build(setup: Setup) -> Modules:
     """Build the requested pairs' modules; nothing is run if no file of theirs has changed."""
+    try:
+        return attempt(setup)
+    except DoesNotBuild as err:
+        show(err)
+        raise
+
+
+def show(err: DoesNotBuild) -> None:
+    """Show a person what the tools said of a build that failed."""
+    for line in err.said:
+        ui.note(line)
+
+
+def attempt(setup: Setup, *words: str) -> Modules:
+    """The same, but that DoesNotBuild has what the tools said of a build that failed.
+
+    `words` are further ones for make.
+    """
     request, kernel, out = setup.request, setup.kernel, setup.modules
     out.mkdir(parents=True, exist_ok=True)
     built = Modules(out / "kparity.ko",
@@ -263,16 +296,18 @@ def build(setup: Setup) -> Modules:
         if work.nothing_to_do():
             return built
         with ui.step(f"building {', '.join(request.pairs)} for {kernel.name}") as step:
-            status, tail = work.run(step)
-        for line in told.without_make(tail) if status or any(map(warns, tail)) else ():
-            ui.note(line)
-        if status:
-            log = (out / "build.log").read_text(errors="replace")
-            if why := told.not_ours(status, log):
-                raise EnvironmentFailed(f"the modules were not built for {kernel.name}: {why}; "
-                                        f"the tools' lines are above and in {out / 'build.log'}")
-            for line in told.own_lines(out, list(work.files.values()), log, kernel):
+            status, tail = work.run(step, words)
+        said = told.without_make(tail) if status or any(map(warns, tail)) else []
+        log = (out / "build.log").read_text(errors="replace") if status else ""
+        why = told.not_ours(status, log) if status else ""
+        if status == 0 or why:
+            for line in said:
                 ui.note(line)
-            raise Failed(f"the modules do not build for {kernel.name}; the compiler's lines "
-                         f"are above and in {out / 'build.log'}")
+        if why:
+            raise EnvironmentFailed(f"the modules were not built for {kernel.name}: {why}; "
+                                    f"the tools' lines are above and in {out / 'build.log'}")
+        if status:
+            said += told.own_lines(out, list(work.files.values()), log, kernel)
+            raise DoesNotBuild(f"the modules do not build for {kernel.name}; the compiler's lines "
+                               f"are above and in {out / 'build.log'}", log, tuple(said))
     return built

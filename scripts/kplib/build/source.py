@@ -14,9 +14,10 @@ from kplib.common.errors import EnvironmentFailed, Refused
 from kplib.configure import archs
 from kplib.configure.request import TOP, Request
 
-#: The oldest series whose `kernel` crate has what rust-stub uses: 7.2 lacks
-#: ENODATA and ForeignOwnable for ARef.
-OLDEST = (7, 3)
+#: The oldest of Debian's series whose kbuild can build what all pairs share.
+OLDEST = (7, 2)
+#: What older ones lack for that.
+OLDER_LACK = "the kbuild of older ones has no MO=, a folder of their own for modules"
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,18 @@ def check_series(request: Request) -> str:
         raise Refused(f"KERNEL={series}: Debian has {', '.join(usable)}; "
                       "'make update' looks again")
     if series not in usable:
-        oldest = ".".join(map(str, OLDEST))
-        raise Refused(f"KERNEL={series}: rust-stub needs the kernel crate of {oldest} or newer; "
+        raise Refused(f"KERNEL={series}: what all pairs share cannot be built before "
+                      f"{'.'.join(map(str, OLDEST))}: {OLDER_LACK}; "
                       f"Debian has {', '.join(usable)}")
     return series
+
+
+def newer(request: Request) -> str:
+    """The newest series, where KERNEL= names an older one; empty in any other request."""
+    if request.kernel is None:
+        return ""
+    newest = _usable(resolved(request))[-1]
+    return newest if _series(request.kernel) < _series(newest) else ""
 
 
 def _entry(request: Request, series: str, version: str) -> Path:

@@ -41,8 +41,10 @@ VARIABLES = {
     "MARGIN": "lane time: percent within which two paths take the same; default: 5",
     "DEPTH": "quick: without lanes history, irq and order; long: twice what they usually do; full: "
              "20 times; default: usual",
-    "KERNEL": "kernel series from Debian, e.g. 7.3; default: the newest at set-up",
-    "KERNEL_SRC": "a kernel source tree of your own; built out of tree, never written to",
+    "KERNEL": "kernel series from Debian, e.g. 7.3; default: the newest at set-up; pairs that an "
+              "older one cannot serve are skipped",
+    "KERNEL_SRC": "a kernel source tree of your own; built out of tree, never written to; a pair "
+                  "that it breaks fails with the commit",
     "KDIR": "a kernel build folder of your own, as for any out-of-tree module",
     "TOOLCHAIN": "host or root; default: the host's where it can, else a Debian root",
     "ACCEL": "kvm or tcg for lanes that count no instructions; default: kvm where a trial boot "

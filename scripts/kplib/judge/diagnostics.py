@@ -88,10 +88,35 @@ def stage(log: str) -> str:
     return "bindgen" if any(target.endswith("_bindings.rs") for target in gave_up(log)) else "build"
 
 
+#: A line in which kbuild says what it makes now.
+_MAKES = re.compile(r"  [A-Z][A-Z_]+ +(?:\[M\] +)?\S")
+
+
+def by_target(log: str) -> Iterator[tuple[str, list[str]]]:
+    """The targets that make gave up, each with what was said of it.
+
+    The lines of a target must stand together, as with make -j1.
+    """
+    said: list[str] = []
+    for line in lines(log):
+        if found := gave_up(f"{line}\n"):
+            yield found[0], said
+            said = []
+        elif _MAKES.match(line):
+            said = []
+        else:
+            said.append(line)
+
+
+def of_pair(pair: str, text: str) -> bool:
+    """Whether targets, or lines of modpost's, name a file of a pair's."""
+    return bool(re.search(
+        rf"rust-stub/{pair}[._]|(?:^|/)pairs/{pair}/|kmod/{pair}\.|tests/kunit/{pair}_kunit\."
+        rf"|kparity_{pair}\.", text, re.M))
+
+
 def pairs(log: str, known: tuple[str, ...]) -> list[str]:
     """The pairs whose part of a build failed, where the targets say so."""
     named = "\n".join(gave_up(log)) + "\n" + "\n".join(
         line for line in log.splitlines() if _MODPOST.match(line))
-    return [pair for pair in known if re.search(
-        rf"rust-stub/{pair}[._]|(?:^|/)pairs/{pair}/|kmod/{pair}\.|tests/kunit/{pair}_kunit\."
-        rf"|kparity_{pair}\.", named, re.M)]
+    return [pair for pair in known if of_pair(pair, named)]

@@ -166,6 +166,11 @@ class Teller:
         if verdict.case == LEDGER and not verdict.path:
             return [_failure("build", "ledger", ui.clean(line), self._again)
                     for line in verdict.log]
+        if unbuilt := self.result.pairs[self.pair].unbuilt:
+            return [_failure("build", "tools", ui.clean(unbuilt.message), self._again,
+                             pairs=[self.pair], output=list(unbuilt.broken.lines),
+                             diagnostics=[{**asdict(one), "text": list(one.text)}
+                                          for one in unbuilt.broken.errors])]
         lane = self._lane(verdict.suite)
         stage = self._stage(lane, verdict)
         found = [self._difference(stage, one)

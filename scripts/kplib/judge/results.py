@@ -25,6 +25,7 @@ from kplib.contract import rows
 from kplib.contract.model import Budget
 from kplib.judge import budgets, fields, ktap, orders, timetable, verdicts
 from kplib.judge.budgets import Excess
+from kplib.judge.unbuilt import Unbuilt
 from kplib.judge.tables import (ACCEPTED, NOOP, Allocations, Cost, DamagedTable, Difference,
                                 Histories, Interruptions, Invariant, parse_allocations, parse_calls,
                                 parse_costs, parse_failures, parse_histories, parse_outcomes,
@@ -78,6 +79,8 @@ class PairResult:
     histories: dict[str, Histories] = field(default_factory=dict)
     #: What lane time says of it.
     times: timetable.Times | None = None
+    #: Why it does not build, where others do.
+    unbuilt: Unbuilt | None = None
     #: By suite, case and path.
     differences: dict[tuple[str, str, str], list[Difference]] = field(default_factory=dict)
 

@@ -23,6 +23,7 @@ from kplib.judge.budgets import ALL, Excess
 from kplib.judge.results import ArchResult, PairResult
 from kplib.judge.tables import (NOOP, SUCCESS, Allocations, Cost, Histories, Interruptions,
                                 geometric_mean, met)
+from kplib.judge.unbuilt import CASE
 from kplib.report import files, timed
 
 _COLOUR = {ktap.PASS: "32", ktap.FAIL: "31", ktap.ERROR: "31", ktap.SKIP: "33"}
@@ -436,6 +437,9 @@ def text(document: dict[str, Any], verbose: bool, tables: bool, where: str) -> s
     skips = [line for pair_name, pair in pairs.items() for line in _skips(pair_name, pair)]
     if skips and tables:
         lines += ["", *skips]
+    elif unbuilt := [line for pair_name, pair in pairs.items() if any(
+            v.case == CASE for v in pair.verdicts) for line in _skips(pair_name, pair)]:
+        lines += ["", *unbuilt]
     for lane, found in document["lanes"].items():
         lines += _lane_trouble(lane, found)
     failed = [row for pair_name, pair in pairs.items() for row in _failed(pair_name, pair)]

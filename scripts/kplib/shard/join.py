@@ -18,6 +18,7 @@ from kplib.common import ui
 from kplib.common.errors import EnvironmentFailed
 from kplib.configure.lanes import LANES
 from kplib.judge import failures, ktap, results
+from kplib.judge.unbuilt import CASE as BUILD
 from kplib.shard.parts import Part
 
 #: The name of a program's file in the folder for programs.
@@ -54,10 +55,14 @@ def _add_met(row: dict[str, Any], other: dict[str, Any]) -> None:
 
 def _cases(mine: list[dict[str, Any]], theirs: list[dict[str, Any]],
            pair: str) -> list[dict[str, Any]]:
-    """Cases of lanes, one behind the other; what is of the contract comes last, and once."""
-    ledger = [case for case in (*mine, *theirs)
-              if (case["suite"], case["case"], case["path"]) == (pair, failures.LEDGER, "")]
-    found = [case for case in (*mine, *theirs) if not any(case is one for one in ledger)]
+    """Cases of lanes, one behind the other; what is of no lane comes last, and once.
+
+    That is what is of the contract, and that a pair does not build.
+    """
+    once = [case for case in (*mine, *theirs)
+            if (case["suite"], case["path"]) == (pair, "")
+            and case["case"] in (failures.LEDGER, BUILD)]
+    found = [case for case in (*mine, *theirs) if not any(case is one for one in once)]
     seen = set()
     for case in found:
         key = case["suite"], case["case"], case["path"]
@@ -65,7 +70,7 @@ def _cases(mine: list[dict[str, Any]], theirs: list[dict[str, Any]],
             raise EnvironmentFailed(f"two shards have {' '.join(map(ui.clean, key))} of "
                                     f"{ui.clean(pair)}")
         seen.add(key)
-    return [*found, *ledger[:1]]
+    return [*found, *{case["case"]: case for case in reversed(once)}.values()]
 
 
 def _united(mine: Any, theirs: Any, what: str) -> Any:
