@@ -26,6 +26,7 @@ from kplib.judge.counts import Counted, Place
 from kplib.judge.explain import Explained
 from kplib.judge.tables import NOOP, DamagedTable, parse_costs
 from kplib.report import explained
+from kplib.report.page.cost import gather
 
 #: Lane insn with the plugin that records what is executed.
 LANE = replace(INSN, plugin="counts")
@@ -75,7 +76,7 @@ def contract(req: Request) -> Contract:
 
 
 def run(req: Request, tools: Toolchain) -> int:
-    """Run lane insn with the plugin, tell, and keep it beside the results."""
+    """Run lane insn with the plugin, tell, and keep it for the page of costs."""
     setup = Setup(req, tools, kernel.get(req, tools, req.archs[0], req.variants[0]))
     with cache.locked(setup.results):
         built = lanes.ready(modules.build(setup))
@@ -86,6 +87,7 @@ def run(req: Request, tools: Toolchain) -> int:
             found = read(setup, result, asked(req))
         for one in found:
             keep(setup, one)
+        gather.renew(req, (setup.kernel.arch.name, setup.kernel.variant.name))
     look = functools.partial(source, setup)
     if req.machine_readable:
         said = {one.op: _told(setup, one) for one in found}
