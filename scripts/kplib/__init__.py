@@ -14,7 +14,8 @@ judge       results.gather() makes verdicts of what the lanes gave; ledger.build
             failures.py tells in fields what did not pass
 report      terminal.show() for the terminal; files.save() writes results.json, junit.xml, KTAP;
             markdown.py and github.py for a CI's pages, of what told.py finds to have failed;
-            page.gather.write() writes report.html, which page.document.page() makes
+            page.gather.write() writes report.html, which page.document.page() makes, and cost.html
+            of each arch and variant, which page/cost does
 served.py   the modules of the pairs that build, in kernels where not all need to
 matrix.py   the stages from build to report, for each arch and variant asked for
 soak        make soak: cells.py runs one lane with one seed, kinds.py tells failures that are new

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""out/report.html in a browser: narrow and wide, light and dark, one pair and a hundred."""
+"""out/report.html in a browser: narrow and wide, light and dark, one pair and a hundred; the page
+of costs with 6 and 60 operations."""
 
 import os
 import tempfile
@@ -7,19 +8,33 @@ import unittest
 from pathlib import Path
 from typing import Any
 
+from kplib.common import cache
 from kplib.common.errors import KparityError
 from kplib.configure import request
+from kplib.report import explained, files
 from kplib.report.page import gather
 from kplib.selftest import browser
 from kplib.selftest.copies import environment
 from kplib.selftest.pytests import needs
 
-from ..unit import test_pages, test_webpage
+from ..unit import test_costpage, test_pages, test_webpage
 
 #: Elements that are wider than the page although no box around them scrolls.
 WIDER = """[...document.body.querySelectorAll("*")].filter(one => !one.closest(".box, pre")
   && one.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
-  .map(one => one.tagName + "." + one.className).slice(0, 5)"""
+  .map(one => one.tagName + "." + one.getAttribute("class")).slice(0, 5)"""
+#: Drawings in which something is outside of the drawing, or on other words.
+CUT = """[...document.querySelectorAll("svg.drawing")].filter(svg => {
+  const box = svg.getBoundingClientRect(), words = [...svg.querySelectorAll("text")]
+    .map(one => one.getBoundingClientRect());
+  const out = one => one.left < box.left - 1 || one.right > box.right + 1 ||
+    one.top < box.top - 1 || one.bottom > box.bottom + 1;
+  const on = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom - 3 &&
+    b.top < a.bottom - 3;
+  return !words.length || words.some(out) ||
+    [...svg.querySelectorAll("path, rect")].some(one => out(one.getBoundingClientRect())) ||
+    words.some((one, at) => words.slice(at + 1).some(other => on(one, other)));
+}).map(svg => svg.querySelector("title").textContent).slice(0, 5)"""
 #: The least contrast of a text with what is behind it (WCAG: 4.5 can be read).
 CONTRAST = """(() => {
   const light = colour => { const [r, g, b] = colour.match(/[0-9.]+/g).map(Number)
@@ -61,6 +76,11 @@ class TestBrowser(unittest.TestCase):
         cls.pages = {name: cls.write(name, results) for name, results in (
             ("one", test_webpage.many(1)), ("ten", test_webpage.many(10, failed=3)),
             ("hundred", test_webpage.many(100, failed=10)), ("hostile", cls.hostile()))}
+        cls.pages |= {f"{number} operations": cls.costs(number) for number in (6, 60)}
+        timed = test_costpage.results(3)
+        timed["pairs"]["ring"] |= {"outcomes": {}, "instructions": {}}
+        cls.write("timed", timed)
+        cls.pages["timed"] = cls.folder / "timed/x86_64/base" / files.COSTS
         cls.browser = cls.enterClassContext(browser.running(root, cls.folder))
 
     @classmethod
@@ -69,6 +89,15 @@ class TestBrowser(unittest.TestCase):
         out = cls.folder / name
         out.mkdir()
         return gather.write(request.parse([f"OUT={out}"], {}), list(documents), {})
+
+    @classmethod
+    def costs(cls, operations: int) -> Path:
+        """The page of costs of a pair, with what make explain has left of an operation."""
+        where = cls.folder / f"{operations}" / "x86_64/base"
+        cache.write(explained.path_of(where, "ring", "operation0"), test_costpage.kept())
+        found = test_costpage.results(operations)
+        gather.write(request.parse([f"OUT={where.parent.parent}"], {}), [found], {})
+        return where / files.COSTS
 
     @staticmethod
     def hostile() -> dict[str, Any]:
@@ -109,6 +138,33 @@ class TestBrowser(unittest.TestCase):
                             "one.getBoundingClientRect().height > 100).map(one => one.id)")
                         self.assertEqual(cards, [f"pair-pair{n}" for n in range(pairs)])
 
+    def test_costs(self) -> None:
+        """The page of costs: the same, and all operations with drawings that nothing is cut of."""
+        for number in (6, 60):
+            name = f"{number} operations"
+            self.open(name)
+            for width in (400, 1280):
+                for scheme in ("light", "dark"):
+                    with self.subTest(f"{name} {width} {scheme}"):
+                        self.look(name, width, scheme)
+                        self.assertEqual(self.browser.value(CUT), [])
+                        shown = self.browser.value(
+                            "[...document.querySelectorAll('.operation')].filter(one => "
+                            "one.querySelectorAll('svg.drawing').length === 5 && "
+                            "[...one.querySelectorAll('svg.drawing')].every(svg => "
+                            "svg.getBoundingClientRect().height > 70)).map(one => one.id)")
+                        self.assertEqual(shown, [f"pair-ring.op-operation{at}"
+                                                 for at in range(number)])
+        self.open("timed")
+        self.look("timed", 400, "light")
+        self.assertEqual(self.browser.value(CUT), [])
+        self.open("6 operations")
+        seen = "document.querySelector('.made').checkVisibility()"
+        self.assertFalse(self.browser.value(seen))
+        self.browser.value("document.querySelector('.operation > details summary').click()")
+        self.assertTrue(self.browser.value(seen))
+        self.look("6 operations", 400, "dark")
+
     def test_hostile(self) -> None:
         """What results say is shown, and no more than that."""
         self.open("hostile")
@@ -121,14 +177,16 @@ class TestBrowser(unittest.TestCase):
 
     def test_colours(self) -> None:
         """Light and dark differ, and all text can be read in both."""
-        grounds = []
-        self.open("ten")
-        for scheme in ("light", "dark"):
-            self.browser.show(1280, scheme)
-            grounds.append(self.browser.value("getComputedStyle(document.body).backgroundColor"))
-            least, where = self.browser.value(CONTRAST)
-            self.assertGreaterEqual(least, 4.5, where)
-        self.assertNotEqual(*grounds)
+        for name in ("ten", "6 operations"):
+            grounds = []
+            self.open(name)
+            for scheme in ("light", "dark"):
+                self.browser.show(1280, scheme)
+                grounds.append(
+                    self.browser.value("getComputedStyle(document.body).backgroundColor"))
+                least, where = self.browser.value(CONTRAST)
+                self.assertGreaterEqual(least, 4.5, where)
+            self.assertNotEqual(*grounds)
 
     def test_links(self) -> None:
         """From the verdict to a failure's program, and from it to the source line, by clicks."""

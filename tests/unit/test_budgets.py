@@ -129,7 +129,8 @@ class TestCostly(unittest.TestCase):
         """The lines that cost most stand behind what is over, in the log and in fields."""
         with mock.patch.object(lanes, "run"), \
                 mock.patch.object(costly, "replace", changed), \
-                mock.patch.object(explain, "read", lambda *_: self.explained()), \
+                mock.patch.object(explain, "read", lambda *_: [self.explained()]), \
+                mock.patch.object(explain, "keep") as keep, \
                 mock.patch.object(explain, "source", lambda *_: "x + 1"):
             costly.explain_all(self.setup, self.built, self.result)
         log = next(v for v in self.pair.verdicts if v.path == "c->rust").log
@@ -137,6 +138,8 @@ class TestCostly(unittest.TestCase):
                                    "  9.0 of them: rust-stub/x.rs:7  x + 1"))
         self.assertEqual(self.pair.costly["c->rust"], [("f", list(log))])
         self.assertEqual(set(self.pair.costly), {"c->rust", "rust->rust"})
+        # The page of costs has all of it.
+        self.assertEqual([call.args[1] for call in keep.call_args_list], [self.explained()])
 
     def test_not_known(self) -> None:
         """Where they cannot be looked at, the failure stands, with the reason."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """make explain: the record of QEMU's plugin, kinds of instructions, and adding up."""
 
+import json
 import unittest
 from dataclasses import replace
 
@@ -338,14 +339,28 @@ class TestExplain(unittest.TestCase):
         found = explained_of(sums())
         rows = tuple(replace(found.functions[-1], name=f"k{i}") for i in range(20))
         found = replace(found, functions=found.functions[:-1] + rows)
-        text = explained.text(found, "q", "head", lambda file, line: f"text of {line}")
+        text = explained.text(found, "q", lambda file, line: f"text of {line}")
         self.assertIn("q put: executed instructions of one call, mean of 10 calls", text)
         self.assertRegex(text, r"(?m)^  q\.rs:40  text of 40 +- +3\.00 +- +-$")
         self.assertRegex(text, r"(?m)^  8 further functions of the kernel \(V=1: each\) .* 3\.20 ")
         self.assertRegex(text, r"(?m)^  figure of lane insn +- +48 +- +-$")
         self.assertEqual(text.count("k19"), 0)
         self.assertTrue(all(len(line) <= 100 for line in text.splitlines()))
-        self.assertIn("k19", explained.text(found, "q", "head", lambda file, line: "", True))
+        self.assertIn("k19", explained.text(found, "q", lambda file, line: "", True))
+
+    def test_kept(self) -> None:
+        """What is kept as text gives the same tables, with the text of lines."""
+        found = explained_of(sums())
+        text = json.dumps(explained.to_json(found, lambda file, line: f"text of {line}",
+                                            pair="q", arch="x86_64", variant="base", seed=3))
+        kept = explained.from_json(text)
+        self.assertEqual((kept.pair, kept.seed, kept.found), ("q", 3, found))
+        self.assertEqual(kept.tables(),
+                         explained.tables(found, "q", lambda file, line: f"text of {line}"))
+        for wrong in ("", "[]", "{}", text.replace('"figure"', '"figures"'),
+                      text.replace('"kernel"', '"core"'), text.replace('"text"', '"said"')):
+            with self.subTest(wrong[:20]), self.assertRaises(ValueError):
+                explained.from_json(wrong)
 
 
 class TestRequests(unittest.TestCase):
@@ -362,7 +377,8 @@ class TestRequests(unittest.TestCase):
         """Each wrong request has a line that says what to do."""
         ring = "PAIR=ring"
         for words, why in (
-                ((ring,), "wants an operation; give OP= one of push, pop, peek, len, noop"),
+                ((ring,), "wants an operation; give OP= one of push, pop, peek, len, noop, or "
+                          "OP=all"),
                 ((ring, "OP=shove"), "OP=shove: ring has no such operation; there are push, pop"),
                 (("PAIR=ring tlv", "OP=push"), "is for one pair; give PAIR=x"),
                 (("OP=push",), "is for one pair; give PAIR=x"),
@@ -375,6 +391,13 @@ class TestRequests(unittest.TestCase):
                 ((ring, "OP=push", "CASE=insn"), "CASE is for make run")):
             with self.subTest(words):
                 self.assertIn(why, self.refused(*words))
+
+    def test_all(self) -> None:
+        """OP=all is each operation."""
+        req = request.parse(["PAIR=ring", "OP=all"], {})
+        told.check(req)
+        self.assertEqual(told.asked(req), ())
+        self.assertEqual(told.asked(request.parse(["PAIR=ring", "OP=pop"], {})), ("pop",))
 
     def test_elsewhere(self) -> None:
         """OP is of no other verb."""

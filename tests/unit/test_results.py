@@ -137,6 +137,14 @@ c->rust take 40 5 1
                          [1.0, 2.0, 1.05, 1.0])
         self.assertEqual(tables.parse_costs(self.OUTCOMES)["push"]["c->c"].mean, 28)
 
+    def test_distributions(self) -> None:
+        """Each cost of an outcome and its calls, the no-op subtracted, from the least on."""
+        found = tables.parse_distributions(self.OUTCOMES + "c->rust push 45 2\n")
+        self.assertEqual(found["push"]["success"], {"c->c": {30: 90}, "c->rust": {15: 2, 30: 90}})
+        self.assertEqual(list(found["push"]["success"]["c->rust"]), [15, 30])
+        self.assertEqual(found["take"]["false"]["c->rust"], {10: 5})
+        self.assertNotIn("noop", found)
+
     def test_outcomes_weigh_the_same(self) -> None:
         """A rare errno counts as much as success in the geometric mean."""
         rows = [row for rows in tables.parse_outcomes(self.OUTCOMES).values()

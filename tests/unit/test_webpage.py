@@ -285,7 +285,7 @@ class TestMarkup(unittest.TestCase):
 
     def test_one_place(self) -> None:
         """No other module writes a tag, or says of a text that it is markup."""
-        for path in sorted(Path(markup.__file__).parent.glob("*.py")):
+        for path in sorted(Path(markup.__file__).parent.rglob("*.py")):
             if path.name == "markup.py":
                 continue
             for node in ast.walk(ast.parse(path.read_text())):

@@ -70,7 +70,7 @@ VARIABLES = {
     "DIRS": "make merge: the OUT folders of all shards, e.g. DIRS='a b c' or DIRS='shards/*'",
     "FROZEN": "1: make run holds the port against what make freeze has kept; C may be gone",
     "AGAINST": "make run: a revision of git; the files of the one PAIR against those of then",
-    "OP": "make explain: the operation whose cost is told, e.g. OP=push",
+    "OP": "make explain: the operation whose cost is told, e.g. OP=push; OP=all: each of them",
     "BASELINE": "make baseline, make compare: the file; default: tests/baseline/ARCH.txt, or in "
                 "PAIRS_DIR",
     "LIMIT": "make compare: percent that an operation may cost more, and instructions if a number "

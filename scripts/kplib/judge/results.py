@@ -27,8 +27,9 @@ from kplib.judge import budgets, fields, ktap, orders, timetable, verdicts
 from kplib.judge.budgets import Excess
 from kplib.judge.unbuilt import Unbuilt
 from kplib.judge.tables import (ACCEPTED, NOOP, Allocations, Cost, DamagedTable, Difference,
-                                Histories, Interruptions, Invariant, parse_allocations, parse_calls,
-                                parse_costs, parse_failures, parse_histories, parse_outcomes,
+                                Distributions, Histories, Interruptions, Invariant,
+                                parse_allocations, parse_calls, parse_costs, parse_distributions,
+                                parse_failures, parse_histories, parse_outcomes,
                                 parse_interruptions, parse_invariants)
 
 #: The version of scripts/results.schema.json. It goes up with each change of a field's
@@ -63,6 +64,7 @@ class PairResult:
     costs: dict[str, dict[str, Cost]] = field(default_factory=dict)
     #: Costs by operation, outcome and path.
     outcomes: dict[str, dict[str, dict[str, Cost]]] = field(default_factory=dict)
+    distributions: Distributions = field(default_factory=dict)
     #: The budgets that rows have, and the excess that needs each.
     budgets: dict[str, tuple[Budget, Excess | None]] = field(default_factory=dict)
     #: What is over its budget, the worst first; and by path the operations, with lines that tell.
@@ -139,6 +141,7 @@ class ArchResult:
                     "outcomes": {op: {end: {path: asdict(cost) for path, cost in row.items()}
                                       for end, row in rows.items()}
                                  for op, rows in pair.outcomes.items()},
+                    "distributions": pair.distributions,
                     "budgets": {op: {**asdict(budget), "needed": need and asdict(need)}
                                 for op, (budget, need) in pair.budgets.items()},
                     "allocations": {op: {path: asdict(one) for path, one in row.items()}
@@ -332,6 +335,7 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
                                            lane.lane.why)
         elif lane.lane.figures == "cost":
             result.costs, result.outcomes = parse_costs(figures), parse_outcomes(figures)
+            result.distributions = parse_distributions(figures)
             if bare := passed - set(result.costs.get(NOOP, {})):
                 raise DamagedTable(f"the table of costs has nothing of {', '.join(sorted(bare))}")
             contract = rows.read(files.read(), pair)

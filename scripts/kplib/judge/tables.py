@@ -228,18 +228,35 @@ def parse_costs(text: str) -> dict[str, dict[str, Cost]]:
     return table
 
 
-def parse_outcomes(text: str) -> dict[str, dict[str, dict[str, Cost]]]:
-    """Costs by operation, outcome and path, from the engine's cost table; success comes first."""
+#: Costs that were met, and of how many calls each; by operation, outcome and path.
+Distributions = dict[str, dict[str, dict[str, dict[int, int]]]]
+
+
+def parse_distributions(text: str) -> Distributions:
+    """The distribution of the costs of each outcome, without the path's no-op, from the engine's
+    cost table; success comes first."""
     raw = _cost_rows(text)
-    table: dict[str, dict[str, dict[str, Cost]]] = {}
+    table: Distributions = {}
     for (op, path), counts in raw.items():
         if op == NOOP:
             continue
         own = percentile(_together(raw[(NOOP, path)]), 0.5)
         rows = table.setdefault(op, {})
         for end in sorted(counts, key=lambda end: (end != 0, -end)):
-            row = rows.setdefault(outcome_name(end), {})
-            row[path] = _cost(_net(counts[end], own), row.get(REFERENCE), path, True)
+            net = _net(counts[end], own)
+            rows.setdefault(outcome_name(end), {})[path] = {
+                value: net[value] for value in sorted(net)}
+    return table
+
+
+def parse_outcomes(text: str) -> dict[str, dict[str, dict[str, Cost]]]:
+    """Costs by operation, outcome and path, from the engine's cost table; success comes first."""
+    table: dict[str, dict[str, dict[str, Cost]]] = {}
+    for op, rows in parse_distributions(text).items():
+        for end, paths in rows.items():
+            row = table.setdefault(op, {}).setdefault(end, {})
+            for path, net in paths.items():
+                row[path] = _cost(net, row.get(REFERENCE), path, True)
     return table
 
 

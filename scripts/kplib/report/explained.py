@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make explain, on the terminal: the paths side by side."""
+"""make explain: the tables of an operation's cost, the paths side by side; on the terminal, and
+kept for the page of costs."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import json
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Callable
 
@@ -14,38 +16,41 @@ from kplib.judge.explain import Counts, Explained, Row
 WIDTH, NUMBER = 54, 11
 #: Functions of the kernel's own that are shown.
 KERNEL_ROWS = 12
+#: The folder for what make explain leaves, in that of an arch and variant.
+FOLDER = "explain"
 
 #: The text of a source line, by file and line; empty where it is not known.
 Source = Callable[[str, int], str]
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= WIDTH else f"{text[:WIDTH - 3]}..."
+@dataclass(frozen=True)
+class Line:
+    """A row of a table: what it is of, and a cell for each path."""
+
+    name: str
+    cells: tuple[str, ...]
 
 
-def _numbers(found: Explained, counts: Counts) -> str:
+@dataclass(frozen=True)
+class Table:
+    """A table, or a sentence in place of one without rows."""
+
+    title: str
+    lines: tuple[Line, ...]
+
+
+def _line(found: Explained, name: str, counts: Counts) -> Line:
     """Means of one call."""
-    cells = []
-    for path in PATHS:
-        if path not in found.calls:
-            cells.append(f"{'-':>{NUMBER}}")
-        elif counts.get(path):
-            cells.append(f"{counts[path] / found.calls[path]:>{NUMBER}.2f}")
-        else:
-            cells.append(f"{'':>{NUMBER}}")
-    return "".join(cells)
+    return Line(name, tuple(
+        "-" if path not in found.calls else
+        f"{counts[path] / found.calls[path]:.2f}" if counts.get(path) else "" for path in PATHS))
 
 
-def _line(found: Explained, name: str, counts: Counts) -> str:
-    return f"  {_cut(name):<{WIDTH}}{_numbers(found, counts)}".rstrip()
+def _exact(name: str, counts: Counts) -> Line:
+    return Line(name, tuple(str(counts.get(path, "-")) for path in PATHS))
 
 
-def _exact(name: str, counts: Counts) -> str:
-    cells = "".join(f"{counts.get(path, '-'):>{NUMBER}}" for path in PATHS)
-    return f"  {name:<{WIDTH}}{cells}"
-
-
-def _sum(found: Explained) -> list[str]:
+def _sum(found: Explained) -> list[Line]:
     """The rows that both tables end with."""
     lines = [_line(found, "harness: the engine, between the two readings", found.harness)]
     if any(found.idle.values()):
@@ -67,7 +72,7 @@ def _folded(rows: tuple[Row, ...], most: int) -> tuple[list[Row], list[Row]]:
     return [row for row in rows if id(row) not in rest], kernel[most:]
 
 
-def _rest(found: Explained, name: str, rows: list[Row]) -> list[str]:
+def _rest(found: Explained, name: str, rows: list[Row]) -> list[Line]:
     """One row in place of several."""
     counts = {path: sum(row.counts.get(path, 0) for row in rows) for path in found.calls}
     return [_line(found, name, counts)] if rows else []
@@ -84,36 +89,91 @@ def _place(row: Row, source: Source) -> str:
     return f"{name}:{row.line}  {source(row.file, row.line)}".rstrip()
 
 
-def text(found: Explained, pair: str, head: str, source: Source, verbose: bool = False) -> str:
+def tables(found: Explained, pair: str, source: Source, verbose: bool = False) -> list[Table]:
     """All of it; but for the kernel's functions that cost little, unless `verbose`."""
     functions, others = _folded(found.functions, len(found.functions) if verbose else KERNEL_ROWS)
     places, theirs = _folded(found.lines, 0)
-    lines = [head, "", f"{pair} {found.op}: executed instructions of one call, mean of "
-             + ", ".join(f"{count} on {path}" for path, count in found.calls.items())
-             if len(set(found.calls.values())) > 1 else
-             f"{pair} {found.op}: executed instructions of one call, mean of "
-             f"{next(iter(found.calls.values()), 0)} calls"]
+
+    def counted(title: str, rows: dict[str, Counts]) -> Table:
+        return Table(title, tuple(_line(found, name, counts) for name, counts in rows.items()))
+
+    return [
+        Table("by function, as it was linked", (
+            *(_line(found, _function(row, pair), row.counts) for row in functions),
+            *_rest(found, f"{len(others)} further functions of the kernel (V=1: each)", others),
+            *_sum(found))),
+        Table("by source line", (
+            *(_line(found, _place(row, source), row.counts) for row in places),
+            *_rest(found, "functions of the kernel, as above", theirs), *_sum(found))),
+        counted("of these, without the harness", found.kinds),
+        counted("calls of helpers of Rust, not inlined", found.helpers) if found.helpers else
+        Table("no helper of Rust was called out of line", ()),
+        Table("in all calls, exact", (_exact("calls", found.calls),
+                                      _exact("figure of lane insn", found.figure)))]
+
+
+def heading(found: Explained, pair: str) -> str:
+    """What the tables are of."""
+    calls = list(found.calls.values())
+    of = f"{next(iter(calls), 0)} calls" if len(set(calls)) <= 1 else \
+        ", ".join(f"{count} on {path}" for path, count in found.calls.items())
+    return f"{pair} {found.op}: executed instructions of one call, mean of {of}"
+
+
+def _cut(said: str) -> str:
+    return said if len(said) <= WIDTH else f"{said[:WIDTH - 3]}..."
+
+
+def text(found: Explained, pair: str, source: Source, verbose: bool = False) -> str:
+    """The tables for a terminal."""
+    lines = [heading(found, pair)]
     heads = "".join(f"{path:>{NUMBER}}" for path in PATHS)
-    lines += ["", f"  {'by function, as it was linked':<{WIDTH}}{heads}"]
-    lines += [_line(found, _function(row, pair), row.counts) for row in functions]
-    lines += _rest(found, f"{len(others)} further functions of the kernel (V=1: each)", others)
-    lines += _sum(found)
-    lines += ["", f"  {'by source line':<{WIDTH}}{heads}"]
-    lines += [_line(found, _place(row, source), row.counts) for row in places]
-    lines += _rest(found, "functions of the kernel, as above", theirs)
-    lines += _sum(found)
-    lines += ["", f"  {'of these, without the harness':<{WIDTH}}{heads}"]
-    lines += [_line(found, kind, counts) for kind, counts in found.kinds.items()]
-    if found.helpers:
-        lines += ["", f"  {'calls of helpers of Rust, not inlined':<{WIDTH}}{heads}"]
-        lines += [_line(found, name, counts) for name, counts in found.helpers.items()]
-    else:
-        lines += ["", "  no helper of Rust was called out of line"]
-    lines += ["", f"  {'in all calls, exact':<{WIDTH}}{heads}",
-              _exact("calls", found.calls), _exact("figure of lane insn", found.figure)]
-    return "\n".join(lines)
+    for table in tables(found, pair, source, verbose):
+        lines += ["", f"  {table.title:<{WIDTH}}{heads}" if table.lines else f"  {table.title}"]
+        lines += [f"  {_cut(line.name):<{WIDTH}}".ljust(WIDTH + 2) + "".join(
+            f"{cell:>{NUMBER}}" for cell in line.cells).rstrip() for line in table.lines]
+    return "\n".join(line.rstrip() for line in lines)
 
 
-def to_json(found: Explained, **facts: Any) -> dict[str, Any]:
-    """The same for a program; counts are of all calls."""
-    return {**facts, **asdict(found)}
+def to_json(found: Explained, source: Source, **facts: Any) -> dict[str, Any]:
+    """The same for a program; counts are of all calls, and lines have their text."""
+    told = asdict(found)
+    for row in told["lines"]:
+        row["text"] = source(row["file"], row["line"]) if row["line"] else ""
+    return {**facts, **told}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What make explain has left of an operation. `seed` is that of its program, and `sources`
+    has the text of its lines."""
+
+    pair: str
+    seed: int
+    found: Explained
+    sources: dict[tuple[str, int], str]
+
+    def tables(self) -> list[Table]:
+        """All of it; but for the kernel's functions that cost little."""
+        return tables(self.found, self.pair, lambda *place: self.sources.get(place, ""))
+
+
+def path_of(results: Path, pair: str, op: str) -> Path:
+    """Where what make explain finds is kept, in the folder of the results."""
+    return results / FOLDER / f"{pair}.{op}.json"
+
+
+def _row(found: dict[str, Any]) -> Row:
+    return Row(**{one.name: found[one.name] for one in fields(Row)})
+
+
+def from_json(text_: str) -> Kept:
+    """What was kept; raises ValueError where it is no such text."""
+    try:
+        told = json.loads(text_)
+        rows = {name: tuple(map(_row, told[name])) for name in ("functions", "lines")}
+        found = Explained(**{**{one.name: told[one.name] for one in fields(Explained)}, **rows})
+        return Kept(told["pair"], told["seed"], found,
+                    {(row["file"], row["line"]): row["text"] for row in told["lines"]})
+    except (KeyError, TypeError) as err:
+        raise ValueError(f"no {err}") from err

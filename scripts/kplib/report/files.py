@@ -37,8 +37,10 @@ LAST = "last-run.json"
 PROGRAMS = "programs"
 #: The results of all arches and variants, for a browser.
 PAGE = "report.html"
+#: What operations cost on an arch and variant, for a browser.
+COSTS = "cost.html"
 #: All that a run leaves for its reader; consoles are the guests' own.
-_OF_A_RUN = (RESULTS, "results.ktap", "junit.xml")
+_OF_A_RUN = (RESULTS, "results.ktap", "junit.xml", COSTS)
 
 
 def folder(req: Request, arch: str, variant: str) -> Path:

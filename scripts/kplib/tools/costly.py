@@ -6,6 +6,7 @@ A guest more, with QEMU's plugin that counts, and only for pairs in which case c
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from dataclasses import replace
 
@@ -13,11 +14,12 @@ from kplib.boot import lanes
 from kplib.build import modules
 from kplib.build.setup import Setup
 from kplib.common import ui
-from kplib.common.errors import KparityError
+from kplib.common.errors import EnvironmentFailed, KparityError
 from kplib.configure.lanes import INSN
 from kplib.judge import budgets, ktap
 from kplib.judge.explain import Explained, Row
 from kplib.judge.results import ArchResult, PairResult
+from kplib.report import explained
 from kplib.tools import explain
 
 #: Lines that are shown of an operation.
@@ -49,11 +51,14 @@ def _look(setup: Setup, built: modules.Modules, pair: str,
     done = lanes.ready(replace(built, pairs={pair: built.pairs[pair]}))
     told: dict[tuple[str, str], list[str]] = {}
     with ui.step(f"looking what {pair} costs so much for"):
-        ran = lanes.run(mine, explain.LANE, done, mine.results / explain.FOLDER)
-        for op in list(dict.fromkeys(one.op for one in result.over))[:LOOKED_AT]:
-            known = explain.read(replace(mine, request=replace(req, op=op)), ran)
+        ran = lanes.run(mine, explain.LANE, done, mine.results / explained.FOLDER)
+        ops = list(dict.fromkeys(one.op for one in result.over))[:LOOKED_AT]
+        for known in explain.read(mine, ran, ops):
+            # A disk that is full is told of by whoever needs it next.
+            with contextlib.suppress(EnvironmentFailed):
+                explain.keep(mine, known)
             for path in known.calls:
-                told[op, path] = lines(mine, known, path)
+                told[known.op, path] = lines(mine, known, path)
     return told
 
 

@@ -7,6 +7,7 @@ import functools
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Sequence
 
 from kplib.boot import lanes
 from kplib.boot.laneresult import Answers, LaneResult
@@ -25,11 +26,12 @@ from kplib.judge.counts import Counted, Place
 from kplib.judge.explain import Explained
 from kplib.judge.tables import NOOP, DamagedTable, parse_costs
 from kplib.report import explained
+from kplib.report.page.cost import gather
 
 #: Lane insn with the plugin that records what is executed.
 LANE = replace(INSN, plugin="counts")
-#: The folder for this verb's console and record, in that of the results.
-FOLDER = "explain"
+#: In place of an operation's name: each that the program of lane insn calls.
+ALL = "all"
 
 
 def check_counted(req: Request, lane: str, programs: str) -> None:
@@ -53,8 +55,9 @@ def check(req: Request) -> None:
         raise Refused("make explain is for one pair; give PAIR=x")
     pair, known = req.pairs[0], operations(req)
     if not req.op:
-        raise Refused(f"make explain wants an operation; give OP= one of {', '.join(known)}")
-    if req.op not in known:
+        raise Refused(f"make explain wants an operation; give OP= one of {', '.join(known)}, or "
+                      f"OP={ALL}")
+    if req.op not in (*known, ALL):
         raise Refused(f"OP={ui.clean(req.op)}: {pair} has no such operation; there are "
                       f"{', '.join(known)}")
     check_counted(req, "make explain runs lane insn",
@@ -73,24 +76,45 @@ def contract(req: Request) -> Contract:
 
 
 def run(req: Request, tools: Toolchain) -> int:
-    """Run lane insn with the plugin, and tell."""
+    """Run lane insn with the plugin, tell, and keep it for the page of costs."""
     setup = Setup(req, tools, kernel.get(req, tools, req.archs[0], req.variants[0]))
     with cache.locked(setup.results):
         built = lanes.ready(modules.build(setup))
         ktap.load(setup.kernel.tree)
         with ui.step(f"counting {req.pairs[0]} on {setup.kernel.name}"):
-            result = lanes.run(setup, LANE, built, setup.results / FOLDER)
+            result = lanes.run(setup, LANE, built, setup.results / explained.FOLDER)
         with ui.step("reading the code"):
-            found = read(setup, result)
+            found = read(setup, result, asked(req))
+        for one in found:
+            keep(setup, one)
+        gather.renew(req, (setup.kernel.arch.name, setup.kernel.variant.name))
+    look = functools.partial(source, setup)
     if req.machine_readable:
-        print(json.dumps(explained.to_json(found, pair=req.pairs[0],
-                                           arch=setup.kernel.arch.name,
-                                           variant=setup.kernel.variant.name, seed=req.seed),
-                         indent=1), flush=True)
+        said = {one.op: _told(setup, one) for one in found}
+        print(json.dumps(said if req.op == ALL else said[found[0].op], indent=1), flush=True)
     else:
-        print(explained.text(found, req.pairs[0], _head(setup),
-                             functools.partial(source, setup), req.verbose), flush=True)
+        print("\n\n".join([_head(setup), *(
+            explained.text(one, req.pairs[0], look, req.verbose) for one in found)]), flush=True)
     return _status(setup, result, found)
+
+
+def asked(req: Request) -> tuple[str, ...]:
+    """The operation that is asked for; none where each is."""
+    # A pair may have an operation of that name.
+    return () if not req.op or req.op == ALL and ALL not in operations(req) else (req.op,)
+
+
+def _told(setup: Setup, found: Explained) -> dict[str, Any]:
+    """What is found of an operation, for a program."""
+    return explained.to_json(found, functools.partial(source, setup),
+                             pair=setup.request.pairs[0], arch=setup.kernel.arch.name,
+                             variant=setup.kernel.variant.name, seed=setup.request.seed)
+
+
+def keep(setup: Setup, found: Explained) -> None:
+    """Keep what is found of an operation beside the results."""
+    cache.write(explained.path_of(setup.results, setup.request.pairs[0], found.op),
+                json.dumps(_told(setup, found)) + "\n")
 
 
 def _head(setup: Setup) -> str:
@@ -100,11 +124,12 @@ def _head(setup: Setup) -> str:
             f"{setup.request.seed}")
 
 
-def _status(setup: Setup, result: LaneResult, found: Explained) -> int:
+def _status(setup: Setup, result: LaneResult, found: list[Explained]) -> int:
     """The exit status, and a line for each path that is not told of."""
     pair, broken = setup.request.pairs[0], OK
     for one in verdicts.of_suite(setup.kernel.tree, result, pair, LANE.suite(pair), True):
-        if one.status == ktap.PASS and (not one.path or one.path in found.calls):
+        if one.status == ktap.PASS and (
+                not one.path or all(one.path in some.calls for some in found)):
             continue
         broken = FAILED if one.status == ktap.FAIL else broken or BROKEN
         said = f": {one.log[0].strip()}" if one.log else ""
@@ -127,37 +152,41 @@ def _answers(result: LaneResult, pair: str) -> Answers:
     return result.answers[pair]
 
 
-def read(setup: Setup, result: LaneResult) -> Explained:
-    """What the guest's figures are made of."""
-    pair, op = setup.request.pairs[0], setup.request.op or ""
+def read(setup: Setup, result: LaneResult, ops: Sequence[str] = ()) -> list[Explained]:
+    """What the guest's figures of operations are made of; without any, of each that was called."""
+    pair = setup.request.pairs[0]
     answers = _answers(result, pair)
     try:
         costs = parse_costs(answers.figures)
         counted = counts.parse(result.record, pair)
     except DamagedTable as err:
         raise EnvironmentFailed(str(err)) from err
-    if costs and op not in costs:
-        raise Refused(f"OP={op}: the program of lane insn does not call it; it calls "
-                      f"{', '.join(costs)}")
-    if op not in costs:
+    if not costs:
         raise Failed(f"{pair} fails in lane insn on every path; make run PAIR={pair} "
                      f"{_again(setup)} tells why")
+    for op in ops:
+        if op not in costs:
+            raise Refused(f"OP={op}: the program of lane insn does not call it; it calls "
+                          f"{', '.join(costs)}")
+    ops = ops or [op for op in costs if op != NOOP]
     known = places.read(setup, answers.modules, explain.places_of(
-        one.sums[op] for one in counted.values() if op in one.sums))
+        one.sums[op] for one in counted.values() for op in ops if op in one.sums))
     names = {f.name for f in contract(setup.request).functions}
     exported = [code.file for code in known.values()
                 if code.image == places.KERNEL and code.function in names]
-    return explain.explain(op, costs, counted, known, _checks(setup, answers.modules, counted, op),
-                           explain.ranks(pair, [*own(setup), *exported]))
+    checks = _checks(setup, answers.modules, counted, ops)
+    rank = explain.ranks(pair, [*own(setup), *exported])
+    return [explain.explain(op, costs, counted, known, checks, rank) for op in ops]
 
 
-def _checks(setup: Setup, loaded: str, counted: dict[str, Counted], op: str) -> dict[Place, bool]:
+def _checks(setup: Setup, loaded: str, counted: dict[str, Counted],
+            ops: Sequence[str]) -> dict[Place, bool]:
     """The instructions of the pair's module that jump to a panic, or past one."""
     name = f"kparity_{setup.request.pairs[0]}"
     base = places.base_of(loaded, name)
     jumps = kinds.checks(kinds.code_of(setup.tools, setup.modules / f"{name}.ko"))
-    return {place: place.pc - base in jumps for one in counted.values() if op in one.sums
-            for place in one.sums[op].ran if place.pc >= base}
+    return {place: place.pc - base in jumps for one in counted.values() for op in ops
+            if op in one.sums for place in one.sums[op].ran if place.pc >= base}
 
 
 def own(setup: Setup) -> list[str]:

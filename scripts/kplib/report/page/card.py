@@ -89,6 +89,15 @@ def _part(ident: str, title: str, tables: list[Markup], none: str = "") -> Marku
                    *(tables or [element("p", none, class_="quiet")])])
 
 
+def _pictures(view: View, document: dict[str, Any], ident: str) -> Markup:
+    """What leads to a pair's part of the page of costs."""
+    to = view.beside.costs.get(cell_of(document))
+    if to is None:
+        return Markup("")
+    return element("p", link(f"{told.name_of(document)}: costs in pictures", f"{to}#{ident}"),
+                   class_="screen")
+
+
 def _one(view: View, pair: str) -> Markup:
     ident = view.pair_ids[pair]
     mine = list(view.of_pair(pair))
@@ -107,8 +116,9 @@ def _one(view: View, pair: str) -> Markup:
               [contracts.differences(view, [pair])]
               if any(one.get("accepted") for _, one in mine) else [], "None."),
         _part(f"{ident}.costs", "Costs",
-              [costs.of_pair(one, told.name_of(document)) for document, one in mine
-               if one.get("outcomes")], "No lane counted instructions."),
+              [joined([costs.of_pair(one, told.name_of(document)),
+                       _pictures(view, document, ident)])
+               for document, one in mine if one.get("outcomes")], "No lane counted instructions."),
         _part(f"{ident}.allocations", "Allocations",
               [costs.allocations(one, told.name_of(document)) for document, one in mine
                if one.get("allocations")]),

@@ -11,16 +11,16 @@ from kplib.judge import budgets
 from kplib.judge.tables import NOOP, SUCCESS, Cost, geometric_mean
 from kplib.report import told
 from kplib.report.page.markup import Markup, element, joined, link, row, table
-from kplib.report.page.view import View, number, number_heads
+from kplib.report.page.view import View, cell_of, number, number_heads
 
 
-def _rows(pair: dict[str, Any]) -> dict[tuple[str, str], dict[str, Cost]]:
+def rows_of(pair: dict[str, Any]) -> dict[tuple[str, str], dict[str, Cost]]:
     """Costs by operation and outcome, then by path."""
     return {(op, end): {path: Cost(**cost) for path, cost in paths.items()}
             for op, ends in pair.get("outcomes", {}).items() for end, paths in ends.items()}
 
 
-def _budget(pair: dict[str, Any], op: str) -> Budget:
+def budget_of(pair: dict[str, Any], op: str) -> Budget:
     """What an operation may cost more."""
     known = pair.get("budgets", {})
     found = known.get(op) or known.get(budgets.ALL)
@@ -28,12 +28,13 @@ def _budget(pair: dict[str, Any], op: str) -> Budget:
         budgets.USUAL
 
 
-def _over(pair: dict[str, Any], op: str, end: str, path: str, row_: dict[str, Cost]) -> bool:
+def is_over(pair: dict[str, Any], op: str, end: str, path: str,
+            row_: dict[str, Cost]) -> bool:
     """Whether a path is over the budget."""
     if path not in row_ or REFERENCE not in row_ or path == REFERENCE:
         return False
     return budgets.Excess(op, end, path, row_[path].mean, row_[REFERENCE].mean).exceeds(
-        _budget(pair, op))
+        budget_of(pair, op))
 
 
 def _cell(cost: Cost | None, over: bool) -> Markup:
@@ -49,11 +50,11 @@ def of_pair(pair: dict[str, Any], name: str) -> Markup:
     rows = [row([NOOP, *(number(f"{noop[path].mean:,.1f}" if path in noop else "-", "quiet")
                          for path in PATHS), element("td", "subtracted from each other row",
                                                      class_="quiet")])] if noop else []
-    for (op, end), found in _rows(pair).items():
-        budget = _budget(pair, op)
+    for (op, end), found in rows_of(pair).items():
+        budget = budget_of(pair, op)
         said = f"{budget.percent:g} % and {budget.instructions:g}"
         rows.append(row([op if end == SUCCESS else f"{op} {end}",
-                         *(_cell(found.get(path), _over(pair, op, end, path, found))
+                         *(_cell(found.get(path), is_over(pair, op, end, path, found))
                            for path in PATHS),
                          element("td", f"{said}: {budget.why}" if budget.why else said,
                                  class_="prose")]))
@@ -78,12 +79,12 @@ def section(view: View) -> Markup:
     rows = []
     for pair in view.pairs:
         for document, found in view.of_pair(pair):
-            costs = _rows(found)
+            costs = rows_of(found)
             if not costs:
                 continue
             means = [geometric_mean(costs.values(), path) for path in PATHS[1:]]
             over = [(op, end, path) for (op, end), paths in costs.items() for path in PATHS[1:]
-                    if _over(found, op, end, path, paths)]
+                    if is_over(found, op, end, path, paths)]
             needed = sum(one["needed"] is not None for one in found.get("budgets", {}).values())
             rows.append(row([
                 link(pair, f"#{view.pair_ids[pair]}.costs"), told.name_of(document),
@@ -92,7 +93,11 @@ def section(view: View) -> Markup:
                 number(len(over), "bad" if over else ""), number(needed)]))
     if not rows:
         return element("p", "No lane counted instructions in this run.", class_="quiet")
+    pages = [link(told.name_of(one), view.beside.costs[cell_of(one)]) for one in view.documents
+             if cell_of(one) in view.beside.costs]
     return joined([
+        element("p", "How costs are distributed, ratios against budgets, growth, and what costs "
+                "are made of, in pictures: ", joined(pages, ", ")) if pages else "",
         element("p", f"Executed instructions, not times. Under a path: the ratio to {REFERENCE}, "
                 "geometric mean over operations and outcomes. Over: operations with an outcome "
                 "that cost more on a path than their budget allows; needed: budgets of rows that "

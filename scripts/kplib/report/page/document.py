@@ -5,13 +5,9 @@ from __future__ import annotations
 
 from typing import Callable
 
-from kplib.report.page import card, contracts, costs, failed, source, top, tried
-from kplib.report.page.markup import Markup, document, element, joined, link
-from kplib.report.page.style import STYLE
+from kplib.report.page import card, contracts, costs, failed, shell, source, top, tried
+from kplib.report.page.markup import Markup, element, joined, link
 from kplib.report.page.view import View
-
-#: Nothing is fetched from anywhere, and nothing is executed, whatever a text may hold.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 #: Sections by id: the title, and what is in it; where that is nothing, there is no section.
 _SECTIONS: dict[str, tuple[str, Callable[[View], Markup]]] = {
@@ -35,20 +31,11 @@ def page(view: View) -> str:
     """HTML that needs no other file, and no network."""
     made = {ident: (title, make(view)) for ident, (title, make) in _SECTIONS.items()}
     made = {ident: one for ident, one in made.items() if one[1]}
-    title = f"kparity: {top.word_of(view).upper()}, {top.sentence(view)}"
-    head = element(
-        "head", element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", title),
-        element("style", Markup(STYLE)))
-    body = element(
-        "body",
+    return shell.whole(
+        f"kparity: {top.word_of(view).upper()}, {top.sentence(view)}",
         element("header", element("h1", "kparity: C and Rust, compared in a real kernel"),
                 top.banner(view), top.kernels(view),
                 element("nav", [link(name, f"#{ident}") for ident, (name, _) in made.items()],
                         aria_label="Sections")),
         element("main", joined(element("section", element("h2", name), content, id=ident)
                                for ident, (name, content) in made.items())))
-    return document(head, body)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads what the page shows beside results.json, and writes the page."""
+"""Reads what the page shows beside results.json, and writes the page; those of costs as well."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from kplib.configure.request import Request
 from kplib.judge import ktap, unsafety
 from kplib.report import files, told
 from kplib.report.page import document
+from kplib.report.page.cost import gather as cost
 from kplib.report.page.view import Beside, Cell, Covered, Log, View, cell_of
 from kplib.report.where import PLACE, Place, Where
 
@@ -51,7 +52,9 @@ class Reader:
             {pair: covered for pair in self._known if (covered := tuple(self._coverage(pair)))},
             {(*cell_of(one), pair): tuple(self._logs(one, pair))
              for one in self._plain.documents for pair in one["pairs"]},
-            {cell_of(one): self._when(cell_of(one)) for one in self._plain.documents}))
+            {cell_of(one): self._when(cell_of(one)) for one in self._plain.documents},
+            {cell_of(one): self._link(path) for one in self._plain.documents
+             if (path := cost.path_of(self._req, one)) is not None}))
 
     @cached_property
     def _known(self) -> list[str]:
@@ -138,7 +141,6 @@ class Reader:
 
     def _coverage(self, pair: str) -> Iterator[Covered]:
         """What make coverage has left of a pair."""
-        own = places.files(pair, self._req.pairs_dir)
         for arch in dict.fromkeys(one["arch"] for one in self._plain.documents):
             folder = self._req.out / arch / COVERAGE
             try:
@@ -146,8 +148,7 @@ class Reader:
                 made = (folder / f"{pair}.html").stat().st_mtime
             except OSError:
                 continue
-            old = any(path.stat().st_mtime > made for path in (own.c, own.port, own.contract)
-                      if path.is_file())
+            old = cost.older(made, pair, self._req.pairs_dir)
             sides: dict[str, list[int]] = {}
             for record in text.split("end_of_record"):
                 if file := re.search(r"^SF:(.*)$", record, re.M):
@@ -176,8 +177,10 @@ def path_of(req: Request) -> Path:
 
 
 def write(req: Request, found: list[dict[str, Any]], lacking: dict[str, str]) -> Path:
-    """Write the page of some results; its path."""
+    """Write the page of some results, and a page of costs of each; the path of the first."""
     path = path_of(req)
+    for one in found:
+        cost.write(req, one)
     cache.write(path, document.page(Reader(req, found, lacking).view()))
     return path
 

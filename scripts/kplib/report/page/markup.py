@@ -37,6 +37,12 @@ def text(said: str) -> Markup:
     return said if isinstance(said, Markup) else _escaped(said)
 
 
+@functools.lru_cache(maxsize=256)
+def _named(name: str) -> str:
+    """An attribute, by the name of an argument."""
+    return name.rstrip("_").replace("_", "-")
+
+
 def _inner(child: Child) -> str:
     if child is None:
         return ""
@@ -47,7 +53,7 @@ def _inner(child: Child) -> str:
 
 def element(tag: str, *children: Child, **attributes: str | None) -> Markup:
     """An element. An attribute's name may end in _, and has - for _ within; None leaves it out."""
-    head = "".join([f' {name.rstrip("_").replace("_", "-")}="{text(value)}"'
+    head = "".join([f' {_named(name)}="{text(value)}"'
                     for name, value in attributes.items() if value is not None])
     if tag in _VOID:
         return Markup(f"<{tag}{head}>")

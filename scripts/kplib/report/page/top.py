@@ -53,9 +53,9 @@ def _lanes(document: dict[str, Any]) -> str:
                      for name, lane in document["lanes"].items())
 
 
-def _kernel_row(view: View, document: dict[str, Any]) -> Markup:
-    count, tools = told.counts(document), document["tools"]
-    kernel = document["kernel"] or {}
+def versions(document: dict[str, Any]) -> str:
+    """What results are of: kernel, tools, seed."""
+    tools, kernel = document["tools"], document["kernel"] or {}
     said = [f"linux {kernel['release']}"] if kernel.get("release") else []
     said += [f"{name} {tools[name]}" for name in ("clang", "rustc") if tools.get(name)]
     said.append(f"seed {document['seed']}")
@@ -66,12 +66,16 @@ def _kernel_row(view: View, document: dict[str, Any]) -> Markup:
     tree = (document.get("merged") or document.get("shard") or {}).get("tree") or {}
     if tree.get("commit"):
         said.append(f"commit {tree['commit'][:12]}")
-    verdict = document["verdict"]
+    return ", ".join(said)
+
+
+def _kernel_row(view: View, document: dict[str, Any]) -> Markup:
+    count, verdict = told.counts(document), document["verdict"]
     return row([told.name_of(document), element("td", word(verdict, verdict.upper()), class_="s"),
                 *(number(count[status]) for status in
                   (ktap.PASS, ktap.FAIL, ktap.ERROR, ktap.SKIP)),
                 element("td", document["why"] or _lanes(document), class_="prose"),
-                element("td", ", ".join(said), class_="prose"),
+                element("td", versions(document), class_="prose"),
                 element("td", view.beside.when.get(cell_of(document), ""), class_="s")])
 
 

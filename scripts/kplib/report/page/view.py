@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -50,8 +51,8 @@ class Beside:
 
     `places` has the line that tells most of each failure, by the failure's number from 1;
     `sources` the lines of each file that is named, `links` what leads from the page to a file,
-    `unsafe` uses by pair, those that all share under "", and `when` the time of each cell's
-    results.
+    `unsafe` uses by pair, those that all share under "", `when` the time of each cell's
+    results, and `costs` what leads to its page of costs.
     """
 
     places: dict[int, Place] = field(default_factory=dict)
@@ -61,6 +62,7 @@ class Beside:
     coverage: dict[str, tuple[Covered, ...]] = field(default_factory=dict)
     logs: dict[tuple[str, str, str], tuple[Log, ...]] = field(default_factory=dict)
     when: dict[Cell, str] = field(default_factory=dict)
+    costs: dict[Cell, str] = field(default_factory=dict)
 
 
 def cell_of(document: dict[str, Any]) -> Cell:
@@ -72,7 +74,7 @@ def _slug(name: str) -> str:
     return re.sub("[^a-z0-9]+", "-", name.lower())[:40].strip("-") or "x"
 
 
-def _unique(names: list[str], prefix: str) -> dict[str, str]:
+def unique(names: list[str], prefix: str) -> dict[str, str]:
     """An id for each name, like it and unlike all others."""
     found: dict[str, str] = {}
     taken: set[str] = set()
@@ -115,7 +117,7 @@ class View:
     @cached_property
     def pair_ids(self) -> dict[str, str]:
         """The id of each pair's card."""
-        return _unique(self.pairs, "pair")
+        return unique(self.pairs, "pair")
 
     @cached_property
     def by_place(self) -> dict[tuple[str, str, str], int]:
@@ -164,7 +166,7 @@ class View:
     @cached_property
     def source_ids(self) -> dict[str, str]:
         """The id of each file whose lines the page shows."""
-        return _unique(list(self.shown_lines), "source")
+        return unique(list(self.shown_lines), "source")
 
     def line_link(self, file: str, line: int) -> str | None:
         """What leads to a line within the page, if it is there."""
@@ -199,8 +201,9 @@ def word(status: str, said: str = "") -> Markup:
     return element("span", said or name, class_=kind)
 
 
+@functools.lru_cache(maxsize=1 << 12, typed=True)
 def number(value: Any, kind: str = "") -> Markup:
-    """A cell of a table that holds a figure."""
+    """A cell of a table that holds a figure; many hold the same."""
     return element("td", f"{value:,}" if isinstance(value, int) else str(value),
                    class_=f"n {kind}".strip())
 
