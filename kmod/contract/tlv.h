@@ -211,7 +211,7 @@ KP_METHOD(tlv_set, SLEEPS,
 					  "\003\000\001\000", "\000\000\001\000",
 					  "\377\377\001\000", "\010\000\001")),
 	  .weight = 18, .locks = "mutex: after the message is read",
-	  .budget = "20 %, 92 instructions: attributes are cut from their message with bounds",
+	  .budget = "20 %, 92 instructions: read_slice() is a call; attributes are cut with bounds",
 	  .owns = "the message stays the caller's; payloads are copied",
 	  .on_error = "the table is as it was")
 KP_METHOD(tlv_get, SLEEPS, KP_RESULT(int, -EINVAL, -ENOENT, -EMSGSIZE, -EFAULT),
