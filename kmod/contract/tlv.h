@@ -218,7 +218,7 @@ KP_METHOD(tlv_get, SLEEPS, KP_RESULT(int, -EINVAL, -ENOENT, -EMSGSIZE, -EFAULT),
 	  KP_NUMBER(u32, type, .hi = TLV_TYPES - 1, .beyond = true),
 	  KP_USER_BUFFER(buf, u32, .max = 64, .beyond = true),
 	  .weight = 14, .locks = "mutex: dropped before it writes",
-	  .budget = "50 %: header and payload are slices of the reply, with bounds",
+	  .budget = "50 %: write_slice() is a call; header and payload are slices, with bounds",
 	  .owns = "the attribute is copied out and stays in the table",
 	  .on_error = "the table is as it was, the buffer too but for EFAULT")
 KP_METHOD(tlv_clear, SLEEPS, KP_UNSIGNED(u32), .weight = 1,
