@@ -241,6 +241,7 @@ impl Interface for Deferred {
         self.detached = true;
     }
 
+    #[inline(always)]
     fn arm(&self, repeats: u32, delay_ms: u32) -> Result {
         if repeats > bindings::DEFERRED_MAX_REPEATS || delay_ms > bindings::DEFERRED_MAX_DELAY {
             return Err(EINVAL);
@@ -256,6 +257,7 @@ impl Interface for Deferred {
         Ok(())
     }
 
+    #[inline(always)]
     fn cancel(&self) -> bool {
         let mut state = self.inner.state.lock();
         // SAFETY: The work is valid and has been initialised.
@@ -271,6 +273,7 @@ impl Interface for Deferred {
         armed
     }
 
+    #[inline(always)]
     fn cancel_sync(&self) -> bool {
         // Until this is done the callback cannot re-arm itself.
         // SAFETY: The work is valid and has been initialised; the contract lets this sleep.

@@ -362,7 +362,7 @@ impl Interface for Unit {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn feed(&self, sample: &bindings::device_sample) -> Result {
         if sample.reserved != [0; 2] {
             return Err(EINVAL);
@@ -379,7 +379,7 @@ impl Interface for Unit {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&self, nonblock: bool) -> Result<u64> {
         let mut state = self.state();
         let mut signal = false;

@@ -7,61 +7,63 @@
 use kernel::str::CStr;
 
 /// A character class of a pattern.
-struct Class<'a> {
+struct Class {
     /// Whether it has the character that was looked for.
     has: bool,
-    /// The pattern behind its closing bracket.
-    rest: &'a [u8],
+    /// Where the pattern goes on, behind its closing bracket.
+    end: usize,
 }
 
-/// Reads the class behind an opening bracket; none if it is not closed.
+/// Reads the class that begins behind an opening bracket; none if it is not closed.
 ///
 /// The first character of a class may be a closing bracket, and stands for itself there. A class
 /// that begins with `!` has the characters that it does not list.
-fn class(pattern: &[u8], wanted: u8) -> Option<Class<'_>> {
-    let (inverted, mut rest) = match pattern {
-        [b'!', rest @ ..] => (true, rest),
-        _ => (false, pattern),
-    };
+#[inline]
+fn class(pattern: &[u8], mut at: usize, wanted: u8) -> Option<Class> {
+    let mut from = *pattern.get(at)?;
+    let inverted = from == b'!';
     let mut listed = false;
-    let mut first = true;
 
+    if inverted {
+        at += 1;
+        from = *pattern.get(at)?;
+    }
     loop {
-        let (from, behind) = match rest {
-            [b']', behind @ ..] if !first => {
-                return Some(Class {
-                    has: listed != inverted,
-                    rest: behind,
-                })
+        let next = *pattern.get(at + 1)?;
+        let mut to = from;
+
+        at += 1;
+        if next == b'-' {
+            let last = *pattern.get(at + 1)?;
+
+            if last != b']' {
+                to = last;
+                at += 2;
             }
-            [from, behind @ ..] => (*from, behind),
-            [] => return None,
-        };
-        first = false;
-        let to;
-        (to, rest) = match behind {
-            [b'-', b']', ..] => (from, behind),
-            [b'-', to, behind @ ..] => (*to, behind),
-            [b'-'] => return None,
-            _ => (from, behind),
-        };
+        }
         listed |= (from..=to).contains(&wanted);
+        from = *pattern.get(at)?;
+        if from == b']' {
+            return Some(Class {
+                has: listed != inverted,
+                end: at + 1,
+            });
+        }
     }
 }
 
-/// Whether the first character of a pattern, or its first class, has a character; and the pattern
-/// behind it. None for a pattern that is at its end, or at a `*`.
-fn step(pattern: &[u8], c: u8) -> Option<(bool, &[u8])> {
-    let (&first, rest) = pattern.split_first()?;
-
+/// Where a pattern goes on if it has a character: its `first` one, `?`, or the class or character
+/// that follows at `behind`.
+#[inline]
+fn step(pattern: &[u8], first: u8, behind: usize, c: u8) -> Option<usize> {
     match first {
-        b'?' => Some((true, rest)),
-        b'[' => Some(match class(rest, c) {
-            Some(class) => (class.has, class.rest),
-            None => (c == b'[', rest), // not closed: a bracket like any other character
-        }),
-        b'\\' => rest.split_first().map(|(&d, rest)| (c == d, rest)),
-        d => Some((c == d, rest)),
+        b'?' => Some(behind),
+        b'[' => match class(pattern, behind, c) {
+            Some(class) => class.has.then_some(class.end),
+            None => (c == b'[').then_some(behind), // not closed: like any other character
+        },
+        b'\\' => (*pattern.get(behind)? == c).then_some(behind + 1),
+        d => (d == c).then_some(behind),
     }
 }
 
@@ -69,33 +71,40 @@ fn step(pattern: &[u8], c: u8) -> Option<(bool, &[u8])> {
 ///
 /// `?` stands for any character, `*` for any number of them, `[...]` for one of a class; `\`
 /// takes the meaning from the character behind it.
+#[inline(always)]
 pub(crate) fn glob_match(pat: &CStr, str: &CStr) -> bool {
-    let (mut pattern, mut text) = (pat.to_bytes(), str.to_bytes());
-    // Where to go on if what follows the last `*` does not match: the pattern behind the `*`, and
-    // the text that it has not taken yet. As a `*` takes anything, no earlier one needs another try.
-    let mut again: Option<(&[u8], &[u8])> = None;
+    let (pattern, text) = (pat.to_bytes(), str.to_bytes());
+    let (mut at, mut taken) = (0, 0);
+    // Where to go on if what follows the last `*` does not match: behind the `*`, and at the text
+    // that it has not taken yet. As a `*` takes anything, no earlier one needs another try.
+    let mut again: Option<(usize, usize)> = None;
 
     loop {
-        if let [b'*', rest @ ..] = pattern {
-            if rest.is_empty() {
+        let first = pattern.get(at);
+
+        if first == Some(&b'*') {
+            at += 1;
+            if at == pattern.len() {
                 return true;
             }
-            pattern = rest;
-            again = Some((rest, text));
+            again = Some((at, taken));
             continue;
         }
-        let Some((&c, rest)) = text.split_first() else {
+        let Some(&c) = text.get(taken) else {
             // A backslash at the end of a pattern stands for nothing.
-            return matches!(pattern, [] | [b'\\']);
+            return matches!(pattern.get(at..), Some([] | [b'\\']));
         };
-        if let Some((true, behind)) = step(pattern, c) {
-            (pattern, text) = (behind, rest);
+        let behind = taken + 1;
+
+        if let Some(next) = first.and_then(|first| step(pattern, *first, at + 1, c)) {
+            (at, taken) = (next, behind);
             continue;
         }
-        let Some((behind_star, [_, untaken @ ..])) = again else {
+        let Some((behind_star, untaken)) = again else {
             return false;
         };
-        (pattern, text) = (behind_star, untaken);
-        again = Some((behind_star, untaken));
+
+        (at, taken) = (behind_star, untaken + 1);
+        again = Some((at, taken));
     }
 }

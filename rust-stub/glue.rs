@@ -179,7 +179,7 @@ pub(crate) fn user(at: *mut c_void, size: usize) -> UserMemory {
     UserMemory::new(UserPtr::from_ptr(at), size)
 }
 
-/// An integer, or nothing, as it stands in an argument or result of the engine's.
+/// An integer as it stands in an argument or result of the engine's.
 pub(crate) trait Number: Copy {
     /// Takes it from an argument.
     fn of(number: u64) -> Self;
@@ -218,28 +218,18 @@ impl Number for bool {
     }
 }
 
-impl Number for () {
-    #[inline]
-    fn of(_: u64) -> Self {}
-
-    #[inline]
-    fn into_result(self) -> i64 {
-        0
-    }
-}
-
 /// A number as a result.
 #[inline]
 pub(crate) fn number<T: Number>(value: T) -> i64 {
     value.into_result()
 }
 
-/// A value or a negative errno, as C and the engine have it.
+/// Result of a C function that gives 0 or a negative errno.
 #[inline]
-pub(crate) fn returned<T: Number>(result: Result<T>) -> i64 {
-    match result {
-        Ok(value) => value.into_result(),
-        Err(e) => i64::from(e.to_errno()),
+pub(crate) fn succeeded(ret: c_int) -> Result {
+    match ret {
+        0 => Ok(()),
+        _ => Err(errno(ret.into())),
     }
 }
 
@@ -255,6 +245,16 @@ pub(crate) fn checked<T: Number>(ret: T) -> Result<T> {
     }
 }
 
+/// The same of one that returns an int for a value of the contract's smaller or unsigned type.
+#[inline]
+pub(crate) fn narrowed<T: Number>(ret: c_int) -> Result<T> {
+    if ret < 0 {
+        Err(errno(ret.into()))
+    } else {
+        Ok(T::of(ret as u64))
+    }
+}
+
 /// A negative errno. What from_err_ptr() does is inlined, where to_result() is a call.
 #[inline]
 fn errno(value: i64) -> Error {
@@ -264,17 +264,35 @@ fn errno(value: i64) -> Error {
     }
 }
 
-/// The error for what is no errno although it is negative: the kernel tells of it.
+/// The error for what is no errno: the kernel tells of it if it is negative.
 #[cold]
 #[inline(never)]
 fn no_errno(value: c_int) -> Error {
     to_result(value).err().unwrap_or(EINVAL)
 }
 
-/// A value that a C function returned as an int, of the contract's smaller or unsigned type.
+/// A result as two words, each in a register where it is returned: rustc returns a `Result<u64>`
+/// through memory. No word is larger than a register. Where there is an error, nobody looks at the
+/// value.
+pub(crate) type Words<T> = (Option<Error>, T);
+
+/// The result that two words are.
 #[inline]
-pub(crate) fn narrowed<T: Number>(value: c_int) -> T {
-    T::of(value as u64)
+pub(crate) fn result_of<T>((error, value): Words<T>) -> Result<T> {
+    match error {
+        None => Ok(value),
+        Some(e) => Err(e),
+    }
+}
+
+/// A handle or an error as two words, as [`Words`]. Where there is a handle, nobody looks at the
+/// error.
+pub(crate) type HandleWords<H> = (Option<H>, Error);
+
+/// The handle or error that two words are.
+#[inline]
+pub(crate) fn handle_of<H: Handle>((handle, error): HandleWords<H>) -> Result<H> {
+    handle.ok_or(error)
 }
 
 /// A place in an argument, as the engine compares it.
@@ -615,9 +633,11 @@ impl Slots {
     /// The slot must be of a text.
     #[inline]
     pub(crate) unsafe fn text<'a, T: Text<'a>>(&'a self, at: usize) -> T {
+        let len = self.len(at).wrapping_add(1);
+
         // SAFETY: By the type invariant there are that many bytes and a NUL, and by the safety
         // requirements of this function they stay.
-        unsafe { T::from_bytes(slice::from_raw_parts(self.bytes(at), self.len(at) + 1)) }
+        unsafe { T::from_bytes(slice::from_raw_parts(self.bytes(at), len)) }
     }
 
     /// Where bytes are.

@@ -81,6 +81,7 @@ impl Map {
         Some((word, 1 << (id % u64::BITS)))
     }
 
+    #[inline]
     fn alloc(&mut self, limit: u32) -> Result<u32> {
         if self.used == limit {
             return Err(ENOSPC);
@@ -112,13 +113,15 @@ impl Map {
         Ok(id)
     }
 
+    #[inline]
     fn free(&mut self, id: u32) -> Result {
         let (word, bit) = self.word(id).ok_or(ENOENT)?;
+        let left = *word & !bit;
 
-        if *word & bit == 0 {
+        if left == *word {
             return Err(ENOENT);
         }
-        *word &= !bit;
+        *word = left;
         self.used -= 1;
         Ok(())
     }
@@ -188,18 +191,18 @@ impl Interface for RustIds {
         }))
     }
 
-    #[inline]
+    #[inline(always)]
     fn alloc(&self) -> Result<u32> {
         self.map.lock().alloc(self.limit)
     }
 
-    #[inline]
+    #[inline(always)]
     fn free(&self, id: u32) -> Result {
         self.check(id)?;
         self.map.lock().free(id)
     }
 
-    #[inline]
+    #[inline(always)]
     fn used(&self, id: u32) -> Result<bool> {
         self.check(id)?;
         Ok(self.map.lock().used(id))

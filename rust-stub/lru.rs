@@ -144,7 +144,7 @@ impl Interface for Cache {
         }))
     }
 
-    #[inline]
+    #[inline(always)]
     fn add(&self, key: u32, value: u64) -> Result {
         let entry = ListArc::pin_init(
             try_pin_init!(Entry {
@@ -182,7 +182,7 @@ impl Interface for Cache {
         Ok(find(&lists.pinned, key).ok_or(ENOENT)?.value)
     }
 
-    #[inline]
+    #[inline(always)]
     fn pin(&self, key: u32) -> Result {
         let lists = &mut *self.lists.lock();
 
@@ -203,7 +203,7 @@ impl Interface for Cache {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn unpin(&self, key: u32) -> Result {
         let lists = &mut *self.lists.lock();
 
@@ -224,7 +224,7 @@ impl Interface for Cache {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn shrink(&self, nr: u32) -> u32 {
         // Before the guard, as in add.
         let mut evicted = List::new();

@@ -232,7 +232,7 @@ impl Interface for RcuMap {
         }))
     }
 
-    #[inline]
+    #[inline(always)]
     fn insert(&self, key: u32, value: u64) -> Result {
         let entry = Entry::new(key, value)?;
         let linked = self.link(entry, &mut self.writer.lock());
@@ -241,7 +241,7 @@ impl Interface for RcuMap {
         linked.map_err(|(error, _entry)| error)
     }
 
-    #[inline]
+    #[inline(always)]
     fn replace(&self, key: u32, value: u64) -> Result {
         let entry = Entry::new(key, value)?;
         let swapped = self.swap(entry, &mut self.writer.lock());
@@ -256,7 +256,7 @@ impl Interface for RcuMap {
         self.find(key, &guard).map(Entry::value).ok_or(ENOENT)
     }
 
-    #[inline]
+    #[inline(always)]
     fn remove(&self, key: u32) -> Result {
         let removed = self.unlink(key, &mut self.writer.lock());
 

@@ -118,9 +118,15 @@ unsafe impl AlwaysRefCounted for Entry {
         // SAFETY: The caller owns a reference, so the object is there.
         if unsafe { obj.as_ref() }.refs.dec_and_test() {
             // SAFETY: That was the last reference, and `Entry::new` leaked the box.
-            drop(unsafe { KBox::from_raw(obj.as_ptr()) });
+            release(unsafe { KBox::from_raw(obj.as_ptr()) });
         }
     }
+}
+
+/// Drops an object. Most puts are not the last: they need not pay for the room that this takes.
+#[inline(never)]
+fn release(object: KBox<Entry>) {
+    drop(object);
 }
 
 encodes!(

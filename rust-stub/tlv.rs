@@ -281,7 +281,7 @@ impl Interface for RustTable {
         }))
     }
 
-    #[inline]
+    #[inline(always)]
     fn set(&self, msg: UserMemory) -> Result<c_int> {
         // The room is cleared: ten times what it costs to refuse what does not fit.
         if msg.len() > bindings::TLV_MSG_MAX as usize {
@@ -294,14 +294,13 @@ impl Interface for RustTable {
         Attrs::parse(self, message, &mut found).map(|attrs| attrs.commit() as c_int)
     }
 
-    #[inline]
+    #[inline(always)]
     fn get(&self, kind: u32, buf: UserMemory) -> Result<c_int> {
-        let mut reply = [0; HEADER + PAYLOAD_MAX];
-        let (header, data) = reply.split_at_mut(HEADER);
-
         if kind >= bindings::TLV_TYPES {
             return Err(EINVAL);
         }
+        let mut reply = [0; HEADER + PAYLOAD_MAX];
+        let (header, data) = reply.split_at_mut(HEADER);
         let slots = self.slots.lock();
         let payload = slots.slot[kind as usize].payload().ok_or(ENOENT)?;
         let len = HEADER + payload.len();

@@ -222,8 +222,10 @@ KP_METHOD(deferred_flush, SLEEPS, KP_VOID, .weight = 5, .waits = true,
 	  .calls_back = true, .not_inside = true,
 	  .owns = "the callback drops the queue's reference")
 /* A work is pending as well while a cancel of the kernel's looks whether it was. */
-KP_METHOD(deferred_armed, ANY, KP_BOOL, .weight = 4, .hint = true)
-KP_METHOD(deferred_runs, ANY, KP_UNSIGNED(u32), .weight = 4)
+KP_METHOD(deferred_armed, ANY, KP_BOOL, .weight = 4, .hint = true,
+	  .budget = "10 %: one instruction more, as the owner has an Arc of what is queued")
+KP_METHOD(deferred_runs, ANY, KP_UNSIGNED(u32), .weight = 4,
+	  .budget = "10 %: as for armed")
 KP_ADAPTER(deferred_detach_armed, SLEEPS, KP_RESULT(int, -ENOMEM),
 	   KP_NUMBER(u32, repeats, .hi = 3), .weight = 2,
 	   .budget = "20 %: the work that it waits for and its way to the CPU are counted too",

@@ -160,7 +160,7 @@ KP_METHOD(rcumap_lookup, ANY, KP_ERRNO(-ENOENT),
 KP_METHOD(rcumap_remove, PROCESS, KP_ERRNO(-ENOENT),
 	  KP_NUMBER(u32, key, .to = 11),
 	  .weight = 8, .locks = "spinlock", .owns = "the entry is RCU's",
-	  .budget = "10 %, 13 instructions: a Result is made of whether there was an entry")
+	  .budget = "10 %, 13 instructions: -1 is checked for an overflow; more registers are used")
 KP_METHOD(rcumap_count, ANY, KP_UNSIGNED(u32), .weight = 4, .snapshot = true)
 
 KP_TYPE(struct rcumap_view, limit, count, linked, strays, keys, digest)

@@ -3,7 +3,7 @@
 
 import unittest
 
-from kplib.contract import emit_c, emit_rust, rows
+from kplib.contract import emit_c, emit_rust, rows, rust_over_rust
 
 OBJECT = """\
 KP_OBJECT(struct desk, struct desk_view, desk_view)
@@ -96,6 +96,11 @@ class TestHandles(unittest.TestCase):
         self.assertIn("unsafe fn swap(mine: Self::Handle, other: glue::Lent<'_, Self::Handle>) "
                       "-> Self::Handle;", rust)
         self.assertIn("The handle must be dropped before the object is.", rust)
+        # A handle that may not be is two words where the port returns it; one that is, is one.
+        over_rust = rust_over_rust.object_over_rust(contract)
+        self.assertIn("fn desk_port_take(__object: &port::Object, row: u32) "
+                      "-> glue::HandleWords<PortHandle> {", over_rust)
+        self.assertEqual(over_rust.count("glue::handle_of("), 1)
 
 
 if __name__ == "__main__":

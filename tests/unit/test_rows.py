@@ -562,6 +562,23 @@ KP_FUNCTION(g, ANY, KP_VOID, KP_BUFFER(u8, room, size_t, .min = 4, .max = 9),
         self.assertIn("    #[inline(never)]\n    pub(super) fn find<", text)
         self.assertIn("rust::find(port::find, ", text)
 
+    def test_two_words(self) -> None:
+        """A result that Rust would return through memory is two words; one of 32 bits is not."""
+        returned = {"KP_RESULT(bool, -EIO)": None, "KP_RESULT(u32, -EIO)": None,
+                    "KP_RESULT(s64, -EIO)": "i64", "KP_ERRNO(-EIO)": None,
+                    "KP_ERRNO(-EIO), KP_OUTPUT(u64, value)": "u64",
+                    "KP_ERRNO(-EIO), KP_OUTPUT(int, value)": None,
+                    "KP_ERRNO(-EIO), KP_OUTPUT(u64, value), KP_OUTPUT(u64, more)": None}
+        for kind, word in returned.items():
+            with self.subTest(kind=kind):
+                text = emit_rust.root(rows.read(OBJECT.replace("KP_RESULT(bool, -EIO)", kind),
+                                                "pot"), Path("/rust-stub"), Path("/pot.rs"))
+                self.assertEqual(text.count("glue::Words<"), 1 if word else 0)
+                self.assertEqual(text.count("glue::result_of("), 1 if word else 0)
+                self.assertEqual(
+                    f"fn pot_port_full(__object: &port::Object) -> glue::Words<{word}> {{\n"
+                    in text, bool(word))
+
     def test_usual_part(self) -> None:
         """Where most values lie is within the limits, and an index can begin near its wrap."""
         made = OBJECT.replace(".hi = 64, .log2 = true, .beyond = true)",

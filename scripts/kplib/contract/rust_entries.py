@@ -86,7 +86,7 @@ def _entry_body(contract: Contract, function: Function) -> str:
     if function.returns.fails:
         ret = type_of(function.returns.c_type)
         return (f"match {call} {{ Ok(__given) => {{ {store} 0 }} Err(e) => e.to_errno() as {ret} }}"
-                if function.outputs else f"{value_or_errno(function, call)} as {ret}")
+                if function.outputs else f"({value_or_errno(function, call)}) as {ret}")
     if kind == "KP_BOOL" and function.outputs:
         return f"match {call} {{ Some(__given) => {{ {store} true }} None => false }}"
     return f"let __given = {call}; {store}" if function.outputs else call

@@ -111,8 +111,8 @@ def _body_over_c(function: Function) -> str:
     elif function.returns.fails:
         body = f"        let __ret = {call};\n\n" + (
             f"        glue::checked(__ret)?;\n        Ok({outs})\n" if function.outputs
-            else "        glue::checked(__ret).map(|_| ())\n" if kind == "KP_ERRNO"
-            else "        glue::checked(__ret).map(glue::narrowed)\n" if function.returns.narrowed
+            else "        glue::succeeded(__ret)\n" if kind == "KP_ERRNO"
+            else "        glue::narrowed(__ret)\n" if function.returns.narrowed
             else "        glue::checked(__ret)\n")
     elif function.outputs:
         body = f"        let __given = {call};\n\n        __given.then_some({outs})\n" \

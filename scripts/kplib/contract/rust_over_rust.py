@@ -8,11 +8,35 @@ into its Rust caller, counted instructions would compare three calls with none.
 from __future__ import annotations
 
 from kplib.contract.model import Contract, Function
-from kplib.contract.rust_types import (inputs_of, interface_functions, rust_word, safe_parameter,
-                                       signature, type_of)
+from kplib.contract.rust_types import (inputs_of, interface_functions, outputs_of, rust_word,
+                                       safe_parameter, signature, type_of)
 
 #: The port's handles, where there is no Self.
 _HANDLE = "PortHandle"
+
+
+#: Types of which rustc returns a `Result` in registers.
+_IN_REGISTERS = frozenset("bool u8 i8 u16 i16 u32 i32 c_int c_uint".split())
+
+#: A result and a handle as two words: the type, what makes it, and what is made of it again.
+_WORDS = ("Words", "Ok(__value) => (None, __value), Err(__e) => (Some(__e), Default::default())",
+          "result_of")
+_HANDLE_WORDS = ("HandleWords", "Ok(__held) => (Some(__held), EINVAL), Err(__e) => (None, __e)",
+                 "handle_of")
+
+
+def _words(function: Function) -> tuple[str, str, str] | None:
+    """What stands for a `Result` that rustc would return through memory.
+
+    C returns such a value in registers. Where a port is inlined into its caller there is no return.
+    """
+    outs = [type_of(p.type) for _, p in outputs_of(function)]
+    if function.returns.new:
+        return _HANDLE_WORDS if function.returns.words else None
+    if not function.returns.fails or function.returns.kind == "KP_ERRNO" and len(outs) != 1:
+        return None
+    value = outs[0] if outs else type_of(function.returns.type)
+    return None if value in _IN_REGISTERS or len(outs) > 1 else _WORDS
 
 
 def _arguments(function: Function) -> str:
@@ -31,6 +55,10 @@ def _out_of_line(contract: Contract, function: Function) -> str:
             + ", ".join(["__object"] * function.method + [_arguments(function)] * bool(
                 _arguments(function))) + ")")
     docs = f"    /// As [`Interface::{operation}`] of the port.\n"
+    words = _words(function)
+    if words:
+        head = head.replace("-> Result<", f"-> glue::{words[0]}<")
+        call = f"match {call} {{ {words[1]} }}"
     if unsafe:
         docs += f"    ///\n    /// # Safety\n    ///\n    /// As for [`Interface::{operation}`].\n"
         call = ("// SAFETY: By the safety requirements of this function.\n"
@@ -45,6 +73,9 @@ def _method(contract: Contract, function: Function) -> str:
     arguments = ", ".join(["&self.port"] * function.method
                           + [_arguments(function)] * bool(_arguments(function)))
     call = f"{contract.pair}_port_{function.operation(contract.pair)}({arguments})"
+    words = _words(function)
+    if words:
+        call = f"glue::{words[2]}({call})"
     if unsafe:
         call = ("// SAFETY: By the safety requirements of this function.\n"
                 f"            unsafe {{ {call} }}")

@@ -118,9 +118,14 @@ def signature(pair: str, function: Function) -> str:
 
 
 def value_or_errno(function: Function, call: str) -> str:
-    """Return value of a call, of the very type that C has, or an errno."""
-    kind = "()" if function.returns.kind == "KP_ERRNO" else type_of(function.returns.type)
-    return f"glue::returned::<{kind}>({call})"
+    """Return value of a call, of the very type that C has, or an errno.
+
+    The result is looked at where it is. Handed to a function, one that is smaller than two
+    registers would be moved there as a whole, and taken apart again.
+    """
+    good = "Ok(()) => 0" if function.returns.kind == "KP_ERRNO" else \
+        f"Ok(__value) => glue::number::<{type_of(function.returns.type)}>(__value)"
+    return f"match {call} {{ {good}, Err(e) => i64::from(e.to_errno()) }}"
 
 
 def interface_functions(contract: Contract) -> list[Function]:
