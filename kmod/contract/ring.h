@@ -131,6 +131,7 @@ KP_METHOD(ring_peek, ANY, KP_ERRNO(-ENODATA), KP_OUTPUT(u64, value),
 KP_METHOD(ring_len, ANY, KP_UNSIGNED(u32), .role = consumer, .weight = 4,
 	  .orders = "acquire head, acquire tail")
 
+KP_HOLDS(elements, now->pushed - now->popped)
 KP_TYPE(struct ring_view, capacity, pushed, popped, reserved, front)
 
 KP_INVARIANT(bounded, concurrency,

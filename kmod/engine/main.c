@@ -85,6 +85,14 @@ static int cost_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(cost);
 
+/* One line for calls that were alike in size: see growth.c. */
+static int growth_show(struct seq_file *seq, void *unused)
+{
+	kp_growth_show(seq, seq->private);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(growth);
+
 /*
  * One line an operation that allocates on any path, its name first, or "create": then for
  * each path calls that were counted, their allocations, the most of one call, how many
@@ -336,6 +344,8 @@ int kp_pair_register(const struct kp_pair *pair,
 			    &allocations_fops);
 	debugfs_create_file("cost", 0444, stats->dir, (void *)pair,
 			    &cost_fops);
+	debugfs_create_file("growth", 0444, stats->dir, (void *)pair,
+			    &growth_fops);
 	debugfs_create_file("calls", 0444, stats->dir, (void *)pair,
 			    &calls_fops);
 	debugfs_create_file("interruptions", 0444, stats->dir, (void *)pair,
@@ -367,6 +377,7 @@ void kp_pair_unregister(const struct kp_pair *pair)
 	kp_results_free(pair);
 	kfree(pair->stats->given.text);
 	kvfree(pair->stats->cost);
+	kvfree(pair->stats->growth);
 	kp_times_free(pair);
 	if (pair->exit)
 		pair->exit();

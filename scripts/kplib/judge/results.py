@@ -23,8 +23,9 @@ from kplib.configure import cases
 from kplib.configure import pairs as places, shards
 from kplib.contract import rows
 from kplib.contract.model import Budget
-from kplib.judge import budgets, fields, ktap, orders, timetable, verdicts
+from kplib.judge import budgets, fields, growth, ktap, orders, timetable, verdicts
 from kplib.judge.budgets import Excess
+from kplib.judge.growth import Table as Growths
 from kplib.judge.tables import (ACCEPTED, NOOP, Allocations, Cost, DamagedTable, Difference,
                                 Histories, Interruptions, Invariant, parse_allocations, parse_calls,
                                 parse_costs, parse_failures, parse_histories, parse_outcomes,
@@ -62,6 +63,8 @@ class PairResult:
     costs: dict[str, dict[str, Cost]] = field(default_factory=dict)
     #: Costs by operation, outcome and path.
     outcomes: dict[str, dict[str, dict[str, Cost]]] = field(default_factory=dict)
+    #: How costs grow with what an object holds, or with bytes.
+    growth: Growths = field(default_factory=dict)
     #: The budgets that rows have, and the excess that needs each.
     budgets: dict[str, tuple[Budget, Excess | None]] = field(default_factory=dict)
     #: What is over its budget, the worst first; and by path the operations, with lines that tell.
@@ -136,6 +139,9 @@ class ArchResult:
                     "outcomes": {op: {end: {path: asdict(cost) for path, cost in row.items()}
                                       for end, row in rows.items()}
                                  for op, rows in pair.outcomes.items()},
+                    "growth": {op: {end: {path: one.to_json() for path, one in row.items()}
+                                    for end, row in rows.items()}
+                               for op, rows in pair.growth.items()},
                     "budgets": {op: {**asdict(budget), "needed": need and asdict(need)}
                                 for op, (budget, need) in pair.budgets.items()},
                     "allocations": {op: {path: asdict(one) for path, one in row.items()}
@@ -333,6 +339,9 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
                 raise DamagedTable(f"the table of costs has nothing of {', '.join(sorted(bare))}")
             contract = rows.read(files.read(), pair)
             known = budgets.of_contract(contract)
+            if pair in lane.answers:
+                result.growth = growth.parse(lane.answers[pair].more["growth"], result.costs,
+                                             contract.holds.unit if contract.holds else "")
             result.budgets = budgets.used(contract, result.outcomes)
             result.over = budgets.over(known, result.outcomes)
             mine += budgets.verdicts(lane.lane.suite(pair), passed, known, result.outcomes)
