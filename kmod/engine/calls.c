@@ -275,6 +275,10 @@ static u64 timed(struct kp_arguments *c, void *obj, struct kp_step_trace *t, str
 		kp_outcome(trace->pair, trace->path, c->step->op, res->ret);
 		return 0;
 	}
+	if (trace->depth && trace->depth[c->step - trace->prog->step]) {
+		trace->depth[c->step - trace->prog->step] = kp_depth_call(call, obj, c->slot, res);
+		return 0;
+	}
 	if (trace->timed != KP_COUNTED)
 		return kp_time_call(trace, call, obj, c->slot, res);
 	if (trace->told)

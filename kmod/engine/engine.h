@@ -152,6 +152,8 @@ enum kp_timed_how { KP_COUNTED, KP_TIMED_WARM, KP_TIMED_COLD };
  * @placed: where operations are called
  * @slept: calls that slept although they may not, where preemption was off
  * @timed: how its calls are timed
+ * @depth: where the bytes of stack go that a call takes, where it is not 0 before; NULL if
+ *         nobody asks
  * @held: where what the object holds before each operation goes, and behind the last one; NULL
  *        if nobody asks
  */
@@ -187,6 +189,7 @@ struct kp_trace {
 	enum kp_placed placed;
 	u32 slept;
 	enum kp_timed_how timed;
+	u32 *depth;
 	u32 *held;
 };
 
@@ -699,10 +702,15 @@ u32 kp_outcome_of(const struct kp_operation *op, s64 ret);
 u32 kp_outcomes(const struct kp_operation *op);
 void kp_outcome(const struct kp_pair *pair, enum kp_path_id path, u32 op, s64 ret);
 void kp_outcome_created(const struct kp_pair *pair, enum kp_path_id path, int err);
-int kp_stats_cost(const struct kp_pair *pair, const struct kp_cost *cost);
+int kp_stats_cost(struct kp_costs *costs, const struct kp_cost *cost);
 
 /* cases.c, insn.c: the KUnit cases every pair has */
 bool kp_never_sleeps(const struct kp_pair *pair);
+
+/* depth.c */
+u64 kp_depth_call(kp_invoke call, void *obj, const struct kp_slot *slot, struct kp_result *res);
+void kp_depth_choose(const struct kp_trace *t, u32 *depth, u32 nr);
+int kp_depth_add(const struct kp_trace *t, const u32 *depth);
 
 /* growth.c */
 bool kp_grows(const struct kp_pair *pair);

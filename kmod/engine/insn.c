@@ -20,9 +20,11 @@
 /* Enough for a hundred samples of an operation that is one in forty. */
 #define INSN_STEPS	4096
 #define NOPS		1000
-/* Runs that are counted where interrupts stay on, and of what shows growth. */
+/* Runs that are counted where interrupts stay on, and of what shows growth, and stack. */
 #define INSN_RUNS	3
 #define INSN_RUNS_MORE	2
+/* Operations of which the stack is looked at. */
+#define DEPTH_STEPS	512
 /* Programs of case lockstep that are looked through for outcomes that are missing. */
 #define INSN_OTHERS	32
 
@@ -96,7 +98,7 @@ static int distribution(const struct kp_trace *t, u32 op, const u32 *seen, struc
 	for (i = 1; i <= n; i++) {
 		if (i < n && !by_value(&got[i], &got[from]))
 			continue;
-		err = kp_stats_cost(t->pair, &(struct kp_cost){
+		err = kp_stats_cost(&t->pair->stats->cost, &(struct kp_cost){
 			.value = got[from].cost, .times = i - from, .end = got[from].end,
 			.op = op, .path = t->path,
 		});
@@ -261,6 +263,39 @@ static bool any_new(const struct kp_trace *t, const u32 *seen)
 }
 
 /*
+ * How much stack operations take, of the first part of a counted program: there interrupts, which
+ * take some as well, come at a call in one run and not in the next. Calls are chosen by
+ * what they came to in @ref.
+ */
+static void measure_depth(struct kunit *test, struct kp_program *prog, const struct kp_trace *ref,
+			  struct kp_trace *got)
+{
+	const struct kp_path_param *p = test->param_value;
+	u32 i, run, runs = kp_never_sleeps(p->pair) ? 1 : INSN_RUNS_MORE, steps = prog->nr_steps;
+	u32 *depth = kvcalloc(DEPTH_STEPS, sizeof(*depth), GFP_KERNEL);
+	u32 *least = kvcalloc(DEPTH_STEPS, sizeof(*least), GFP_KERNEL);
+	int err = depth && least ? 0 : -ENOMEM;
+
+	prog->nr_steps = min(steps, DEPTH_STEPS);
+	for (run = 0; run < runs && !err; run++) {
+		kp_alive();
+		kp_trace_start(got, p->pair, p->id, prog);
+		kp_depth_choose(ref, depth, prog->nr_steps);
+		got->depth = depth;
+		err = counted_run(p, got, false);
+		got->depth = NULL;
+		for (i = 0; i < got->nr; i++)
+			least[i] = run ? min(least[i], depth[i]) : depth[i];
+	}
+	prog->nr_steps = steps;
+	err = err ?: kp_depth_add(got, least);
+	if (err)
+		KUNIT_FAIL(test, "how much stack calls take: %pe", ERR_PTR(err));
+	kvfree(least);
+	kvfree(depth);
+}
+
+/*
  * The program of the mix has an object that most often holds little. Others have it filled to
  * several levels, to show how costs grow; they are not part of the table of costs.
  */
@@ -304,6 +339,7 @@ static void measure(struct kunit *test, struct kp_program *prog, struct kp_trace
 	store_costs(test, got, NULL);
 	if (kp_grows(p->pair) && !p->pair->holds)
 		store_growth(test, got, NULL);
+	measure_depth(test, prog, ref, got);
 	note(ref, seen);
 	for (i = 0; i < others && any_missing(p->pair, seen); i++) {
 		kp_program_vary(p->pair, prog, i);

@@ -406,6 +406,18 @@ struct kp_cost {
 };
 
 /**
+ * struct kp_costs - a table of such
+ * @row: its rows, NULL until there are any
+ * @nr: elements of @row in use
+ * @max: room in @row
+ */
+struct kp_costs {
+	struct kp_cost *row;
+	u32 nr;
+	u32 max;
+};
+
+/**
  * struct kp_growth - calls of an operation on a path that were alike in size, and what they cost
  * @sizes: the sum of their sizes
  * @costs: the sum of their costs, in units of kp_clock()
@@ -556,9 +568,8 @@ struct kp_results {
  * @created: the same of the creation of objects
  * @failing: allocations of each operation on each path; those of the creation come first
  * @all_failed: whether case fault has run on a path, over all programs
- * @cost: the cost table, NULL until the insn suite ran
- * @nr_costs: elements of @cost in use
- * @max_costs: room in @cost
+ * @cost: the cost table, empty until the insn suite ran
+ * @depth: the same of stack: bytes in place of costs
  * @growth: the same costs by size
  * @nr_growths: elements of @growth in use
  * @max_growths: room in @growth
@@ -584,9 +595,8 @@ struct kp_stats {
 	atomic_t created[KP_NR_PATHS];
 	struct kp_failing failing[KP_MAX_OPS][KP_NR_PATHS];
 	bool all_failed[KP_NR_PATHS];
-	struct kp_cost *cost;
-	u32 nr_costs;
-	u32 max_costs;
+	struct kp_costs cost;
+	struct kp_costs depth;
 	struct kp_growth *growth;
 	u32 nr_growths;
 	u32 max_growths;

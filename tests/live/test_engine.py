@@ -36,6 +36,9 @@ BUGS = (
     ("kmod/ring.c", "int ring_pop(struct ring *ring, u64 *value)\n{\n",
      "int ring_pop(struct ring *ring, u64 *value)\n{\n"
      "\tfor (u32 spin = ring->head * 7 % 2003; spin; spin--)\n\t\tbarrier();\n"),
+    # One that takes half a KiB of stack, on the paths to C.
+    ("kmod/ring.c", "int ring_peek(struct ring *ring, u64 *value)\n{\n",
+     "int ring_peek(struct ring *ring, u64 *value)\n{\n\tu8 room[512];\n\n\tbarrier_data(room);\n"),
     # An operation that takes longer with each element, on the paths to C.
     ("kmod/ring.c", "\treturn smp_load_acquire(&ring->tail) - head;\n",
      "\tfor (u32 spin = smp_load_acquire(&ring->tail) - head; spin; spin--)\n\t\tbarrier();\n"
@@ -119,6 +122,17 @@ class TestEngine(unittest.TestCase):
                     self.assertEqual(one["each"], 0, one)
         self.assertEqual(len({sum(point["calls"] for point in one["points"])
                               for one in row.values()}), 1, row)
+
+    def test_stack(self) -> None:
+        """Half a KiB is told of the paths that take it, and of no other operation."""
+        stack = self.found["pairs"]["ring"]["stack"]
+        self.assertEqual(set(stack), {"noop", "push", "pop", "peek", "len"})
+        for op, outcomes in stack.items():
+            for path in PATHS:
+                with self.subTest(op, path=path):
+                    most = max(row[path] for row in outcomes.values())
+                    deep = op == "peek" and path.endswith("->c")
+                    self.assertTrue(512 < most < 1024 if deep else 8 < most < 256, most)
 
     def test_status(self) -> None:
         """The run ends as one with failures does."""

@@ -29,7 +29,7 @@ from kplib.judge.growth import Table as Growths
 from kplib.judge.tables import (ACCEPTED, NOOP, Allocations, Cost, DamagedTable, Difference,
                                 Histories, Interruptions, Invariant, parse_allocations, parse_calls,
                                 parse_costs, parse_failures, parse_histories, parse_outcomes,
-                                parse_interruptions, parse_invariants)
+                                parse_interruptions, parse_invariants, parse_stack)
 
 #: The version of scripts/results.schema.json. It goes up with each change of a field's
 #: meaning; a field more is none.
@@ -65,6 +65,8 @@ class PairResult:
     outcomes: dict[str, dict[str, dict[str, Cost]]] = field(default_factory=dict)
     #: How costs grow with what an object holds, or with bytes.
     growth: Growths = field(default_factory=dict)
+    #: Bytes of stack by operation, outcome and path.
+    stack: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     #: The budgets that rows have, and the excess that needs each.
     budgets: dict[str, tuple[Budget, Excess | None]] = field(default_factory=dict)
     #: What is over its budget, the worst first; and by path the operations, with lines that tell.
@@ -142,6 +144,7 @@ class ArchResult:
                     "growth": {op: {end: {path: one.to_json() for path, one in row.items()}
                                     for end, row in rows.items()}
                                for op, rows in pair.growth.items()},
+                    "stack": pair.stack,
                     "budgets": {op: {**asdict(budget), "needed": need and asdict(need)}
                                 for op, (budget, need) in pair.budgets.items()},
                     "allocations": {op: {path: asdict(one) for path, one in row.items()}
@@ -342,6 +345,8 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
             if pair in lane.answers:
                 result.growth = growth.parse(lane.answers[pair].more["growth"], result.costs,
                                              contract.holds.unit if contract.holds else "")
+                stack = parse_stack(lane.answers[pair].more["depth"])
+                result.stack = {op: stack[op] for op in result.costs if op in stack}
             result.budgets = budgets.used(contract, result.outcomes)
             result.over = budgets.over(known, result.outcomes)
             mine += budgets.verdicts(lane.lane.suite(pair), passed, known, result.outcomes)

@@ -24,7 +24,7 @@ from kplib.judge.growth import Growth
 from kplib.judge.results import ArchResult, PairResult
 from kplib.judge.tables import (NOOP, SUCCESS, Allocations, Cost, Histories, Interruptions,
                                 geometric_mean, met)
-from kplib.report import files, grown, timed
+from kplib.report import deep, files, grown, timed
 
 _COLOUR = {ktap.PASS: "32", ktap.FAIL: "31", ktap.ERROR: "31", ktap.SKIP: "33"}
 _WORD = {ktap.PASS: "ok", ktap.FAIL: "FAIL", ktap.ERROR: "ERROR", ktap.SKIP: "skip"}
@@ -188,6 +188,7 @@ def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
         lines += _costs(pair, verbose) + _budgets(pair, verbose)
     if pair.growth:
         lines += grown.table(pair.growth, verbose)
+    lines += deep.table(pair.stack, verbose)
     if pair.allocations:
         lines.append(f"    {'allocations':<16}" + "".join(f"{p:>16}" for p in PATHS))
         lines += _allocations(pair, verbose)
@@ -283,6 +284,7 @@ def _legend(pairs: dict[str, PairResult], tables: bool) -> list[str]:
          "outcomes"]
     return ["", *meaning,
             *(grown.LEGEND if tables and any(pair.growth for pair in pairs.values()) else ()),
+            *(deep.LEGEND if tables and any(pair.stack for pair in pairs.values()) else ()),
             f"  geometric mean over all operations and outcomes: {', '.join(means)}", *failing]
 
 
@@ -327,6 +329,7 @@ def _pair(found: dict[str, Any]) -> PairResult:
         growth={op: {end: {path: Growth.from_json(one) for path, one in row.items()}
                      for end, row in rows.items()}
                 for op, rows in found.get("growth", {}).items()},
+        stack=found.get("stack", {}),
         budgets={op: (Budget(row["percent"], row["instructions"], row["why"]),
                       row["needed"] and Excess(**row["needed"]))
                  for op, row in found.get("budgets", {}).items()},
@@ -499,7 +502,7 @@ def show_rest(result: ArchResult, verbose: bool, folder: Path, found: dict[str, 
             for v in pair.verdicts}
     lanes = {name: found["lanes"][name] for name in LATE if name in found["lanes"]}
     own = {**found, "lanes": lanes, "pairs": {
-        name: {**pair, "instructions": {}, "outcomes": {}, "growth": {},
+        name: {**pair, "instructions": {}, "outcomes": {}, "growth": {}, "stack": {},
                "cases": [case for case in pair["cases"]
                          if (name, case["suite"], case["case"], case["path"]) not in told]}
         for name, pair in found["pairs"].items()}}

@@ -74,6 +74,15 @@ def growth(pair: dict[str, Any], name: str) -> Markup:
                  "each more; -: too few calls or sizes")
 
 
+def stack(pair: dict[str, Any], name: str) -> Markup:
+    """How much stack operations of a pair take on one kernel."""
+    rows = [row([op if end == SUCCESS else f"{op} {end}",
+                 *(number(str(found.get(path, "-"))) for path in PATHS)])
+            for op, ends in pair.get("stack", {}).items() for end, found in ends.items()]
+    return table([["operation", *number_heads(PATHS)]], rows,
+                 f"{name}: bytes of stack that a call takes with its caller, the most of any call")
+
+
 def allocations(pair: dict[str, Any], name: str) -> Markup:
     """What operations allocate on one kernel whose allocations can fail."""
     rows = [row([op, *(number(f"{found[path]['most']} ({found[path]['failed']}, "
