@@ -181,6 +181,7 @@ KP_METHOD(device_read, SLEEPS, KP_ERRNO(-EAGAIN, -ERESTARTSYS),
 	  .locks = "2 mutex: the outer, then the inner one; sleeps for a sample with neither")
 KP_METHOD(device_poll, SLEEPS, KP_BOOL, .weight = 5, .locks = "mutex")
 
+KP_HOLDS(samples, now->queued)
 KP_TYPE(struct device_config, capacity, reserved, bias)
 KP_TYPE(struct device_sample, value, reserved)
 KP_TYPE(struct device_status, state, capacity, queued, reserved)

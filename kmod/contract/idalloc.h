@@ -104,6 +104,7 @@ KP_METHOD(idalloc_used, ATOMIC, KP_RESULT(bool, -EINVAL),
 	  .weight = 6, .locks = "spinlock irq-off", .owns = "nothing",
 	  .budget = "10 %, 27 instructions: SpinLockIrq counts; a Result<bool> is one word")
 
+KP_HOLDS(ids, now->used)
 KP_TYPE(struct idalloc_view, limit, used, lowest, room)
 
 KP_INVARIANT(within_limit, lifetime,

@@ -197,6 +197,7 @@ KP_METHOD(lru_shrink, ATOMIC, KP_UNSIGNED(u32), KP_NUMBER(u32, nr, .to = 3),
 KP_METHOD(lru_count, ANY, KP_UNSIGNED(u32), .weight = 4, .locks = "spinlock irq-off",
 	  .budget = "10 %, 20 instructions: SpinLockIrq counts who has disabled interrupts")
 KP_BUDGET("45 %: SpinLockIrq counts, and a step in a list costs half as much again as in C")
+KP_HOLDS(entries, now->unpinned + now->pinned)
 KP_TYPE(struct lru_view, sum, capacity, unpinned, pinned, order, pins)
 
 KP_INVARIANT(one_list, ownership,

@@ -163,6 +163,7 @@ KP_METHOD(rcumap_remove, PROCESS, KP_ERRNO(-ENOENT),
 	  .budget = "10 %, 13 instructions: -1 is checked for an overflow; more registers are used")
 KP_METHOD(rcumap_count, ANY, KP_UNSIGNED(u32), .weight = 4, .snapshot = true)
 
+KP_HOLDS(entries, now->count)
 KP_TYPE(struct rcumap_view, limit, count, linked, strays, keys, digest)
 
 KP_INVARIANT(linked_once, ownership,

@@ -259,6 +259,8 @@ KP_FUNCTION(registry_value, ANY, KP_UNSIGNED(u64),
 	    KP_BORROWED(struct registry_object, obj), .weight = 6)
 KP_FUNCTION(registries_left, ANY, KP_UNSIGNED(u32), .weight = 0)
 
+KP_HOLDS(objects, now->registered)
+
 /* An object that is refused has its number before the lock is taken. */
 KP_TYPE(struct registry_info, serial, name, refs, listed, .timing = serial)
 KP_TYPE(struct registry_view, limit, registered, names, made, live, blocked, slot,

@@ -132,6 +132,7 @@ KP_METHOD(ring_len, ANY, KP_UNSIGNED(u32), .role = consumer, .weight = 4,
 	  .budget = "10 %: a Rust caller goes through its end's Arc, which is 2 instructions",
 	  .orders = "acquire head, acquire tail")
 
+KP_HOLDS(elements, now->pushed - now->popped)
 KP_TYPE(struct ring_view, capacity, pushed, popped, reserved, front)
 
 KP_INVARIANT(bounded, concurrency,

@@ -226,6 +226,7 @@ KP_METHOD(tlv_clear, SLEEPS, KP_UNSIGNED(u32), .weight = 1,
 KP_METHOD(tlv_count, SLEEPS, KP_UNSIGNED(u32), .weight = 4,
 	  .locks = "mutex", .owns = "nothing")
 
+KP_HOLDS(attributes, now->count)
 KP_TYPE(struct tlv_attr, len, type)
 KP_TYPE(struct tlv_view, limit, count, present, len, digest)
 

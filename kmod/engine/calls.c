@@ -210,12 +210,12 @@ void kp_view(const struct kp_pair *pair, enum kp_path_id path, void *obj, void *
 }
 EXPORT_SYMBOL_GPL(kp_view);
 
-/* Take the object's state, where the program asks for it; whether it was taken. */
+/* Take the object's state, where the program or the trace asks for it; whether it was taken. */
 static bool take_view(const struct kp_trace *trace, void *obj)
 {
 	const struct kp_pair *pair = trace->pair;
 
-	if (!trace->prog->observe || !pair->view_size || trace->stuck)
+	if (!(trace->prog->observe || trace->held) || !pair->view_size || trace->stuck)
 		return false;
 	kp_view(pair, trace->path, obj, trace->taken);
 	return true;
@@ -273,6 +273,10 @@ static u64 timed(struct kp_arguments *c, void *obj, struct kp_step_trace *t, str
 		kp_fail_leave(trace, t, c->step->fail);
 		/* Without a look at the object the engine only tries programs, or counts. */
 		kp_outcome(trace->pair, trace->path, c->step->op, res->ret);
+		return 0;
+	}
+	if (trace->depth && trace->depth[c->step - trace->prog->step]) {
+		trace->depth[c->step - trace->prog->step] = kp_depth_call(call, obj, c->slot, res);
 		return 0;
 	}
 	if (trace->timed != KP_COUNTED)

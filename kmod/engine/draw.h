@@ -9,6 +9,13 @@
 #include "engine.h"
 
 /**
+ * define KP_LONG_EVERY - of so many programs of case lockstep one fills the largest object
+ *
+ * It is as long as that takes, and the others are shorter.
+ */
+#define KP_LONG_EVERY	16
+
+/**
  * struct kp_random - a generator of random numbers
  * @state: what it goes on from; any number will do to begin with
  */
@@ -94,6 +101,16 @@ static inline bool kp_has_names(const struct kp_arg *arg)
 {
 	return arg->names && arg->names->name;
 }
+
+/* program.c */
+void kp_draw_begin(struct kp_drawing *d, u64 seed, u32 index, u32 steps, enum kp_draw draw);
+void kp_draw_steps(struct kp_drawing *d, const u32 *weight, u32 from, u32 to);
+struct kp_trace *kp_try_out(const struct kp_pair *pair, struct kp_program *prog, u32 nr);
+void kp_weights(const struct kp_pair *pair, u32 *weight);
+
+/* filling.c */
+u32 kp_filling_steps(const struct kp_pair *pair, u32 nr);
+void kp_fill_up(struct kp_drawing *d, u32 nr);
 
 /* args.c */
 u32 kp_nr_names(const struct kp_arg *arg);

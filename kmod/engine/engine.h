@@ -152,6 +152,10 @@ enum kp_timed_how { KP_COUNTED, KP_TIMED_WARM, KP_TIMED_COLD };
  * @placed: where operations are called
  * @slept: calls that slept although they may not, where preemption was off
  * @timed: how its calls are timed
+ * @depth: where the bytes of stack go that a call takes, where it is not 0 before; NULL if
+ *         nobody asks
+ * @held: where what the object holds before each operation goes, and behind the last one; NULL
+ *        if nobody asks
  */
 struct kp_trace {
 	const struct kp_pair *pair;
@@ -185,6 +189,8 @@ struct kp_trace {
 	enum kp_placed placed;
 	u32 slept;
 	enum kp_timed_how timed;
+	u32 *depth;
+	u32 *held;
 };
 
 /**
@@ -430,6 +436,7 @@ void kp_program_make(const struct kp_pair *pair, struct kp_program *prog,
 void kp_program_vary(const struct kp_pair *pair, struct kp_program *prog, u32 index);
 u32 kp_program_longest(const struct kp_pair *pair);
 u32 kp_program_count(const struct kp_pair *pair);
+bool kp_program_grow(const struct kp_pair *pair, struct kp_program *prog, u32 nr);
 void kp_program_settle(const struct kp_trace *trace, u32 at);
 void kp_program_valid(const struct kp_pair *pair, struct kp_program *prog,
 		      u32 steps);
@@ -695,10 +702,20 @@ u32 kp_outcome_of(const struct kp_operation *op, s64 ret);
 u32 kp_outcomes(const struct kp_operation *op);
 void kp_outcome(const struct kp_pair *pair, enum kp_path_id path, u32 op, s64 ret);
 void kp_outcome_created(const struct kp_pair *pair, enum kp_path_id path, int err);
-int kp_stats_cost(const struct kp_pair *pair, const struct kp_cost *cost);
+int kp_stats_cost(struct kp_costs *costs, const struct kp_cost *cost);
 
 /* cases.c, insn.c: the KUnit cases every pair has */
 bool kp_never_sleeps(const struct kp_pair *pair);
+
+/* depth.c */
+u64 kp_depth_call(kp_invoke call, void *obj, const struct kp_slot *slot, struct kp_result *res);
+void kp_depth_choose(const struct kp_trace *t, u32 *depth, u32 nr);
+int kp_depth_add(const struct kp_trace *t, const u32 *depth);
+
+/* growth.c */
+bool kp_grows(const struct kp_pair *pair);
+int kp_growth_add(const struct kp_trace *t, const u32 *held);
+void kp_growth_show(struct seq_file *seq, const struct kp_pair *pair);
 
 /* contexts.c */
 bool kp_invoke_in(enum kp_context context, kp_invoke invoke, void *obj,

@@ -20,8 +20,11 @@
 /* Enough for a hundred samples of an operation that is one in forty. */
 #define INSN_STEPS	4096
 #define NOPS		1000
-/* Runs that are counted where interrupts stay on. */
+/* Runs that are counted where interrupts stay on, and of what shows growth, and stack. */
 #define INSN_RUNS	3
+#define INSN_RUNS_MORE	2
+/* Operations of which the stack is looked at. */
+#define DEPTH_STEPS	512
 /* Programs of case lockstep that are looked through for outcomes that are missing. */
 #define INSN_OTHERS	32
 
@@ -95,7 +98,7 @@ static int distribution(const struct kp_trace *t, u32 op, const u32 *seen, struc
 	for (i = 1; i <= n; i++) {
 		if (i < n && !by_value(&got[i], &got[from]))
 			continue;
-		err = kp_stats_cost(t->pair, &(struct kp_cost){
+		err = kp_stats_cost(&t->pair->stats->cost, &(struct kp_cost){
 			.value = got[from].cost, .times = i - from, .end = got[from].end,
 			.op = op, .path = t->path,
 		});
@@ -119,6 +122,12 @@ static void store_costs(struct kunit *test, const struct kp_trace *t, const u32 
 	kvfree(got);
 }
 
+static void store_growth(struct kunit *test, const struct kp_trace *t, const u32 *held)
+{
+	if (kp_growth_add(t, held))
+		KUNIT_FAIL(test, "no memory for costs by size");
+}
+
 /* Name the case, and all operations, to the plugin of make explain (qemu/counts.c). */
 static void say_case(const struct kp_path_param *p)
 {
@@ -133,7 +142,7 @@ static void say_case(const struct kp_path_param *p)
 }
 
 /* Count one run of a program on a fresh object. */
-static int counted_run(const struct kp_path_param *p, struct kp_trace *got)
+static int counted_run(const struct kp_path_param *p, struct kp_trace *got, bool told)
 {
 	unsigned long flags;
 	void *obj;
@@ -141,7 +150,7 @@ static int counted_run(const struct kp_path_param *p, struct kp_trace *got)
 	obj = kp_make(got);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
-	got->told = true;
+	got->told = told;
 	if (kp_never_sleeps(p->pair)) {
 		local_irq_save(flags);
 		kp_run(p->pair, p->id, obj, got->prog, got);
@@ -156,7 +165,8 @@ static int counted_run(const struct kp_path_param *p, struct kp_trace *got)
 
 /* Tell what the counted program shows; its states as well, if it does so when they are taken. */
 static void tell(struct kunit *test, const struct kp_path_param *p, struct kp_program *prog,
-		 struct kp_trace *ref, struct kp_trace *got, struct kp_diff *diff)
+		 struct kp_trace *ref, struct kp_trace *got, struct kp_diff *diff,
+		 const char *which)
 {
 	char name[60];
 	u32 at = diff->at;
@@ -165,23 +175,24 @@ static void tell(struct kunit *test, const struct kp_path_param *p, struct kp_pr
 	kp_trace_run(ref, p->pair, KP_C_C, prog);
 	kp_trace_run(got, p->pair, p->id, prog);
 	if (!kp_trace_diff(ref, got, 0, diff)) {
-		KUNIT_FAIL(test, "seed %llu, program %u: step %u differs, not with states taken",
-			   prog->seed, prog->index, at + 1);
+		KUNIT_FAIL(test, "seed %llu, %s %u: step %u differs, not with states taken",
+			   prog->seed, which, prog->index, at + 1);
 		return;
 	}
-	scnprintf(name, sizeof(name), "program %u of seed %llu, in lane insn", prog->index,
-		  prog->seed);
+	scnprintf(name, sizeof(name), "%s %u of seed %llu, in lane insn", which,
+		  prog->index, prog->seed);
 	kp_report_given(test, p, prog, name, ref, got, diff);
 }
 
 /*
- * The first run fills caches and grows storage; those that follow are counted.
- * All are the same program on a fresh object.
+ * The first run fills caches and grows storage; those that follow are counted. All are the same
+ * program on a fresh object. What each operation cost is in @got then. With @held, which receives
+ * what the object holds before each, the plugin hears nothing: it is no part of the table of costs.
  */
 static bool count(struct kunit *test, const struct kp_path_param *p, struct kp_program *prog,
-		  struct kp_trace *ref, struct kp_trace *got, const u32 *seen)
+		  struct kp_trace *ref, struct kp_trace *got, u32 *held)
 {
-	u32 i, run, runs = kp_never_sleeps(p->pair) ? 1 : INSN_RUNS;
+	u32 i, run, runs = kp_never_sleeps(p->pair) ? 1 : held ? INSN_RUNS_MORE : INSN_RUNS;
 	u64 *least = kvcalloc(prog->nr_steps, sizeof(*least), GFP_KERNEL);
 	struct kp_diff diff;
 	int err = 0;
@@ -190,19 +201,22 @@ static bool count(struct kunit *test, const struct kp_path_param *p, struct kp_p
 		KUNIT_FAIL(test, "no memory for %u costs", prog->nr_steps);
 		return false;
 	}
+	got->held = held;
 	kp_trace_run(got, p->pair, p->id, prog);
+	got->held = NULL;
 
-	kp_say(KP_SAY_PROGRAM, 0);
+	if (!held)
+		kp_say(KP_SAY_PROGRAM, 0);
 	for (run = 0; run < runs; run++) {
 		kp_alive();
 		kp_trace_start(got, p->pair, p->id, prog);
-		err = counted_run(p, got);
+		err = counted_run(p, got, !held);
 		if (err) {
 			KUNIT_FAIL(test, "create: %pe", ERR_PTR(err));
 			break;
 		}
 		if (kp_trace_diff(ref, got, 0, &diff)) {
-			tell(test, p, prog, ref, got, &diff);
+			tell(test, p, prog, ref, got, &diff, held ? "level" : "program");
 			err = -EINVAL;
 			break;
 		}
@@ -212,8 +226,6 @@ static bool count(struct kunit *test, const struct kp_path_param *p, struct kp_p
 			least[i] = got->step[i].cost;
 		}
 	}
-	if (!err)
-		store_costs(test, got, seen);
 	kvfree(least);
 	return !err;
 }
@@ -251,6 +263,64 @@ static bool any_new(const struct kp_trace *t, const u32 *seen)
 }
 
 /*
+ * How much stack operations take, of the first part of a counted program: there interrupts, which
+ * take some as well, come at a call in one run and not in the next. Calls are chosen by
+ * what they came to in @ref.
+ */
+static void measure_depth(struct kunit *test, struct kp_program *prog, const struct kp_trace *ref,
+			  struct kp_trace *got)
+{
+	const struct kp_path_param *p = test->param_value;
+	u32 i, run, runs = kp_never_sleeps(p->pair) ? 1 : INSN_RUNS_MORE, steps = prog->nr_steps;
+	u32 *depth = kvcalloc(DEPTH_STEPS, sizeof(*depth), GFP_KERNEL);
+	u32 *least = kvcalloc(DEPTH_STEPS, sizeof(*least), GFP_KERNEL);
+	int err = depth && least ? 0 : -ENOMEM;
+
+	prog->nr_steps = min(steps, DEPTH_STEPS);
+	for (run = 0; run < runs && !err; run++) {
+		kp_alive();
+		kp_trace_start(got, p->pair, p->id, prog);
+		kp_depth_choose(ref, depth, prog->nr_steps);
+		got->depth = depth;
+		err = counted_run(p, got, false);
+		got->depth = NULL;
+		for (i = 0; i < got->nr; i++)
+			least[i] = run ? min(least[i], depth[i]) : depth[i];
+	}
+	prog->nr_steps = steps;
+	err = err ?: kp_depth_add(got, least);
+	if (err)
+		KUNIT_FAIL(test, "how much stack calls take: %pe", ERR_PTR(err));
+	kvfree(least);
+	kvfree(depth);
+}
+
+/*
+ * The program of the mix has an object that most often holds little. Others have it filled to
+ * several levels, to show how costs grow; they are not part of the table of costs.
+ */
+static void measure_levels(struct kunit *test, struct kp_program *prog, struct kp_trace *ref,
+			   struct kp_trace *got)
+{
+	const struct kp_path_param *p = test->param_value;
+	u32 i, *held = kvcalloc(got->step_max + 1, sizeof(*held), GFP_KERNEL);
+
+	if (!held) {
+		KUNIT_FAIL(test, "no memory for what objects hold");
+		return;
+	}
+	for (i = 0; kp_program_grow(p->pair, prog, i); i++) {
+		kp_trace_run(ref, p->pair, KP_C_C, prog);
+		if (ref->err)
+			continue;
+		if (!count(test, p, prog, ref, got, held))
+			break;
+		store_growth(test, got, held);
+	}
+	kvfree(held);
+}
+
+/*
  * One long program has the contract's mix of operations and of values. Of outcomes that it does
  * not come to the calls of a program of case lockstep are counted, and no others of that: what
  * operations cost on the whole stays nearly that of the mix.
@@ -266,17 +336,24 @@ static void measure(struct kunit *test, struct kp_program *prog, struct kp_trace
 	kp_trace_run(ref, p->pair, KP_C_C, prog);
 	if (!count(test, p, prog, ref, got, NULL))
 		return;
+	store_costs(test, got, NULL);
+	if (kp_grows(p->pair) && !p->pair->holds)
+		store_growth(test, got, NULL);
+	measure_depth(test, prog, ref, got);
 	note(ref, seen);
 	for (i = 0; i < others && any_missing(p->pair, seen); i++) {
 		kp_program_vary(p->pair, prog, i);
 		kp_trace_run(ref, p->pair, KP_C_C, prog);
 		if (ref->err || !any_new(ref, seen))
 			continue;
-		if (!count(test, p, prog, ref, got, seen))
+		if (!count(test, p, prog, ref, got, NULL))
 			return;
+		store_costs(test, got, seen);
 		note(ref, seen);
 	}
 	kp_say(KP_SAY_CLOSE, 0);
+	if (p->pair->holds)
+		measure_levels(test, prog, ref, got);
 }
 
 /**

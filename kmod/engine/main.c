@@ -65,14 +65,13 @@ static int invariants_show(struct seq_file *seq, void *unused)
 DEFINE_SHOW_ATTRIBUTE(invariants);
 
 /* One line for each distinct cost: path, operation, instructions, times, and the end if not 0. */
-static int cost_show(struct seq_file *seq, void *unused)
+static void show_costs(struct seq_file *seq, const struct kp_costs *costs)
 {
 	const struct kp_pair *pair = seq->private;
-	const struct kp_stats *stats = pair->stats;
 	u32 i;
 
-	for (i = 0; i < stats->nr_costs; i++) {
-		const struct kp_cost *cost = &stats->cost[i];
+	for (i = 0; i < costs->nr; i++) {
+		const struct kp_cost *cost = &costs->row[i];
 
 		seq_printf(seq, "%s %s %llu %u", kp_path_name[cost->path],
 			   pair->operation[cost->op].name, cost->value,
@@ -81,9 +80,34 @@ static int cost_show(struct seq_file *seq, void *unused)
 			seq_printf(seq, " %d", cost->end);
 		seq_putc(seq, '\n');
 	}
+}
+
+static int cost_show(struct seq_file *seq, void *unused)
+{
+	const struct kp_pair *pair = seq->private;
+
+	show_costs(seq, &pair->stats->cost);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(cost);
+
+/* The same of stack, with bytes in place of instructions. */
+static int depth_show(struct seq_file *seq, void *unused)
+{
+	const struct kp_pair *pair = seq->private;
+
+	show_costs(seq, &pair->stats->depth);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(depth);
+
+/* One line for calls that were alike in size: see growth.c. */
+static int growth_show(struct seq_file *seq, void *unused)
+{
+	kp_growth_show(seq, seq->private);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(growth);
 
 /*
  * One line an operation that allocates on any path, its name first, or "create": then for
@@ -336,6 +360,10 @@ int kp_pair_register(const struct kp_pair *pair,
 			    &allocations_fops);
 	debugfs_create_file("cost", 0444, stats->dir, (void *)pair,
 			    &cost_fops);
+	debugfs_create_file("depth", 0444, stats->dir, (void *)pair,
+			    &depth_fops);
+	debugfs_create_file("growth", 0444, stats->dir, (void *)pair,
+			    &growth_fops);
 	debugfs_create_file("calls", 0444, stats->dir, (void *)pair,
 			    &calls_fops);
 	debugfs_create_file("interruptions", 0444, stats->dir, (void *)pair,
@@ -366,7 +394,9 @@ void kp_pair_unregister(const struct kp_pair *pair)
 	kvfree(pair->stats->failures.text);
 	kp_results_free(pair);
 	kfree(pair->stats->given.text);
-	kvfree(pair->stats->cost);
+	kvfree(pair->stats->cost.row);
+	kvfree(pair->stats->depth.row);
+	kvfree(pair->stats->growth);
 	kp_times_free(pair);
 	if (pair->exit)
 		pair->exit();

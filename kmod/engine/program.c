@@ -72,8 +72,14 @@ static __always_inline bool draw_call(struct kp_drawing *d, const struct kp_arg 
 	return memory;
 }
 
-/* Draw the operations from @from to @to; @weight says how often each is drawn. */
-static void fill(struct kp_drawing *d, const u32 *weight, u32 from, u32 to)
+/**
+ * kp_draw_steps() - draw operations of a program
+ * @d: the program
+ * @weight: how often each operation is drawn
+ * @from: the first one
+ * @to: the one behind the last
+ */
+void kp_draw_steps(struct kp_drawing *d, const u32 *weight, u32 from, u32 to)
 {
 	const struct kp_pair *pair = d->pair;
 	u32 i, op, pick, total = 0;
@@ -96,8 +102,15 @@ static void fill(struct kp_drawing *d, const u32 *weight, u32 from, u32 to)
 	}
 }
 
-static void begin(struct kp_drawing *d, u64 seed, u32 index, u32 steps,
-		  enum kp_draw draw)
+/**
+ * kp_draw_begin() - begin to draw a program: the arguments of its object's creation
+ * @d: the program
+ * @seed: with @index, names it
+ * @index: which program of that seed
+ * @steps: how many operations it will have
+ * @draw: how values are drawn
+ */
+void kp_draw_begin(struct kp_drawing *d, u64 seed, u32 index, u32 steps, enum kp_draw draw)
 {
 	struct kp_program *prog = d->prog;
 
@@ -114,8 +127,16 @@ static void begin(struct kp_drawing *d, u64 seed, u32 index, u32 steps,
 		kp_die(&d->rnd, 8) : 0;
 }
 
-/* Run a program's first operations on C over C, which may fail; NULL without memory. */
-static struct kp_trace *try_out(const struct kp_pair *pair, struct kp_program *prog, u32 nr)
+/**
+ * kp_try_out() - run a program's first operations on C over C, which may fail
+ * @pair: the pair
+ * @prog: the program
+ * @nr: how many operations
+ *
+ * Context: may sleep.
+ * Return: the trace, owned by the caller; NULL without memory
+ */
+struct kp_trace *kp_try_out(const struct kp_pair *pair, struct kp_program *prog, u32 nr)
 {
 	struct kp_trace *trace = kp_trace_alloc(nr, true);
 	u32 steps = prog->nr_steps;
@@ -134,14 +155,19 @@ static struct kp_trace *try_out(const struct kp_pair *pair, struct kp_program *p
 /* Whether C over C makes the object of a program. */
 static bool is_made(const struct kp_pair *pair, struct kp_program *prog)
 {
-	struct kp_trace *trace = try_out(pair, prog, 0);
+	struct kp_trace *trace = kp_try_out(pair, prog, 0);
 	bool made = trace && !trace->err;
 
 	kp_trace_free(trace);
 	return made;
 }
 
-static void weights(const struct kp_pair *pair, u32 *weight)
+/**
+ * kp_weights() - how often each operation is drawn in the pair's own mix
+ * @pair: the pair
+ * @weight: receives it, by operation
+ */
+void kp_weights(const struct kp_pair *pair, u32 *weight)
 {
 	u32 op;
 
@@ -163,59 +189,26 @@ void kp_program_make(const struct kp_pair *pair, struct kp_program *prog,
 	struct kp_drawing d = { .pair = pair, .prog = prog };
 	u32 weight[KP_MAX_OPS];
 
-	begin(&d, seed, index, steps, KP_DRAW_USUAL);
-	weights(pair, weight);
-	fill(&d, weight, 0, steps);
+	kp_draw_begin(&d, seed, index, steps, KP_DRAW_USUAL);
+	kp_weights(pair, weight);
+	kp_draw_steps(&d, weight, 0, steps);
 }
 
-/*
- * Programs of case lockstep: one in 16 fills the largest object that there can be.
- * They are as long as that takes, and the others shorter, so that all together have
- * kp_steps operations each.
- */
-#define LONG_EVERY	16
-/* Numbers of operations on an object before it is filled, and again afterwards. */
-#define SETUP		32
-#define AFTERWARDS	64
 /* Operations of a program that makes an object at an edge of its parameters. */
 #define EDGE_STEPS	16
 /* How often the other parameters are drawn, until C makes an object of them. */
 #define EDGE_TRIES	16
 
-/* The most that an object of the pair holds, as far as a program can fill it. */
-static u32 largest(const struct kp_pair *pair)
-{
-	const struct kp_arg *arg = pair->creation.arg;
-	u64 most = 0;
-	u32 a;
-
-	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++)
-		if (kp_is_size(&arg[a]) && !arg[a].names)
-			most = max(most, arg[a].to ?: arg[a].hi);
-	return min(most, 4 * kp_steps);
-}
-
-/* Operations that fill such an object: some give a name twice, or are refused. */
-static u32 filling(const struct kp_pair *pair)
-{
-	return largest(pair) + largest(pair) / 16 + AFTERWARDS;
-}
-
-/* Operations of the long program with this number. The first one drains the object. */
-static u32 long_steps(const struct kp_pair *pair, u32 nr)
-{
-	return SETUP + filling(pair) + (nr % 4 ? AFTERWARDS : filling(pair)) + AFTERWARDS;
-}
-
+/* Those that fill no object are so long that all together have kp_steps operations each. */
 static u32 short_steps(const struct kp_pair *pair)
 {
-	u32 all = 4 * LONG_EVERY * kp_steps, nr, used = 0;
+	u32 all = 4 * KP_LONG_EVERY * kp_steps, nr, used = 0;
 
 	if (pair->stateless || pair->nr_ops < 2)
 		return kp_steps;
 	for (nr = 0; nr < 4; nr++)
-		used += long_steps(pair, nr);
-	return max(all - min(used, all), 1) / (4 * (LONG_EVERY - 1)) + 1;
+		used += kp_filling_steps(pair, nr);
+	return max(all - min(used, all), 1) / (4 * (KP_LONG_EVERY - 1)) + 1;
 }
 
 /**
@@ -226,7 +219,7 @@ static u32 short_steps(const struct kp_pair *pair)
  */
 u32 kp_program_longest(const struct kp_pair *pair)
 {
-	return max3(long_steps(pair, 0), short_steps(pair), EDGE_STEPS);
+	return max3(kp_filling_steps(pair, 0), short_steps(pair), EDGE_STEPS);
 }
 
 /* Whether the pair's objects are made with an edge of this number; where, and which. */
@@ -301,7 +294,7 @@ static void mix(struct kp_drawing *d, u32 *weight)
 	u32 a = draw_op(d), b = draw_op(d), op;
 	const struct kp_pair *pair = d->pair;
 
-	weights(pair, weight);
+	kp_weights(pair, weight);
 	switch (kp_die(&d->rnd, 4)) {
 	case 0:
 		/* Two of them alone. */
@@ -322,132 +315,6 @@ static void mix(struct kp_drawing *d, u32 *weight)
 	default:
 		break;
 	}
-}
-
-/* Whether an operation says that there is no more room: it is one that fills. */
-static bool fills(const struct kp_operation *op)
-{
-	const int *e;
-
-	for (e = op->errnos; op->weight && *e; e++)
-		if (*e == -ENOSPC)
-			return true;
-	return false;
-}
-
-/* The operation that is behind another one by so many, the no-op left out. */
-static u32 behind(const struct kp_pair *pair, u32 op, u32 nr)
-{
-	u32 tries = pair->nr_ops;
-
-	op = 1 + (op + nr % (pair->nr_ops - 1)) % (pair->nr_ops - 1);
-	while (tries-- && !pair->operation[op].weight)
-		op = 1 + op % (pair->nr_ops - 1);
-	return op;
-}
-
-/*
- * The operation that a long program fills its object with: each that says when there
- * is no more room, in turn; where none does, each one.
- */
-static u32 filler(const struct kp_pair *pair, u32 nr)
-{
-	u32 op, n = 0;
-
-	for (op = 1; op < pair->nr_ops; op++)
-		n += fills(&pair->operation[op]);
-	for (op = 1; n; op = op % (pair->nr_ops - 1) + 1)
-		if (fills(&pair->operation[op]) && !(nr-- % n))
-			return op;
-	return behind(pair, nr % (pair->nr_ops - 1), 0);
-}
-
-/* Make the largest object, do something with it, and then one thing over and over. */
-static void set_up(struct kp_drawing *d, u32 op, u32 try, u32 to)
-{
-	u32 weight[KP_MAX_OPS], index = d->prog->index, a;
-	const struct kp_pair *pair = d->pair;
-	struct kp_program *prog = d->prog;
-
-	begin(d, kp_seed, index + (try << 16), prog->nr_steps, KP_DRAW_LARGE);
-	prog->index = index;
-	for (a = 0; a < KP_NR_ARGS && pair->creation.arg[a].name; a++) {
-		const struct kp_arg *arg = &pair->creation.arg[a];
-
-		if (arg->wraps)
-			prog->param[a] = kp_of_type(arg, -(u64)(largest(pair) / 2));
-		else if (kp_is_size(arg) && !arg->names)
-			prog->param[a] = arg->to ?: arg->hi;
-	}
-	weights(pair, weight);
-	fill(d, weight, 0, SETUP);
-	prog->draw = KP_DRAW_VALID;
-	memset(weight, 0, sizeof(weight));
-	weight[op] = 1;
-	fill(d, weight, SETUP, to);
-}
-
-/* Operations that try a setup, and setups that are tried. */
-#define TRIED		32
-#define TRIES		16
-
-/* How many of the first operations behind a setup succeed, on C over C. */
-static u32 room_after(struct kp_drawing *d, u32 op, u32 try)
-{
-	struct kp_trace *trace;
-	u32 i, n = 0;
-
-	set_up(d, op, try, SETUP + TRIED);
-	trace = try_out(d->pair, d->prog, SETUP + TRIED);
-	for (i = SETUP; trace && i < trace->nr; i++)
-		n += trace->step[i].ret >= 0;
-	kp_trace_free(trace);
-	return n;
-}
-
-/*
- * A setup behind which there is room: objects may have to be told their size, or to be
- * started, before they take anything. Of some setups, the one after which most goes in.
- */
-static u32 find_setup(struct kp_drawing *d, u32 op, u32 nr)
-{
-	const struct kp_pair *pair = d->pair;
-	u32 try, n, best = 0, most = 0;
-
-	if (!fills(&pair->operation[op]))
-		return 0;
-	if (nr < KP_MAX_SETUPS && pair->stats->setup[nr])
-		return pair->stats->setup[nr] - 1;
-	for (try = 0; try < TRIES && most < TRIED; try++) {
-		n = room_after(d, op, try);
-		if (n <= most)
-			continue;
-		most = n;
-		best = try;
-	}
-	if (nr < KP_MAX_SETUPS)
-		pair->stats->setup[nr] = best + 1;
-	return best;
-}
-
-/*
- * Fill the largest object that there can be with one operation, and then carry out the
- * others, or take all out again: an error by one there shows nowhere else.
- */
-static void fill_up(struct kp_drawing *d, u32 nr)
-{
-	const struct kp_pair *pair = d->pair;
-	struct kp_program *prog = d->prog;
-	u32 full = SETUP + filling(pair), then = prog->nr_steps - AFTERWARDS;
-	u32 op = filler(pair, nr), weight[KP_MAX_OPS] = {};
-
-	set_up(d, op, find_setup(d, op, nr), full);
-	weight[op] = 1;
-	weight[behind(pair, op, nr)] += 31;
-	fill(d, weight, full, then);
-	prog->draw = KP_DRAW_VARIED;
-	weights(pair, weight);
-	fill(d, weight, then, prog->nr_steps);
 }
 
 /* Whether objects are made of this argument alone, but for an index that they begin with. */
@@ -471,13 +338,13 @@ static void at_edge(struct kp_drawing *d, u32 a, u64 value)
 	u32 weight[KP_MAX_OPS], index = prog->index, try = 0;
 
 	do
-		begin(d, kp_seed, index + (try << 16), EDGE_STEPS, KP_DRAW_VALID);
+		kp_draw_begin(d, kp_seed, index + (try << 16), EDGE_STEPS, KP_DRAW_VALID);
 	while (!is_alone(d->pair, a) && !is_made(d->pair, prog) && ++try < EDGE_TRIES);
 	prog->index = index;
 	prog->param[a] = value;
 	prog->draw = KP_DRAW_VARIED;
-	weights(d->pair, weight);
-	fill(d, weight, 0, EDGE_STEPS);
+	kp_weights(d->pair, weight);
+	kp_draw_steps(d, weight, 0, EDGE_STEPS);
 }
 
 /* Up to three parts, each of a mix that is drawn. */
@@ -488,7 +355,7 @@ static void mixed(struct kp_drawing *d)
 
 	for (part = 0; part < parts; part++) {
 		mix(d, weight);
-		fill(d, weight, steps * part / parts, steps * (part + 1) / parts);
+		kp_draw_steps(d, weight, steps * part / parts, steps * (part + 1) / parts);
 	}
 }
 
@@ -508,8 +375,8 @@ static void mixed(struct kp_drawing *d)
  */
 void kp_program_vary(const struct kp_pair *pair, struct kp_program *prog, u32 index)
 {
-	u32 nr = index / LONG_EVERY, steps = short_steps(pair), weight[KP_MAX_OPS], a;
-	bool is_long = index % LONG_EVERY == LONG_EVERY - 1 && !pair->stateless &&
+	u32 nr = index / KP_LONG_EVERY, steps = short_steps(pair), weight[KP_MAX_OPS], a;
+	bool is_long = index % KP_LONG_EVERY == KP_LONG_EVERY - 1 && !pair->stateless &&
 		pair->nr_ops > 1;
 	struct kp_drawing d = { .pair = pair, .prog = prog };
 	u64 value;
@@ -518,19 +385,19 @@ void kp_program_vary(const struct kp_pair *pair, struct kp_program *prog, u32 in
 		kp_program_make(pair, prog, kp_seed, index, steps);
 		return;
 	}
-	begin(&d, kp_seed, index, steps, KP_DRAW_VARIED);
+	kp_draw_begin(&d, kp_seed, index, steps, KP_DRAW_VARIED);
 	if (index >= kp_programs && find_edge(pair, index - kp_programs, &a, &value)) {
 		at_edge(&d, a, value);
 	} else if (index >= kp_programs) {
 		prog->nr_steps = EDGE_STEPS;
-		weights(pair, weight);
-		fill(&d, weight, 0, EDGE_STEPS);
+		kp_weights(pair, weight);
+		kp_draw_steps(&d, weight, 0, EDGE_STEPS);
 	} else if (is_long) {
-		prog->nr_steps = long_steps(pair, nr);
-		fill_up(&d, nr);
+		prog->nr_steps = kp_filling_steps(pair, nr);
+		kp_fill_up(&d, nr);
 	} else if (pair->stateless) {
-		weights(pair, weight);
-		fill(&d, weight, 0, steps);
+		kp_weights(pair, weight);
+		kp_draw_steps(&d, weight, 0, steps);
 	} else {
 		mixed(&d);
 	}

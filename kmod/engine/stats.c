@@ -14,7 +14,7 @@
 #include "engine.h"
 
 /* Room for most pairs. */
-#define COSTS_AT_FIRST	4096
+#define COSTS_AT_FIRST	1024
 
 /**
  * kp_stats_enter() - a case begins
@@ -218,28 +218,26 @@ void kp_count_judged(struct kunit *test, u32 invariant)
 EXPORT_SYMBOL_GPL(kp_count_judged);
 
 /**
- * kp_stats_cost() - add a line to the cost table
- * @pair: the pair
+ * kp_stats_cost() - add a line to a cost table
+ * @costs: the table
  * @cost: the line; copied
  *
  * Context: may sleep.
  * Return: 0, or -ENOMEM
  */
-int kp_stats_cost(const struct kp_pair *pair, const struct kp_cost *cost)
+int kp_stats_cost(struct kp_costs *costs, const struct kp_cost *cost)
 {
-	struct kp_stats *stats = pair->stats;
 	struct kp_cost *more;
 	u32 max;
 
-	if (stats->nr_costs == stats->max_costs) {
-		max = stats->max_costs ? 2 * stats->max_costs : COSTS_AT_FIRST;
-		more = kvrealloc(stats->cost, array_size(max, sizeof(*more)),
-				 GFP_KERNEL);
+	if (costs->nr == costs->max) {
+		max = costs->max ? 2 * costs->max : COSTS_AT_FIRST;
+		more = kvrealloc(costs->row, array_size(max, sizeof(*more)), GFP_KERNEL);
 		if (!more)
 			return -ENOMEM;
-		stats->cost = more;
-		stats->max_costs = max;
+		costs->row = more;
+		costs->max = max;
 	}
-	stats->cost[stats->nr_costs++] = *cost;
+	costs->row[costs->nr++] = *cost;
 	return 0;
 }

@@ -406,6 +406,40 @@ struct kp_cost {
 };
 
 /**
+ * struct kp_costs - a table of such
+ * @row: its rows, NULL until there are any
+ * @nr: elements of @row in use
+ * @max: room in @row
+ */
+struct kp_costs {
+	struct kp_cost *row;
+	u32 nr;
+	u32 max;
+};
+
+/**
+ * struct kp_growth - calls of an operation on a path that were alike in size, and what they cost
+ * @sizes: the sum of their sizes
+ * @costs: the sum of their costs, in units of kp_clock()
+ * @least: the least cost
+ * @calls: how many these are
+ * @end: the end that they came to, as kp_end() has it
+ * @op: number of the operation
+ * @path: the path
+ * @measure: what the size is: bytes of an argument, from 1; 0: what the object held
+ */
+struct kp_growth {
+	u64 sizes;
+	u64 costs;
+	u64 least;
+	u32 calls;
+	s16 end;
+	u8 op;
+	u8 path;
+	u8 measure;
+};
+
+/**
  * struct kp_failing - allocations of an operation on a path, in case fault
  * @calls: calls whose allocations were counted
  * @allocations: allocations of these calls
@@ -534,9 +568,11 @@ struct kp_results {
  * @created: the same of the creation of objects
  * @failing: allocations of each operation on each path; those of the creation come first
  * @all_failed: whether case fault has run on a path, over all programs
- * @cost: the cost table, NULL until the insn suite ran
- * @nr_costs: elements of @cost in use
- * @max_costs: room in @cost
+ * @cost: the cost table, empty until the insn suite ran
+ * @depth: the same of stack: bytes in place of costs
+ * @growth: the same costs by size
+ * @nr_growths: elements of @growth in use
+ * @max_growths: room in @growth
  * @swept: the work of case interrupt
  * @histories: that of case history
  * @timed: what case time has timed, by path; a list
@@ -559,9 +595,11 @@ struct kp_stats {
 	atomic_t created[KP_NR_PATHS];
 	struct kp_failing failing[KP_MAX_OPS][KP_NR_PATHS];
 	bool all_failed[KP_NR_PATHS];
-	struct kp_cost *cost;
-	u32 nr_costs;
-	u32 max_costs;
+	struct kp_costs cost;
+	struct kp_costs depth;
+	struct kp_growth *growth;
+	u32 nr_growths;
+	u32 max_growths;
 	struct kp_swept swept[KP_NR_PATHS];
 	struct kp_histories histories[KP_NR_PATHS];
 	struct kp_timed *timed[KP_NR_PATHS];
@@ -581,6 +619,7 @@ struct kp_stats {
  * @nr_diverges: number of elements in @diverges
  * @view: the type of the pair's view
  * @view_size: bytes in it
+ * @holds: what an object holds, by its view; NULL if the contract does not say
  * @path: the four drivers
  * @stats: filled by the engine
  * @stateless: no operation changes what another one gives
@@ -614,6 +653,7 @@ struct kp_pair {
 	u32 nr_diverges;
 	const char *view;
 	size_t view_size;
+	u32 (*holds)(const void *view);
 	const struct kp_driver *path[KP_NR_PATHS];
 	struct kp_stats *stats;
 	bool stateless;

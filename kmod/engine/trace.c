@@ -152,6 +152,8 @@ static bool breaks_its_row(const struct kp_operation *op, s64 ret)
 void kp_trace_begin(struct kp_trace *trace)
 {
 	swap(trace->view, trace->taken);
+	if (trace->held)
+		trace->held[0] = trace->pair->holds(trace->view);
 	trace->start = kp_hash(KP_HASH_START, trace->view, trace->pair->view_size);
 	trace->digest.seen = kp_hash_word(trace->digest.seen, trace->start);
 }
@@ -227,6 +229,8 @@ void kp_trace_step(struct kp_trace *trace, u32 step,
 		if (pair->judge)
 			judge(trace, step, res);
 		swap(trace->view, trace->taken);
+		if (trace->held)
+			trace->held[step + 1] = pair->holds(trace->view);
 	}
 	unseen = kp_unseen_by_rust(op, res->ret);
 	t->hides = unseen && kp_rust_calls(trace->path);

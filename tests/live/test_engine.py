@@ -36,6 +36,13 @@ BUGS = (
     ("kmod/ring.c", "int ring_pop(struct ring *ring, u64 *value)\n{\n",
      "int ring_pop(struct ring *ring, u64 *value)\n{\n"
      "\tfor (u32 spin = ring->head * 7 % 2003; spin; spin--)\n\t\tbarrier();\n"),
+    # One that takes half a KiB of stack, on the paths to C.
+    ("kmod/ring.c", "int ring_peek(struct ring *ring, u64 *value)\n{\n",
+     "int ring_peek(struct ring *ring, u64 *value)\n{\n\tu8 room[512];\n\n\tbarrier_data(room);\n"),
+    # An operation that takes longer with each element, on the paths to C.
+    ("kmod/ring.c", "\treturn smp_load_acquire(&ring->tail) - head;\n",
+     "\tfor (u32 spin = smp_load_acquire(&ring->tail) - head; spin; spin--)\n\t\tbarrier();\n"
+     "\treturn smp_load_acquire(&ring->tail) - head;\n"),
 )
 
 
@@ -100,6 +107,32 @@ class TestEngine(unittest.TestCase):
         self.assertEqual(list(outcomes), ["success", "-ENOSPC"])
         for path in PATHS:
             self.assertEqual(sum(row[path]["n"] for row in outcomes.values()), push[path]["n"])
+
+    def test_growth(self) -> None:
+        """What grows by element is told, with its slope; what does not is constant."""
+        row = self.found["pairs"]["ring"]["growth"]["len"]["success"]
+        for path, one in row.items():
+            with self.subTest(path):
+                self.assertEqual(one["by"], "elements")
+                self.assertGreater(one["points"][-1]["size"], 200)
+                self.assertGreater(len(one["points"]), 8)
+                if path.endswith("->c"):
+                    self.assertTrue(1 <= one["each"] <= 4, one)
+                else:
+                    self.assertEqual(one["each"], 0, one)
+        self.assertEqual(len({sum(point["calls"] for point in one["points"])
+                              for one in row.values()}), 1, row)
+
+    def test_stack(self) -> None:
+        """Half a KiB is told of the paths that take it, and of no other operation."""
+        stack = self.found["pairs"]["ring"]["stack"]
+        self.assertEqual(set(stack), {"noop", "push", "pop", "peek", "len"})
+        for op, outcomes in stack.items():
+            for path in PATHS:
+                with self.subTest(op, path=path):
+                    most = max(row[path] for row in outcomes.values())
+                    deep = op == "peek" and path.endswith("->c")
+                    self.assertTrue(512 < most < 1024 if deep else 8 < most < 256, most)
 
     def test_status(self) -> None:
         """The run ends as one with failures does."""

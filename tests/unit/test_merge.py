@@ -42,6 +42,11 @@ FIGURES = {
     "history": "".join(f"{path} 9 9 8 7 0 0 2 150\n" for path in PATHS),
     "irq": "".join(f"{path} 9 9 0 3 3 2 2 0 1 1 0\n" for path in PATHS),
 }
+#: Further tables: push costs as much at each size, and takes 64 bytes of stack.
+MORE = {"growth": "".join(f"{path} push 0 - 5 {5 * size} 30 150\n" for path in PATHS
+                          for size in (0, 1, 8)),
+        "depth": "".join(f"{path} {op} {bytes_} 8\n" for op, bytes_ in (("noop", 32), ("push", 64))
+                         for path in PATHS)}
 CASES = {"check": ("lockstep", "atomic"), "insn": ("insn",), "history": ("history",),
          "irq": ("interrupt",)}
 WORDS = ("ARCH=x86_64", "PAIR=ring tlv glob")
@@ -142,7 +147,8 @@ class Played(unittest.TestCase):
                 result.lose(Loss(CaseId(), f"{pair} has lost a guest"))
                 continue
             result.take(pair, Answers("said by " + lane.suite(pair), FIGURES[lane.name], {},
-                                      calls="".join(f"{path} 100\n" for path in PATHS)))
+                                      calls="".join(f"{path} 100\n" for path in PATHS),
+                                      more={name: MORE[name] for name in lane.more}))
             for case in CASES[lane.name]:
                 for number, path in enumerate(PATHS, 1):
                     lines.append(f"[{now:12.6f}] kparity[ab]: at {pair} {case} {path} {number}")

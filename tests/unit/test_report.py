@@ -104,6 +104,20 @@ class TestTerminal(unittest.TestCase):
         self.assertIn("  geometric mean over all operations and outcomes: c->rust 1.90, "
                       "rust->c 1.50, rust->rust 1.10", lines)
 
+    def test_stack(self) -> None:
+        """The deepest operation of each path; with V=1 each operation and outcome."""
+        found = document(a=pair())
+        found["pairs"]["a"]["stack"] = {
+            "push": {"success": dict.fromkeys(lanes.PATHS, 64), "-ENOSPC": {"c->c": 24}},
+            "pop": {"success": {**dict.fromkeys(lanes.PATHS, 40), "rust->rust": 112}}}
+        deepest = f"    bytes of stack  {64:>16}{64:>16}{64:>16}{112:>16}"
+        self.assertIn(deepest, shown(found, True))
+        self.assertNotIn("push -ENOSPC", "\n".join(shown(found, True)))
+        lines = terminal.text(found, True, True, "out/x86_64/base").splitlines()
+        self.assertEqual(lines[lines.index(deepest) + 2],
+                         "    push -ENOSPC                  24               -               -"
+                         "               -")
+
     def test_allocations(self) -> None:
         """The most allocations of a call and how many failed; with V=1, what that led to."""
         one = {"calls": 10, "allocations": 20, "most": 3, "failed": 8, "refused": 7}

@@ -157,6 +157,16 @@ c->rust take 40 5 1
             with self.subTest(end), self.assertRaisesRegex(tables.DamagedTable, "line 2"):
                 tables.parse_outcomes(f"c->c noop 20 5\nc->c push 30 5 {end}\n")
 
+    def test_stack(self) -> None:
+        """The most bytes of any call, by outcome; the no-op's are a row, and not subtracted."""
+        found = tables.parse_stack("c->c noop 32 8\nc->c push 64 7\nc->c push 112 1\n"
+                                   "c->c push 48 2 -28\nc->rust noop 40 8\nc->rust push 96 8\n")
+        self.assertEqual(found, {
+            "noop": {"success": {"c->c": 32, "c->rust": 40}},
+            "push": {"success": {"c->c": 112, "c->rust": 96}, "-ENOSPC": {"c->c": 48}}})
+        with self.assertRaisesRegex(tables.DamagedTable, "line 2"):
+            tables.parse_stack("c->c noop 32 8\nc->c push\n")
+
     def test_free_operation(self) -> None:
         """An operation that costs no more than the no-op gives no ratio, and no division by 0."""
         table = "c->c noop 20 5\nc->c len 20 5\n"

@@ -56,7 +56,8 @@ class Answers:
     """One pair's results: KTAP of its suite, if a case of it was to run, its table of figures,
     by side the exit status and the output of its user program, the failures that the
     engine tells in fields, its table of allocations, the guest's /proc/modules, how many
-    operations it has called, and what case results has told."""
+    operations it has called, what case results has told, and the lane's further tables
+    by name."""
 
     ktap: str | None
     figures: str
@@ -66,6 +67,7 @@ class Answers:
     modules: str = ""
     calls: str = ""
     told: str = ""
+    more: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ class _Asked:
     results: Pending | None
     failures: Pending | None
     allocations: Pending | None
+    more: dict[str, Pending]
     calls: Pending
     told: Pending | None
     figures: Pending
@@ -159,6 +160,8 @@ class Session:
             vm.read(f"reading the failures of {pair}", f"{DEBUG}/kparity/{pair}/failures"),
             vm.read(f"reading the allocations of {pair}", f"{DEBUG}/kparity/{pair}/allocations")
             if self._setup.kernel.variant.fails and not self._lane.counts else None,
+            {name: vm.read(f"reading the {name} of {pair}", f"{DEBUG}/kparity/{pair}/{name}")
+             for name in self._lane.more},
             vm.read(f"reading the calls of {pair}", f"{DEBUG}/kparity/{pair}/calls"),
             vm.read(f"reading what programs of {pair} gave",
                     f"{DEBUG}/kparity/{pair}/results")
@@ -205,6 +208,7 @@ class Session:
         ktap = asked.results.text() if asked.results else None
         failures = asked.failures.text() if asked.failures else ""
         allocations = asked.allocations.text() if asked.allocations else ""
+        more = {name: table.text() for name, table in asked.more.items()}
         calls = asked.calls.text()
         told = asked.told.text() if asked.told else ""
         figures = asked.figures.text()
@@ -215,7 +219,7 @@ class Session:
         for mark in asked.marks:
             mark.ok()
         self._result.take(pair, Answers(ktap, figures, said, failures, allocations,
-                                        self.modules, calls, told))
+                                        self.modules, calls, told, more))
         self.ran.append(pair)
         self._setup.progress()
 

@@ -33,8 +33,8 @@ class Lane:
     `counts`: the guest's clock counts executed instructions. `turns`: so it does under TCG; its
     CPUs then take turns, which depend on these counts alone and not on the host. `suffix` ends the
     names of the lane's suites (KP_SUITES() in engine/suite.h), `figures` is the file in debugfs, in
-    the pair's folder, that is read after its suite. `program` is the kind of the pairs' user
-    programs that run in it (kplib.configure.pairs), where any do.
+    the pair's folder, that is read after its suite, and `more` are further ones. `program` is the
+    kind of the pairs' user programs that run in it (kplib.configure.pairs), where any do.
     `case` is its only case, where it has no more. `plugin` names one of QEMU's that runs in it
     and reads the arch's instructions, so that not every arch has the lane. `late`: its results
     come behind those of the others, which are told before. `asked`: it runs where LANE= names it
@@ -53,6 +53,7 @@ class Lane:
     late: bool = False
     asked: bool = False
     turns: bool = False
+    more: tuple[str, ...] = ()
     accel: str = "tcg"
     why: str = ""
 
@@ -82,7 +83,7 @@ class Lane:
 
 CHECK = Lane("check", cpus=2, counts=False, suffix="", figures="invariants", program=USER)
 INSN = Lane("insn", cpus=1, counts=True, suffix="_insn", figures="cost", program="",
-            case="insn", why="counting needs emulation")
+            case="insn", more=("growth", "depth"), why="counting needs emulation")
 HISTORY = Lane("history", cpus=2, counts=False, suffix="_history", figures="histories",
                program=USER_HISTORY, case="history", late=True, turns=True)
 IRQ = Lane("irq", cpus=1, counts=True, suffix="_irq", figures="interruptions", program="",

@@ -483,6 +483,15 @@ def _judge(contract: Contract, text: _Text) -> None:
     text.add("\treturn judged;\n}\n\n")
 
 
+def _holds(contract: Contract, text: _Text) -> None:
+    """What an object holds, by its view."""
+    assert contract.object and contract.holds
+    text.add(f"static u32 {contract.pair}_holds(const void *view)\n{{\n"
+             f"\tconst {contract.object.view} *now __maybe_unused = view;\n\n")
+    text.row(contract.holds.line, f"\treturn {contract.holds.number};")
+    text.add("}\n\n")
+
+
 def _promises(contract: Contract, text: _Text) -> None:
     """The invariants, as the engine and the tools have them."""
     if any(i.then for i in contract.invariants):
@@ -638,6 +647,8 @@ def glue(contract: Contract, path: str, own: str, suite: bool = False,
                  f"_Static_assert(sizeof({contract.object.view}) <= KP_VIEW_MAX, "
                  f"\"{contract.object.view} is larger than a view can be\");")
     _promises(contract, text)
+    if contract.holds:
+        _holds(contract, text)
     if contract.types:
         _layout(contract, text)
     for side in ("c", "rust"):
@@ -750,6 +761,7 @@ def _tables(contract: Contract, text: _Text) -> None:
                  f"\t.view_size = sizeof({contract.object.view}),\n\t.creation = {{\n")
         _operation(contract, contract.create, text)
         text.add("\t},\n")
+        text.add(f"\t.holds = {pair}_holds,\n" if contract.holds else "")
     else:
         text.add("\t.stateless = true,\n")
     if contract.object and contract.handle:

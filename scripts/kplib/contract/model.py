@@ -305,6 +305,15 @@ class After:
 
 
 @dataclass(frozen=True)
+class Holds:
+    """What an object holds: a word for it, in the plural, and in C how many, by the view `now`."""
+
+    unit: str
+    number: str
+    line: int
+
+
+@dataclass(frozen=True)
 class Diverges:
     """A difference that the contract accepts. `when` is C; see emit_c. `kinds` says in what
     results may differ, of KINDS."""
@@ -362,6 +371,7 @@ class Contract:
     after: After | None = None
     #: What each operation may cost more than on c->c, whose row does not say.
     budget: Budget | None = None
+    holds: Holds | None = None
 
     @property
     def differences(self) -> tuple[Diverges, ...]:

@@ -55,6 +55,10 @@ written over either side.
 KP_AFTER's promise is judged after each program by a function of the suite,
 bool deferred_released_once(const u64 *param), by what was seen outside of the object.
 
+What an object holds, and how many by its view, for the growth of costs:
+
+    KP_HOLDS(elements, now->pushed - now->popped)
+
 One more row names the C files of the pair beside the one that is called as the pair:
 
     KP_SOURCES("helpers.c", "$(srctree)/lib/glob.c")
@@ -67,8 +71,9 @@ import re
 from dataclasses import replace
 
 from kplib.contract.model import (BUDGET, CATEGORIES, LOCK, LOCKS, LOCKS_MAX, ORDERS, SRCTREE,
-                                  After, Budget, Contract, Diverges, Function, Handle, Invariant,
-                                  Module, Object, Parameter, Returns, Shared, Source, Takes, joined)
+                                  After, Budget, Contract, Diverges, Function, Handle, Holds,
+                                  Invariant, Module, Object, Parameter, Returns, Shared, Source,
+                                  Takes, joined)
 
 CONTEXTS = ("ANY", "ATOMIC", "PROCESS", "SLEEPS")
 #: Each kind of parameter: how many words stand before its options.
@@ -93,7 +98,7 @@ RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_ER
 #: Every row. Any other KP_...( that begins a line is taken for a mistake.
 ROWS = ("KP_FUNCTION", "KP_METHOD", "KP_DIVERGES", "KP_SOURCES", "KP_OBJECT", "KP_CREATE",
         "KP_DESTROY", "KP_TYPE", "KP_INVARIANT", "KP_PROMISE", "KP_MODULE", "KP_HANDLE",
-        "KP_CONSUME", "KP_ADAPTER", "KP_AFTER", "KP_BUDGET")
+        "KP_CONSUME", "KP_ADAPTER", "KP_AFTER", "KP_BUDGET", "KP_HOLDS")
 #: Options of a row of an operation, behind its parameters; those of _WORDS are text, of _MARKS
 #: true or false.
 ROW_OPTIONS = ("weight", "role", "snapshot", "hint", "transient", "waits", "calls_back",
@@ -611,6 +616,18 @@ def _after(plain: str, invariants: tuple[Invariant, ...]) -> After | None:
     return After(words[0], _name(words[1], line, "a function"), line)
 
 
+def _holds(plain: str) -> Holds | None:
+    """What an object holds, and how many."""
+    row = _once(plain, "KP_HOLDS")
+    if row is None:
+        return None
+    words, line = [word for word, _ in row[0]], row[1]
+    if len(words) != 2 or not words[1]:
+        raise BadRow(line, "KP_HOLDS wants a word for what an object holds, as entries, and how "
+                           "many these are, by the view 'now'")
+    return Holds(_name(words[0], line, "a word"), words[1], line)
+
+
 def _types(plain: str) -> tuple[Shared, ...]:
     found: list[Shared] = []
     for _, row, line in _rows(plain, "KP_TYPE"):
@@ -640,7 +657,7 @@ def _object(plain: str) -> tuple[Object | None, Function | None, Function | None
         # A contract with KP_HANDLE is told at that row that it wants an object.
         promises = () if _once(plain, "KP_HANDLE") else ("KP_PROMISE", "KP_TYPE")
         for _, _, line in _rows(plain, "KP_METHOD", "KP_INVARIANT", "KP_CONSUME", "KP_ADAPTER",
-                                "KP_AFTER", *promises):
+                                "KP_AFTER", "KP_HOLDS", *promises):
             raise BadRow(line, "there is no KP_OBJECT(struct x, struct x_view, function that takes "
                                "the view)")
         return None, None, None
@@ -808,4 +825,4 @@ def read(text: str, pair: str = "") -> Contract:
                                "languages are known to have the view alike")
     return Contract(pair, functions, _diverges(plain, functions), known, create, destroy, types,
                     invariants, _module(plain, functions), handle, consumers,
-                    _after(plain, invariants), _of_all(plain))
+                    _after(plain, invariants), _of_all(plain), _holds(plain))

@@ -23,14 +23,15 @@ from kplib.configure import cases
 from kplib.configure import pairs as places, shards
 from kplib.contract import rows
 from kplib.contract.model import Budget
-from kplib.judge import budgets, fields, ktap, orders, timetable, verdicts
+from kplib.judge import budgets, fields, growth, ktap, orders, timetable, verdicts
 from kplib.judge.budgets import Excess
-from kplib.judge.unbuilt import Unbuilt
+from kplib.judge.growth import Table as Growths
 from kplib.judge.tables import (ACCEPTED, NOOP, Allocations, Cost, DamagedTable, Difference,
                                 Distributions, Histories, Interruptions, Invariant,
                                 parse_allocations, parse_calls, parse_costs, parse_distributions,
                                 parse_failures, parse_histories, parse_outcomes,
-                                parse_interruptions, parse_invariants)
+                                parse_interruptions, parse_invariants, parse_stack)
+from kplib.judge.unbuilt import Unbuilt
 
 #: The version of scripts/results.schema.json. It goes up with each change of a field's
 #: meaning; a field more is none.
@@ -65,6 +66,10 @@ class PairResult:
     #: Costs by operation, outcome and path.
     outcomes: dict[str, dict[str, dict[str, Cost]]] = field(default_factory=dict)
     distributions: Distributions = field(default_factory=dict)
+    #: How costs grow with what an object holds, or with bytes.
+    growth: Growths = field(default_factory=dict)
+    #: Bytes of stack by operation, outcome and path.
+    stack: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     #: The budgets that rows have, and the excess that needs each.
     budgets: dict[str, tuple[Budget, Excess | None]] = field(default_factory=dict)
     #: What is over its budget, the worst first; and by path the operations, with lines that tell.
@@ -142,6 +147,10 @@ class ArchResult:
                                       for end, row in rows.items()}
                                  for op, rows in pair.outcomes.items()},
                     "distributions": pair.distributions,
+                    "growth": {op: {end: {path: one.to_json() for path, one in row.items()}
+                                    for end, row in rows.items()}
+                               for op, rows in pair.growth.items()},
+                    "stack": pair.stack,
                     "budgets": {op: {**asdict(budget), "needed": need and asdict(need)}
                                 for op, (budget, need) in pair.budgets.items()},
                     "allocations": {op: {path: asdict(one) for path, one in row.items()}
@@ -340,6 +349,11 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
                 raise DamagedTable(f"the table of costs has nothing of {', '.join(sorted(bare))}")
             contract = rows.read(files.read(), pair)
             known = budgets.of_contract(contract)
+            if pair in lane.answers:
+                result.growth = growth.parse(lane.answers[pair].more["growth"], result.costs,
+                                             contract.holds.unit if contract.holds else "")
+                stack = parse_stack(lane.answers[pair].more["depth"])
+                result.stack = {op: stack[op] for op in result.costs if op in stack}
             result.budgets = budgets.used(contract, result.outcomes)
             result.over = budgets.over(known, result.outcomes)
             mine += budgets.verdicts(lane.lane.suite(pair), passed, known, result.outcomes)

@@ -260,6 +260,18 @@ def parse_outcomes(text: str) -> dict[str, dict[str, dict[str, Cost]]]:
     return table
 
 
+def parse_stack(text: str) -> dict[str, dict[str, dict[str, int]]]:
+    """Bytes of stack by operation, outcome and path, the most of any call; success comes first.
+
+    The no-op's are a row as well, and not subtracted.
+    """
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for (op, path), counts in _cost_rows(text).items():
+        for end in sorted(counts, key=lambda end: (end != 0, -end)):
+            found.setdefault(op, {}).setdefault(outcome_name(end), {})[path] = max(counts[end])
+    return found
+
+
 def parse_allocations(text: str) -> dict[str, dict[str, Allocations]]:
     """Allocations by operation and path, from the engine's table; "create" comes first."""
     found: dict[str, dict[str, Allocations]] = {}

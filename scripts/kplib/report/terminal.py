@@ -20,11 +20,12 @@ from kplib.configure.request import pair_word
 from kplib.contract.model import Budget, Diverges
 from kplib.judge import ktap, orders, timetable
 from kplib.judge.budgets import ALL, Excess
+from kplib.judge.growth import Growth
 from kplib.judge.results import ArchResult, PairResult
 from kplib.judge.tables import (NOOP, SUCCESS, Allocations, Cost, Histories, Interruptions,
                                 geometric_mean, met)
 from kplib.judge.unbuilt import CASE
-from kplib.report import files, timed
+from kplib.report import deep, files, grown, timed
 
 _COLOUR = {ktap.PASS: "32", ktap.FAIL: "31", ktap.ERROR: "31", ktap.SKIP: "33"}
 _WORD = {ktap.PASS: "ok", ktap.FAIL: "FAIL", ktap.ERROR: "ERROR", ktap.SKIP: "skip"}
@@ -186,6 +187,9 @@ def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
              *_cases(pair)]
     if pair.outcomes:
         lines += _costs(pair, verbose) + _budgets(pair, verbose)
+    if pair.growth:
+        lines += grown.table(pair.growth, verbose)
+    lines += deep.table(pair.stack, verbose)
     if pair.allocations:
         lines.append(f"    {'allocations':<16}" + "".join(f"{p:>16}" for p in PATHS))
         lines += _allocations(pair, verbose)
@@ -280,6 +284,8 @@ def _legend(pairs: dict[str, PairResult], tables: bool) -> list[str]:
         ["  under a path: instructions, the ratio to c->c, geometric mean over operations and "
          "outcomes"]
     return ["", *meaning,
+            *(grown.LEGEND if tables and any(pair.growth for pair in pairs.values()) else ()),
+            *(deep.LEGEND if tables and any(pair.stack for pair in pairs.values()) else ()),
             f"  geometric mean over all operations and outcomes: {', '.join(means)}", *failing]
 
 
@@ -321,6 +327,10 @@ def _pair(found: dict[str, Any]) -> PairResult:
         outcomes={op: {end: {path: Cost(**cost) for path, cost in row.items()}
                        for end, row in rows.items()}
                   for op, rows in found.get("outcomes", {}).items()},
+        growth={op: {end: {path: Growth.from_json(one) for path, one in row.items()}
+                     for end, row in rows.items()}
+                for op, rows in found.get("growth", {}).items()},
+        stack=found.get("stack", {}),
         budgets={op: (Budget(row["percent"], row["instructions"], row["why"]),
                       row["needed"] and Excess(**row["needed"]))
                  for op, row in found.get("budgets", {}).items()},
@@ -496,7 +506,7 @@ def show_rest(result: ArchResult, verbose: bool, folder: Path, found: dict[str, 
             for v in pair.verdicts}
     lanes = {name: found["lanes"][name] for name in LATE if name in found["lanes"]}
     own = {**found, "lanes": lanes, "pairs": {
-        name: {**pair, "instructions": {}, "outcomes": {},
+        name: {**pair, "instructions": {}, "outcomes": {}, "growth": {}, "stack": {},
                "cases": [case for case in pair["cases"]
                          if (name, case["suite"], case["case"], case["path"]) not in told]}
         for name, pair in found["pairs"].items()}}

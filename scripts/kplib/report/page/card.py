@@ -119,6 +119,12 @@ def _one(view: View, pair: str) -> Markup:
               [joined([costs.of_pair(one, told.name_of(document)),
                        _pictures(view, document, ident)])
                for document, one in mine if one.get("outcomes")], "No lane counted instructions."),
+        _part(f"{ident}.growth", "Growth of costs",
+              [costs.growth(one, told.name_of(document)) for document, one in mine
+               if one.get("growth")]),
+        _part(f"{ident}.stack", "Stack",
+              [costs.stack(one, told.name_of(document)) for document, one in mine
+               if one.get("stack")]),
         _part(f"{ident}.allocations", "Allocations",
               [costs.allocations(one, told.name_of(document)) for document, one in mine
                if one.get("allocations")]),

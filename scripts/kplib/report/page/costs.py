@@ -8,6 +8,7 @@ from typing import Any
 from kplib.configure.lanes import PATHS, REFERENCE
 from kplib.contract.model import Budget
 from kplib.judge import budgets
+from kplib.judge.growth import Growth
 from kplib.judge.tables import NOOP, SUCCESS, Cost, geometric_mean
 from kplib.report import told
 from kplib.report.page.markup import Markup, element, joined, link, row, table
@@ -61,6 +62,26 @@ def of_pair(pair: dict[str, Any], name: str) -> Markup:
     return table([["operation", *number_heads(PATHS), "may cost more"]], rows,
                  f"{name}: executed instructions, mean of an operation with one outcome; the ratio "
                  f"to {REFERENCE}")
+
+
+def growth(pair: dict[str, Any], name: str) -> Markup:
+    """How costs of a pair on one kernel grow."""
+    rows = [row([op if end == SUCCESS else f"{op} {end}", next(iter(found.values()))["by"],
+                 *(number(Growth.from_json(found[path]).text if path in found else "-")
+                   for path in PATHS)])
+            for op, ends in pair.get("growth", {}).items() for end, found in ends.items()]
+    return table([["operation", "by", *number_heads(PATHS)]], rows,
+                 f"{name}: executed instructions of an operation with one outcome, and those for "
+                 "each more; -: too few calls or sizes")
+
+
+def stack(pair: dict[str, Any], name: str) -> Markup:
+    """How much stack operations of a pair take on one kernel."""
+    rows = [row([op if end == SUCCESS else f"{op} {end}",
+                 *(number(str(found.get(path, "-"))) for path in PATHS)])
+            for op, ends in pair.get("stack", {}).items() for end, found in ends.items()]
+    return table([["operation", *number_heads(PATHS)]], rows,
+                 f"{name}: bytes of stack that a call takes with its caller, the most of any call")
 
 
 def allocations(pair: dict[str, Any], name: str) -> Markup:

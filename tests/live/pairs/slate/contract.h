@@ -48,6 +48,7 @@ KP_METHOD(slate_find, PROCESS, KP_BOOL,
 KP_METHOD(slate_cut, PROCESS, KP_VOID, KP_INOUT(u32, nr, .hi = 12), .locks = "spinlock")
 KP_FUNCTION(slate_upper, ANY, KP_UNSIGNED(u8), KP_NUMBER(u8, c))
 
+KP_HOLDS(characters, now->used)
 KP_TYPE(struct slate_view, size, used, kind, sum)
 
 KP_INVARIANT(bounded, lifetime,
