@@ -88,12 +88,13 @@ def run(req: Request, tools: Toolchain) -> int:
                                            variant=setup.kernel.variant.name, seed=req.seed),
                          indent=1), flush=True)
     else:
-        print(explained.text(found, req.pairs[0], _head(setup),
+        print(explained.text(found, req.pairs[0], head(setup),
                              functools.partial(source, setup), req.verbose), flush=True)
     return _status(setup, result, found)
 
 
-def _head(setup: Setup) -> str:
+def head(setup: Setup) -> str:
+    """What figures are of, in a line."""
     versions, target = setup.tools.versions, setup.kernel
     return (f"{target.arch.name} {target.variant.name}, linux {target.release}, clang "
             f"{versions.get('clang', '?')}, rustc {versions.get('rustc', '?')}, seed "
