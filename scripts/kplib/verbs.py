@@ -445,6 +445,14 @@ def compare(req: Request) -> int:
     return told.compare(req, matrix.prepare(req))
 
 
+def choices(req: Request) -> int:
+    """Tell what choices of the kernel's build cost; imported when asked for."""
+    from kplib.tools import choices as told  # pylint: disable=import-outside-toplevel
+    _one(req, "choices")
+    asked = told.check(req)
+    return told.run(req, matrix.prepare(req), asked)
+
+
 def test(req: Request) -> int:
     """The whole test suite; imported when asked for, as it needs more than a run."""
     from kplib.selftest import selftest  # pylint: disable=import-outside-toplevel
@@ -491,6 +499,8 @@ VERBS = {
     "baseline": (baseline, "keep what operations cost, in a small file to commit"),
     "compare": (compare, "what operations cost more or less than in that file; status 1 over the "
                 "LIMIT"),
+    "choices": (choices, "what choices of the kernel's build do to what operations cost: checks, "
+                         "mitigations, LTO; builds a kernel for each"),
     "freeze": (freeze, "keep what the C side gives for its programs, PAIR=x: make run FROZEN=1 "
                        "judges by it"),
     "coverage": (coverage, "lines of a pair that ran, PAIR=x, and jumps that only ever went one "
@@ -518,6 +528,7 @@ OF_MUTANTS = ("IN_DIFF", "MUTANTS")
 #: Verbs for which CASE= means something.
 WITH_CASES = ("run", "watch", "soak", "gdb")
 OF_EXPLAIN = ("OP",)
+OF_CHOICES = ("CHOICE",)
 OF_COMPARE = ("BASELINE", "LIMIT")
 #: Variables of make run alone.
 OF_RUN = ("FROZEN", "AGAINST")
@@ -538,6 +549,8 @@ def check_words(verb: str, req: Request) -> None:
         raise Refused(f"{', '.join(given)}: for make mutants; leave it out")
     if verb != "explain" and (given := [name for name in OF_EXPLAIN if name in req.given]):
         raise Refused(f"{', '.join(given)}: for make explain; leave it out")
+    if verb != "choices" and (given := [name for name in OF_CHOICES if name in req.given]):
+        raise Refused(f"{', '.join(given)}: for make choices; leave it out")
     if verb != "run" and (given := [name for name in OF_RUN if name in req.given]):
         raise Refused(f"{', '.join(given)}: for make run; leave it out")
     if verb not in ("baseline", "compare") and \

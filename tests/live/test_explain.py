@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make explain and make coverage on guests: the sum is lane insn's figure, and what costs most, or
+"""make explain, choices and coverage on guests: the sum is lane insn's figure, and what costs most, or
 never runs, is named."""
 
 import json
@@ -56,6 +56,29 @@ class TestExplain(PairsTest):
                 self.assertEqual(each, 0, path)
         self.assertGreater(found["kinds"]["crossings of languages"]["rust->c"],
                            found["kinds"]["crossings of languages"]["c->c"])
+
+
+@needs_kernel
+@needs("x86_64 base", seconds=20)
+class TestChoices(PairsTest):
+    """scripts/kparity choices PAIR=kinds PAIRS_DIR=... CHOICE=base"""
+
+    def test_base(self) -> None:
+        """The kernel that is there already is counted, as lane insn counts."""
+        ran = self.kparity("kinds", "LANE=insn")
+        self.assertEqual(ran.status, 0, ran.show())
+        rows = ran.results()["pairs"]["kinds"]["outcomes"]["kinds_add"]
+        ended = self.kparity("kinds", "CHOICE=base", "FORMAT=json", verb="choices")
+        self.assertEqual(ended.status, 0, ended.show())
+        (base,) = json.loads(ended.said)["choices"]
+        self.assertEqual((base["name"], base["error"], base["effect"]["largest"]),
+                         ("base", "", None))
+        self.assertEqual(set(base["effect"]["change"].values()), {1.0})
+        for path in PATHS[1:]:
+            ratios = [row[path]["mean"] / row[PATHS[0]]["mean"] for row in rows.values()]
+            if len(rows) == 1:
+                self.assertAlmostEqual(base["effect"]["against_c"][path], ratios[0], 2)
+            self.assertGreater(base["effect"]["against_c"][path], 0)
 
 
 #: A jump that goes both ways, and a line of the C side that no program reaches, behind a jump that

@@ -27,7 +27,14 @@ SELECTS = "kparity.Kconfig"
 
 
 class CannotHave(Refused):
-    """A kernel has not what pairs need, such as options; another kernel may."""
+    """A kernel has not what is needed of it, such as options; another kernel may.
+
+    `why` has a line for each option.
+    """
+
+    def __init__(self, message: str, why: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.why = why
 
 
 def make(tools: Toolchain, tree: Path, build: Path, arch: Arch, *words: str) -> list[str]:
@@ -128,18 +135,21 @@ def configure(request: Request, tools: Toolchain, src: Source, build: Path, arch
             break
         selected += more
     where = {one.name: f"{one.where}: " for one in added}
+    why: list[str] = []
     if lost:
         known = kconfig.Definitions(src.tree, build)
-        for name in lost:
-            ui.note(f"  {where.get(name, '')}{known.explain(name, want[name], have)}")
+        why += [known.explain(name, want[name], have) for name in lost]
+        for name, said in zip(lost, why):
+            ui.note(f"  {where.get(name, '')}{said}")
     if selected:
         for name in kconfig.unmet_selected(log.read_text(errors="replace")):
-            ui.note(f"  {where.get(name, '')}{name} lacks what it depends on (log: {log})")
+            why.append(f"{name} lacks what it depends on (log: {log})")
+            ui.note(f"  {where.get(name, '')}{why[-1]}")
             lost.append(name)
     if lost and added:
         # Without what pairs want nothing is lost: _lacking() has seen to that.
         raise CannotHave(f"the {arch.name} {variant.name} kernel cannot have {', '.join(lost)} "
-                         "with what pairs want of it; see the lines above")
+                         "with what is wanted of it; see the lines above", tuple(why))
     if lost:
         raise EnvironmentFailed(f"this kernel dropped {len(lost)} of the options that were asked "
                                 f"for: {', '.join(lost)}; see the lines above")

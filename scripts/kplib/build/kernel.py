@@ -172,13 +172,14 @@ def _begin(plain: Path, tree: Path) -> None:
 
 
 def build(request: Request, tools: Toolchain, src: Source, arch: Arch,
-          variant: Variant) -> Kernel:
+          variant: Variant, chosen: Added = ()) -> Kernel:
     """The kernel for one arch and variant, from the cache if it is there.
 
-    An interrupted build goes on where it was. A tree of the user's own may
-    have changed in any way, so make is asked each time.
+    `chosen` are options beyond those of the variant and what pairs want. An interrupted build
+    goes on where it was. A tree of the user's own may have changed in any way, so make is
+    asked each time.
     """
-    added = _lacking(request, tools, src, arch, variant)
+    added = (*_lacking(request, tools, src, arch, variant), *chosen)
     entry = _entry(request, tools, src, arch, variant, added)
     what = f"the {arch.name} {variant.name} kernel"
     plain = _entry(request, tools, src, arch, variant)
@@ -198,7 +199,7 @@ def build(request: Request, tools: Toolchain, src: Source, arch: Arch,
                 except (EnvironmentFailed, CannotHave):
                     shutil.rmtree(entry)  # nothing in it is worth going on from
                     raise
-                if added and cache.marker(entry) is None:
+                if added and not chosen and cache.marker(entry) is None:
                     ui.note(f"{what} lacks {_needing(added)}: one with that is built now, once, "
                             f"and kept ({how_long}, 0.7 to 1.2 GB)")
                 _compile(request, tools, src, tree, what, arch, how_long)
@@ -296,11 +297,20 @@ def pack(tools: Toolchain, kdir: Path, contents: str, scratch: Path) -> Path:
     return scratch / "cpio"
 
 
-def get(request: Request, tools: Toolchain, arch: Arch, variant: Variant) -> Kernel:
-    """The kernel that the request names, built if need be."""
+def get(request: Request, tools: Toolchain, arch: Arch, variant: Variant,
+        chosen: Added = ()) -> Kernel:
+    """The kernel that the request names, with options that are chosen, built if need be."""
     if request.kdir:
         return adopt(request, tools, arch, variant)
-    return build(request, tools, source.get(request, tools), arch, variant)
+    return build(request, tools, source.get(request, tools), arch, variant, chosen)
+
+
+def is_built(request: Request, tools: Toolchain, arch: Arch, variant: Variant,
+             chosen: Added = ()) -> bool:
+    """Whether get() finds that kernel in the cache."""
+    src = source.get(request, tools)
+    added = (*_lacking(request, tools, src, arch, variant), *chosen)
+    return cache.marker(_entry(request, tools, src, arch, variant, added)) is not None
 
 
 def known_tools(request: Request) -> Toolchain | None:

@@ -70,6 +70,7 @@ VARIABLES = {
     "DIRS": "make merge: the OUT folders of all shards, e.g. DIRS='a b c' or DIRS='shards/*'",
     "FROZEN": "1: make run holds the port against what make freeze has kept; C may be gone",
     "AGAINST": "make run: a revision of git; the files of the one PAIR against those of then",
+    "CHOICE": "make choices: those to count, e.g. CHOICE='wrapping helpers'; default: all",
     "OP": "make explain: the operation whose cost is told, e.g. OP=push; OP=all: each of them",
     "BASELINE": "make baseline, make compare: the file; default: tests/baseline/ARCH.txt, or in "
                 "PAIRS_DIR",
@@ -168,6 +169,8 @@ class Request:
     margin: float = MARGIN
     #: make explain: the operation.
     op: str | None = None
+    #: make choices: the names of those to count; all without any.
+    choices: tuple[str, ...] = ()
     #: make baseline, make compare: the file, and percent and instructions that are allowed.
     baseline: Path | None = None
     limit: tuple[float, float | None] | None = None
@@ -507,6 +510,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False,
         boots=_count("BOOTS", values.get("BOOTS"), BOOTS),
         margin=_margin(values.get("MARGIN")),
         op=values.get("OP") or None,
+        choices=tuple((values.get("CHOICE") or "").replace(",", " ").split()),
         baseline=_path(values.get("BASELINE")),
         limit=_limit(values.get("LIMIT")),
         frozen=_flag("FROZEN", values.get("FROZEN")),

@@ -11,6 +11,7 @@ from typing import Any
 
 from kplib.boot import lanes
 from kplib.build import kernel, modules
+from kplib.build.config import Added
 from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
 from kplib.common import cache, ui
@@ -64,9 +65,15 @@ def facts(setup: Setup) -> dict[str, str]:
 class Measuring:
     """A kernel and modules, and the figures of its boots."""
 
-    def __init__(self, req: Request, tools: Toolchain) -> None:
-        self.setup = Setup(req, tools, kernel.get(req, tools, req.archs[0], req.variants[0]))
+    def __init__(self, req: Request, tools: Toolchain, chosen: Added = ()) -> None:
+        self.setup = Setup(req, tools, kernel.get(req, tools, req.archs[0], req.variants[0],
+                                                  chosen))
         self._built: Future[modules.Modules] = Future()
+
+    @property
+    def modules(self) -> modules.Modules:
+        """The modules, once they are built."""
+        return self._built.result(0)
 
     def build(self) -> None:
         """Build the modules."""

@@ -93,7 +93,7 @@ def run(req: Request, tools: Toolchain) -> int:
         said = {one.op: _told(setup, one) for one in found}
         print(json.dumps(said if req.op == ALL else said[found[0].op], indent=1), flush=True)
     else:
-        print("\n\n".join([_head(setup), *(
+        print("\n\n".join([head(setup), *(
             explained.text(one, req.pairs[0], look, req.verbose) for one in found)]), flush=True)
     return _status(setup, result, found)
 
@@ -117,7 +117,8 @@ def keep(setup: Setup, found: Explained) -> None:
                 json.dumps(_told(setup, found)) + "\n")
 
 
-def _head(setup: Setup) -> str:
+def head(setup: Setup) -> str:
+    """What figures are of, in a line."""
     versions, target = setup.tools.versions, setup.kernel
     return (f"{target.arch.name} {target.variant.name}, linux {target.release}, clang "
             f"{versions.get('clang', '?')}, rustc {versions.get('rustc', '?')}, seed "
