@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make explain, choices and coverage on guests: the sum is lane insn's figure, and what costs most, or
-never runs, is named."""
+"""make explain, choices and coverage on guests: the sum is lane insn's figure, and what costs
+most, or never runs, is named."""
 
 import json
 import unittest

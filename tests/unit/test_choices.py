@@ -21,7 +21,7 @@ from kplib.configure.lanes import PATHS
 from kplib.judge import chosen
 from kplib.judge.baseline import Figure, Key
 from kplib.judge.explain import Explained, Row
-from kplib.tools import choices
+from kplib.tools import choices, explain
 
 
 def figures(*costs: int, op: str = "push", varies: bool = False) -> chosen.Figures:
@@ -117,7 +117,7 @@ class TestChoices(unittest.TestCase):
 
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), \
                 mock.patch.object(choices, "_Work", work), \
-                mock.patch.object(choices.explain, "head", lambda _: "x86_64 base"), \
+                mock.patch.object(explain, "head", lambda _: "x86_64 base"), \
                 mock.patch.object(kernel, "is_built", lambda *_: False), \
                 mock.patch.object(matrix, "prepare", lambda _: mock.Mock()):
             return verbs.carry_out("choices", req), said.getvalue()
