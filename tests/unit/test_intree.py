@@ -11,6 +11,7 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from kplib import verbs
 from kplib.common import cache
@@ -181,6 +182,19 @@ class TestWrite(Case):
 class TestChanged(Case):
     """What is somebody else's stays"""
 
+    def interrupted(self, last: int, *words: str) -> None:
+        """Run make in-tree, which is interrupted when it has written so many files."""
+        real, left = cache.write, [last]
+
+        def write(path: Path, data: str | bytes) -> None:
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            real(path, data)
+
+        with mock.patch.object(cache, "write", write), self.assertRaises(KeyboardInterrupt):
+            self.run_(*words)
+
     def test_changed(self) -> None:
         """A file that somebody changed is not written over, and is kept and named."""
         self.run_("PAIR=ring")
@@ -212,20 +226,7 @@ class TestChanged(Case):
         """Interrupted after any file, what is there is removed, or written to its end."""
         for last in (1, 2, 5, 40):
             with self.subTest(last=last):
-                real, left = cache.write, [last]
-
-                def write(path: Path, data: str | bytes) -> None:
-                    if not left[0]:
-                        raise KeyboardInterrupt
-                    left[0] -= 1
-                    real(path, data)
-
-                cache.write = write
-                try:
-                    with self.assertRaises(KeyboardInterrupt):
-                        self.run_("PAIR=ring")
-                finally:
-                    cache.write = real
+                self.interrupted(last, "PAIR=ring")
                 shutil.copytree(self.tree, self.folder / "copy")
                 self.run_("REMOVE=1")
                 self.assertEqual(snapshot(self.tree), self.before)
@@ -240,10 +241,17 @@ class TestChanged(Case):
         self.run_("PAIR=ring")
         manifest = intree.read_manifest(self.tree)
         assert manifest is not None
-        path = self.tree / "lib/kparity" / intree.MANIFEST
-        both = {name: ("0" * 12, *had) for name, had in manifest.files.items()}
-        path.write_text(intree.Manifest(manifest.source, both).text())
-        self.run_("PAIR=ring")
+        # As an earlier state of the checkout would have left it.
+        folder = self.tree / "lib/kparity"
+        (folder / "kmod/ring.c").write_text("earlier\n")
+        files = {**manifest.files, "kmod/ring.c": (cache.digest("earlier\n"),)}
+        (folder / intree.MANIFEST).write_text(intree.Manifest(manifest.source, files).text())
+        self.interrupted(1, "PAIR=ring")
+        self.assertEqual((folder / "kmod/ring.c").read_text(), "earlier\n")
+        shutil.copytree(self.tree, self.folder / "copy")
+        self.assertIn(" 1 of them written", self.run_("PAIR=ring"))
+        shutil.rmtree(self.tree)
+        (self.folder / "copy").rename(self.tree)
         self.run_("REMOVE=1")
         self.assertEqual(snapshot(self.tree), self.before)
 
