@@ -7,14 +7,13 @@
 //! The root of a generated crate calls these for each parameter that a row of the contract
 //! names. Which Rust type an argument becomes follows from the port's own signature.
 
-use super::bindings;
+use super::{
+    bindings,
+    nothing, //
+};
 use core::{
     ptr::without_provenance_mut,
-    slice,
-    sync::atomic::{
-        compiler_fence,
-        Ordering, //
-    }, //
+    slice, //
 };
 use kernel::{
     error::{
@@ -682,25 +681,6 @@ impl Slots {
     }
 }
 
-/// Does nothing, as an operation of the port. The fence keeps the compiler from leaving out a
-/// call of it, and is no instruction.
-///
-/// # Safety
-///
-/// None.
-#[no_mangle]
-#[inline(never)]
-pub(crate) unsafe extern "C" fn kp_rust_nothing(_: *mut c_void) {
-    compiler_fence(Ordering::SeqCst);
-}
-const _: () = {
-    let _ = if true {
-        bindings::kp_rust_nothing
-    } else {
-        kp_rust_nothing
-    };
-};
-
 /// The no-op of a Rust caller of the port.
 ///
 /// # Safety
@@ -713,7 +693,7 @@ pub(crate) unsafe extern "C" fn nothing_over_rust(
 ) {
     // SAFETY: By the safety requirements of this function; what is called has none.
     unsafe {
-        kp_rust_nothing(obj);
+        nothing(obj);
         (*res).ret = 0;
     }
 }

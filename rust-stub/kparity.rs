@@ -47,6 +47,28 @@ macro_rules! contract {
     };
 }
 
+/// The module that this crate is in: null where it is built into the kernel, as with `module!`.
+#[allow(unused_macros)] // Not every root uses it.
+macro_rules! this_module {
+    () => {{
+        #[cfg(MODULE)]
+        let module = {
+            #[allow(improper_ctypes)] // Opaque to this side, and never read by it.
+            extern "C" {
+                static __this_module: ::kernel::types::Opaque<::kernel::bindings::module>;
+            }
+
+            // SAFETY: modpost makes `__this_module`, which is there while the module is.
+            unsafe { ::kernel::ThisModule::from_ptr(__this_module.get()) }
+        };
+        #[cfg(not(MODULE))]
+        // SAFETY: Null stands for the kernel itself, which never goes.
+        let module = unsafe { ::kernel::ThisModule::from_ptr(::core::ptr::null_mut()) };
+
+        module
+    }};
+}
+
 /// Defines what a crate with `module!` has: the prefix of `pr_info!` and its like, and `THIS_MODULE`.
 #[allow(unused_macros)] // Not every root uses it.
 macro_rules! module_names {
@@ -57,15 +79,7 @@ macro_rules! module_names {
 
         /// The pair's module.
         #[allow(dead_code)]
-        static THIS_MODULE: ::kernel::ThisModule = {
-            #[allow(improper_ctypes)] // Opaque to this side, and never read by it.
-            extern "C" {
-                static __this_module: ::kernel::types::Opaque<::kernel::bindings::module>;
-            }
-
-            // SAFETY: modpost makes `__this_module`, which is there while the module is.
-            unsafe { ::kernel::ThisModule::from_ptr(__this_module.get()) }
-        };
+        static THIS_MODULE: ::kernel::ThisModule = this_module!();
     };
 }
 
@@ -77,16 +91,30 @@ macro_rules! module_type {
         impl ::kernel::ModuleMetadata for $type {
             const NAME: &'static ::kernel::str::CStr = ::kernel::c_str!(concat!("kparity_", $pair));
             #[cfg(not(kparity_no_this_module))]
-            const THIS_MODULE: ::kernel::ThisModule = {
-                #[allow(improper_ctypes)] // Opaque to this side, and never read by it.
-                extern "C" {
-                    static __this_module: ::kernel::types::Opaque<::kernel::bindings::module>;
-                }
-
-                // SAFETY: modpost makes `__this_module`, which is there while the module is.
-                unsafe { ::kernel::ThisModule::from_ptr(__this_module.get()) }
-            };
+            const THIS_MODULE: ::kernel::ThisModule = this_module!();
         }
+    };
+}
+
+/// Defines the no-op of the port, by the name that the glue in C calls it by: one of its own for
+/// each pair, as all of them may be in one kernel.
+macro_rules! nothing {
+    ($name:ident) => {
+        /// Does nothing, as an operation of the port. The fence keeps the compiler from leaving
+        /// out a call of it, and is no instruction.
+        ///
+        /// # Safety
+        ///
+        /// None.
+        #[no_mangle]
+        #[inline(never)]
+        unsafe extern "C" fn $name(_: *mut ::core::ffi::c_void) {
+            ::core::sync::atomic::compiler_fence(::core::sync::atomic::Ordering::SeqCst);
+        }
+        const _: () = {
+            let _ = if true { bindings::$name } else { $name };
+        };
+        use $name as nothing;
     };
 }
 
@@ -121,7 +149,7 @@ macro_rules! layout {
 ///
 /// `how` is `type` (misuse does not compile; a test in `tests/compile-fail` proves it), `checked`
 /// (an error is returned, or it is asserted) or `unsafe` (a `# Safety` precondition). The record
-/// goes where the contract's own records are, for `make contract` to read.
+/// goes where the contract's own records are, for `make contract` to read: see `KP_RECORDS`.
 macro_rules! encodes {
     ($id:ident, $how:ident, $text:literal) => {
         const _: () = {
@@ -139,7 +167,7 @@ macro_rules! encodes {
                 "\0"
             );
             #[used]
-            #[link_section = ".kparity"]
+            #[cfg_attr(MODULE, link_section = ".kparity")]
             static RECORD: [u8; TEXT.len()] = kparity::bytes(TEXT);
         };
     };

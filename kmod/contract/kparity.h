@@ -38,6 +38,16 @@
 #define KP_HANDLE(...)
 #define KP_MODULE(...)
 
+/*
+ * Where records for tools are: a section that is read from a module's file. Nobody reads those of
+ * a pair that is built into the kernel, whose linker script knows no such section.
+ */
+#ifdef MODULE
+#define KP_RECORDS	".kparity"
+#else
+#define KP_RECORDS	".rodata.kparity"
+#endif
+
 /**
  * define KP_POISON - an untouched output, as invariants and kp_once() see it
  */
@@ -149,20 +159,10 @@ struct kp_driver {
  * @obj: anything
  *
  * What the no-op of callers of C calls: its cost is that of a call, and is subtracted from
- * what operations cost.
+ * what operations cost. Each port has one of its own, kp_rust_nothing_<pair>().
  *
  * Context: any.
  */
 void kp_nothing(void *obj);
-
-/**
- * kp_rust_nothing() - do nothing, as the Rust side of a pair
- * @obj: anything
- *
- * Each pair has its own, as each has its own port.
- *
- * Context: any.
- */
-void kp_rust_nothing(void *obj);
 
 #endif

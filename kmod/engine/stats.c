@@ -218,6 +218,19 @@ void kp_count_judged(struct kunit *test, u32 invariant)
 EXPORT_SYMBOL_GPL(kp_count_judged);
 
 /**
+ * kp_count_excused() - an invariant cannot be put to the test by a case in this kernel
+ * @test: the case; its parameter is the path
+ * @invariant: its number
+ */
+void kp_count_excused(struct kunit *test, u32 invariant)
+{
+	const struct kp_path_param *p = test->param_value;
+
+	p->pair->stats->excused[invariant][p->id] = true;
+}
+EXPORT_SYMBOL_GPL(kp_count_excused);
+
+/**
  * kp_stats_cost() - add a line to a cost table
  * @costs: the table
  * @cost: the line; copied

@@ -406,6 +406,14 @@ def new(req: Request) -> int:
     return OK
 
 
+def in_tree(req: Request) -> int:
+    """Write the pairs into a kernel source tree, or take them away; imported when asked for."""
+    from kplib.tools import intree  # pylint: disable=import-outside-toplevel
+    request.check_pairs(req)
+    intree.carry_out(req)
+    return OK
+
+
 def watch(req: Request) -> int:
     """Run at each save; imported when asked for."""
     from kplib.tools import watch as editing  # pylint: disable=import-outside-toplevel
@@ -508,6 +516,8 @@ VERBS = {
     "contract": (contract, "print the ledger of invariants and the review list of unsafe code"),
     "compile-fail": (misuse, "compile the Rust that must not compile"),
     "new": (new, "make a new pair, PAIR=x, that runs at once; KIND=, DIR= for one of your own"),
+    "in-tree": (in_tree, "put pairs into a kernel source tree, DEST=linux/, for its kunit.py; "
+                         "REMOVE=1 takes them away"),
     "shell": (shell, "boot into a busybox shell with the modules in /modules"),
     "gdb": (gdb, "debug one pair: gdb on a guest that is stopped where its module is loaded"),
     "report": (report, "print the results of the last run; FORMAT=json, markdown, github, or "
@@ -529,6 +539,7 @@ OF_MUTANTS = ("IN_DIFF", "MUTANTS")
 WITH_CASES = ("run", "watch", "soak", "gdb")
 OF_EXPLAIN = ("OP",)
 OF_CHOICES = ("CHOICE",)
+OF_IN_TREE = ("DEST", "REMOVE")
 OF_COMPARE = ("BASELINE", "LIMIT")
 #: Variables of make run alone.
 OF_RUN = ("FROZEN", "AGAINST")
@@ -551,6 +562,8 @@ def check_words(verb: str, req: Request) -> None:
         raise Refused(f"{', '.join(given)}: for make explain; leave it out")
     if verb != "choices" and (given := [name for name in OF_CHOICES if name in req.given]):
         raise Refused(f"{', '.join(given)}: for make choices; leave it out")
+    if verb != "in-tree" and (given := [name for name in OF_IN_TREE if name in req.given]):
+        raise Refused(f"{', '.join(given)}: for make in-tree; leave it out")
     if verb != "run" and (given := [name for name in OF_RUN if name in req.given]):
         raise Refused(f"{', '.join(given)}: for make run; leave it out")
     if verb not in ("baseline", "compare") and \

@@ -546,7 +546,8 @@ KP_FUNCTION(g, ANY, KP_VOID, KP_BUFFER(u8, room, size_t, .min = 4, .max = 9),
         self.assertIn("_counted[] = {\n\tc_call_noop,\n\tc_counted_find,\n\tc_call_kind,\n};",
                       text)
         self.assertIn("static void rust_call_noop(void *obj, const struct kp_slot *slot,\n"
-                      "\t\tstruct kp_result *res)\n{\n\tkp_rust_nothing(obj);\n\tres->ret = 0;\n}",
+                      "\t\tstruct kp_result *res)\n{\n"
+                      "\tkp_rust_nothing_x(obj);\n\tres->ret = 0;\n}",
                       text)
 
     def test_out_of_line(self) -> None:

@@ -57,6 +57,8 @@ VARIABLES = {
     "FORMAT": "text, or json (make run, report, mutants, explain, matrix); make report has "
               "markdown, github and html too",
     "KIND": "make new: function or object; default: function",
+    "DEST": "make in-tree: a kernel source tree, in which lib/kparity/ is written",
+    "REMOVE": "1: make in-tree takes away from DEST what it has written there",
     "DIR": "make new: the PAIRS_DIR to make it in; default: PAIRS_DIR, else this repository",
     "MINUTES": "make soak: how long fresh seeds are drawn, e.g. 30 or 0.5",
     "SEEDS": "make soak: 50 for seeds 1 to 50, or 7..9; 'debug=5 irq=1' behind it: fewer there",
@@ -152,6 +154,9 @@ class Request:
     #: make new: the kind of pair, and the folder to make it in.
     kind: str = "function"
     new_in: Path | None = None
+    #: make in-tree: the kernel tree, and whether to take away what is there.
+    dest: Path | None = None
+    remove: bool = False
     #: How the results are told, of FORMATS.
     format: str = "text"
     #: make soak: how long it goes on, the seeds that it has, and how many guests run at once.
@@ -524,6 +529,8 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False,
         depth=depth,
         program=program,
         kind=_choice("KIND", values.get("KIND"), ("function", "object")) or "function",
+        dest=_path(values.get("DEST")),
+        remove=_flag("REMOVE", values.get("REMOVE")),
         new_in=_path(values.get("DIR")) or (pairs_dir if new else None),
         format=_choice("FORMAT", values.get("FORMAT"), FORMATS) or "text",
     )

@@ -25,7 +25,7 @@ _RETURNS = {"KP_VOID": "KP_RET_VOID", "KP_BOOL": "KP_RET_BOOL", "KP_SIGNED": "KP
 #: Weight of each function, and of the no-op that calibrates the driver.
 _WEIGHT, _NOOP_WEIGHT, _NOOP_WEIGHT_OF_OBJECT = 16, 1, 4
 #: The function of each side that the no-op calls, and that does nothing.
-_NOTHING = {"c": "kp_nothing", "rust": "kp_rust_nothing"}
+_NOTHING = {"c": "kp_nothing", "rust": "kp_rust_nothing_{pair}"}
 #: Greatest number of bytes where a row gives none.
 _MAX = {"KP_TEXT": 16, "KP_BYTES": 64, "KP_BUFFER": 64, "KP_USER_BYTES": 64, "KP_USER_BUFFER": 64}
 #: Types of numbers that members of a view have.
@@ -174,6 +174,7 @@ def header(contract: Contract, path: str) -> str:
         load, unload = rust_module(contract)
         lines.append(f"\n# {contract.module.line} \"{path}\"\nvoid *{load}(void);\n"
                      f"# {contract.module.line} \"{path}\"\nvoid {unload}(void *module);\n")
+    lines.append(f"\nvoid {_NOTHING['rust'].format(pair=pair)}(void *obj);\n")
     kind = "an_object" if contract.object else "functions"
     lines.append(f"\n/* For KP_SUITES(), or KP_FUNCTION_SUITES(), to be the right one. */\n"
                  f"enum {{ {pair}_has_{kind} }};\n")
@@ -399,7 +400,7 @@ def _errnos(function: Function) -> str:
 def _text_record(name: str, fields: tuple[str, ...]) -> str:
     """A record for tools: `fields` are string literals."""
     text = ' "\\x1f" '.join(fields)
-    return f"static const char __used __section(\".kparity\") record_{name}[] =\n\t{text};\n\n"
+    return f"static const char __used __section(KP_RECORDS) record_{name}[] =\n\t{text};\n\n"
 
 
 def _quoted(text: str) -> str:
@@ -616,7 +617,8 @@ def glue(contract: Contract, path: str, own: str, suite: bool = False,
              "#include \"engine/dirty.h\"\n#include \"engine/suite.h\"\n"
              f"#include \"{pair}_glue.h\"\n\n"
              + "".join(f"static void {side}_call_noop(void *obj, const struct kp_slot *slot,\n"
-                       f"\t\tstruct kp_result *res)\n{{\n\t{called}(obj);\n\tres->ret = 0;\n}}\n\n"
+                       f"\t\tstruct kp_result *res)\n{{\n\t{called.format(pair=pair)}(obj);\n"
+                       "\tres->ret = 0;\n}\n\n"
                        for side, called in _NOTHING.items()))
     if alone:
         _absent(contract, text)

@@ -38,6 +38,7 @@ mod kparity;
 
 contract!("{pair}");
 module_names!("{pair}");
+nothing!(kp_rust_nothing_{pair});
 
 #[allow(dead_code)] // A pair uses what its rows need.
 #[path = {glue}]
