@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from kplib.configure.lanes import PATHS
+from kplib.judge.growth import Growth
 from kplib.report.page.cost import draw
 from kplib.report.page.cost.draw import WIDTH, Scale
 from kplib.report.page.markup import Markup, row, table
@@ -17,54 +18,19 @@ from kplib.report.page.view import number, number_heads
 HEAD, BOTTOM, BEGIN, END = 20.0, 150.0, 44.0, 346.0
 
 
-@dataclass(frozen=True)
-class Point:
-    """Calls at one size."""
-
-    size: float
-    calls: float
-    least: float
-    mean: float
-
-
-@dataclass(frozen=True)
-class Growth:
-    """Costs by size on a path: about `constant` and `each` for each of `by`."""
-
-    by: str
-    points: tuple[Point, ...]
-    constant: float | None
-    each: float | None
-
-    @property
-    def words(self) -> str:
-        """The same as a sum."""
-        if self.constant is None:
-            return "not known"
-        return f"{self.constant:,.1f}" + (
-            f" {'-' if self.each < 0 else '+'} {abs(self.each):,.2f} each" if self.each else "")
-
-
-def _point(said: Any) -> Point:
-    """Calls of one size: by name, or in their order."""
-    values = [said[name] for name in ("size", "calls", "min", "mean")] \
-        if isinstance(said, dict) else said
-    return Point(*map(float, values))
-
-
 def of(pair: dict[str, Any], op: str, end: str) -> dict[str, Growth]:
     """Growth by path; of what cannot be read, none."""
     found = {}
     rows = pair.get("growth", {})
     for path, one in rows.get(op, {}).get(end, {}).items():
         try:
-            points = tuple(sorted((_point(each) for each in one["points"]),
-                                  key=lambda point: point.size))
-            numbers_ = [None if one[name] is None else float(one[name])
-                        for name in ("constant", "each")]
-            values = [value for point in points for value in (point.size, point.mean)]
-            if path in PATHS and points and all(map(math.isfinite, values)):
-                found[path] = Growth(str(one["by"]), points, *numbers_)
+            grown = Growth.from_json(one)
+            values = [value for point in grown.points
+                      for value in (point.size, point.calls, point.min, point.mean)]
+            values += [value for value in (grown.constant, grown.each) if value is not None]
+            if path in PATHS and grown.points and all(map(math.isfinite, values)):
+                found[path] = replace(grown, points=tuple(sorted(
+                    grown.points, key=lambda point: point.size)))
         except (KeyError, TypeError, ValueError):
             continue
     return found
@@ -105,7 +71,7 @@ def drawing(name: str, found: dict[str, Growth]) -> Markup:
         places = [(across.at(_wide(point.size, sizes[0])), up.at(point.mean))
                   for point in one.points]
         parts.append(draw.hint(
-            f"{path}: {one.words}", draw.curve(places, f"p{PATHS.index(path)} line"),
+            f"{path}: {one.text}", draw.curve(places, f"p{PATHS.index(path)} line"),
             *(draw.mark(path, x, y, 3) for x, y in places)))
     for at, path in enumerate(path for path in PATHS if path in found):
         x = at * WIDTH / 4 + 2
@@ -114,7 +80,7 @@ def drawing(name: str, found: dict[str, Growth]) -> Markup:
     return draw.figure(
         f"Growth with {by}: mean instructions of a call",
         draw.drawing(f"{name}: growth with {by}", "; ".join(
-            f"{path}: {one.words}" for path, one in found.items()), BOTTOM + 33, parts))
+            f"{path}: {one.text}" for path, one in found.items()), BOTTOM + 33, parts))
 
 
 def numbers(found: dict[str, Growth]) -> Markup:
@@ -122,11 +88,11 @@ def numbers(found: dict[str, Growth]) -> Markup:
     if not found:
         return Markup("")
     paths = [path for path in PATHS if path in found]
-    means = {path: {point.size: f"{point.mean:,.1f} (least {draw.said(point.least)}, "
-                                f"{int(point.calls):,} calls)" for point in found[path].points}
+    means = {path: {point.size: f"{point.mean:,.1f} (least {draw.said(point.min)}, "
+                                f"{point.calls:,} calls)" for point in found[path].points}
              for path in paths}
     rows = [row([draw.said(size), *(number(means[path].get(size, "")) for path in paths)])
             for size in _sizes(found)]
-    rows.append(row(["about", *(number(found[path].words) for path in paths)]))
+    rows.append(row(["about", *(number(found[path].text) for path in paths)]))
     return table([[found[paths[0]].by, *number_heads(paths)]], rows,
                  "mean instructions of calls by size")
