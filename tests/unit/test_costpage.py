@@ -42,10 +42,10 @@ def cost(counts: dict[int, int], reference: float) -> dict[str, Any]:
 
 
 COSTS = {path: cost(counts, 14.25) for path, counts in MET.items()}
-GROWN = {path: {"by": "length", "points": [
-    {"size": 2 ** at, "calls": 40, "min": 10 + at, "mean": 10 + number * 2 ** at}
-    for at in range(8)],
-                "constant": 10, "each": number} for number, path in enumerate(PATHS)}
+GROWN = {path: {"by": "length", "constant": 10, "each": number,
+                "points": [{"size": 2 ** at, "calls": 40, "min": 10 + at,
+                            "mean": 10 + number * 2 ** at} for at in range(8)]}
+         for number, path in enumerate(PATHS)}
 
 
 def time(path: str, op: str, state: str, **change: Any) -> dict[str, Any]:
