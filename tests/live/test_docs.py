@@ -15,9 +15,9 @@ from typing import Iterable
 
 from kplib.common import proc
 from kplib.selftest.copies import copy_of_project, environment
-from tests.docs import blocks
-from tests.docs.blocks import EDIT, PLANT, REMOVE, SHOW, Shown, Step
-from tests.docs.printed import differs, unquoted
+from ..docs import blocks
+from ..docs.blocks import EDIT, PLANT, REMOVE, SHOW, Shown, Step
+from ..docs.printed import differs, unquoted
 
 from .live import TOP, in_place, needs, needs_kernel, take_modules
 

@@ -12,10 +12,10 @@ from kplib import verbs
 from kplib.common.errors import KparityError, Refused
 from kplib.configure import request
 from kplib.configure.request import TOP
-from tests.docs import blocks, printed
-from tests.docs.blocks import (EDIT, NOT_RUN, OUTPUT, PAGES, PLANT, REFUSED, REMOVE, SAID, SHOW,
-                               Step)
-from tests.live.test_docs import GROUPS
+from ..docs import blocks, printed
+from ..docs.blocks import (EDIT, NOT_RUN, OUTPUT, PAGES, PLANT, REFUSED, REMOVE, SAID, SHOW,
+                           Step)
+from ..live.test_docs import GROUPS
 
 COMMAND = re.compile(r"(?:\bmake|scripts/kparity) ([a-z][a-z-]+)"
                      r"((?: +[A-Z_]+=(?:'[^'\n]*'|[^\s`'\"),;]+))*)")

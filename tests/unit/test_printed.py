@@ -6,8 +6,8 @@ import unittest
 from pathlib import Path
 
 from kplib.configure.request import TOP
-from tests.docs import blocks, printed
-from tests.docs.blocks import EXAMPLE, NOT_RUN, OUTPUT, REFUSED
+from ..docs import blocks, printed
+from ..docs.blocks import EXAMPLE, NOT_RUN, OUTPUT, REFUSED
 
 SAID = """
 x86_64 base, linux 7.3.4, seed 1
