@@ -173,8 +173,8 @@ def outcome_name(end: int) -> str:
 _Counts = dict[int, dict[int, int]]
 
 
-def _cost_rows(text: str) -> dict[tuple[str, str], _Counts]:
-    """The engine's cost table, by operation and path; its lines have an end where it is not 0."""
+def _rows(text: str) -> dict[tuple[str, str], _Counts]:
+    """A table of the engine's by operation and path; its lines have an end where it is not 0."""
     raw: dict[tuple[str, str], _Counts] = {}
     for number, line in enumerate(text.splitlines(), 1):
         found = re.fullmatch(r"(\S+) (\S+) ([0-9]{1,19}) ([0-9]{1,19})(?: (1|-[0-9]{1,4}))?", line)
@@ -183,6 +183,12 @@ def _cost_rows(text: str) -> dict[tuple[str, str], _Counts]:
         path, op, value, times, end = found.groups()
         counts = raw.setdefault((op, path), {}).setdefault(int(end or 0), {})
         counts[int(value)] = counts.get(int(value), 0) + int(times)
+    return raw
+
+
+def _cost_rows(text: str) -> dict[tuple[str, str], _Counts]:
+    """The engine's cost table. A path that has figures has its no-op's."""
+    raw = _rows(text)
     for op, path in raw:
         if (NOOP, path) not in raw:
             raise DamagedTable(f"the table of costs has {op} and no {NOOP} on {path}")
@@ -263,10 +269,11 @@ def parse_outcomes(text: str) -> dict[str, dict[str, dict[str, Cost]]]:
 def parse_stack(text: str) -> dict[str, dict[str, dict[str, int]]]:
     """Bytes of stack by operation, outcome and path, the most of any call; success comes first.
 
-    The no-op's are a row as well, and not subtracted.
+    The no-op's are a row as well, where the part of the program that is looked at calls it, and
+    not subtracted.
     """
     found: dict[str, dict[str, dict[str, int]]] = {}
-    for (op, path), counts in _cost_rows(text).items():
+    for (op, path), counts in _rows(text).items():
         for end in sorted(counts, key=lambda end: (end != 0, -end)):
             found.setdefault(op, {}).setdefault(outcome_name(end), {})[path] = max(counts[end])
     return found
