@@ -9,12 +9,11 @@ last one that changed its lines. Only the folders are searched that a pair sees.
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Sequence
 
-from kplib.common import ui
+from kplib.common import git, ui
 from kplib.judge.diagnostics import Diagnostic
 
 #: What a pair sees of a kernel: the Rust, and what Rust sees of C; then the headers.
@@ -65,22 +64,8 @@ class Change:
         return f"{who} {'took away' if self.gone else 'wrote'} {self.place}: {self.line}"
 
 
-class _Silent(Exception):
-    """git does not answer: the message says why."""
-
-
 def _git(tree: Path, *words: str) -> str:
-    try:
-        done = subprocess.run(["git", "--no-pager", *words], cwd=tree, check=False,
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE)
-    except OSError as err:
-        raise _Silent(f"git cannot be run: {err.strerror}") from err
-    except subprocess.TimeoutExpired as err:
-        raise _Silent(f"git has not answered within {PATIENCE} s") from err
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise _Silent(ui.clean(said[0]) if said else f"git ended with {done.returncode}")
-    return done.stdout.decode(errors="replace")
+    return git.ask(tree, *words, patience=PATIENCE)
 
 
 def names(error: Diagnostic) -> list[str]:
@@ -154,17 +139,21 @@ def _of_place(tree: Path, file: str, at: int) -> Change | None:
     end = at
     while end < min(len(lines), at + HEAD) and not re.search(r"[{;]\s*$", lines[end - 1]):
         end += 1
-    blamed: list[tuple[int, str, int]] = []
-    commit, number, time = "", 0, 0
+    blamed: dict[str, tuple[int, int]] = {}
+    commit, number = "", 0
     for line in _git(tree, "blame", "--porcelain", f"-L{at},{end}", "--", file).splitlines():
         if found := re.match(r"([0-9a-f]{40}) \d+ (\d+)", line):
             commit, number = found[1], int(found[2])
         elif line.startswith("committer-time "):
-            time = int(line.split()[1])
-            blamed.append((time, commit, number))
+            blamed[commit] = int(line.split()[1]), number
     if not blamed:
         return None
-    _, commit, number = max(blamed)
+    # The last one is that which has the others behind it; a series that was applied at once has
+    # one time. What is not committed is none of git's commits.
+    last = [one for one in blamed if not one.strip("0")] or \
+        _git(tree, "merge-base", "--independent", *blamed).split()
+    commit = max(last, key=lambda one: blamed[one])
+    _, number = blamed[commit]
     place, text = f"{file}:{number}", lines[number - 1].strip()
     if not commit.strip("0"):
         return Change("", "", "", place, text, gone=False)
@@ -188,7 +177,7 @@ def find(tree: Path, errors: Sequence[Diagnostic]) -> str:
             for file, at in places(error, tree):
                 if change := _of_place(tree, file, at):
                     return change.tell()
-    except (_Silent, OSError) as err:
+    except (git.NoAnswer, OSError) as err:
         return f"no commit is named: {err}"
     if asked:
         return (f"no commit that the checkout has took away {', '.join(dict.fromkeys(asked))}"

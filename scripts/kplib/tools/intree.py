@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping
 
-from kplib.common import cache, ui
+from kplib.common import cache, git, ui
 from kplib.common.errors import EnvironmentFailed, Refused
 from kplib.configure import options, pairs
 from kplib.configure.request import TOP, Request
@@ -206,13 +205,11 @@ def _check_clean(tree: Path) -> None:
     """Refuse to write into a tree of git's that has changes of its user's in these places."""
     if not (tree / ".git").exists():
         return
-    done = subprocess.run(
-        ["git", "status", "--porcelain", "--", FOLDER, *(line.file for line in LINES)], cwd=tree,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False)
-    if done.returncode:
-        why = done.stderr.decode(errors="replace").strip().splitlines()[:1]
-        raise EnvironmentFailed(f"git status fails in {tree}: {ui.clean(''.join(why))}")
-    if changed := [line[3:] for line in done.stdout.decode(errors="replace").splitlines()]:
+    try:
+        said = git.ask(tree, "status", "--porcelain", "--", FOLDER, *(line.file for line in LINES))
+    except git.NoAnswer as err:
+        raise EnvironmentFailed(f"git status fails in {tree}: {err}") from err
+    if changed := [line[3:] for line in said.splitlines()]:
         raise Refused(f"DEST={tree} has changes of its own in {', '.join(map(ui.clean, changed))}; "
                       "commit or stash them first")
 
