@@ -702,6 +702,7 @@ u32 kp_outcome_of(const struct kp_operation *op, s64 ret);
 u32 kp_outcomes(const struct kp_operation *op);
 void kp_outcome(const struct kp_pair *pair, enum kp_path_id path, u32 op, s64 ret);
 void kp_outcome_created(const struct kp_pair *pair, enum kp_path_id path, int err);
+void *kp_room(void *rows, u32 nr, u32 *max, size_t size);
 int kp_stats_cost(struct kp_costs *costs, const struct kp_cost *cost);
 
 /* cases.c, insn.c: the KUnit cases every pair has */

@@ -14,8 +14,8 @@
 #define GROW_MOST	256
 #define AT_LEVELS	512
 
-/* The most that an object of the pair holds, as far as a program can fill it. */
-static u32 largest(const struct kp_pair *pair)
+/* The largest size that an object of the pair is made with; @of says which one an argument has. */
+static u64 largest_of(const struct kp_pair *pair, u64 (*of)(const struct kp_arg *arg))
 {
 	const struct kp_arg *arg = pair->creation.arg;
 	u64 most = 0;
@@ -23,8 +23,20 @@ static u32 largest(const struct kp_pair *pair)
 
 	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++)
 		if (kp_is_size(&arg[a]) && !arg[a].names)
-			most = max(most, arg[a].to ?: arg[a].hi);
-	return min(most, 4 * kp_steps);
+			most = max(most, of(&arg[a]));
+	return most;
+}
+
+/* The largest object that programs usually make. */
+static u64 usual(const struct kp_arg *arg)
+{
+	return arg->to ?: arg->hi;
+}
+
+/* The most that an object of the pair holds, as far as a program can fill it. */
+static u32 largest(const struct kp_pair *pair)
+{
+	return min(largest_of(pair, usual), 4 * kp_steps);
 }
 
 /* Operations that fill such an object: some give a name twice, or are refused. */
@@ -178,20 +190,13 @@ void kp_fill_up(struct kp_drawing *d, u32 nr)
 /* The largest object of a program that shows growth: what @arg allows, if that is not too much. */
 static u64 grown(const struct kp_arg *arg)
 {
-	return arg->hi <= 4 * kp_steps ? arg->hi : arg->to ?: arg->hi;
+	return arg->hi <= 4 * kp_steps ? arg->hi : usual(arg);
 }
 
 /* The most that such a program puts into an object. */
 static u32 most(const struct kp_pair *pair)
 {
-	const struct kp_arg *arg = pair->creation.arg;
-	u64 found = 0;
-	u32 a;
-
-	for (a = 0; a < KP_NR_ARGS && arg[a].name; a++)
-		if (kp_is_size(&arg[a]) && !arg[a].names)
-			found = max(found, grown(&arg[a]));
-	return min(found ?: GROW_MOST, GROW_MOST);
+	return min(largest_of(pair, grown) ?: GROW_MOST, GROW_MOST);
 }
 
 /* How many elements a level has: 0, 16, 64 and so on, and the last one as many as there can be. */

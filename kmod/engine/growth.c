@@ -6,13 +6,10 @@
 #include <linux/bitops.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
-#include <linux/overflow.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include "engine.h"
 
-/* Room for most pairs. */
-#define ROWS_AT_FIRST	1024
 /* Up to this size each has a row of its own; above it, each half of a power of two. */
 #define EACH		16
 
@@ -57,17 +54,12 @@ bool kp_grows(const struct kp_pair *pair)
 static int add_row(const struct kp_pair *pair, const struct kp_growth *row)
 {
 	struct kp_stats *stats = pair->stats;
-	struct kp_growth *more;
-	u32 max;
+	struct kp_growth *rows = kp_room(stats->growth, stats->nr_growths, &stats->max_growths,
+					 sizeof(*rows));
 
-	if (stats->nr_growths == stats->max_growths) {
-		max = stats->max_growths ? 2 * stats->max_growths : ROWS_AT_FIRST;
-		more = kvrealloc(stats->growth, array_size(max, sizeof(*more)), GFP_KERNEL);
-		if (!more)
-			return -ENOMEM;
-		stats->growth = more;
-		stats->max_growths = max;
-	}
+	if (!rows)
+		return -ENOMEM;
+	stats->growth = rows;
 	stats->growth[stats->nr_growths++] = *row;
 	return 0;
 }

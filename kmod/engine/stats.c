@@ -14,7 +14,7 @@
 #include "engine.h"
 
 /* Room for most pairs. */
-#define COSTS_AT_FIRST	1024
+#define ROWS_AT_FIRST	1024
 
 /**
  * kp_stats_enter() - a case begins
@@ -231,6 +231,29 @@ void kp_count_excused(struct kunit *test, u32 invariant)
 EXPORT_SYMBOL_GPL(kp_count_excused);
 
 /**
+ * kp_room() - have room for one more row in a table
+ * @rows: the table; NULL for one without rows
+ * @nr: rows in use
+ * @max: rows that there is room for; goes up where the table grows
+ * @size: bytes of a row
+ *
+ * Context: may sleep.
+ * Return: the table, which may have moved, for the caller to kvfree(); NULL without memory,
+ *	   and it is as it was
+ */
+void *kp_room(void *rows, u32 nr, u32 *max, size_t size)
+{
+	u32 more = *max ? 2 * *max : ROWS_AT_FIRST;
+
+	if (nr < *max)
+		return rows;
+	rows = kvrealloc(rows, array_size(more, size), GFP_KERNEL);
+	if (rows)
+		*max = more;
+	return rows;
+}
+
+/**
  * kp_stats_cost() - add a line to a cost table
  * @costs: the table
  * @cost: the line; copied
@@ -240,17 +263,11 @@ EXPORT_SYMBOL_GPL(kp_count_excused);
  */
 int kp_stats_cost(struct kp_costs *costs, const struct kp_cost *cost)
 {
-	struct kp_cost *more;
-	u32 max;
+	struct kp_cost *row = kp_room(costs->row, costs->nr, &costs->max, sizeof(*row));
 
-	if (costs->nr == costs->max) {
-		max = costs->max ? 2 * costs->max : COSTS_AT_FIRST;
-		more = kvrealloc(costs->row, array_size(max, sizeof(*more)), GFP_KERNEL);
-		if (!more)
-			return -ENOMEM;
-		costs->row = more;
-		costs->max = max;
-	}
+	if (!row)
+		return -ENOMEM;
+	costs->row = row;
 	costs->row[costs->nr++] = *cost;
 	return 0;
 }
