@@ -533,16 +533,12 @@ VERBS = {
     "help": (help_, "this list"),
 }
 
-#: Variables of one verb alone.
-OF_MUTANTS = ("IN_DIFF", "MUTANTS")
 #: Verbs for which CASE= means something.
 WITH_CASES = ("run", "watch", "soak", "gdb")
-OF_EXPLAIN = ("OP",)
-OF_CHOICES = ("CHOICE",)
-OF_IN_TREE = ("DEST", "REMOVE")
-OF_COMPARE = ("BASELINE", "LIMIT")
-#: Variables of make run alone.
-OF_RUN = ("FROZEN", "AGAINST")
+#: Variables of some verbs alone, and these verbs.
+OF_VERBS = ((("IN_DIFF", "MUTANTS"), ("mutants",)), (("OP",), ("explain",)),
+            (("CHOICE",), ("choices",)), (("DEST", "REMOVE"), ("in-tree",)),
+            (("FROZEN", "AGAINST"), ("run",)), (("BASELINE", "LIMIT"), ("baseline", "compare")))
 #: What FORMAT= can be, but for text, of each verb that knows it; others print no results.
 FORMATS = {"run": ("json",), "report": ("json", "markdown", "github", "html"), "mutants": ("json",),
            "matrix": ("json",), "merge": ("json",)}
@@ -556,19 +552,9 @@ def check_words(verb: str, req: Request) -> None:
         raise Refused(f"CASE is for make {', make '.join(WITH_CASES)}; leave it out")
     if verb != "soak" and (given := [name for name in OF_SOAK if name in req.given]):
         raise Refused(f"{' and '.join(given)}: for make soak; leave it out, or give SEED=n")
-    if verb != "mutants" and (given := [name for name in OF_MUTANTS if name in req.given]):
-        raise Refused(f"{', '.join(given)}: for make mutants; leave it out")
-    if verb != "explain" and (given := [name for name in OF_EXPLAIN if name in req.given]):
-        raise Refused(f"{', '.join(given)}: for make explain; leave it out")
-    if verb != "choices" and (given := [name for name in OF_CHOICES if name in req.given]):
-        raise Refused(f"{', '.join(given)}: for make choices; leave it out")
-    if verb != "in-tree" and (given := [name for name in OF_IN_TREE if name in req.given]):
-        raise Refused(f"{', '.join(given)}: for make in-tree; leave it out")
-    if verb != "run" and (given := [name for name in OF_RUN if name in req.given]):
-        raise Refused(f"{', '.join(given)}: for make run; leave it out")
-    if verb not in ("baseline", "compare") and \
-            (given := [name for name in OF_COMPARE if name in req.given]):
-        raise Refused(f"{', '.join(given)}: for make baseline and make compare; leave it out")
+    for names, verbs in OF_VERBS:
+        if verb not in verbs and (given := [name for name in names if name in req.given]):
+            raise Refused(f"{', '.join(given)}: for make {' and make '.join(verbs)}; leave it out")
     if verb == "baseline" and req.limit is not None:
         raise Refused("LIMIT: for make compare; leave it out")
     shards.check_words(verb, req.given, req)

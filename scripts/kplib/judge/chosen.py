@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Iterable
 
-from kplib.configure.lanes import PATHS
+from kplib.configure.lanes import PATHS, REFERENCE
 from kplib.judge.baseline import Figure, Key
+from kplib.judge.tables import mean_of_ratios
 
-#: The path that others are held against.
-REFERENCE = PATHS[0]
 #: Figures of one kernel.
 Figures = dict[Key, Figure]
 
@@ -45,23 +43,18 @@ def steady(boots: Figures) -> Figures:
     return {key: one for key, one in boots.items() if not one.varies and one.total > 0}
 
 
-def _mean(ratios: Iterable[float]) -> float | None:
-    logs = [math.log(one) for one in ratios]
-    return math.exp(math.fsum(logs) / len(logs)) if logs else None
-
-
 def effect(base: Figures, figures: Figures) -> Effect:
     """A kernel's figures against those of base; the same operations are in both."""
     both = [key for key in base if key in figures and figures[key].total > 0]
     change, against_c = {}, {}
     for path in PATHS:
         mine = [key for key in both if key[3] == path]
-        if (mean := _mean(figures[key].mean / base[key].mean for key in mine)) is not None:
+        if (mean := mean_of_ratios(figures[key].mean / base[key].mean for key in mine)) is not None:
             change[path] = mean
         pairs = [(figures[key], figures[(*key[:3], REFERENCE)]) for key in mine
                  if (*key[:3], REFERENCE) in both]
         if path != REFERENCE and \
-                (mean := _mean(one.mean / c.mean for one, c in pairs)) is not None:
+                (mean := mean_of_ratios(one.mean / c.mean for one, c in pairs)) is not None:
             against_c[path] = mean
     apart = sorted(both, key=lambda key: -abs(math.log(figures[key].mean / base[key].mean)))
     largest = None

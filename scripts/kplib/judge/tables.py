@@ -291,10 +291,15 @@ def parse_allocations(text: str) -> dict[str, dict[str, Allocations]]:
     return found
 
 
+def mean_of_ratios(ratios: Iterable[float]) -> float | None:
+    """Geometric mean; None without any."""
+    logs = [math.log(one) for one in ratios]
+    return math.exp(math.fsum(logs) / len(logs)) if logs else None
+
+
 def geometric_mean(rows: Iterable[dict[str, Cost]], path: str) -> float | None:
     """Geometric mean of a path's ratios over all rows, an operation and outcome each."""
-    ratios = [row[path].ratio for row in rows if path in row and row[path].ratio]
-    return math.exp(math.fsum(math.log(r or 1) for r in ratios) / len(ratios)) if ratios else None
+    return mean_of_ratios(ratio for row in rows if path in row and (ratio := row[path].ratio))
 
 
 def met(counts: dict[str, int]) -> str:

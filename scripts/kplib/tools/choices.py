@@ -14,11 +14,11 @@ from kplib.build.config import CannotHave
 from kplib.build.toolchain import Toolchain
 from kplib.common import cache, ui
 from kplib.common.errors import BROKEN, OK, EnvironmentFailed, Failed, GuestLost, Refused
-from kplib.configure.lanes import PATHS
+from kplib.configure.lanes import PATHS, REFERENCE
 from kplib.configure.request import TOP, Request
 from kplib.configure.variants import BASE
-from kplib.judge import baseline, chosen
-from kplib.judge.chosen import REFERENCE, Effect, Figures, Largest
+from kplib.judge import chosen
+from kplib.judge.chosen import Effect, Figures, Largest
 from kplib.judge.explain import Explained
 from kplib.judge.tables import SUCCESS
 from kplib.report import explained
@@ -90,11 +90,7 @@ class _Work:
 
     def figures(self, boots: int) -> Figures:
         """What some boots agree on."""
-        work = self._measuring
-        with cache.locked(work.setup.results):
-            work.build()
-            with ui.step(f"counting on {self._what}"):
-                return baseline.together([work.boot() for _ in range(boots)])
+        return self._measuring.figures(boots, f"counting on {self._what}")
 
     def explained(self, pair: str, op: str) -> Explained:
         """What an operation is made of here."""
@@ -155,7 +151,7 @@ def _percent(effect: Effect, path: str) -> str:
 def text(head: str, rows: list[Row], left_out: int) -> str:
     """The table for a person."""
     names = "".join(f"{path:>12}" for path in PATHS)
-    lines = [head, "", f"  {'':<18}{'against base':^48}  {'against c->c':^36}",
+    lines = [head, "", f"  {'':<18}{'against base':^48}  {'against c->c':^36}".rstrip(),
              f"  {'choice':<18}{names}  {names[12:]}"]
     for row in rows:
         if row.effect is None:

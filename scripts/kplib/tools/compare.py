@@ -100,6 +100,13 @@ class Measuring:
                 raise EnvironmentFailed(str(err)) from err
         return found
 
+    def figures(self, boots: int, what: str) -> dict[Key, baseline.Figure]:
+        """Build, and the figures of some boots together; `what` says what is done meanwhile."""
+        with cache.locked(self.setup.results):
+            self.build()
+            with ui.step(what):
+                return baseline.together([self.boot() for _ in range(boots)])
+
 
 def read(path: Path) -> Baseline:
     """A baseline that is there."""
@@ -114,10 +121,7 @@ def read(path: Path) -> Baseline:
 def make(req: Request, tools: Toolchain) -> int:
     """make baseline: write the figures of some pairs; those of others stay."""
     work, path = Measuring(req, tools), file_of(req)
-    with cache.locked(work.setup.results):
-        work.build()
-        with ui.step(f"counting on {work.setup.kernel.name}, {BOOTS} boots"):
-            mine = baseline.together([work.boot() for _ in range(BOOTS)])
+    mine = work.figures(BOOTS, f"counting on {work.setup.kernel.name}, {BOOTS} boots")
     now, kept = facts(work.setup), {}
     if path.exists():
         old = read(path)
