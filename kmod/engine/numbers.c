@@ -278,6 +278,12 @@ static void decide_later(struct kp_drawing *d, u32 a)
 	step->more = (int)kp_die(&d->rnd, 3) - 1;
 }
 
+/* A number that a narrower type does not tell from @value. */
+static u64 beside(struct kp_random *rnd, const struct kp_arg *arg, u64 value)
+{
+	return arg->size > 1 ? value ^ 1ULL << (8 << kp_die(rnd, ilog2(arg->size))) : value;
+}
+
 /* In place of @value, now and then a number where implementations part ways: see above. */
 static u64 vary(struct kp_drawing *d, const struct kp_arg *arg, u32 a, u64 value)
 {
@@ -293,6 +299,9 @@ static u64 vary(struct kp_drawing *d, const struct kp_arg *arg, u32 a, u64 value
 	case 2:
 		decide_later(d, a);
 		return value;
+	case 3:
+		other = beside(&d->rnd, arg, value);
+		break;
 	default:
 		return value;
 	}
