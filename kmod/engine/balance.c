@@ -64,6 +64,7 @@ static struct {
 	struct page *page[PAGES];
 	u32 nr_pages;
 	u32 others;
+	u64 bytes;
 } balance = { .lock = __RAW_SPIN_LOCK_UNLOCKED(balance.lock) };
 
 static struct piece *find(unsigned long at)
@@ -76,11 +77,12 @@ static struct piece *find(unsigned long at)
 	return NULL;
 }
 
-static void forget(struct piece *piece)
+static size_t forget(struct piece *piece)
 {
 	hash_del(&piece->node);
 	hlist_add_head(&piece->node, &balance.free);
 	balance.nr--;
+	return piece->size;
 }
 
 static void took(unsigned long at, size_t size, unsigned long by)
@@ -88,6 +90,7 @@ static void took(unsigned long at, size_t size, unsigned long by)
 	struct piece *piece;
 	unsigned long flags;
 
+	balance.bytes += size;
 	raw_spin_lock_irqsave(&balance.lock, flags);
 	piece = find(at);
 	if (piece)
@@ -106,18 +109,21 @@ static void took(unsigned long at, size_t size, unsigned long by)
 	raw_spin_unlock_irqrestore(&balance.lock, flags);
 }
 
-static void gave_back(unsigned long at)
+/* Return: how many bytes these were; 0 if nobody is known to have taken them */
+static size_t gave_back(unsigned long at)
 {
 	struct piece *piece;
 	unsigned long flags;
+	size_t size = 0;
 
 	if (!READ_ONCE(balance.nr))
-		return;
+		return 0;
 	raw_spin_lock_irqsave(&balance.lock, flags);
 	piece = find(at);
 	if (piece)
-		forget(piece);
+		size = forget(piece);
 	raw_spin_unlock_irqrestore(&balance.lock, flags);
+	return size;
 }
 
 /* Whether it is a call of the program that allocates here. */
@@ -135,8 +141,9 @@ static void on_object(unsigned long by, const void *ptr, size_t size)
 		return;
 	}
 	took((unsigned long)ptr, size, by);
+	/* A large one has been taken from the page allocator before. */
 	if (PAGE_ALIGNED(ptr))
-		gave_back((unsigned long)ptr | 1);
+		balance.bytes -= gave_back((unsigned long)ptr | 1);
 }
 
 static void on_kmalloc(void *unused, unsigned long by, const void *ptr, size_t size,
@@ -416,18 +423,20 @@ void kp_balance_watch(void)
 	balance.nr_pages = 0;
 	balance.others = 0;
 	balance.failed_by = 0;
+	balance.bytes = 0;
 	WRITE_ONCE(balance.task, current);
 }
 
 /**
  * kp_balance_unwatch() - it has ended
  * @failed_by: receives who asked for the allocation that failed, 0 if that is not known; or NULL
+ * @bytes: receives how many bytes it asked for in all; 0 where allocations are not followed
  *
  * Pages of the slab allocator are not the call's to give back.
  *
  * Return: how many allocations of its were the kernel's own
  */
-u32 kp_balance_unwatch(unsigned long *failed_by)
+u32 kp_balance_unwatch(unsigned long *failed_by, u32 *bytes)
 {
 	u32 i, nr = balance.others + (balance.nr_pages > PAGES);
 
@@ -437,8 +446,9 @@ u32 kp_balance_unwatch(unsigned long *failed_by)
 	for (i = 0; i < min(balance.nr_pages, PAGES); i++) {
 		if (!PageSlab(balance.page[i]))
 			continue;
-		gave_back(PAGE_KEY(balance.page[i]));
+		balance.bytes -= gave_back(PAGE_KEY(balance.page[i]));
 		nr++;
 	}
+	*bytes = min(balance.bytes, U32_MAX);
 	return nr;
 }

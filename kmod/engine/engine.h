@@ -38,6 +38,7 @@ enum kp_place {
  * @same: of a handle that it returned, the first place among those held with the
  *        same one; -1 for none
  * @allocations: how many allocations of its call could have failed, where they are counted
+ * @bytes: how many bytes they asked for, where that is known
  * @failed: one of them was made to fail
  * @broken: the part of the contract that it broke, or NULL
  */
@@ -53,6 +54,7 @@ struct kp_step_trace {
 	bool skipped;
 	bool failed;
 	u16 allocations;
+	u32 bytes;
 	s32 same;
 	const char *broken;
 };
@@ -570,13 +572,18 @@ void kp_balance_begin(void);
 void kp_balance_end(struct kp_trace *trace);
 void kp_balance_stop(void);
 void kp_balance_watch(void);
-u32 kp_balance_unwatch(unsigned long *failed_by);
+u32 kp_balance_unwatch(unsigned long *failed_by, u32 *bytes);
 #else
 static inline void kp_balance_begin(void) { }
 static inline void kp_balance_end(struct kp_trace *trace) { }
 static inline void kp_balance_stop(void) { }
 static inline void kp_balance_watch(void) { }
-static inline u32 kp_balance_unwatch(unsigned long *failed_by) { return 0; }
+static inline u32 kp_balance_unwatch(unsigned long *failed_by, u32 *bytes)
+{
+	*bytes = 0;
+	return 0;
+}
+
 #endif
 
 /* objects.c */

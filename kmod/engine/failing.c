@@ -80,16 +80,18 @@ void __kp_fail_enter(struct kp_trace *trace, u32 fail)
  */
 void __kp_fail_leave(struct kp_trace *trace, struct kp_step_trace *t, u32 fail)
 {
-	u32 left = fail_nth_left(), others;
+	u32 left = fail_nth_left(), others, bytes;
 
 	if (trace->like)
 		return;
 	fail_nth(0);
-	others = kp_balance_unwatch(fail && !left ? &trace->failed_by : NULL);
+	others = kp_balance_unwatch(fail && !left ? &trace->failed_by : NULL, &bytes);
 	trace->disturbed |= fail && others;
 	/* The object may be locked, and is left alone from then on. */
 	trace->stuck |= kp_nesting_restore(&nesting);
 	t->failed = fail && !left;
-	if (!fail && trace->prog->count)
+	if (!fail && trace->prog->count) {
 		t->allocations = min(UNLIMITED - left - others, U16_MAX);
+		t->bytes = bytes;
+	}
 }

@@ -54,15 +54,16 @@ static struct kp_failing *failing(const struct sweep *s, u32 op)
 	return &s->p->pair->stats->failing[op][s->p->id];
 }
 
-static void add(struct sweep *s, u32 op, u32 allocations)
+static void add(struct sweep *s, u32 op, const struct kp_step_trace *t)
 {
 	struct kp_failing *f = failing(s, op);
 	u32 n;
 
 	f->calls++;
-	f->allocations += allocations;
-	f->most = max(f->most, allocations);
-	for (n = 0; n < allocations; n++)
+	f->allocations += t->allocations;
+	f->most = max(f->most, t->allocations);
+	f->bytes = max(f->bytes, t->bytes);
+	for (n = 0; n < t->allocations; n++)
 		s->here[op][min(n, NTH_MAX - 1)]++;
 }
 
@@ -83,11 +84,11 @@ static void count(struct sweep *s)
 	}
 	s->prog->count = false;
 	if (!pair->stateless)
-		add(s, 0, s->got->made.allocations);
+		add(s, 0, &s->got->made);
 	/* The no-op's place is the creation's. */
 	for (i = 0; i < s->got->nr; i++)
 		if (s->prog->step[i].op && !s->got->step[i].skipped)
-			add(s, s->prog->step[i].op, s->got->step[i].allocations);
+			add(s, s->prog->step[i].op, &s->got->step[i]);
 }
 
 /* Whether this allocation is one of those to fail; it is counted as one if so. */

@@ -111,8 +111,8 @@ DEFINE_SHOW_ATTRIBUTE(growth);
 
 /*
  * One line an operation that allocates on any path, its name first, or "create": then for
- * each path calls that were counted, their allocations, the most of one call, how many
- * failed, and how many of these were refused.
+ * each path calls that were counted, their allocations, the most of one call and the most
+ * bytes of one, how many failed, and how many of these were refused.
  */
 static int allocations_show(struct seq_file *seq, void *unused)
 {
@@ -128,8 +128,8 @@ static int allocations_show(struct seq_file *seq, void *unused)
 			continue;
 		seq_puts(seq, op ? pair->operation[op].name : "create");
 		for (path = 0; path < KP_NR_PATHS; path++, f++)
-			seq_printf(seq, "\t%u %u %u %u %u", f->calls, f->allocations, f->most,
-				   f->failed, f->refused);
+			seq_printf(seq, "\t%u %u %u %u %u %u", f->calls, f->allocations,
+				   f->most, f->bytes, f->failed, f->refused);
 		seq_putc(seq, '\n');
 	}
 	return 0;
@@ -165,6 +165,25 @@ static int interruptions_show(struct seq_file *seq, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(interruptions);
+
+/* One line for each operation that was interrupted on a path, as of costs: how long it was not. */
+static int masked_show(struct seq_file *seq, void *unused)
+{
+	const struct kp_pair *pair = seq->private;
+	u32 op, path;
+
+	for (op = 0; op < pair->nr_ops; op++) {
+		for (path = 0; path < KP_NR_PATHS; path++) {
+			u32 most = pair->stats->masked[op][path];
+
+			if (most)
+				seq_printf(seq, "%s %s %u 1\n", kp_path_name[path],
+					   pair->operation[op].name, most - 1);
+		}
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(masked);
 
 /* One line an end of an operation: what case ordering has had recorded. */
 static int orderings_show(struct seq_file *seq, void *unused)
@@ -368,6 +387,8 @@ int kp_pair_register(const struct kp_pair *pair,
 			    &calls_fops);
 	debugfs_create_file("interruptions", 0444, stats->dir, (void *)pair,
 			    &interruptions_fops);
+	debugfs_create_file("masked", 0444, stats->dir, (void *)pair,
+			    &masked_fops);
 	debugfs_create_file("orderings", 0444, stats->dir, (void *)pair,
 			    &orderings_fops);
 	debugfs_create_file("histories", 0444, stats->dir, (void *)pair,

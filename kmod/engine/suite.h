@@ -444,6 +444,7 @@ struct kp_growth {
  * @calls: calls whose allocations were counted
  * @allocations: allocations of these calls
  * @most: the most of one call
+ * @bytes: the most bytes that one call asked for; 0 where that is not known
  * @failed: calls of which one allocation was made to fail
  * @refused: those of them that returned -ENOMEM
  */
@@ -451,6 +452,7 @@ struct kp_failing {
 	u32 calls;
 	u32 allocations;
 	u32 most;
+	u32 bytes;
 	u32 failed;
 	u32 refused;
 };
@@ -575,6 +577,8 @@ struct kp_results {
  * @nr_growths: elements of @growth in use
  * @max_growths: room in @growth
  * @swept: the work of case interrupt
+ * @masked: for each operation and path the most instructions for which it had interrupts off, plus
+ *          1; 0 for one that was not interrupted
  * @histories: that of case history
  * @timed: what case time has timed, by path; a list
  */
@@ -603,6 +607,7 @@ struct kp_stats {
 	u32 nr_growths;
 	u32 max_growths;
 	struct kp_swept swept[KP_NR_PATHS];
+	u32 masked[KP_MAX_OPS][KP_NR_PATHS];
 	struct kp_histories histories[KP_NR_PATHS];
 	struct kp_timed *timed[KP_NR_PATHS];
 };

@@ -217,6 +217,25 @@ static bool comes_there(const struct kp_sweep *s, s64 late, unsigned long ip)
 	return false;
 }
 
+/*
+ * The most instructions that an interruption of this operation has been late, plus 1: so long the
+ * operation had interrupts off.
+ */
+static u32 *masked(const struct kp_sweep *s)
+{
+	u32 op = s->prog->step[s->prog->nr_steps - 2].op;
+
+	return &s->p->pair->stats->masked[op][s->p->id];
+}
+
+static void note_masked(const struct kp_sweep *s, s64 late)
+{
+	u32 *most = masked(s);
+
+	if (s->path == s->p->id && s->in.hit)
+		*most = max(*most, (u32)max(late, 0) + 1);
+}
+
 /**
  * kp_try_exactly() - interrupt once, with some tries for the very position
  * @s: the sweep, whose @prog and @ref are of a scene
@@ -226,7 +245,8 @@ static bool comes_there(const struct kp_sweep *s, s64 late, unsigned long ip)
  *           time at the same place
  *
  * Where preemption is off the kernel's way into the interrupt is some instructions shorter, and it
- * seems to come so much earlier, each time. A tick that comes between moves it elsewhere, once.
+ * seems to come so much earlier, each time. A tick that comes between moves it elsewhere, once: so
+ * one that is later than any before it has to come twice.
  *
  * Context: may sleep, between kp_irq_start() and kp_irq_stop().
  * Return: whether the position was reached
@@ -243,14 +263,18 @@ bool kp_try_exactly(struct kp_sweep *s, u32 at, struct kp_violation *v, u32 *cam
 			continue;
 		}
 		*came_at = max(came, (s64)at);
+		if (came == at)
+			note_masked(s, 0);
 		if (v->broken || came == at)
 			return true;
 		if (came > (s64)at - SHORTER &&
-		    (came == before || (!n && comes_there(s, came - at, v->ip)))) {
+		    (came == before || (!n && came - at < *masked(s) &&
+					comes_there(s, came - at, v->ip)))) {
 			if (came < at)
 				s->earlier = at - came;
 			else if (!comes_there(s, came - at, v->ip))
 				s->landing[s->nr_landings++ % KP_LANDINGS] = v->ip;
+			note_masked(s, came - at);
 			kp_irq_keep();
 			return true;
 		}

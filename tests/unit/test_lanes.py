@@ -30,7 +30,7 @@ from kplib.common.errors import GuestLost
 from kplib.configure import pairs as places
 from kplib.configure import request, variants
 from kplib.configure.lanes import CHECK, HISTORY, INSN, PATHS, TIME, Lane
-from kplib.judge import ktap, results, tables, verdicts
+from kplib.judge import ktap, results, sizes, tables, verdicts
 
 #: Seconds. An actor says something each few milliseconds.
 SILENCE = 0.5
@@ -112,7 +112,8 @@ class TestLanes(unittest.TestCase):
         #: Whether QEMU carries out what the host wants of it to look at a guest.
         self.has_monitor = False
         for target, stub in ((qemu, {"boot": self.boot}), (ktap, {"verdicts": read_ktap}),
-                             (stacks, {"decode": lambda _, said: said})):
+                             (stacks, {"decode": lambda _, said: said}),
+                             (sizes, {"read": lambda *_: sizes.Sizes()})):
             patch = mock.patch.multiple(target, **stub)
             patch.start()
             self.addCleanup(patch.stop)

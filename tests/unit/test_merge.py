@@ -24,7 +24,7 @@ from kplib.build.modules import Modules
 from kplib.common.errors import BROKEN, FAILED, OK, EnvironmentFailed, Failed, KparityError
 from kplib.configure import identity, request
 from kplib.configure.lanes import LANES, PATHS
-from kplib.judge import compile_fail, ktap, records
+from kplib.judge import compile_fail, ktap, records, sizes
 from kplib.mutate import candidate, score
 from kplib.mutate.record import ERROR, KILLED, SURVIVED, Record
 from kplib.report import files
@@ -46,7 +46,8 @@ FIGURES = {
 MORE = {"growth": "".join(f"{path} push 0 - 5 {5 * size} 30 150\n" for path in PATHS
                           for size in (0, 1, 8)),
         "depth": "".join(f"{path} {op} {bytes_} 8\n" for op, bytes_ in (("noop", 32), ("push", 64))
-                         for path in PATHS)}
+                         for path in PATHS),
+        "masked": "".join(f"{path} push 7 1\n" for path in PATHS)}
 CASES = {"check": ("lockstep", "atomic"), "insn": ("insn",), "history": ("history",),
          "irq": ("interrupt",)}
 WORDS = ("ARCH=x86_64", "PAIR=ring tlv glob")
@@ -109,6 +110,8 @@ class Played(unittest.TestCase):
                 (lanes, "run", self._lane), (lanes, "start", self._start),
                 (accel, "choose", lambda _, lane: lane.on(self.accel, "a test")),
                 (ktap, "verdicts", self._verdicts), (ktap, "junit", junit),
+                (sizes, "read", lambda _tools, _ko, _pair, ops: sizes.Sizes(
+                    dict.fromkeys(PATHS, 40), {op: dict.fromkeys(PATHS, 40) for op in ops})),
                 (ktap, "load", lambda _: None), (compile_fail, "find", lambda _: []),
                 (records, "read", lambda _: records.parse(self.contract.encode())),
                 (matrix, "choose_tools", lambda _: mock.Mock(versions=dict(self.tools))),

@@ -118,18 +118,37 @@ class TestTerminal(unittest.TestCase):
                          "    push -ENOSPC                  24               -               -"
                          "               -")
 
+    def test_text_and_masked(self) -> None:
+        """All operations together and the most of any; with V=1 each."""
+        found = document(a=pair())
+        each = {"push": dict.fromkeys(lanes.PATHS, 20), "pop": dict.fromkeys(lanes.PATHS, 30)}
+        found["pairs"]["a"]["text"] = {"together": dict.fromkeys(lanes.PATHS, 44),
+                                       "operations": each}
+        found["pairs"]["a"]["masked"] = each
+        lines = shown(found, True)
+        self.assertIn("    bytes of text   " + f"{44:>16}" * 4, lines)
+        self.assertIn("    interrupts off  " + f"{30:>16}" * 4, lines)
+        self.assertNotIn("    push            " + f"{20:>16}" * 4, lines)
+        self.assertTrue([line for line in lines if line.startswith("  interrupts off: instr")])
+        lines = terminal.text(found, True, True, "x").splitlines()
+        self.assertEqual(lines.count("    push            " + f"{20:>16}" * 4), 2)
+
     def test_allocations(self) -> None:
         """The most allocations of a call and how many failed; with V=1, what that led to."""
-        one = {"calls": 10, "allocations": 20, "most": 3, "failed": 8, "refused": 7}
+        one = {"calls": 10, "allocations": 20, "most": 3, "bytes": 96, "failed": 8, "refused": 7}
         found = document(a=pair())
         found["pairs"]["a"]["allocations"] = {"create": {path: one for path in lanes.PATHS}}
         lines = shown(found, tables=True)
         self.assertIn("    create          " + "       3     (8)" * 4, lines)
+        self.assertIn("      bytes         " + "      96        " * 3 + "      96", lines)
         self.assertFalse([line for line in lines if "refused" in line])
         self.assertTrue([line for line in lines if line.startswith("  allocations: the most")])
         self.assertFalse([line for line in shown(found) if "allocations" in line])
         lines = terminal.text(found, True, True, "x").splitlines()
         self.assertIn("      refused       " + "       7        " * 3 + "       7", lines)
+        found["pairs"]["a"]["allocations"]["create"] = {
+            path: {**one, "bytes": 0} for path in lanes.PATHS}
+        self.assertFalse([line for line in shown(found, True) if "bytes  " in line])
 
     def test_unrecorded(self) -> None:
         """An operation that case ordering says nothing of is told, whatever is shown."""

@@ -41,6 +41,17 @@ class TestInterruptions(unittest.TestCase):
                 tables.parse_interruptions(f"rust->c 1 1 0 1 1 1 1 0 0 0 0\n{line}\n")
 
 
+class TestMasked(unittest.TestCase):
+    """tables.parse_masked()"""
+
+    def test_rows(self) -> None:
+        """By operation and path."""
+        self.assertEqual(tables.parse_masked("c->c push 4 1\nc->rust push 0 1\nc->c pop 7 1\n"),
+                         {"push": {"c->c": 4, "c->rust": 0}, "pop": {"c->c": 7}})
+        with self.assertRaisesRegex(tables.DamagedTable, "line 2"):
+            tables.parse_masked("c->c push 4 1\nc->c push\n")
+
+
 class TestHistories(unittest.TestCase):
     """tables.parse_histories()"""
 
@@ -353,19 +364,19 @@ class TestAllocations(unittest.TestCase):
     """tables.parse_allocations()"""
 
     def test_columns(self) -> None:
-        """An operation, and five numbers a path."""
-        cell = "\t10 20 3 8 7"
-        found = tables.parse_allocations(f"create{cell * 4}\npush{cell * 3}\t1 0 0 0 0\n")
+        """An operation, and six numbers a path."""
+        cell = "\t10 20 3 96 8 7"
+        found = tables.parse_allocations(f"create{cell * 4}\npush{cell * 3}\t1 0 0 0 0 0\n")
         self.assertEqual(list(found), ["create", "push"])
-        self.assertEqual(found["create"]["rust->c"], tables.Allocations(10, 20, 3, 8, 7))
+        self.assertEqual(found["create"]["rust->c"], tables.Allocations(10, 20, 3, 96, 8, 7))
         self.assertEqual(found["push"]["rust->rust"].calls, 1)
         self.assertEqual(tables.parse_allocations(""), {})
 
     def test_damaged(self) -> None:
         """A line that is cut off, or has something else in it, is named."""
-        for line in ("push\t1 2 3 4 5", "push" + "\t1 2 3 4" * 4, "push" + "\t1 2 3 4 x" * 4):
+        for line in ("push\t1 2 3 4 5 6", "push" + "\t1 2 3 4 5" * 4, "push" + "\t1 2 3 4 5 x" * 4):
             with self.assertRaisesRegex(tables.DamagedTable, "line 2: "):
-                tables.parse_allocations("create" + "\t1 2 3 4 5" * 4 + f"\n{line}\n")
+                tables.parse_allocations("create" + "\t1 2 3 4 5 6" * 4 + f"\n{line}\n")
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ INSN = Lane("insn", cpus=1, counts=True, suffix="_insn", figures="cost", program
 HISTORY = Lane("history", cpus=2, counts=False, suffix="_history", figures="histories",
                program=USER_HISTORY, case="history", late=True, turns=True)
 IRQ = Lane("irq", cpus=1, counts=True, suffix="_irq", figures="interruptions", program="",
-           case="interrupt", late=True,
+           case="interrupt", late=True, more=("masked",),
            why="an interruption at a chosen instruction needs counting")
 ORDER = Lane("order", cpus=1, counts=True, suffix="_order", figures="orderings", program="",
              case="ordering", plugin="orders", late=True,

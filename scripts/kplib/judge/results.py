@@ -23,14 +23,16 @@ from kplib.configure import cases
 from kplib.configure import pairs as places, shards
 from kplib.contract import rows
 from kplib.contract.model import Budget
-from kplib.judge import budgets, fields, growth, ktap, orders, timetable, verdicts
+from kplib.judge import budgets, fields, growth, ktap, orders, sizes, timetable, verdicts
 from kplib.judge.budgets import Excess
 from kplib.judge.growth import Table as Growths
+from kplib.judge.sizes import Sizes
 from kplib.judge.tables import (ACCEPTED, NOOP, Allocations, Cost, DamagedTable, Difference,
                                 Distributions, Histories, Interruptions, Invariant,
                                 parse_allocations, parse_calls, parse_costs, parse_distributions,
                                 parse_failures, parse_histories, parse_outcomes,
-                                parse_interruptions, parse_invariants, parse_stack)
+                                parse_interruptions, parse_invariants, parse_masked,
+                                parse_stack)
 from kplib.judge.unbuilt import Unbuilt
 
 #: The version of scripts/results.schema.json. It goes up with each change of a field's
@@ -70,6 +72,8 @@ class PairResult:
     growth: Growths = field(default_factory=dict)
     #: Bytes of stack by operation, outcome and path.
     stack: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    #: Bytes of code.
+    text: Sizes = field(default_factory=Sizes)
     #: The budgets that rows have, and the excess that needs each.
     budgets: dict[str, tuple[Budget, Excess | None]] = field(default_factory=dict)
     #: What is over its budget, the worst first; and by path the operations, with lines that tell.
@@ -77,6 +81,8 @@ class PairResult:
     costly: dict[str, list[tuple[str, list[str]]]] = field(default_factory=dict)
     allocations: dict[str, dict[str, Allocations]] = field(default_factory=dict)
     interruptions: dict[str, Interruptions] = field(default_factory=dict)
+    #: Instructions for which interrupts were off, by operation and path, the most at a time.
+    masked: dict[str, dict[str, int]] = field(default_factory=dict)
     #: What case ordering has seen: see orders.table().
     orderings: dict[str, dict[str, dict[str, dict[str, str]]]] = field(default_factory=dict)
     #: What case ordering has found wrong, by path: the operation, and lines that tell.
@@ -151,12 +157,14 @@ class ArchResult:
                                     for end, row in rows.items()}
                                for op, rows in pair.growth.items()},
                     "stack": pair.stack,
+                    "text": asdict(pair.text),
                     "budgets": {op: {**asdict(budget), "needed": need and asdict(need)}
                                 for op, (budget, need) in pair.budgets.items()},
                     "allocations": {op: {path: asdict(one) for path, one in row.items()}
                                     for op, row in pair.allocations.items()},
                     "interruptions": {path: asdict(one)
                                       for path, one in pair.interruptions.items()},
+                    "masked": pair.masked,
                     "orderings": pair.orderings,
                     "calls": pair.calls,
                     "histories": {path: asdict(one) for path, one in pair.histories.items()},
@@ -322,6 +330,8 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
         if lane.lane.figures == "interruptions":
             result.interruptions = parse_interruptions(figures)
             swept = result.interruptions
+            if pair in lane.answers:
+                result.masked = parse_masked(lane.answers[pair].more["masked"])
             if none := [p for p in sorted(passed) if p not in swept or not swept[p].scenes]:
                 raise DamagedTable(f"the table of interruptions has nothing of {', '.join(none)}")
         elif lane.lane.figures == "orderings":
@@ -354,6 +364,8 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
                                              contract.holds.unit if contract.holds else "")
                 stack = parse_stack(lane.answers[pair].more["depth"])
                 result.stack = {op: stack[op] for op in result.costs if op in stack}
+                result.text = sizes.read(setup.tools, setup.modules, pair,
+                                         (op for op in result.costs if op != NOOP))
             result.budgets = budgets.used(contract, result.outcomes)
             result.over = budgets.over(known, result.outcomes)
             mine += budgets.verdicts(lane.lane.suite(pair), passed, known, result.outcomes)

@@ -37,13 +37,15 @@ class Cost:
 class Allocations:
     """Allocations of an operation's calls on a path, by the task that made the calls.
 
-    Of `calls` they were counted, `most` of one call. In `failed` other ones one allocation was
+    Of `calls` they were counted, `most` of one call, and one asked for `bytes` at most; these are
+    0 in a kernel that does not tell sizes. In `failed` other ones one allocation was
     made to fail, and `refused` of these returned -ENOMEM.
     """
 
     calls: int
     allocations: int
     most: int
+    bytes: int
     failed: int
     refused: int
 
@@ -283,7 +285,7 @@ def parse_allocations(text: str) -> dict[str, dict[str, Allocations]]:
     """Allocations by operation and path, from the engine's table; "create" comes first."""
     found: dict[str, dict[str, Allocations]] = {}
     for number, line in enumerate(text.splitlines(), 1):
-        if not re.fullmatch(r"\S+(\t[0-9]{1,10}( [0-9]{1,10}){4}){%d}" % len(PATHS), line):
+        if not re.fullmatch(r"\S+(\t[0-9]{1,10}( [0-9]{1,10}){5}){%d}" % len(PATHS), line):
             raise DamagedTable(f"the table of allocations, line {number}: {line[:100]!r}")
         op, *words = line.split("\t")
         found[op] = {path: Allocations(*map(int, word.split()))
@@ -323,6 +325,14 @@ def _by_path(text: str, what: str, *numbers: int) -> dict[str, list[int]]:
 def parse_interruptions(text: str) -> dict[str, Interruptions]:
     """The work of case interrupt by path, from the engine's table."""
     return {path: Interruptions(*of) for path, of in _by_path(text, "interruptions", 11).items()}
+
+
+def parse_masked(text: str) -> dict[str, dict[str, int]]:
+    """Instructions for which interrupts were off, by operation and path, the most at a time."""
+    found: dict[str, dict[str, int]] = {}
+    for (op, path), counts in _rows(text).items():
+        found.setdefault(op, {})[path] = max(counts[0])
+    return found
 
 
 def parse_histories(text: str) -> dict[str, Histories]:

@@ -22,6 +22,7 @@ from kplib.judge import ktap, orders, timetable
 from kplib.judge.budgets import ALL, Excess
 from kplib.judge.growth import Growth
 from kplib.judge.results import ArchResult, PairResult
+from kplib.judge.sizes import Sizes
 from kplib.judge.tables import (NOOP, SUCCESS, Allocations, Cost, Histories, Interruptions,
                                 geometric_mean, met)
 from kplib.judge.unbuilt import CASE
@@ -161,6 +162,9 @@ def _allocations(pair: PairResult, verbose: bool) -> list[str]:
         lines.append(f"    {op:<16}" + "".join(
             f"{of.most:>8} {f'({of.failed})':>7}"
             for of in (row[p] for p in PATHS)))
+        if any(of.bytes for of in row.values()):
+            lines.append(f"      {'bytes':<14}" + "".join(
+                f"{row[p].bytes:>8}        " for p in PATHS).rstrip())
         if verbose:
             lines += [f"      {name:<14}" + "".join(
                 f"{getattr(row[p], name):>8}        " for p in PATHS).rstrip()
@@ -189,7 +193,7 @@ def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
         lines += _costs(pair, verbose) + _budgets(pair, verbose)
     if pair.growth:
         lines += grown.table(pair.growth, verbose)
-    lines += deep.table(pair.stack, verbose)
+    lines += deep.stack(pair.stack, verbose) + deep.text(pair.text, verbose)
     if pair.allocations:
         lines.append(f"    {'allocations':<16}" + "".join(f"{p:>16}" for p in PATHS))
         lines += _allocations(pair, verbose)
@@ -199,6 +203,7 @@ def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
             lines += _counts(_CALLBACKS, pair.histories)
     if pair.interruptions:
         lines += _counts(_INTERRUPTIONS, pair.interruptions)
+    lines += deep.masked(pair.masked, verbose)
     if pair.times:
         lines += timed.table(pair.times, verbose)
     if pair.orderings and verbose:
@@ -275,6 +280,8 @@ def _legend(pairs: dict[str, PairResult], tables: bool) -> list[str]:
                "fail", "  (V=1 and results.json: how often that gave -ENOMEM); those of other "
                "tasks, as of workers, are not reached"] \
         if tables and any(pair.allocations for pair in pairs.values()) else []
+    if tables and any(pair.masked for pair in pairs.values()):
+        failing += ["", *deep.MASKED_LEGEND]
     if not costs:
         return failing
     means = [f"{path} {mean:.2f}" for path, mean in _means(costs).items() if mean is not None]
@@ -331,6 +338,8 @@ def _pair(found: dict[str, Any]) -> PairResult:
                      for end, row in rows.items()}
                 for op, rows in found.get("growth", {}).items()},
         stack=found.get("stack", {}),
+        text=Sizes(**found.get("text") or {}),
+        masked=found.get("masked", {}),
         budgets={op: (Budget(row["percent"], row["instructions"], row["why"]),
                       row["needed"] and Excess(**row["needed"]))
                  for op, row in found.get("budgets", {}).items()},
@@ -507,6 +516,7 @@ def show_rest(result: ArchResult, verbose: bool, folder: Path, found: dict[str, 
     lanes = {name: found["lanes"][name] for name in LATE if name in found["lanes"]}
     own = {**found, "lanes": lanes, "pairs": {
         name: {**pair, "instructions": {}, "outcomes": {}, "growth": {}, "stack": {},
+               "text": {},
                "cases": [case for case in pair["cases"]
                          if (name, case["suite"], case["case"], case["path"]) not in told]}
         for name, pair in found["pairs"].items()}}

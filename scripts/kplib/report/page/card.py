@@ -125,6 +125,12 @@ def _one(view: View, pair: str) -> Markup:
         _part(f"{ident}.stack", "Stack",
               [costs.stack(one, told.name_of(document)) for document, one in mine
                if one.get("stack")]),
+        _part(f"{ident}.text", "Code",
+              [costs.text(one, told.name_of(document)) for document, one in mine
+               if one.get("text", {}).get("together")]),
+        _part(f"{ident}.masked", "Interrupts off",
+              [costs.masked(one, told.name_of(document)) for document, one in mine
+               if one.get("masked")]),
         _part(f"{ident}.allocations", "Allocations",
               [costs.allocations(one, told.name_of(document)) for document, one in mine
                if one.get("allocations")]),

@@ -84,15 +84,33 @@ def stack(pair: dict[str, Any], name: str) -> Markup:
                  f"{name}: bytes of stack that a call takes with its caller, the most of any call")
 
 
+def _plain(found: dict[str, dict[str, int]], caption: str) -> Markup:
+    return table([["operation", *number_heads(PATHS)]],
+                 [row([op, *(number(str(of.get(path, "-"))) for path in PATHS)])
+                  for op, of in found.items()], caption)
+
+
+def text(pair: dict[str, Any], name: str) -> Markup:
+    """How much code operations of a pair are on one kernel."""
+    return _plain({**pair["text"]["operations"], "all together": pair["text"]["together"]},
+                  f"{name}: bytes of code, with what it calls of the pair's")
+
+
+def masked(pair: dict[str, Any], name: str) -> Markup:
+    """For how long operations of a pair have interrupts off on one kernel."""
+    return _plain(pair["masked"], f"{name}: instructions for which interrupts were off, the most "
+                                  "at a time of those that were looked at")
+
+
 def allocations(pair: dict[str, Any], name: str) -> Markup:
     """What operations allocate on one kernel whose allocations can fail."""
-    rows = [row([op, *(number(f"{found[path]['most']} ({found[path]['failed']}, "
-                              f"{found[path]['refused']})" if path in found else "-")
-                       for path in PATHS)])
+    rows = [row([op, *(number(f"{found[path]['most']}, {found[path]['bytes'] or '-'} "
+                              f"({found[path]['failed']}, {found[path]['refused']})"
+                              if path in found else "-") for path in PATHS)])
             for op, found in pair.get("allocations", {}).items()]
     return table([["operation", *number_heads(PATHS)]], rows,
-                 f"{name}: allocations, the most of one call; how often one was made to fail, and "
-                 "how often that gave -ENOMEM")
+                 f"{name}: allocations and bytes, the most of one call; how often one was made to "
+                 "fail, and how often that gave -ENOMEM")
 
 
 def section(view: View) -> Markup:
