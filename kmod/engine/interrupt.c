@@ -43,6 +43,14 @@ static u32 position(u32 n, u32 length)
 	}
 }
 
+/* Positions between two in the trap of a probe are in it as well. */
+static void note_trap(struct kp_scene *scene, u32 at)
+{
+	scene->trap[0] = scene->trap[1] ? min(scene->trap[0], at) : at;
+	scene->trap[1] = max(scene->trap[1], at);
+	bitmap_set(scene->done, scene->trap[0], scene->trap[1] + 1 - scene->trap[0]);
+}
+
 /* Try some more positions of a scene. */
 static void go_on(struct kp_sweep *s, struct kp_scene *scene)
 {
@@ -83,6 +91,8 @@ static void go_on(struct kp_sweep *s, struct kp_scene *scene)
 		}
 		/* What is interrupted later is interrupted there. */
 		bitmap_set(scene->done, at, min(came_at + 1, scene->length) - at);
+		if (kp_at_probe(s))
+			note_trap(scene, at);
 		if (v.broken) {
 			v.at = at;
 			s->met[s->start[scene->start].op][scene->inner].bad = true;

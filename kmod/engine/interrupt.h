@@ -68,6 +68,7 @@ struct kp_start {
  * @length: instructions of the first operation; 0 is not known yet
  * @tried: positions looked at
  * @unreached: those of them at which no interruption came
+ * @trap: the first and the last position known to be in the trap of a probe; 0 for none
  * @start: number of the state
  * @inner: the operation that interrupts
  * @draw: which draw of its arguments
@@ -79,6 +80,7 @@ struct kp_scene {
 	u32 length;
 	u32 tried;
 	u32 unreached;
+	u32 trap[2];
 	u32 start;
 	u32 rank;
 	u16 inner;
@@ -189,6 +191,7 @@ bool kp_set_scene(struct kp_sweep *s, const struct kp_scene *scene);
 
 /* trials.c */
 enum kp_inside kp_where(const struct kp_operation *op);
+bool kp_at_probe(const struct kp_sweep *s);
 bool kp_try_exactly(struct kp_sweep *s, u32 at, struct kp_violation *v, u32 *came_at);
 u32 kp_length_of(struct kp_sweep *s, const char **why);
 

@@ -104,17 +104,20 @@ static void run_inner(struct kp_interruption *in)
 {
 	const struct kp_nesting before = kp_nesting_now();
 
+	kp_grace_begin();
 	if (!kp_escape_to(&irq.escape)) {
 		WRITE_ONCE(irq.runner, current);
 		in->inner(in->inner_data);
 		WRITE_ONCE(irq.runner, NULL);
 		in->unbalanced |= kp_nesting_restore(&before);
+		kp_grace_end(irq.task, true);
 		WRITE_ONCE(in->ended, true);
 		return;
 	}
 	WRITE_ONCE(irq.runner, NULL);
 	in->spins = true;
 	kp_nesting_restore(&before);
+	kp_grace_end(irq.task, false);
 }
 
 static void run_in_softirq(struct tasklet_struct *unused)
@@ -211,6 +214,18 @@ static noinline void nothing(void *unused)
 }
 
 /**
+ * kp_irq_trapped() - a probe is met that is there for the operation inside
+ *
+ * Context: a probe's handler.
+ */
+void __kprobes kp_irq_trapped(void)
+{
+	if (READ_ONCE(irq.task) == current && irq.inside && irq.now)
+		irq.now->trapped = true;
+}
+NOKPROBE_SYMBOL(kp_irq_trapped);
+
+/**
  * kp_irq_length() - count the instructions of a function that is not interrupted
  * @outer: the function
  * @data: its argument
@@ -238,6 +253,7 @@ static void interrupt_once(struct kp_interruption *in)
 	in->ended = false;
 	in->spins = false;
 	in->unbalanced = false;
+	in->trapped = false;
 	in->ip = 0;
 	irq.task = current;
 	reinit_completion(&irq.done);
@@ -319,18 +335,27 @@ void kp_irq_keep(void)
 	irq.calibrated = true;
 }
 
+/* All probes, those of grace.c among them: how many they are. */
+static u32 all_probes(struct kprobe **probes)
+{
+	u32 i, n = 0;
+
+	for (i = 0; i < ARRAY_SIZE(spinning); i++)
+		probes[n++] = &spinning[i];
+	for (i = 0; i < KP_GRACE_PROBES; i++)
+		probes[n++] = kp_grace_probes[i];
+	return n;
+}
+
 /* Once for all cases: to remove a probe takes a grace period of RCU. */
 static int add_probes(void)
 {
-	struct kprobe *probes[ARRAY_SIZE(spinning)];
-	u32 i;
+	struct kprobe *probes[ARRAY_SIZE(spinning) + KP_GRACE_PROBES];
 	int err;
 
 	if (irq.probed)
 		return 0;
-	for (i = 0; i < ARRAY_SIZE(spinning); i++)
-		probes[i] = &spinning[i];
-	err = register_kprobes(probes, ARRAY_SIZE(spinning));
+	err = register_kprobes(probes, all_probes(probes));
 	irq.probed = !err;
 	return err;
 }
@@ -340,13 +365,11 @@ static int add_probes(void)
  */
 void kp_irq_exit(void)
 {
-	struct kprobe *probes[ARRAY_SIZE(spinning)];
-	u32 i;
+	struct kprobe *probes[ARRAY_SIZE(spinning) + KP_GRACE_PROBES];
+	u32 nr = all_probes(probes);
 
-	for (i = 0; i < ARRAY_SIZE(spinning); i++)
-		probes[i] = &spinning[i];
 	if (irq.probed)
-		unregister_kprobes(probes, ARRAY_SIZE(spinning));
+		unregister_kprobes(probes, nr);
 	irq.probed = false;
 }
 

@@ -27,6 +27,7 @@ enum kp_inside { KP_IN_HARDIRQ, KP_IN_SOFTIRQ, KP_IN_THREAD };
  * @ended: @inner has returned
  * @spins: @inner met a spinlock that is held: on one CPU it would never get it
  * @unbalanced: one of the two left interrupts, preemption or RCU other than it found them
+ * @trapped: @outer has met a probe, which is interrupts off for longer than it has them off
  * @came_at: as @at, but where it came
  * @missed: the timer did not fire, or @outer began too late for it
  * @ip: address of the instruction that it came before
@@ -42,6 +43,7 @@ struct kp_interruption {
 	bool ended;
 	bool spins;
 	bool unbalanced;
+	bool trapped;
 	s64 came_at;
 	bool missed;
 	unsigned long ip;
@@ -53,6 +55,19 @@ void kp_irq_exit(void);
 u32 kp_irq_length(void (*outer)(void *data), void *data);
 void kp_interrupt(struct kp_interruption *in);
 void kp_irq_keep(void);
+void kp_irq_trapped(void);
+
+/* grace.c */
+struct kprobe;
+struct task_struct;
+
+/** define KP_GRACE_PROBES - elements of kp_grace_probes */
+#define KP_GRACE_PROBES	2
+
+extern struct kprobe *const kp_grace_probes[KP_GRACE_PROBES];
+bool kp_grace_probed(unsigned long ip);
+void kp_grace_begin(void);
+void kp_grace_end(const struct task_struct *outer, bool ended);
 
 /**
  * struct kp_escape - registers that a function's caller goes on with

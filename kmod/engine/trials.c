@@ -219,7 +219,7 @@ static bool comes_there(const struct kp_sweep *s, s64 late, unsigned long ip)
 
 /*
  * The most instructions that an interruption of this operation has been late, plus 1: so long the
- * operation had interrupts off.
+ * operation had interrupts off. Not behind a probe, which has them off as well.
  */
 static u32 *masked(const struct kp_sweep *s)
 {
@@ -232,8 +232,22 @@ static void note_masked(const struct kp_sweep *s, s64 late)
 {
 	u32 *most = masked(s);
 
-	if (s->path == s->p->id && s->in.hit)
+	if (s->path == s->p->id && s->in.hit && !s->in.trapped)
 		*most = max(*most, (u32)max(late, 0) + 1);
+}
+
+/**
+ * kp_at_probe() - whether an interruption came behind the trap of a probe
+ * @s: the sweep, after a trial
+ *
+ * The trap takes some hundred instructions with interrupts off, more than a timer's device is
+ * early: how late it came does not tell where.
+ *
+ * Return: true if it did; all positions in the trap are one
+ */
+bool kp_at_probe(const struct kp_sweep *s)
+{
+	return s->in.hit && s->in.trapped && kp_grace_probed(s->in.ip);
 }
 
 /**
@@ -263,6 +277,11 @@ bool kp_try_exactly(struct kp_sweep *s, u32 at, struct kp_violation *v, u32 *cam
 			continue;
 		}
 		*came_at = max(came, (s64)at);
+		if (kp_at_probe(s)) {
+			*came_at = at;
+			kp_irq_keep();
+			return true;
+		}
 		if (came == at)
 			note_masked(s, 0);
 		if (v->broken || came == at)
