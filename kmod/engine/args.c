@@ -98,7 +98,7 @@ bool kp_in_range(const struct kp_arg *arg, u64 value)
 {
 	const struct kp_name *n;
 
-	if (arg->beyond)
+	if (arg->beyond || (arg->any && !arg->is_signed && value > arg->hi))
 		return kp_of_type(arg, value) == value;
 	if (!arg->names || arg->flags)
 		return in_limits(arg, value);

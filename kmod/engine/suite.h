@@ -74,6 +74,7 @@ struct kp_part {
  *         of them
  * @beyond: one draw in eight is not within the limits, or has a bit that it should
  *          not have. Of user memory: %KP_HUGE is one of the places.
+ * @any: of a number: the function takes others, but few draws beyond @hi are made
  * @once: the operation reads each byte once, in order: %KP_CHANGES is one of the places
  */
 struct kp_arg {
@@ -96,6 +97,7 @@ struct kp_arg {
 	const struct kp_name *names;
 	bool flags;
 	bool beyond;
+	bool any;
 	bool once;
 };
 

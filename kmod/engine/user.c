@@ -304,13 +304,21 @@ void kp_user_drop(const struct kp_user_piece *p)
  * @arg: the argument
  * @span: what it is
  *
- * Return: the number; in place %KP_HUGE the largest one of its type
+ * Return: the number; in place %KP_HUGE the largest one of its type, or one that a narrower type
+ *         takes for what is there
  */
 u64 kp_user_size(const struct kp_arg *arg, u64 span)
 {
 	if (kp_place(span) != KP_HUGE)
 		return kp_span_len(span);
-	return U64_MAX >> (64 - 8 * arg->size + arg->is_signed);
+	switch (kp_span_len(span) % 4) {
+	case 1:
+		return kp_of_type(arg, kp_span_len(span) + (1ULL << 8));
+	case 2:
+		return kp_of_type(arg, kp_span_len(span) + (1ULL << 16));
+	default:
+		return U64_MAX >> (64 - 8 * arg->size + arg->is_signed);
+	}
 }
 
 /**

@@ -333,7 +333,8 @@ def _row(parameter: Parameter) -> str:
         members.append(f".names = (const struct kp_name[]){{ {listed}, {{}} }}")
         members += [".flags = true"] if parameter.kind == "KP_FLAGS" else []
     members += [f".{name} = {value}" for name, value in parameter.options
-                if name not in ("lo", "hi", "min", "max", "parts", "any")]
+                if name not in ("lo", "hi", "min", "max", "parts")
+                and (name != "any" or kind == "KP_NUMBER")]
     if "parts" in given:
         listed = ", ".join(f"{{ {piece}, sizeof({piece}) - 1 }}"
                            for piece in pieces(given["parts"], parameter.line))
