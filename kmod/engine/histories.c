@@ -158,10 +158,12 @@ static void draw_inside(struct kp_history *h, struct kp_drawing *d)
 }
 
 /* Draw the operations of the threads; false if one of these has none. */
-static bool draw_columns(struct kp_history *h, struct kp_random *rnd, u32 nr, bool inside)
+static bool draw_columns(struct kp_history *h, struct kp_random *rnd, u32 nr,
+			 enum kp_threads threads)
 {
 	struct kp_drawing d = { .rnd = *rnd, .pair = h->p->pair, .prog = h->prog };
 	struct roles roles = { .first = kp_die(&d.rnd, KP_COLUMNS) };
+	const bool inside = threads == KP_OF_ONE_INSIDE;
 	u32 weight[KP_MAX_OPS], total, i, op, pick;
 
 	total = weigh(d.pair, &d.rnd, weight, inside);
@@ -192,7 +194,7 @@ static bool draw_columns(struct kp_history *h, struct kp_random *rnd, u32 nr, bo
 	}
 	h->prog->nr_steps = h->before + nr;
 	h->prog->columns = nr;
-	if (d.pair->callback && !inside)
+	if (d.pair->callback && threads == KP_OF_ANY)
 		draw_inside(h, &d);
 	*rnd = d.rnd;
 	return kp_has_all_threads(h->prog, h->before);
@@ -241,19 +243,30 @@ bool kp_one_by_one(struct kp_history *h)
 }
 
 /* Draw a history once; false if C over C does not carry it out. */
-static bool draw_once(struct kp_history *h, u32 index, bool inside)
+static bool draw_once(struct kp_history *h, u32 index, enum kp_threads threads)
 {
 	struct kp_random rnd = { .state = kp_seed * 0x9e3779b97f4a7c15ULL + index };
 	const struct kp_pair *pair = h->p->pair;
-	u32 i, nr = inside ? 3 : KP_COLUMNS + kp_die(&rnd, KP_BESIDE - KP_COLUMNS - 1);
+	u32 i, nr;
+
+	switch (threads) {
+	case KP_OF_ONE_INSIDE:
+		nr = 3;
+		break;
+	case KP_OF_ONE_EACH:
+		nr = KP_COLUMNS;
+		break;
+	default:
+		nr = KP_COLUMNS + kp_die(&rnd, KP_BESIDE - KP_COLUMNS - 1);
+	}
 
 	h->before = kp_die(&rnd, 10);
 	kp_program_make(pair, h->prog, kp_seed, index, h->before);
 	if (kp_die(&rnd, 2))
 		make_small(pair, &rnd, h->prog);
-	if (h->before && !inside && !kp_die(&rnd, 6))
+	if (h->before && threads != KP_OF_ONE_INSIDE && !kp_die(&rnd, 6))
 		repeat(h, &rnd);
-	if (!draw_columns(h, &rnd, nr, inside))
+	if (!draw_columns(h, &rnd, nr, threads))
 		return false;
 	for (i = 0; i < h->prog->nr_steps; i++)
 		kp_hold_still(pair, &h->prog->step[i]);
@@ -264,18 +277,17 @@ static bool draw_once(struct kp_history *h, u32 index, bool inside)
  * kp_draw_history() - draw a history
  * @h: receives it
  * @index: which one of the seed
- * @inside: the first thread has one operation, and those of the other one may all come while that
- *          runs; none of them waits
+ * @threads: what its threads carry out
  *
  * Context: may sleep.
  * Return: whether there is one
  */
-bool kp_draw_history(struct kp_history *h, u32 index, bool inside)
+bool kp_draw_history(struct kp_history *h, u32 index, enum kp_threads threads)
 {
 	u32 i;
 
 	for (i = 0; i < DRAWS; i++)
-		if (draw_once(h, index + (i << 16), inside))
+		if (draw_once(h, index + (i << 16), threads))
 			return true;
 	return false;
 }

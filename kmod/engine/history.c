@@ -26,9 +26,12 @@
 /* The part of them below which the host was too busy for a verdict. */
 #define TOO_FEW		4
 /* The part of them that there are of places of which one comes behind the other, see places.c. */
-#define PLACES		2
+#define PLACES		1
 /* The part of that which is left to operations that have nothing to do with each other. */
 #define FAR		4
+/* Histories that are drawn for them beside each batch, and the number of the first. */
+#define PLACE_DRAWS	8
+#define ONE_EACH	BIT(30)
 /* Runs of a history that the host has handed over. */
 #define GIVEN_RUNS	3000
 /* Turns of the longest delay before an operation: some take as long. */
@@ -229,21 +232,33 @@ static u32 draw_batch(struct kp_batch *batch, u32 *index)
 	u32 nr = 0;
 
 	for (; nr < batch->size && *index < MOST_TRIED * histories; ++*index)
-		nr += kp_draw_history(&batch->h[nr], *index, false);
+		nr += kp_draw_history(&batch->h[nr], *index, KP_OF_ANY);
 	return nr;
 }
 
-/* Whether the contract lets two operations, which do not wait, run at the same time. */
+/**
+ * kp_both_meet() - whether two operations of a pair run at the same time in histories
+ * @pair: the pair
+ * @a: number of one operation
+ * @b: that of the other one
+ *
+ * Return: whether programs have both, neither waits, and the contract lets them
+ */
+bool kp_both_meet(const struct kp_pair *pair, u32 a, u32 b)
+{
+	const struct kp_operation *one = &pair->operation[a], *other = &pair->operation[b];
+
+	return one->weight && other->weight && !one->waits && !other->waits &&
+	       kp_can_meet(pair, a) && kp_can_meet(pair, b) && kp_may_meet(one, other);
+}
+
 static bool any_meet(const struct kp_pair *pair)
 {
 	u32 a, b;
 
 	for (a = 1; a < pair->nr_ops; a++)
 		for (b = 1; b < pair->nr_ops; b++)
-			if (pair->operation[a].weight && pair->operation[b].weight &&
-			    !pair->operation[a].waits && !pair->operation[b].waits &&
-			    kp_can_meet(pair, a) && kp_can_meet(pair, b) &&
-			    kp_may_meet(&pair->operation[a], &pair->operation[b]))
+			if (kp_both_meet(pair, a, b))
 				return true;
 	return false;
 }
@@ -257,21 +272,23 @@ static void judge_meetings(struct kunit *test, u32 together, u32 of)
 }
 
 /*
- * Carry histories out place by place, of those that have just been carried out, until there were
- * so many places: one that goes wrong so, or NULL. All of the batch are that one afterwards.
+ * Draw some histories whose threads have one operation each, and carry them out place by place,
+ * until there were so many places: one that goes wrong so, or NULL. All of the batch are that one
+ * afterwards.
  */
-static struct kp_history *try_places(struct kp_batch *batch, u32 nr, u32 most)
+static struct kp_history *try_places(struct kp_batch *batch, u32 *drawn, u32 most)
 {
 	const struct kp_path_param *p = batch->h[0].p;
 	const struct kp_histories *sum = &p->pair->stats->histories[p->id];
 	const bool close = sum->together < sum->of - histories / FAR;
 	struct kp_history *wrong = NULL;
-	u32 i, before[KP_BATCH];
+	u32 i;
 
-	for (i = 0; i < nr; i++)
-		before[i] = batch->h[i].before;
-	for (i = 0; i < nr && !wrong && !batch->stuck && sum->places < most; i++) {
-		kp_set_batch(batch, batch->h[i].own, before[i]);
+	for (i = 0; i < PLACE_DRAWS && !wrong && !batch->stuck && sum->places < most; i++) {
+		kp_reset_batch(batch);
+		if (!kp_draw_history(&batch->h[0], ONE_EACH + (*drawn)++, KP_OF_ONE_EACH))
+			continue;
+		kp_set_batch(batch, batch->h[0].own, batch->h[0].before);
 		if (kp_places_fit(&batch->h[0]))
 			wrong = kp_places_try(batch, false, close);
 	}
@@ -289,7 +306,7 @@ static void run_drawn(struct kp_batch *batch)
 	struct kp_histories *sum = &p->pair->stats->histories[p->id];
 	const u32 before = sum->together, tried = sum->tried, inside = sum->inside;
 	const u32 most = sum->places + histories / PLACES;
-	u32 index = 0, nr = 1, wrong = 0;
+	u32 index = 0, drawn = 0, nr = 1, wrong = 0;
 	struct kunit *test = batch->h[0].test;
 	unsigned long end;
 	struct kp_history *h;
@@ -307,7 +324,7 @@ static void run_drawn(struct kp_batch *batch)
 		h = kp_try_batch(batch, &nr, kp_seed + index * 1000003ULL);
 		count(batch, nr);
 		if (!h && sum->places < most)
-			h = try_places(batch, nr, most);
+			h = try_places(batch, &drawn, most);
 		if (h && wrong++ < TOLD) {
 			scnprintf(name, sizeof(name), "seed %lu, history %u", kp_seed,
 				  h->prog->index);
@@ -574,7 +591,7 @@ void kp_case_history(struct kunit *test)
 	} else if (err) {
 		KUNIT_FAIL(test, "no second thread: %pe", ERR_PTR(err));
 	} else {
-		kp_places_start(histories / PLACES);
+		kp_places_start(p->pair, histories / PLACES);
 		run_all_given(batch);
 		if (!kp_lone)
 			run_drawn(batch);

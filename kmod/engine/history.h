@@ -317,7 +317,17 @@ static inline bool kp_meets(const struct kp_history *h, u32 a, u32 b)
 
 /* histories.c */
 bool kp_can_meet(const struct kp_pair *pair, u32 op);
-bool kp_draw_history(struct kp_history *h, u32 index, bool inside);
+bool kp_both_meet(const struct kp_pair *pair, u32 a, u32 b);
+/**
+ * enum kp_threads - what the threads of a history carry out
+ * @KP_OF_ANY: some operations
+ * @KP_OF_ONE_EACH: one operation each
+ * @KP_OF_ONE_INSIDE: the first one operation, and the other one two, which may both come while that
+ *                    runs; none of them waits
+ */
+enum kp_threads { KP_OF_ANY, KP_OF_ONE_EACH, KP_OF_ONE_INSIDE };
+
+bool kp_draw_history(struct kp_history *h, u32 index, enum kp_threads threads);
 void kp_keep_apart(const struct kp_pair *pair, struct kp_step *step);
 bool kp_one_by_one(struct kp_history *h);
 
@@ -356,6 +366,7 @@ void kp_turns_start(void);
 void kp_turns_stop(void);
 void kp_turns_draw(struct kp_history *h, struct kp_random *rnd);
 void kp_turns_set(struct kp_history *h, u32 stopped, u32 at, struct kp_random *second);
+u32 kp_turns_length(u32 op);
 void kp_turns_aim(void);
 u32 kp_turns_begin(void);
 void kp_turns_meet(struct kp_history *h, u32 cpu, u32 event, bool called);
@@ -363,7 +374,7 @@ void kp_turns_ended(u32 cpu);
 void kp_turns_measure(const struct kp_history *h);
 
 /* places.c */
-void kp_places_start(u32 places_wanted);
+void kp_places_start(const struct kp_pair *pair, u32 places_wanted);
 bool kp_places_fit(const struct kp_history *h);
 struct kp_history *kp_places_try(struct kp_batch *batch, bool given, bool close);
 

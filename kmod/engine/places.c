@@ -7,7 +7,8 @@
  *
  * That is done where CPUs take turns (turns.c), of histories whose threads have one operation
  * each, and for each kind: which operations these are, what they come to one after the other, and
- * whether they have the same arguments. Those that have to do with each other come first.
+ * whether they have the same arguments. Those whose order matters come first, and those that both
+ * change the state: of others it does not show in what order they were, nor whether in any.
  */
 #include <linux/bits.h>
 #include <linux/minmax.h>
@@ -25,15 +26,16 @@
 /* Batches of a given program that are drawn before that, at most. */
 #define FIRST		16
 /*
- * Behind so many places of a meeting there is one in twice as many instructions: a quarter of those
- * that there are to be in all, as one long operation must not take them all, or the most of these.
+ * Places of a meeting, spread over the length of the operation: those that there are for each two
+ * operations, within these bounds. Another time the places are those between. Behind twice as many
+ * there is one in twice as many instructions, as some calls take longer than others do.
  */
-#define PART_OF		4
-#define FEW_PLACES	32U
+#define FEW_PLACES	12U
 #define MANY_PLACES	256U
 /* Places in which the operations have not met, before the first that do and behind the last. */
 #define BEFORE		300
 #define BEHIND		24
+#define FEW_BEHIND	8
 /* Runs that these places may take, for each that there is to be. */
 #define RUNS		3
 
@@ -57,13 +59,25 @@ static struct {
 	u32 many;
 } places;
 
+/* Which operation meets which one, either of them the one that is stopped. */
+static u32 meetings_of(const struct kp_pair *pair)
+{
+	u32 a, b, nr = 0;
+
+	for (a = 1; a < pair->nr_ops; a++)
+		for (b = 1; b < pair->nr_ops; b++)
+			nr += kp_both_meet(pair, a, b);
+	return nr;
+}
+
 /**
  * kp_places_start() - forget which meetings there were
+ * @pair: the pair
  * @places_wanted: how many places there are to be, but for programs that are given
  */
-void kp_places_start(u32 places_wanted)
+void kp_places_start(const struct kp_pair *pair, u32 places_wanted)
 {
-	places.many = clamp(places_wanted / PART_OF, FEW_PLACES, MANY_PLACES);
+	places.many = clamp(places_wanted / max(meetings_of(pair), 1), FEW_PLACES, MANY_PLACES);
 	places.nr = 0;
 	places.left = RUNS * places_wanted;
 }
@@ -102,29 +116,36 @@ static u32 times_of(struct kp_history *h, u32 stopped)
 	return 0;
 }
 
-/*
- * Whether two operations have to do with each other: one of them changes the state, and if both
- * have numbers as arguments one of these is the same.
- */
-static bool is_close(const struct kp_history *h)
+/* One by one, with the state behind each operation. */
+static bool look(struct kp_history *h)
 {
-	const struct kp_step *step = &h->prog->step[h->before];
+	bool made;
+
+	h->prog->observe = true;
+	made = kp_one_by_one(h);
+	h->prog->observe = false;
+	return made;
+}
+
+/*
+ * Whether it shows in what order two operations are carried out, or both change the state, as it is
+ * behind each of them in @ref.
+ */
+static bool is_close(struct kp_history *h)
+{
+	struct kp_step *step = &h->prog->step[h->before];
 	const struct kp_step_trace *t = &h->ref->step[h->before];
+	const struct kp_step_trace first = t[0], second = t[1];
 	const u64 found = h->before ? t[-1].view : h->ref->start;
-	u32 i, a, numbers[2] = {};
-	bool same = false;
+	bool matters;
 
-	if (h->p->pair->view_size && t[0].view == found && t[1].view == found)
-		return false;
-	for (i = 0; i < 2; i++) {
-		const struct kp_arg *arg = kp_event_op(h, i)->arg;
-
-		for (a = 0; a < KP_NR_ARGS && arg[a].name; a++) {
-			numbers[i] += arg[a].kind == KP_NUMBER;
-			same |= arg[a].kind == KP_NUMBER && step[0].arg[a] == step[1].arg[a];
-		}
-	}
-	return same || !numbers[0] || !numbers[1];
+	if (!h->p->pair->view_size || (first.view != found && second.view != first.view))
+		return true;
+	swap(step[0], step[1]);
+	matters = look(h) && (!kp_same_results(&t[0], &second) || !kp_same_results(&t[1], &first) ||
+			      t[1].view != second.view);
+	swap(step[0], step[1]);
+	return look(h) && matters;
 }
 
 /* Carry out a batch of one history, at so many places; whether one goes wrong. */
@@ -148,24 +169,26 @@ static struct kp_history *try_places(struct kp_batch *batch, u32 *nr, u32 *misse
 }
 
 /* Have two operations meet, of which @stopped is stopped at each place in turn; whether they do. */
-static bool meet(struct kp_batch *batch, u32 stopped, bool both, u32 many,
+static bool meet(struct kp_batch *batch, u32 stopped, u32 times, u32 many,
 		 struct kp_history **wrong)
 {
-	u32 nr, tried = 0, missed = 0, at = kp_turns_begin();
+	const u32 op = kp_event_step(&batch->h[0], stopped)->op;
+	const u32 by = max(kp_turns_length(op) / many, 1), begin = kp_turns_begin();
+	u32 nr, tried = 0, missed = 0, at = begin ? begin + times * by / TIMES : 0;
 	bool met = false;
 
-	batch->by = 1;
+	batch->by = by;
 	batch->stopped = stopped;
-	batch->both = both;
+	batch->both = times % 2;
 	while (at && !*wrong && !batch->stuck && places.left &&
-	       missed < (met ? BEHIND : BEFORE)) {
+	       missed < (met ? max(BEHIND / by, FEW_BEHIND) : BEFORE)) {
 		batch->at = at;
 		nr = batch->size;
 		*wrong = try_places(batch, &nr, &missed, &met);
 		at += nr * batch->by;
 		places.left -= min(nr, places.left);
 		tried += met ? nr : 0;
-		if (tried >= many) {
+		if (tried >= 2 * many) {
 			batch->by *= 2;
 			tried = 0;
 		}
@@ -176,16 +199,16 @@ static bool meet(struct kp_batch *batch, u32 stopped, bool both, u32 many,
 }
 
 /* The same; where they do not meet the aim is found anew, and that tried once more. */
-static struct kp_history *meet_or_aim(struct kp_batch *batch, u32 stopped, bool both, u32 many)
+static struct kp_history *meet_or_aim(struct kp_batch *batch, u32 stopped, u32 times, u32 many)
 {
 	const struct kp_path_param *p = batch->h[0].p;
 	struct kp_histories *sum = &p->pair->stats->histories[p->id];
 	struct kp_history *wrong = NULL;
-	bool met = meet(batch, stopped, both, many, &wrong);
+	bool met = meet(batch, stopped, times, many, &wrong);
 
 	if (!met && !wrong && !batch->stuck) {
 		kp_turns_aim();
-		met = meet(batch, stopped, both, many, &wrong);
+		met = meet(batch, stopped, times, many, &wrong);
 	}
 	sum->meetings += met;
 	return wrong;
@@ -204,22 +227,11 @@ bool kp_places_fit(const struct kp_history *h)
 		!kp_event_op(h, 1)->waits;
 }
 
-/* One by one, with the state behind each operation. */
-static bool look(struct kp_history *h)
-{
-	bool made;
-
-	h->prog->observe = true;
-	made = kp_one_by_one(h);
-	h->prog->observe = false;
-	return made;
-}
-
 /**
  * kp_places_try() - carry out a history place by place, either operation stopped by turns
  * @batch: the histories; all of them are this one, see kp_set_batch()
  * @given: often, whatever meetings there were before
- * @close: else only if its operations have to do with each other
+ * @close: else only if the order of its operations matters
  *
  * Context: may sleep, between kp_columns_start() and kp_columns_stop().
  * Return: a history that goes wrong, or NULL
@@ -245,7 +257,7 @@ struct kp_history *kp_places_try(struct kp_batch *batch, bool given, bool close)
 
 		times = given ? i / KP_COLUMNS : times_of(&batch->h[0], stopped);
 		if (given || times < TIMES)
-			wrong = meet_or_aim(batch, stopped, times % 2,
+			wrong = meet_or_aim(batch, stopped, times,
 					    given ? MANY_PLACES : places.many);
 	}
 	if (given)

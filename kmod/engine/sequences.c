@@ -194,7 +194,7 @@ bool kp_try_sequences(struct kunit *test, bool (*go_on)(const void *data), const
 	inside = (struct kp_interruption){};
 	for (i = 0; i < SEQUENCES && wrong < TOLD && go_on(data) && !is_stuck() &&
 	     !batch->h[0].stuck; i++) {
-		if (!kp_draw_history(&batch->h[0], i, true)) {
+		if (!kp_draw_history(&batch->h[0], i, KP_OF_ONE_INSIDE)) {
 			/* By its contract no operation comes while another one runs. */
 			if (!sum->drawn && i > 64)
 				break;

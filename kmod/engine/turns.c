@@ -175,6 +175,17 @@ void kp_turns_set(struct kp_history *h, u32 stopped, u32 at, struct kp_random *s
 }
 
 /**
+ * kp_turns_length() - how many instructions an operation takes, as seen so far
+ * @op: its number
+ *
+ * Return: the number; 0 if it has not been stopped yet
+ */
+u32 kp_turns_length(u32 op)
+{
+	return turn.length[op];
+}
+
+/**
  * kp_turns_aim() - have the next turns find out anew when a timer stops a CPU
  */
 void kp_turns_aim(void)
