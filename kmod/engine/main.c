@@ -112,7 +112,7 @@ DEFINE_SHOW_ATTRIBUTE(growth);
 /*
  * One line an operation that allocates on any path, its name first, or "create": then for
  * each path calls that were counted, their allocations, the most of one call and the most
- * bytes of one, how many failed, and how many of these were refused.
+ * bytes of one, how many failed, how many of these were refused, and how many show nothing.
  */
 static int allocations_show(struct seq_file *seq, void *unused)
 {
@@ -128,8 +128,8 @@ static int allocations_show(struct seq_file *seq, void *unused)
 			continue;
 		seq_puts(seq, op ? pair->operation[op].name : "create");
 		for (path = 0; path < KP_NR_PATHS; path++, f++)
-			seq_printf(seq, "\t%u %u %u %u %u %u", f->calls, f->allocations,
-				   f->most, f->bytes, f->failed, f->refused);
+			seq_printf(seq, "\t%u %u %u %u %u %u %u", f->calls, f->allocations,
+				   f->most, f->bytes, f->failed, f->refused, f->unknown);
 		seq_putc(seq, '\n');
 	}
 	return 0;

@@ -38,7 +38,7 @@ bool kp_still_fails(struct kp_shrinking *s)
 	if (s->late)
 		return false;
 	kp_trace_both(s->ref, s->got, s->pair, s->path, s->prog);
-	if (!kp_trace_diff(s->ref, s->got, 0, &now))
+	if (s->got->disturbed || !kp_trace_diff(s->ref, s->got, 0, &now))
 		return false;
 	return kp_same_kind(&now, &s->diff);
 }

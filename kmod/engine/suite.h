@@ -449,6 +449,7 @@ struct kp_growth {
  * @bytes: the most bytes that one call asked for; 0 where that is not known
  * @failed: calls of which one allocation was made to fail
  * @refused: those of them that returned -ENOMEM
+ * @unknown: further ones that show nothing: the kernel allocated as well, each time
  */
 struct kp_failing {
 	u32 calls;
@@ -457,6 +458,7 @@ struct kp_failing {
 	u32 bytes;
 	u32 failed;
 	u32 refused;
+	u32 unknown;
 };
 
 /**

@@ -387,7 +387,9 @@ bool kp_refused(const struct kp_trace *trace, u32 step)
  * Where allocations are to fail, the path runs first. A call of it may then return
  * -ENOMEM if its row lists that: due is the program on C over C as if that call had not
  * been made, and it had left its outputs alone. Else due is what C over C gives with
- * memory. No allocation fails on C over C here, so each path is judged by itself.
+ * memory. No allocation fails on C over C here, so each path is judged by itself. Where
+ * @disturbed of @got is set, another allocation may have failed than was to, in each of
+ * some tries: then @got shows nothing.
  *
  * Context: may sleep.
  */
@@ -406,8 +408,6 @@ void kp_trace_both(struct kp_trace *ref, struct kp_trace *got, const struct kp_p
 		if (!got->disturbed)
 			break;
 	}
-	if (got->disturbed)
-		kp_trace_broken(got, got->nr, "not known: the kernel allocated in between");
 	ref->like = got;
 	kp_trace_run(ref, pair, KP_C_C, prog);
 	ref->like = NULL;

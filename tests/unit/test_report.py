@@ -135,7 +135,8 @@ class TestTerminal(unittest.TestCase):
 
     def test_allocations(self) -> None:
         """The most allocations of a call and how many failed; with V=1, what that led to."""
-        one = {"calls": 10, "allocations": 20, "most": 3, "bytes": 96, "failed": 8, "refused": 7}
+        one = {"calls": 10, "allocations": 20, "most": 3, "bytes": 96, "failed": 8, "refused": 7,
+               "unknown": 1}
         found = document(a=pair())
         found["pairs"]["a"]["allocations"] = {"create": {path: one for path in lanes.PATHS}}
         lines = shown(found, tables=True)

@@ -364,19 +364,19 @@ class TestAllocations(unittest.TestCase):
     """tables.parse_allocations()"""
 
     def test_columns(self) -> None:
-        """An operation, and six numbers a path."""
-        cell = "\t10 20 3 96 8 7"
-        found = tables.parse_allocations(f"create{cell * 4}\npush{cell * 3}\t1 0 0 0 0 0\n")
+        """An operation, and seven numbers a path."""
+        cell = "\t10 20 3 96 8 7 1"
+        found = tables.parse_allocations(f"create{cell * 4}\npush{cell * 3}\t1 0 0 0 0 0 0\n")
         self.assertEqual(list(found), ["create", "push"])
-        self.assertEqual(found["create"]["rust->c"], tables.Allocations(10, 20, 3, 96, 8, 7))
+        self.assertEqual(found["create"]["rust->c"], tables.Allocations(10, 20, 3, 96, 8, 7, 1))
         self.assertEqual(found["push"]["rust->rust"].calls, 1)
         self.assertEqual(tables.parse_allocations(""), {})
 
     def test_damaged(self) -> None:
         """A line that is cut off, or has something else in it, is named."""
-        for line in ("push\t1 2 3 4 5 6", "push" + "\t1 2 3 4 5" * 4, "push" + "\t1 2 3 4 5 x" * 4):
+        for line in ("push\t1 2 3 4 5 6 7", "push" + "\t1 2 3 4 5 6" * 4, "push" + "\t1 2 3 4 5 6 x" * 4):
             with self.assertRaisesRegex(tables.DamagedTable, "line 2: "):
-                tables.parse_allocations("create" + "\t1 2 3 4 5 6" * 4 + f"\n{line}\n")
+                tables.parse_allocations("create" + "\t1 2 3 4 5 6 7" * 4 + f"\n{line}\n")
 
 
 if __name__ == "__main__":

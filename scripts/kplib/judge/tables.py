@@ -39,7 +39,8 @@ class Allocations:
 
     Of `calls` they were counted, `most` of one call, and one asked for `bytes` at most; these are
     0 in a kernel that does not tell sizes. In `failed` other ones one allocation was
-    made to fail, and `refused` of these returned -ENOMEM.
+    made to fail, and `refused` of these returned -ENOMEM. `unknown` further ones show nothing: each
+    time the kernel allocated as well, and which allocation failed is not known.
     """
 
     calls: int
@@ -48,6 +49,7 @@ class Allocations:
     bytes: int
     failed: int
     refused: int
+    unknown: int
 
 
 @dataclass(frozen=True)
@@ -285,7 +287,7 @@ def parse_allocations(text: str) -> dict[str, dict[str, Allocations]]:
     """Allocations by operation and path, from the engine's table; "create" comes first."""
     found: dict[str, dict[str, Allocations]] = {}
     for number, line in enumerate(text.splitlines(), 1):
-        if not re.fullmatch(r"\S+(\t[0-9]{1,10}( [0-9]{1,10}){5}){%d}" % len(PATHS), line):
+        if not re.fullmatch(r"\S+(\t[0-9]{1,10}( [0-9]{1,10}){6}){%d}" % len(PATHS), line):
             raise DamagedTable(f"the table of allocations, line {number}: {line[:100]!r}")
         op, *words = line.split("\t")
         found[op] = {path: Allocations(*map(int, word.split()))

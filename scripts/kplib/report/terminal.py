@@ -168,16 +168,18 @@ def _allocations(pair: PairResult, verbose: bool) -> list[str]:
         if verbose:
             lines += [f"      {name:<14}" + "".join(
                 f"{getattr(row[p], name):>8}        " for p in PATHS).rstrip()
-                for name in ("calls", "allocations", "refused")]
+                for name in ("calls", "allocations", "refused", "unknown")]
     return lines
 
 
 def _budgets(pair: PairResult, verbose: bool) -> list[str]:
     """The budgets that rows have: those that are needed, or all."""
-    return [f"    {'each other operation' if op == ALL else op} may cost {budget.tell()} more: "
-            f"{budget.why}"
-            + ("" if need else " (not needed here)")
-            for op, (budget, need) in pair.budgets.items() if need or verbose]
+    others = 'each other operation' if len(pair.budgets) > 1 else 'each operation'
+    return [f"    {op} is not judged: {budget.why}" if budget == WAITS else
+            f"    {others if op == ALL else op} may cost {budget.tell()} more: "
+            f"{budget.why}" + ("" if need else " (not needed here)")
+            for op, (budget, need) in pair.budgets.items()
+            if need or verbose or budget == WAITS]
 
 
 def _means(rows: dict[str, dict[str, Cost]]) -> dict[str, float | None]:
