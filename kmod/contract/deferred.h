@@ -227,8 +227,7 @@ KP_METHOD(deferred_armed, ANY, KP_BOOL, .weight = 4, .hint = true,
 KP_METHOD(deferred_runs, ANY, KP_UNSIGNED(u32), .weight = 4,
 	  .budget = "10 %: as for armed")
 KP_ADAPTER(deferred_detach_armed, SLEEPS, KP_RESULT(int, -ENOMEM),
-	   KP_NUMBER(u32, repeats, .hi = 3), .weight = 2,
-	   .budget = "20 %: the work that it waits for and its way to the CPU are counted too",
+	   KP_NUMBER(u32, repeats, .hi = 3), .weight = 2, .waits = true,
 	   .on_error = "the data of the other object has been released")
 
 KP_AFTER(destroy_final, deferred_released_once)

@@ -51,6 +51,13 @@ class TestBudgets(unittest.TestCase):
                 rows.read(ROW.format(f", .budget = {said}"))
             self.assertIn("is no budget; write what", str(caught.exception))
 
+    def test_waits(self) -> None:
+        """What waits is not judged, whatever its row or the contract allows, and that is told."""
+        for said in ("", ', .budget = "50 %: why"'):
+            contract = rows.read(ROW.format(said + ", .waits = true"))
+            self.assertEqual(budgets.over(budgets.of_contract(contract), costs(cc=20, cr=900)), [])
+            self.assertEqual(budgets.used(contract, costs(cc=20, cr=900))["f"][0], budgets.WAITS)
+
     def test_over(self) -> None:
         """Both the share and the instructions have to be exceeded."""
         for reference, cost, wrong in ((100, 110, False), (100, 111, True), (10, 14, False),

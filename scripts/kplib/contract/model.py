@@ -135,6 +135,10 @@ LOCKS = ("spinlock", "mutex")
 LOCKS_MAX = 100
 
 
+#: Percent that nothing exceeds; a row has five digits.
+UNLIMITED = 1e9
+
+
 @dataclass(frozen=True)
 class Budget:
     """What an operation may cost more than on c->c: as much as `percent` of that, or as so many
@@ -152,6 +156,8 @@ class Budget:
 
     def tell(self) -> str:
         """The budget, for a person."""
+        if self.percent >= UNLIMITED:
+            return "without limit"
         return f"{self.percent:g} % and {self.instructions:g} instructions"
 
 

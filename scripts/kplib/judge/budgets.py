@@ -4,6 +4,9 @@
 An operation is over its budget when the mean of its calls with one outcome exceeds that on c->c by
 more than the budget's share of it, and by more than the budget's instructions. Both, as a share of
 an operation of ten instructions is one, and a few instructions are nothing of one of a thousand.
+
+An operation that waits (`.waits`) is not judged: what runs meanwhile, and the scheduler, are in its
+figures, and what these cost depends on the time as well.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kplib.configure.lanes import PATHS, REFERENCE
-from kplib.contract.model import Budget, Contract
+from kplib.contract.model import UNLIMITED, Budget, Contract
 from kplib.judge import ktap
 from kplib.judge.tables import SUCCESS, Cost
 
@@ -19,6 +22,9 @@ from kplib.judge.tables import SUCCESS, Cost
 CASE = "cost"
 #: Of an operation whose row says nothing.
 USUAL = Budget(10, 4, "")
+
+#: Of an operation that waits: no limit.
+WAITS = Budget(UNLIMITED, 0, "it waits, and what runs meanwhile is counted too")
 
 #: In place of an operation's name: all whose rows have no budget of their own.
 ALL = "each"
@@ -69,7 +75,8 @@ def excesses(outcomes: Outcomes) -> list[Excess]:
 
 def of_contract(contract: Contract) -> dict[str, Budget]:
     """The budget of each operation."""
-    return {f.operation(contract.pair): f.budget or contract.budget or USUAL
+    return {f.operation(contract.pair): WAITS if f.option("waits") else
+            f.budget or contract.budget or USUAL
             for f in contract.functions}
 
 
@@ -86,10 +93,11 @@ def used(contract: Contract, outcomes: Outcomes) -> dict[str, tuple[Budget, Exce
     """
     found: dict[str, tuple[Budget, Excess | None]] = {}
     for f in contract.functions:
-        op, budget = f.operation(contract.pair), f.budget or contract.budget
+        op = f.operation(contract.pair)
+        budget = WAITS if f.option("waits") else f.budget or contract.budget
         if budget is None or op not in outcomes:
             continue
-        name = op if f.budget else ALL
+        name = op if f.budget or budget is WAITS else ALL
         needs = [one for one in excesses({op: outcomes[op]}) if one.exceeds(USUAL)]
         needs += [one for one in found.get(name, (budget, None))[1:] if one]
         needs.sort(key=lambda one: one.percent)

@@ -19,7 +19,7 @@ from kplib.configure.lanes import LANES, LATE, PATHS, user_kind
 from kplib.configure.request import pair_word
 from kplib.contract.model import Budget, Diverges
 from kplib.judge import ktap, orders, timetable
-from kplib.judge.budgets import ALL, Excess
+from kplib.judge.budgets import ALL, WAITS, Excess
 from kplib.judge.growth import Growth
 from kplib.judge.results import ArchResult, PairResult
 from kplib.judge.sizes import Sizes
