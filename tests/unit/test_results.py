@@ -374,7 +374,8 @@ class TestAllocations(unittest.TestCase):
 
     def test_damaged(self) -> None:
         """A line that is cut off, or has something else in it, is named."""
-        for line in ("push\t1 2 3 4 5 6 7", "push" + "\t1 2 3 4 5 6" * 4, "push" + "\t1 2 3 4 5 6 x" * 4):
+        for line in ("push\t1 2 3 4 5 6 7", "push" + "\t1 2 3 4 5 6" * 4,
+                     "push" + "\t1 2 3 4 5 6 x" * 4):
             with self.assertRaisesRegex(tables.DamagedTable, "line 2: "):
                 tables.parse_allocations("create" + "\t1 2 3 4 5 6 7" * 4 + f"\n{line}\n")
 
