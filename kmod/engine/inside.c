@@ -18,8 +18,12 @@
 #include <linux/string.h>
 #include "history.h"
 
-/* How long the operations within a callback may take: of instructions, and of real time. */
-#define LIMIT_NS	(kp_turns_taken() ? 10 * NSEC_PER_MSEC : 5 * NSEC_PER_SEC)
+/*
+ * How long the operations within a callback may take: of instructions, and of real time. Where the
+ * kernel has checkers it may print a report of itself meanwhile, which takes some milliseconds.
+ */
+#define REPORTS		(IS_ENABLED(CONFIG_KCSAN) || IS_ENABLED(CONFIG_KASAN) ? 10 : 1)
+#define LIMIT_NS	(kp_turns_taken() ? REPORTS * 10 * NSEC_PER_MSEC : 5 * NSEC_PER_SEC)
 
 static struct {
 	struct kp_history *open;
