@@ -160,6 +160,12 @@ void registry_info(struct registry_object *obj, struct registry_info *info);
 
 /* The rest are functions that the invariants call. */
 
+/* The bit of a name in @names: none for one that no registry takes. */
+static inline u32 registry_bit(u64 name)
+{
+	return name < 32 ? 1U << name : 0;
+}
+
 /* How many slots hold the object with a serial number. */
 static inline u32 registry_holders(const struct registry_view *v, u32 serial)
 {
@@ -291,20 +297,20 @@ KP_INVARIANT(add_registers, ownership,
 	     "an add that succeeds makes one object, registered by its name",
 	     "the reference of kref_init() becomes the list's",
 	     op == REGISTRY_ADD && ret == 0,
-	     !(was->names & BIT(arg[0])) &&
-	     now->names == (was->names | BIT(arg[0])) &&
+	     !(was->names & registry_bit(arg[0])) &&
+	     now->names == (was->names | registry_bit(arg[0])) &&
 	     now->registered == was->registered + 1 &&
 	     now->made == was->made + 1 &&
 	     now->live == was->live + 1)
 KP_INVARIANT(add_exists, errors,
 	     "add of a registered name is EEXIST, also when the registry is full",
 	     "the name is looked up before the limit is looked at",
-	     op == REGISTRY_ADD && was->names & BIT(arg[0]),
+	     op == REGISTRY_ADD && was->names & registry_bit(arg[0]),
 	     ret == -EEXIST || ret == -ENOMEM)
 KP_INVARIANT(add_full, errors,
 	     "add of a new name is ENOSPC when the registry is full and at no other time",
 	     "registered counts the list, under its lock",
-	     op == REGISTRY_ADD && !(was->names & BIT(arg[0])),
+	     op == REGISTRY_ADD && !(was->names & registry_bit(arg[0])),
 	     ret == -ENOMEM ||
 	     (ret == -ENOSPC) == (was->registered == was->limit))
 KP_INVARIANT(add_balanced, errors,
@@ -325,7 +331,7 @@ KP_INVARIANT(get_takes, ownership,
 KP_INVARIANT(get_absent, errors,
 	     "get of a name that is not registered is ENOENT and takes no reference",
 	     "the slot is written after the lookup",
-	     op == REGISTRY_GET && !(was->names & BIT(arg[0])),
+	     op == REGISTRY_GET && !(was->names & registry_bit(arg[0])),
 	     ret == -ENOENT && registry_same_slots(was, now))
 KP_INVARIANT(get_removed, lifetime,
 	     "a removed object is never found again, even while it is held",
@@ -355,14 +361,14 @@ KP_INVARIANT(remove_keeps, lifetime,
 	     "remove drops the registry's reference alone: what is held lives on",
 	     "list_del_init() and one kref_put()",
 	     op == REGISTRY_REMOVE && ret == 0,
-	     now->names == (was->names & ~BIT(arg[0])) &&
+	     now->names == (was->names & ~registry_bit(arg[0])) &&
 	     now->registered == was->registered - 1 &&
 	     registry_same_slots(was, now) &&
 	     now->live == was->live - !registry_held(was, arg[0], 1))
 KP_INVARIANT(remove_absent, errors,
 	     "remove of a name that is not registered is ENOENT and changes nothing",
 	     "a held object that once had the name is off the list",
-	     op == REGISTRY_REMOVE && !(was->names & BIT(arg[0])),
+	     op == REGISTRY_REMOVE && !(was->names & registry_bit(arg[0])),
 	     ret == -ENOENT && now->live == was->live &&
 	     now->registered == was->registered &&
 	     registry_same_slots(was, now))

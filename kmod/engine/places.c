@@ -22,6 +22,8 @@
  * very next place: one in four is passed over.
  */
 #define TIMES		3
+/* Meetings of a kind whose order is found not to matter, before no more are looked at. */
+#define FAR		8
 #define TIMES_GIVEN	8
 /* Batches of a given program that are drawn before that, at most. */
 #define FIRST		16
@@ -54,6 +56,7 @@ struct meeting {
 static struct {
 	u64 kind[KINDS];
 	u32 times[KINDS];
+	u32 far[KINDS];
 	u32 nr;
 	u32 left;
 	u32 many;
@@ -99,8 +102,8 @@ static struct meeting meeting_of(struct kp_history *h, u32 stopped)
 	return m;
 }
 
-/* How many such meetings there were before; this one is counted. */
-static u32 times_of(struct kp_history *h, u32 stopped)
+/* The number of a meeting's kind; KINDS where there are more of them. */
+static u32 kind_of(struct kp_history *h, u32 stopped)
 {
 	const struct meeting m = meeting_of(h, stopped);
 	const u64 kind = kp_hash(0, &m, sizeof(m));
@@ -108,12 +111,46 @@ static u32 times_of(struct kp_history *h, u32 stopped)
 
 	for (i = 0; i < places.nr; i++)
 		if (places.kind[i] == kind)
-			return places.times[i]++;
-	if (places.nr < KINDS) {
-		places.times[places.nr] = 1;
-		places.kind[places.nr++] = kind;
+			return i;
+	if (places.nr == KINDS)
+		return KINDS;
+	places.times[i] = 0;
+	places.far[i] = 0;
+	places.kind[places.nr++] = kind;
+	return i;
+}
+
+/* How many such meetings there were before; this one is counted. */
+static u32 times_of(struct kp_history *h, u32 stopped)
+{
+	const u32 kind = kind_of(h, stopped);
+
+	return kind < KINDS ? places.times[kind]++ : 0;
+}
+
+/* Whether either operation is still to be stopped in such a meeting. */
+static bool is_wanted(struct kp_history *h)
+{
+	u32 i, kind;
+
+	for (i = 0; i < KP_COLUMNS; i++) {
+		kind = kind_of(h, i);
+		if (kind == KINDS || (places.times[kind] < TIMES && places.far[kind] < FAR))
+			return true;
 	}
-	return 0;
+	return false;
+}
+
+/* Its order did not matter. */
+static void note_far(struct kp_history *h)
+{
+	u32 i, kind;
+
+	for (i = 0; i < KP_COLUMNS; i++) {
+		kind = kind_of(h, i);
+		if (kind < KINDS)
+			places.far[kind]++;
+	}
 }
 
 /* One by one, with the state behind each operation. */
@@ -145,7 +182,13 @@ static bool is_close(struct kp_history *h)
 	matters = look(h) && (!kp_same_results(&t[0], &second) || !kp_same_results(&t[1], &first) ||
 			      t[1].view != second.view);
 	swap(step[0], step[1]);
-	return look(h) && matters;
+	if (matters)
+		return look(h);
+	/* Results are those of this order again, for note_far(). */
+	h->ref->step[h->before] = first;
+	h->ref->step[h->before + 1] = second;
+	note_far(h);
+	return false;
 }
 
 /* Carry out a batch of one history, at so many places; whether one goes wrong. */
@@ -241,7 +284,8 @@ struct kp_history *kp_places_try(struct kp_batch *batch, bool given, bool close)
 	struct kp_history *wrong = NULL;
 	u32 i, times, nr, left;
 
-	if (!given && (!places.left || !look(&batch->h[0]) ||
+	/* Each look makes an object and ends it, which can take a grace period of RCU. */
+	if (!given && (!places.left || !is_wanted(&batch->h[0]) || !look(&batch->h[0]) ||
 		       (close && !is_close(&batch->h[0]))))
 		return NULL;
 	/* Where operations begin is found out by places that are drawn. */
