@@ -20,8 +20,8 @@
 
 /* Kinds of histories that are told in full. */
 #define TOLD		3
-/* The time that they may take, for each; and how many are tried for each of them. */
-#define MOST_MS		5
+/* The milliseconds that they may take, for each; and how many are tried for each of them. */
+#define MOST_MS		8
 #define MOST_TRIED	6
 /* The part of them below which the host was too busy for a verdict. */
 #define TOO_FEW		4
@@ -32,8 +32,9 @@
 /* Histories that are drawn for them beside each batch, and the number of the first. */
 #define PLACE_DRAWS	8
 #define ONE_EACH	BIT(30)
-/* Runs of a history that the host has handed over. */
+/* Runs of a history that the host has handed over, and the milliseconds for each. */
 #define GIVEN_RUNS	3000
+#define GIVEN_MS	5
 /* Turns of the longest delay before an operation: some take as long. */
 #define DELAY_MAX	512
 
@@ -422,7 +423,7 @@ static void run_given(struct kp_batch *batch, struct kp_program *prog, const cha
 	const struct kp_path_param *p = batch->h[0].p;
 	struct kp_histories *sum = &p->pair->stats->histories[p->id];
 	u32 i, nr, before = prog->nr_steps - prog->columns, before_it = sum->together;
-	const unsigned long end = jiffies + msecs_to_jiffies(GIVEN_RUNS * MOST_MS);
+	const unsigned long end = jiffies + msecs_to_jiffies(GIVEN_RUNS * GIVEN_MS);
 	struct kp_history *h = &batch->h[0];
 	struct kunit *test = h->test;
 	const char *why = kp_history_unfit(h, prog);
