@@ -583,7 +583,6 @@ static inline u32 kp_balance_unwatch(unsigned long *failed_by, u32 *bytes)
 	*bytes = 0;
 	return 0;
 }
-
 #endif
 
 /* objects.c */

@@ -98,18 +98,13 @@ static int __kprobes on_call_rcu(struct kprobe *p, struct pt_regs *regs)
 		keep(regs, (rcu_callback_t)regs_get_kernel_argument(regs, 1), NULL) : 0;
 }
 
-/* With one of these the kernel makes no jump of the probe, which could not lead elsewhere. */
-static void keeps_the_trap(struct kprobe *p, struct pt_regs *regs, unsigned long flags)
-{
-}
-
 static struct kprobe kfree_rcu_probe = {
 	.symbol_name = "kvfree_call_rcu", .pre_handler = on_kfree_rcu,
-	.post_handler = keeps_the_trap,
+	.post_handler = kp_keeps_the_trap,
 };
 
 static struct kprobe call_rcu_probe = {
-	.symbol_name = "call_rcu", .pre_handler = on_call_rcu, .post_handler = keeps_the_trap,
+	.symbol_name = "call_rcu", .pre_handler = on_call_rcu, .post_handler = kp_keeps_the_trap,
 };
 
 /**

@@ -25,8 +25,6 @@
 #define MOST_TRIED	6
 /* The part of them below which the host was too busy for a verdict. */
 #define TOO_FEW		4
-/* The part of them that there are of places of which one comes behind the other, see places.c. */
-#define PLACES		1
 /* The part of that which is left to operations that have nothing to do with each other. */
 #define FAR		4
 /* Histories that are drawn for them beside each batch, and the number of the first. */
@@ -306,7 +304,7 @@ static void run_drawn(struct kp_batch *batch)
 	const struct kp_path_param *p = batch->h[0].p;
 	struct kp_histories *sum = &p->pair->stats->histories[p->id];
 	const u32 before = sum->together, tried = sum->tried, inside = sum->inside;
-	const u32 most = sum->places + histories / PLACES;
+	const u32 most = sum->places + histories;
 	u32 index = 0, drawn = 0, nr = 1, wrong = 0;
 	struct kunit *test = batch->h[0].test;
 	unsigned long end, since;
@@ -321,7 +319,7 @@ static void run_drawn(struct kp_batch *batch)
 	}
 	sum->of += histories;
 	end = jiffies + msecs_to_jiffies(histories * MOST_MS);
-	for_places = msecs_to_jiffies(histories / PLACES * MOST_MS);
+	for_places = msecs_to_jiffies(histories * MOST_MS);
 	while (time_before(jiffies, end) && sum->together - before < histories &&
 	       !batch->stuck && (nr = draw_batch(batch, &index))) {
 		h = kp_try_batch(batch, &nr, kp_seed + index * 1000003ULL);
@@ -599,7 +597,7 @@ void kp_case_history(struct kunit *test)
 	} else if (err) {
 		KUNIT_FAIL(test, "no second thread: %pe", ERR_PTR(err));
 	} else {
-		kp_places_start(p->pair, histories / PLACES);
+		kp_places_start(p->pair, histories);
 		run_all_given(batch);
 		if (!kp_lone)
 			run_drawn(batch);

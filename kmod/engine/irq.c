@@ -85,13 +85,22 @@ static int __kprobes spins(struct kprobe *p, struct pt_regs *regs)
 	return 1;
 }
 
-/* With one of these the kernel makes no jump of the probe, which could not lead elsewhere. */
-static void keeps_the_trap(struct kprobe *p, struct pt_regs *regs, unsigned long flags)
+/**
+ * kp_keeps_the_trap() - the post handler of a probe that leads elsewhere
+ * @p: the probe
+ * @regs: registers behind it
+ * @flags: unused
+ *
+ * With one of these the kernel makes no jump of the probe, which could not lead elsewhere.
+ *
+ * Context: a probe's trap.
+ */
+void kp_keeps_the_trap(struct kprobe *p, struct pt_regs *regs, unsigned long flags)
 {
 }
 
 #define SPINS_IN(name) \
-	{ .symbol_name = name, .pre_handler = spins, .post_handler = keeps_the_trap }
+	{ .symbol_name = name, .pre_handler = spins, .post_handler = kp_keeps_the_trap }
 
 static struct kprobe spinning[] = {
 	SPINS_IN("queued_spin_lock_slowpath"),
@@ -223,7 +232,6 @@ void __kprobes kp_irq_trapped(void)
 	if (READ_ONCE(irq.task) == current && irq.inside && irq.now)
 		irq.now->trapped = true;
 }
-NOKPROBE_SYMBOL(kp_irq_trapped);
 
 /**
  * kp_irq_length() - count the instructions of a function that is not interrupted

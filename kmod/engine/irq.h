@@ -57,9 +57,13 @@ void kp_interrupt(struct kp_interruption *in);
 void kp_irq_keep(void);
 void kp_irq_trapped(void);
 
-/* grace.c */
 struct kprobe;
+struct pt_regs;
 struct task_struct;
+
+void kp_keeps_the_trap(struct kprobe *p, struct pt_regs *regs, unsigned long flags);
+
+/* grace.c */
 
 /** define KP_GRACE_PROBES - elements of kp_grace_probes */
 #define KP_GRACE_PROBES	2

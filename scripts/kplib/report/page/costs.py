@@ -75,19 +75,17 @@ def growth(pair: dict[str, Any], name: str) -> Markup:
                  "each more; -: too few calls or sizes")
 
 
-def stack(pair: dict[str, Any], name: str) -> Markup:
-    """How much stack operations of a pair take on one kernel."""
-    rows = [row([op if end == SUCCESS else f"{op} {end}",
-                 *(number(str(found.get(path, "-"))) for path in PATHS)])
-            for op, ends in pair.get("stack", {}).items() for end, found in ends.items()]
-    return table([["operation", *number_heads(PATHS)]], rows,
-                 f"{name}: bytes of stack that a call takes with its caller, the most of any call")
-
-
 def _plain(found: dict[str, dict[str, int]], caption: str) -> Markup:
     return table([["operation", *number_heads(PATHS)]],
                  [row([op, *(number(str(of.get(path, "-"))) for path in PATHS)])
                   for op, of in found.items()], caption)
+
+
+def stack(pair: dict[str, Any], name: str) -> Markup:
+    """How much stack operations of a pair take on one kernel."""
+    return _plain({op if end == SUCCESS else f"{op} {end}": found
+                   for op, ends in pair.get("stack", {}).items() for end, found in ends.items()},
+                  f"{name}: bytes of stack that a call takes with its caller, the most of any call")
 
 
 def text(pair: dict[str, Any], name: str) -> Markup:
