@@ -21,11 +21,12 @@
 #define SORT_FOR	(10 * HZ)
 /*
  * Before differences of a kind are counted without another look, the last ones must
- * have led to the same group so often, and as long must no new group have been found:
- * a call can meet two bugs, and is made small by way of the one that shows first.
+ * have led to the same group so often, and so many must have been made small without a
+ * new group: a call can meet two bugs, and is made small by way of the one that shows
+ * first. Counted, not timed: how busy the host is must not decide what a group has.
  */
 #define SURE_AFTER	4
-#define LOOK_FOR	(HZ / 2)
+#define LOOK_AT		24
 /*
  * A kind that has all its forms needs no look either, once so many differences of it
  * have led to none that is shorter: each that is made small takes some 50 ms.
@@ -65,7 +66,7 @@ struct group {
  * @others: differences that are in no group
  * @unsteady: programs for which C over C has given one result and then another
  * @end: when to give up making programs small, in jiffies
- * @sure: when others of a known kind need no look, in jiffies
+ * @looked: how many were made small since one led to a new group
  * @prog: a program that is made small
  * @ref: its trace on C over C
  * @got: its trace on the path
@@ -80,7 +81,7 @@ struct kp_groups {
 	u32 others;
 	u32 unsteady;
 	unsigned long end;
-	unsigned long sure;
+	u32 looked;
 	struct kp_program *prog;
 	struct kp_trace *ref;
 	struct kp_trace *got;
@@ -177,7 +178,7 @@ static struct group *sure_of(struct kp_groups *groups, const struct kp_diff *dif
 {
 	u32 i;
 
-	for (i = 0; i < groups->nr && time_after(jiffies, groups->sure); i++)
+	for (i = 0; i < groups->nr && groups->looked >= LOOK_AT; i++)
 		if (kp_same_kind(&groups->group[i].diff, diff) &&
 		    groups->group[i].streak >= SURE_AFTER)
 			return &groups->group[i];
@@ -250,7 +251,7 @@ static struct group *make_room(struct kp_groups *groups, const struct kp_diff *d
 	if (forms < FORMS_MAX && groups->nr < GROUPS_MAX) {
 		if (!set(groups, &groups->group[groups->nr], diff))
 			return NULL;
-		groups->sure = jiffies + LOOK_FOR;
+		groups->looked = 0;
 		return &groups->group[groups->nr++];
 	}
 	if (!first)
@@ -317,6 +318,7 @@ static void sort_in(struct kp_groups *groups, const struct kp_program *prog,
 	seq_buf_init(&s, groups->json, JSON_SIZE);
 	kp_failure_print(&s, groups->prog, groups->ref, groups->got, &now);
 	seq_buf_str(&s);
+	groups->looked++;
 	add(groups, diff);
 }
 
