@@ -42,6 +42,9 @@ CMDLINE = ("panic=-1 oops=panic loglevel=6 printk.devkmsg=on kunit.autorun=0"
 #: How much longer than any other guest one that boots may be silent. An emulated boot
 #: takes 1.5 s in variant base on an idle machine; CI machines are seldom idle.
 BOOT_SILENCE = 3
+#: Seconds that one may be silent at least whose CPUs take turns: x86 compares the timer of the APIC
+#: with ticks then, which takes 20 s of an idle machine. Later guests go on from its state.
+TURNS_SILENCE = 90.0
 #: How many states of a kernel are kept: 18 MB each for base, 95 MB for debug. Each
 #: lane has one, and so has each init.c of the checkouts that share the cache.
 STATES = 8
@@ -257,6 +260,12 @@ def _start(setup: Setup, lane: Lane, words: list[str], path: Path, token: str, r
                         setup.silence, cancelled)
 
 
+def _boot_silence(setup: Setup, lane: Lane) -> float:
+    """Seconds after which a guest that says nothing while it boots is lost."""
+    usual = BOOT_SILENCE * setup.silence
+    return max(usual, TURNS_SILENCE) if lane.counts and lane.turns else usual
+
+
 @contextlib.contextmanager
 def boot(setup: Setup, lane: Lane, path: Path, token: str = "",
          deadline: float | None = None, read_only: bool = True,
@@ -289,7 +298,7 @@ def boot(setup: Setup, lane: Lane, path: Path, token: str = "",
                 return
     with _start(setup, lane, words, path, token, read_only, cancelled) as guest:
         try:
-            guest.expect("booting").ok(deadline or BOOT_SILENCE * setup.silence)
+            guest.expect("booting").ok(deadline or _boot_silence(setup, lane))
         except GuestLost as err:
             if not deadline:
                 err.args = (f"{err}{advice.unbootable(setup, lane, err)}",)
