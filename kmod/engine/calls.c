@@ -281,6 +281,8 @@ static u64 timed(struct kp_arguments *c, void *obj, struct kp_step_trace *t, str
 	}
 	if (trace->timed != KP_COUNTED)
 		return kp_time_call(trace, call, obj, c->slot, res);
+	if (trace->alone && trace->pair->operation[c->step->op].waits)
+		return kp_waits_call(call, obj, c->slot, res);
 	if (trace->told)
 		kp_say(KP_SAY_BEGIN, (u64)(c->step - trace->prog->step) << 32 | c->step->op);
 	start = kp_clock();

@@ -156,6 +156,8 @@ enum kp_timed_how { KP_COUNTED, KP_TIMED_WARM, KP_TIMED_COLD };
  * @timed: how its calls are timed
  * @depth: where the bytes of stack go that a call takes, where it is not 0 before; NULL if
  *         nobody asks
+ * @alone: of calls that wait what the caller executes is counted, between kp_waits_begin() and
+ *         kp_waits_end()
  * @held: where what the object holds before each operation goes, and behind the last one; NULL
  *        if nobody asks
  */
@@ -192,6 +194,7 @@ struct kp_trace {
 	u32 slept;
 	enum kp_timed_how timed;
 	u32 *depth;
+	bool alone;
 	u32 *held;
 };
 
@@ -718,6 +721,11 @@ bool kp_never_sleeps(const struct kp_pair *pair);
 u64 kp_depth_call(kp_invoke call, void *obj, const struct kp_slot *slot, struct kp_result *res);
 void kp_depth_choose(const struct kp_trace *t, u32 *depth, u32 nr);
 int kp_depth_add(const struct kp_trace *t, const u32 *depth);
+
+/* waits.c */
+int kp_waits_begin(void);
+void kp_waits_end(void);
+u64 kp_waits_call(kp_invoke call, void *obj, const struct kp_slot *slot, struct kp_result *res);
 
 /* growth.c */
 bool kp_grows(const struct kp_pair *pair);

@@ -79,8 +79,9 @@ static bool is_new(const struct kp_trace *t, u32 i, const u32 *seen)
 	return !seen || kp_outcome_of(op, t->step[i].ret) & outcomes & ~seen[t->prog->step[i].op];
 }
 
-/* Add what one operation has cost to the pair's table. */
-static int distribution(const struct kp_trace *t, u32 op, const u32 *seen, struct sample *got)
+/* Add what one operation has cost to a table of the pair's. */
+static int distribution(struct kp_costs *to, const struct kp_trace *t, u32 op, const u32 *seen,
+			struct sample *got)
 {
 	u32 i, n = 0, from = 0;
 	int err;
@@ -88,7 +89,8 @@ static int distribution(const struct kp_trace *t, u32 op, const u32 *seen, struc
 	for (i = 0; i < t->nr; i++) {
 		if (t->prog->step[i].op != op || !is_new(t, i, seen))
 			continue;
-		kp_say(KP_SAY_KEEP, i);
+		if (!t->alone)
+			kp_say(KP_SAY_KEEP, i);
 		got[n++] = (struct sample){
 			.end = kp_end(&t->pair->operation[op], t->step[i].ret),
 			.cost = t->step[i].cost,
@@ -98,7 +100,7 @@ static int distribution(const struct kp_trace *t, u32 op, const u32 *seen, struc
 	for (i = 1; i <= n; i++) {
 		if (i < n && !by_value(&got[i], &got[from]))
 			continue;
-		err = kp_stats_cost(&t->pair->stats->cost, &(struct kp_cost){
+		err = kp_stats_cost(to, &(struct kp_cost){
 			.value = got[from].cost, .times = i - from, .end = got[from].end,
 			.op = op, .path = t->path,
 		});
@@ -109,14 +111,17 @@ static int distribution(const struct kp_trace *t, u32 op, const u32 *seen, struc
 	return 0;
 }
 
+/* Of operations that wait what the caller executes itself has a table of its own. */
 static void store_costs(struct kunit *test, const struct kp_trace *t, const u32 *seen)
 {
 	struct sample *got = kvcalloc(t->nr, sizeof(*got), GFP_KERNEL);
+	struct kp_costs *to = t->alone ? &t->pair->stats->alone : &t->pair->stats->cost;
 	int err = got ? 0 : -ENOMEM;
 	u32 op;
 
 	for (op = 0; !err && op < t->pair->nr_ops; op++)
-		err = distribution(t, op, seen, got);
+		if (!t->alone || t->pair->operation[op].waits)
+			err = distribution(to, t, op, seen, got);
 	if (err)
 		KUNIT_FAIL(test, "no memory for the cost table");
 	kvfree(got);
@@ -230,6 +235,54 @@ static bool count(struct kunit *test, const struct kp_path_param *p, struct kp_p
 	return !err;
 }
 
+static bool any_waits(const struct kp_pair *pair)
+{
+	u32 op;
+
+	for (op = 1; op < pair->nr_ops; op++)
+		if (pair->operation[op].weight && pair->operation[op].waits)
+			return true;
+	return false;
+}
+
+/*
+ * The same program once more, to tell of calls that wait what the caller executes itself: with
+ * probes, which cost something each time that another thread runs. Where the kernel has none the
+ * table stays empty.
+ */
+static void count_alone(struct kunit *test, struct kp_program *prog, struct kp_trace *got,
+			const u32 *seen)
+{
+	const struct kp_path_param *p = test->param_value;
+	u64 *least = kvcalloc(prog->nr_steps, sizeof(*least), GFP_KERNEL);
+	u32 i, run;
+	int err = least ? kp_waits_begin() : -ENOMEM;
+
+	if (err) {
+		kunit_info(test, "what calls that wait execute themselves is not counted: %pe",
+			   ERR_PTR(err));
+		kvfree(least);
+		return;
+	}
+	for (run = 0; run < INSN_RUNS && !err; run++) {
+		kp_alive();
+		kp_trace_start(got, p->pair, p->id, prog);
+		got->alone = true;
+		err = counted_run(p, got, false);
+		for (i = 0; i < got->nr && !err; i++) {
+			least[i] = run ? min(got->step[i].cost, least[i]) : got->step[i].cost;
+			got->step[i].cost = least[i];
+		}
+	}
+	if (err)
+		KUNIT_FAIL(test, "create: %pe", ERR_PTR(err));
+	else
+		store_costs(test, got, seen);
+	got->alone = false;
+	kp_waits_end();
+	kvfree(least);
+}
+
 /* Note all outcomes that a program came to. */
 static void note(const struct kp_trace *t, u32 *seen)
 {
@@ -340,6 +393,8 @@ static void measure(struct kunit *test, struct kp_program *prog, struct kp_trace
 	if (kp_grows(p->pair) && !p->pair->holds)
 		store_growth(test, got, NULL);
 	measure_depth(test, prog, ref, got);
+	if (any_waits(p->pair))
+		count_alone(test, prog, got, NULL);
 	note(ref, seen);
 	for (i = 0; i < others && any_missing(p->pair, seen); i++) {
 		kp_program_vary(p->pair, prog, i);
@@ -349,6 +404,8 @@ static void measure(struct kunit *test, struct kp_program *prog, struct kp_trace
 		if (!count(test, p, prog, ref, got, NULL))
 			return;
 		store_costs(test, got, seen);
+		if (any_waits(p->pair))
+			count_alone(test, prog, got, seen);
 		note(ref, seen);
 	}
 	kp_say(KP_SAY_CLOSE, 0);

@@ -101,6 +101,16 @@ static int depth_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(depth);
 
+/* The same of operations that wait: what the caller executes itself. */
+static int alone_show(struct seq_file *seq, void *unused)
+{
+	const struct kp_pair *pair = seq->private;
+
+	show_costs(seq, &pair->stats->alone);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(alone);
+
 /* One line for calls that were alike in size: see growth.c. */
 static int growth_show(struct seq_file *seq, void *unused)
 {
@@ -381,6 +391,8 @@ int kp_pair_register(const struct kp_pair *pair,
 			    &cost_fops);
 	debugfs_create_file("depth", 0444, stats->dir, (void *)pair,
 			    &depth_fops);
+	debugfs_create_file("alone", 0444, stats->dir, (void *)pair,
+			    &alone_fops);
 	debugfs_create_file("growth", 0444, stats->dir, (void *)pair,
 			    &growth_fops);
 	debugfs_create_file("calls", 0444, stats->dir, (void *)pair,
@@ -417,6 +429,7 @@ void kp_pair_unregister(const struct kp_pair *pair)
 	kfree(pair->stats->given.text);
 	kvfree(pair->stats->cost.row);
 	kvfree(pair->stats->depth.row);
+	kvfree(pair->stats->alone.row);
 	kvfree(pair->stats->growth);
 	kp_times_free(pair);
 	if (pair->exit)

@@ -577,6 +577,7 @@ struct kp_results {
  * @all_failed: whether case fault has run on a path, over all programs
  * @cost: the cost table, empty until the insn suite ran
  * @depth: the same of stack: bytes in place of costs
+ * @alone: the same of operations that wait: what the caller executes itself
  * @growth: the same costs by size
  * @nr_growths: elements of @growth in use
  * @max_growths: room in @growth
@@ -607,6 +608,7 @@ struct kp_stats {
 	bool all_failed[KP_NR_PATHS];
 	struct kp_costs cost;
 	struct kp_costs depth;
+	struct kp_costs alone;
 	struct kp_growth *growth;
 	u32 nr_growths;
 	u32 max_growths;

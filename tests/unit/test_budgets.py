@@ -52,11 +52,18 @@ class TestBudgets(unittest.TestCase):
             self.assertIn("is no budget; write what", str(caught.exception))
 
     def test_waits(self) -> None:
-        """What waits is not judged, whatever its row or the contract allows, and that is told."""
+        """What waits is judged by its caller's part; without that it is not, and that is told."""
         for said in ("", ', .budget = "50 %: why"'):
             contract = rows.read(ROW.format(said + ", .waits = true"))
-            self.assertEqual(budgets.over(budgets.of_contract(contract), costs(cc=20, cr=900)), [])
-            self.assertEqual(budgets.used(contract, costs(cc=20, cr=900))["f"][0], budgets.WAITS)
+            self.assertEqual(budgets.over(budgets.of_contract(contract, ()),
+                                          costs(cc=20, cr=900)), [])
+            self.assertEqual(budgets.used(contract, costs(cc=20, cr=900), ())["f"][0],
+                             budgets.WAITS)
+            known = budgets.of_contract(contract, ("f",))
+            self.assertEqual([one.op for one in budgets.over(known, costs(cc=20, cr=900))], ["f"])
+            self.assertEqual(budgets.over(known, costs(cc=20, cr=22)), [])
+            self.assertEqual(budgets.used(contract, costs(cc=20, cr=900), ("f",)).keys(),
+                             {"f"} if said else set())
 
     def test_over(self) -> None:
         """Both the share and the instructions have to be exceeded."""
@@ -71,7 +78,7 @@ class TestBudgets(unittest.TestCase):
 
     def test_row_allows(self) -> None:
         """What a row allows is no fault, and more than that is one."""
-        known = budgets.of_contract(rows.read(ROW.format(', .budget = "50 %: why"'), "x"))
+        known = budgets.of_contract(rows.read(ROW.format(', .budget = "50 %: why"'), "x"), ())
         self.assertEqual(known, {"f": model.Budget(50, 4, "why")})
         self.assertEqual(budgets.over(known, costs(cc=20, cr=30)), [])
         self.assertEqual(len(budgets.over(known, costs(cc=20, cr=31))), 1)
@@ -79,18 +86,18 @@ class TestBudgets(unittest.TestCase):
     def test_used(self) -> None:
         """A budget that nothing needs is told of as such."""
         known = rows.read(ROW.format(', .budget = "50 %: why"'), "x")
-        need = budgets.used(known, costs(cc=20, cr=28, rr=30))["f"][1]
+        need = budgets.used(known, costs(cc=20, cr=28, rr=30), ())["f"][1]
         self.assertEqual(need, Excess("f", "success", "rust->rust", 30, 20))
-        self.assertIsNone(budgets.used(known, costs(cc=20, cr=22))["f"][1])
-        self.assertEqual(budgets.used(rows.read(ROW.format("")), costs(cc=20, cr=30)), {})
+        self.assertIsNone(budgets.used(known, costs(cc=20, cr=22), ())["f"][1])
+        self.assertEqual(budgets.used(rows.read(ROW.format("")), costs(cc=20, cr=30), ()), {})
 
     def test_of_all(self) -> None:
         """KP_BUDGET is of operations whose rows have none."""
         both = ROW.format("") + ROW.replace("(f,", "(g,").format(', .budget = "50 %: why"')
         known = rows.read(both + 'KP_BUDGET("80 %: new")\n', "x")
-        self.assertEqual(budgets.of_contract(known), {"f": model.Budget(80, 4, "new"),
-                                                      "g": model.Budget(50, 4, "why")})
-        self.assertEqual(budgets.used(known, costs(cc=20, cr=36)), {
+        self.assertEqual(budgets.of_contract(known, ()), {"f": model.Budget(80, 4, "new"),
+                                                          "g": model.Budget(50, 4, "why")})
+        self.assertEqual(budgets.used(known, costs(cc=20, cr=36), ()), {
             budgets.ALL: (model.Budget(80, 4, "new"),
                           Excess("f", "success", "c->rust", 36, 20))})
         for said, why in (("KP_BUDGET(80)", "write text in quotes"),

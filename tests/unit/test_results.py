@@ -123,6 +123,26 @@ rust->c push 90 100
         self.assertAlmostEqual(got or 0, 33 / 30.2, 3)
         self.assertIsNone(tables.geometric_mean([], "c->rust"))
 
+    WAITED = "c->c noop 20 5\nc->c flush 100 3\nc->c flush 400 1\nc->c push 50 2\n"
+
+    def test_waits(self) -> None:
+        """An operation that waits has its caller's figures, and beside them what ran meanwhile."""
+        alone = "c->c flush 60 4\n"
+        figures = tables.of_callers(self.WAITED, alone)
+        self.assertEqual(list(tables.parse_costs(figures)), ["noop", "flush", "push"])
+        flush = tables.parse_costs(figures)["flush"]["c->c"]
+        self.assertEqual((flush.n, flush.mean), (4, 40))
+        self.assertEqual(tables.parse_meanwhile(self.WAITED, alone),
+                         {"flush": {"success": {"c->c": 175 - 60}}})
+        self.assertEqual(tables.of_callers(self.WAITED, ""), self.WAITED)
+        self.assertEqual(tables.parse_meanwhile(self.WAITED, ""), {})
+
+    def test_waits_elsewhere(self) -> None:
+        """Both tables are of the same operations and paths."""
+        for alone in ("c->rust flush 60 4\n", "c->c flush 60 4\nc->rust flush 60 4\n"):
+            with self.assertRaisesRegex(tables.DamagedTable, "of flush a path has figures"):
+                tables.of_callers(self.WAITED, alone)
+
     OUTCOMES = """\
 c->c noop 20 50
 c->c push 50 90

@@ -5,13 +5,14 @@ An operation is over its budget when the mean of its calls with one outcome exce
 more than the budget's share of it, and by more than the budget's instructions. Both, as a share of
 an operation of ten instructions is one, and a few instructions are nothing of one of a thousand.
 
-An operation that waits (`.waits`) is not judged: what runs meanwhile, and the scheduler, are in its
-figures, and what these cost depends on the time as well.
+Of an operation that waits (`.waits`) what its caller executes is judged. Where that is not counted
+it is not judged: what runs meanwhile, and the scheduler, are in its figures then.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Container
 
 from kplib.configure.lanes import PATHS, REFERENCE
 from kplib.contract.model import UNLIMITED, Budget, Contract
@@ -23,8 +24,8 @@ CASE = "cost"
 #: Of an operation whose row says nothing.
 USUAL = Budget(10, 4, "")
 
-#: Of an operation that waits: no limit.
-WAITS = Budget(UNLIMITED, 0, "it waits, and what runs meanwhile is counted too")
+#: Of an operation that waits where all is counted that runs meanwhile: no limit.
+WAITS = Budget(UNLIMITED, 0, "it waits, and this kernel has no probes to tell its caller's part")
 
 #: In place of an operation's name: all whose rows have no budget of their own.
 ALL = "each"
@@ -73,11 +74,12 @@ def excesses(outcomes: Outcomes) -> list[Excess]:
             for path in PATHS[1:] if path in row and REFERENCE in row]
 
 
-def of_contract(contract: Contract) -> dict[str, Budget]:
-    """The budget of each operation."""
-    return {f.operation(contract.pair): WAITS if f.option("waits") else
+def of_contract(contract: Contract, callers: Container[str]) -> dict[str, Budget]:
+    """The budget of each operation; `callers` has those that wait of which the caller's part is
+    counted."""
+    return {op: WAITS if f.option("waits") and op not in callers else
             f.budget or contract.budget or USUAL
-            for f in contract.functions}
+            for f in contract.functions for op in (f.operation(contract.pair),)}
 
 
 def over(budgets: dict[str, Budget], outcomes: Outcomes) -> list[Excess]:
@@ -86,15 +88,16 @@ def over(budgets: dict[str, Budget], outcomes: Outcomes) -> list[Excess]:
                    if one.exceeds(budgets.get(one.op, USUAL))), key=lambda one: -one.percent)
 
 
-def used(contract: Contract, outcomes: Outcomes) -> dict[str, tuple[Budget, Excess | None]]:
+def used(contract: Contract, outcomes: Outcomes,
+         callers: Container[str]) -> dict[str, tuple[Budget, Excess | None]]:
     """The budgets that the contract has, each with the largest excess that needs it, or None.
 
-    By operation; that of all whose rows have none is of ALL.
+    By operation; that of all whose rows have none is of ALL. `callers` is as for of_contract().
     """
     found: dict[str, tuple[Budget, Excess | None]] = {}
     for f in contract.functions:
         op = f.operation(contract.pair)
-        budget = WAITS if f.option("waits") else f.budget or contract.budget
+        budget = WAITS if f.option("waits") and op not in callers else f.budget or contract.budget
         if budget is None or op not in outcomes:
             continue
         name = op if f.budget or budget is WAITS else ALL

@@ -28,11 +28,11 @@ from kplib.judge.budgets import Excess
 from kplib.judge.growth import Table as Growths
 from kplib.judge.sizes import Sizes
 from kplib.judge.tables import (ACCEPTED, NOOP, Allocations, Cost, DamagedTable, Difference,
-                                Distributions, Histories, Interruptions, Invariant,
+                                Distributions, Histories, Interruptions, Invariant, of_callers,
                                 parse_allocations, parse_calls, parse_costs, parse_distributions,
                                 parse_failures, parse_histories, parse_outcomes,
                                 parse_interruptions, parse_invariants, parse_masked,
-                                parse_stack)
+                                parse_meanwhile, parse_stack)
 from kplib.judge.unbuilt import Unbuilt
 
 #: The version of scripts/results.schema.json. It goes up with each change of a field's
@@ -67,6 +67,8 @@ class PairResult:
     costs: dict[str, dict[str, Cost]] = field(default_factory=dict)
     #: Costs by operation, outcome and path.
     outcomes: dict[str, dict[str, dict[str, Cost]]] = field(default_factory=dict)
+    #: What other threads execute while operations wait; by operation, outcome and path.
+    meanwhile: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     distributions: Distributions = field(default_factory=dict)
     #: How costs grow with what an object holds, or with bytes.
     growth: Growths = field(default_factory=dict)
@@ -152,6 +154,7 @@ class ArchResult:
                     "outcomes": {op: {end: {path: asdict(cost) for path, cost in row.items()}
                                       for end, row in rows.items()}
                                  for op, rows in pair.outcomes.items()},
+                    "meanwhile": pair.meanwhile,
                     "distributions": pair.distributions,
                     "growth": {op: {end: {path: one.to_json() for path, one in row.items()}
                                     for end, row in rows.items()}
@@ -353,12 +356,15 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
                 mine += timetable.verdicts(lane.lane.suite(pair), passed, result.times,
                                            lane.lane.why)
         elif lane.lane.figures == "cost":
+            alone = lane.answers[pair].more["alone"] if pair in lane.answers else ""
+            result.meanwhile = parse_meanwhile(figures, alone)
+            figures = of_callers(figures, alone)
             result.costs, result.outcomes = parse_costs(figures), parse_outcomes(figures)
             result.distributions = parse_distributions(figures)
             if bare := passed - set(result.costs.get(NOOP, {})):
                 raise DamagedTable(f"the table of costs has nothing of {', '.join(sorted(bare))}")
             contract = rows.read(files.read(), pair)
-            known = budgets.of_contract(contract)
+            known = budgets.of_contract(contract, result.meanwhile)
             if pair in lane.answers:
                 result.growth = growth.parse(lane.answers[pair].more["growth"], result.costs,
                                              contract.holds.unit if contract.holds else "")
@@ -366,7 +372,7 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
                 result.stack = {op: stack[op] for op in result.costs if op in stack}
                 result.text = sizes.read(setup.tools, setup.modules, pair,
                                          (op for op in result.costs if op != NOOP))
-            result.budgets = budgets.used(contract, result.outcomes)
+            result.budgets = budgets.used(contract, result.outcomes, result.meanwhile)
             result.over = budgets.over(known, result.outcomes)
             mine += budgets.verdicts(lane.lane.suite(pair), passed, known, result.outcomes)
         else:

@@ -225,6 +225,41 @@ def _net(counts: dict[int, int], own: int) -> dict[int, int]:
     return {value - own: times for value, times in counts.items()}
 
 
+def of_callers(figures: str, alone: str) -> str:
+    """The engine's cost table in which operations that wait have what their callers execute.
+
+    `figures` is that table as it is, with all that ran until a call returned; `alone` has the rows
+    of operations that wait once more, without what other threads did meanwhile.
+    """
+    own: dict[tuple[str, ...], list[str]] = {}
+    for line in alone.splitlines():
+        own.setdefault(tuple(line.split(" ")[:2]), []).append(line)
+    waiting = {op for op, _ in _rows(alone)}
+    if missing := waiting & {op for op, _ in _rows(figures).keys() ^ _rows(alone).keys()}:
+        raise DamagedTable(f"of {min(missing)} a path has figures in one table of costs alone")
+    lines: list[str] = []
+    for line in figures.splitlines():
+        key = tuple(line.split(" ")[:2])
+        lines += own.pop(key, []) if key[1] in waiting else [line]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def parse_meanwhile(figures: str, alone: str) -> dict[str, dict[str, dict[str, float]]]:
+    """What other threads and the scheduler execute while an operation waits: the mean of its calls
+    by operation, outcome and path, from the same two tables as of_callers()."""
+    whole, found = _rows(figures), dict[str, dict[str, dict[str, float]]]()
+    for (op, path), counts in _rows(alone).items():
+        for end in sorted(counts, key=lambda end: (end != 0, -end)):
+            own, both = (_mean(one.get(end, {})) for one in (counts, whole.get((op, path), {})))
+            found.setdefault(op, {}).setdefault(outcome_name(end), {})[path] = round(both - own, 3)
+    return found
+
+
+def _mean(counts: dict[int, int]) -> float:
+    """The mean of costs; 0 without any."""
+    return sum(v * t for v, t in counts.items()) / max(1, sum(counts.values()))
+
+
 def parse_costs(text: str) -> dict[str, dict[str, Cost]]:
     """Costs by operation and path, from the engine's cost table."""
     raw = _cost_rows(text)

@@ -144,10 +144,16 @@ def _by_outcome(pair: PairResult) -> dict[str, dict[str, Cost]]:
 def _costs(pair: PairResult, verbose: bool) -> list[str]:
     # What is subtracted comes first, as it is.
     rows = {**({NOOP: pair.costs[NOOP]} if NOOP in pair.costs else {}), **_by_outcome(pair)}
+    meanwhile = {op if end == SUCCESS else f"{op} {end}": row
+                 for op, ends in pair.meanwhile.items() for end, row in ends.items()}
     width = max(16, *(len(name) + 1 for name in rows))
     lines = [f"    {'instructions':<{width}}" + "".join(f"{p:>16}" for p in PATHS)]
     for name, row in rows.items():
         lines.append(f"    {name:<{width}}" + "".join(f"{_cell(row.get(p)):>16}" for p in PATHS))
+        if beside := meanwhile.get(name):
+            lines.append(f"      {'meanwhile':<{width - 2}}" + "".join(
+                f"{beside[p]:>8.1f}        " if p in beside else f"{'-':>8}        "
+                for p in PATHS).rstrip())
         if not verbose:
             continue
         for word in ("min", "p50", "p99", "max", "n"):
@@ -292,6 +298,9 @@ def _legend(pairs: dict[str, PairResult], tables: bool) -> list[str]:
                "  to c->c (V=1 and results.json: min, p50, p99, max)"] if tables else \
         ["  under a path: instructions, the ratio to c->c, geometric mean over operations and "
          "outcomes"]
+    if tables and any(pair.meanwhile for pair in pairs.values()):
+        meaning += ["  meanwhile: of an operation that waits, the instructions of other threads "
+                    "and of the scheduler", "  until it returns; above that those of its caller"]
     return ["", *meaning,
             *(grown.LEGEND if tables and any(pair.growth for pair in pairs.values()) else ()),
             *(deep.LEGEND if tables and any(pair.stack for pair in pairs.values()) else ()),
@@ -341,6 +350,7 @@ def _pair(found: dict[str, Any]) -> PairResult:
                 for op, rows in found.get("growth", {}).items()},
         stack=found.get("stack", {}),
         text=Sizes(**found.get("text") or {}),
+        meanwhile=found.get("meanwhile", {}),
         masked=found.get("masked", {}),
         budgets={op: (Budget(row["percent"], row["instructions"], row["why"]),
                       row["needed"] and Excess(**row["needed"]))

@@ -21,7 +21,7 @@ from kplib.configure.lanes import INSN
 from kplib.configure.request import TOP, Request, replay
 from kplib.judge import baseline, ktap, results, verdicts
 from kplib.judge.baseline import BadBaseline, Baseline, Change, Key, Limits
-from kplib.judge.tables import SUCCESS, DamagedTable, parse_outcomes
+from kplib.judge.tables import SUCCESS, DamagedTable, of_callers, parse_outcomes
 from kplib.tools import explain
 
 #: Boots that a baseline is made of, and that decide whether a figure has changed.
@@ -95,7 +95,9 @@ class Measuring:
             if pair not in result.answers:
                 raise EnvironmentFailed(result.lost or f"{pair} gave no figures")
             try:
-                found |= baseline.figures(pair, parse_outcomes(result.answers[pair].figures))
+                answers = result.answers[pair]
+                found |= baseline.figures(pair, parse_outcomes(
+                    of_callers(answers.figures, answers.more["alone"])))
             except DamagedTable as err:
                 raise EnvironmentFailed(str(err)) from err
         return found
