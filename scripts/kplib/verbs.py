@@ -248,7 +248,7 @@ def report(req: Request) -> int:
     missing: KparityError | None = None
     for arch, variant in files.asked(req):
         try:
-            found[arch, variant] = files.load(req, arch, variant)
+            found[arch, variant] = _checked(req, arch, variant)
         except KparityError as err:
             if missing is not None:
                 ui.note(f"kparity: {missing}")
@@ -274,31 +274,43 @@ def merge(req: Request) -> int:
     return status
 
 
-def _report_as_page(req: Request) -> int:
-    """A page or annotations. Results come from other machines: a damaged file is none."""
+def _checked(req: Request, arch: str, variant: str) -> dict[str, Any]:
+    """Results to tell of. They come from other machines as well: a damaged file is none."""
     from kplib.selftest import schema  # pylint: disable=import-outside-toplevel
+    try:
+        document = files.load(req, arch, variant)
+        # A field more, of another version of kparity, changes no other's meaning.
+        wrong = next((said for said in schema.unlike(document)
+                      if not said.endswith(schema.UNKNOWN)), "")
+    except RecursionError:
+        wrong = "it is nested too deeply"
+    if wrong:
+        raise EnvironmentFailed(f"{files.folder(req, arch, variant) / files.RESULTS} is "
+                                f"damaged: {ui.clean(wrong)[:200]}")
+    if (document["arch"], document["variant"]) != (arch, variant):
+        raise EnvironmentFailed(f"the results of {arch} {variant} are those of "
+                                f"{ui.clean(told.name_of(document))[:100]}")
+    # A verdict is of all that has run. What does not build has no pairs.
+    if "PAIR" in req.given and document["pairs"] and set(document["pairs"]) != set(req.pairs):
+        raise Refused(f"PAIR={' '.join(req.pairs)}: the last run on {arch} {variant} was of "
+                      f"{', '.join(document['pairs'])}; leave PAIR out to be told of that")
+    return document
+
+
+def _report_as_page(req: Request) -> int:
+    """A page or annotations."""
     found, lacking = [], {}
     status = OK
     for arch, variant in files.asked(req):
         try:
-            try:
-                document = files.load(req, arch, variant)
-                # A field more, of another version of kparity, changes no other's meaning.
-                wrong = next((said for said in schema.unlike(document)
-                              if not said.endswith(schema.UNKNOWN)), "")
-            except RecursionError:
-                wrong = "it is nested too deeply"
-            if wrong:
-                raise EnvironmentFailed(f"{files.folder(req, arch, variant) / files.RESULTS} is "
-                                        f"damaged: {ui.clean(wrong)[:200]}")
-            if (document["arch"], document["variant"]) != (arch, variant):
-                raise EnvironmentFailed(f"the results of {arch} {variant} are those of "
-                                        f"{ui.clean(told.name_of(document))[:100]}")
-            found.append(document)
+            found.append(_checked(req, arch, variant))
         except KparityError as err:
             ui.note(f"kparity: {err}")
             lacking[f"{arch} {variant}"] = told.relative(str(err))
             status = max(status, err.status)
+    if req.format == "html" and not found:
+        # The page of the results that there were before stays.
+        return status
     if req.format == "html":
         from kplib.report.page import gather  # pylint: disable=import-outside-toplevel
         print(terminal.shown(gather.write(req, found, lacking)))
@@ -540,8 +552,10 @@ OF_VERBS = ((("IN_DIFF", "MUTANTS"), ("mutants",)), (("OP",), ("explain",)),
             (("CHOICE",), ("choices",)), (("DEST", "REMOVE"), ("in-tree",)),
             (("FROZEN", "AGAINST"), ("run",)), (("BASELINE", "LIMIT"), ("baseline", "compare")))
 #: What FORMAT= can be, but for text, of each verb that knows it; others print no results.
-FORMATS = {"run": ("json",), "report": ("json", "markdown", "github", "html"), "mutants": ("json",),
-           "matrix": ("json",), "merge": ("json",)}
+FORMATS: dict[str, tuple[str, ...]] = {
+    "run": ("json",), "report": ("json", "markdown", "github", "html"), "mutants": ("json",),
+    "matrix": ("json",), "merge": ("json",), "explain": ("json",), "compare": ("json",),
+    "choices": ("json",), "baseline": (), "freeze": ()}
 #: Variables of make soak alone. JOBS is a common name, and may be in the environment.
 OF_SOAK = ("MINUTES", "SEEDS")
 

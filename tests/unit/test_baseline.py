@@ -27,11 +27,13 @@ class TestText(unittest.TestCase):
     def test_damaged(self) -> None:
         """A line that is none is named."""
         good = baseline.write(Baseline({"arch": "x"}, {KEY: figure(150)}))
-        for text, why in ((good + "ring push c->c 1 1 1\n", "line 5: 'ring push c->c 1 1 1'"),
-                          (good + good.splitlines()[-1] + "\n", "line 5: .* twice"),
-                          (good.replace("c->rust", "c->x"), "line 4: "),
-                          (good.replace(" 10 ", " 0 "), "line 4: "),
-                          (good.replace("Form 1", "Form 9"), "line 1: "), ("", "line 1: ")):
+        for text, why in ((good + "ring push c->c 1 1 1\n", "line 6: 'ring push c->c 1 1 1'"),
+                          (good + good.splitlines()[-1] + "\n", "line 6: .* twice"),
+                          (good.replace("c->rust", "c->x"), "line 5: "),
+                          (good.replace(" 10 ", " 0 "), "line 5: "),
+                          (good.replace("figures: 1", "figures: 2"), "it has 1 .*, and says 2"),
+                          (good.replace("figures: 1\n", ""), "says not how many"),
+                          (good.replace("Form 2", "Form 9"), "line 1: "), ("", "line 1: ")):
             with self.subTest(why), self.assertRaisesRegex(baseline.BadBaseline, why):
                 baseline.read(text)
 

@@ -12,6 +12,9 @@ import time
 import unittest
 from pathlib import Path
 
+from kplib import verbs
+from kplib.configure import request
+
 TOP = Path(__file__).resolve().parents[2]
 
 
@@ -228,6 +231,9 @@ class TestCommandLine(unittest.TestCase):
             assert found
             for word in found.group(1).split():
                 self.assertRegex(said, rf"\b{word}\b")
+            # make hands on no others, and passes these over in silence.
+            self.assertEqual(set(found.group(1).split()),
+                             set(verbs.VERBS if name == "VERBS" else request.VARIABLES))
 
     def test_report_without_a_run(self) -> None:
         """There is nothing to print, and the line says how to get it."""

@@ -537,7 +537,7 @@ class TestRefused(Played):
         """Files from other machines are looked at before they are believed."""
         path = self.folder / "2/x86_64/base/results.json"
         good = path.read_text()
-        for text in ("", "{", "[]", "null", '{"schema": 3}', "[" * 100000,
+        for text in ("", "{", "[]", "null", '{"schema": 4}', "[" * 100000,
                      good.replace('"x86_64"', '"arm64"', 1),
                      good.replace('"index": 2', '"index": "2"'),
                      good.replace('"pass"', '"good"', 1)):

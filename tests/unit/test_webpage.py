@@ -417,8 +417,13 @@ class TestGather(unittest.TestCase):
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()) as err:
             self.assertEqual(verbs.report(request.parse(
                 [f"OUT={self.out}", "ARCH=arm64", "FORMAT=html"], {})), 2)
-        self.assertIn("NO RESULTS", read(self.out / files.PAGE).said)
         self.assertIn("is not there", err.getvalue())
+        # What there was to tell of before stays, where nothing else is.
+        self.assertIn("FAIL", read(self.out / files.PAGE).said)
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            self.assertEqual(verbs.report(request.parse(
+                [f"OUT={self.out}", "ARCH=all", "VARIANT=base", "FORMAT=html"], {})), 2)
+        self.assertIn("NO RESULTS", read(self.out / files.PAGE).said)
 
     def test_begin(self) -> None:
         """A run that begins takes away the page of the one before."""

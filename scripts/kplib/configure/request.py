@@ -54,8 +54,8 @@ VARIABLES = {
     "SILENCE": "seconds of silence after which a guest is lost, thrice that in a boot; default: 20",
     "OUT": "folder for results; default: out",
     "MIRROR": "Debian mirror; default: the one the host's apt uses",
-    "FORMAT": "text, or json (make run, report, mutants, explain, matrix); make report has "
-              "markdown, github and html too",
+    "FORMAT": "text, or json (make run, report, mutants, explain, compare, choices, matrix, "
+              "merge); make report has markdown, github and html too",
     "KIND": "make new: function or object; default: function",
     "DEST": "make in-tree: a kernel source tree, in which lib/kparity/ is written",
     "REMOVE": "1: make in-tree takes away from DEST what it has written there",

@@ -17,7 +17,10 @@ from kplib.judge.budgets import Outcomes
 
 #: The first line of a baseline; its number goes up with the form.
 HEAD = "# SPDX-License-Identifier: GPL-2.0\n# Instructions of operations, for make compare; " \
-    "written by make baseline. Form 1.\n"
+    "written by make baseline. Form 2.\n"
+
+#: Before how many figures there are: a file that was cut off is none.
+COUNT = "figures"
 
 #: An operation of a pair, its outcome, and a path.
 Key = tuple[str, str, str, str]
@@ -74,6 +77,7 @@ def together(boots: Sequence[dict[Key, Figure]]) -> dict[Key, Figure]:
 def write(baseline: Baseline) -> str:
     """The text of a baseline."""
     lines = [f"{name}: {value}" for name, value in baseline.facts.items()]
+    lines.append(f"{COUNT}: {len(baseline.figures)}")
     for (pair, op, end, path), one in sorted(
             baseline.figures.items(), key=lambda item: (item[0][:3], PATHS.index(item[0][3]))):
         lines.append(f"{pair} {op} {end} {path} {one.calls} {one.total} {one.least}"
@@ -106,6 +110,8 @@ def read(text: str) -> Baseline:
                             bool(row.group(8)))
     if HEAD not in text:
         raise BadBaseline("line 1: no baseline that this version writes")
+    if (count := facts.pop(COUNT, "")) != str(len(found)):
+        raise BadBaseline(f"it has {len(found)} figures, and says {count or 'not how many'}")
     return Baseline(facts, found)
 
 

@@ -56,6 +56,13 @@ class Explained:
     figure: Counts
     kinds: dict[str, Counts]
     helpers: dict[str, Counts]
+    #: It waits: what ran meanwhile is in all of it, and in a row of its own in lane insn.
+    waits: bool = False
+
+    @property
+    def what(self) -> str:
+        """What `figure` is."""
+        return "figure of lane insn" + (", with meanwhile" if self.waits else "")
 
     @property
     def between(self) -> Counts:

@@ -200,9 +200,12 @@ def read(text: str) -> Frozen:
                          re.A)
     if not found or not body:
         raise BadFrozen("its head is not as make freeze writes it")
+    programs = _programs(body)
+    if len({one.name for one in programs}) != len(programs):
+        raise BadFrozen("a program is there twice")
     return Frozen(found[1], int(found[2]), int(found[3]),
                   tuple(line.removeprefix("# contract ") for line in found[4].splitlines()),
-                  _programs(body))
+                  programs)
 
 
 @dataclass(frozen=True)
@@ -245,7 +248,7 @@ class Difference:
         yield f"          {due}: {self.expected}"
         yield f"          {this}: {self.got}"
         if left := len(lines) - 1 - self.at:
-            yield f"    ... {left} operations behind these, of states that differ"
+            yield f"    ... {left} operations behind these, not compared"
 
 
 def differences(due: tuple[Program, ...], got: tuple[Program, ...],

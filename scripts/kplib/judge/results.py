@@ -37,7 +37,7 @@ from kplib.judge.unbuilt import Unbuilt
 
 #: The version of scripts/results.schema.json. It goes up with each change of a field's
 #: meaning; a field more is none.
-SCHEMA = 3
+SCHEMA = 4
 #: Lines of the engine's failures that cannot be read, of which each is told.
 DAMAGED_MAX = 4
 #: Options that change what an operation costs: shown with every figure.

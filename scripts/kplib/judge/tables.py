@@ -251,7 +251,7 @@ def parse_meanwhile(figures: str, alone: str) -> dict[str, dict[str, dict[str, f
     for (op, path), counts in _rows(alone).items():
         for end in sorted(counts, key=lambda end: (end != 0, -end)):
             own, both = (_mean(one.get(end, {})) for one in (counts, whole.get((op, path), {})))
-            found.setdefault(op, {}).setdefault(outcome_name(end), {})[path] = round(both - own, 3)
+            found.setdefault(op, {}).setdefault(outcome_name(end), {})[path] = round(both - own, 6)
     return found
 
 

@@ -57,7 +57,7 @@ def _sum(found: Explained) -> list[Line]:
         lines.append(_line(found, "the clock went on, and nothing was executed", found.idle))
     if any(found.noop.values()):
         lines.append(_line(found, "the driver's no-op, subtracted", found.noop))
-    return [*lines, _line(found, "figure of lane insn", found.figure)]
+    return [*lines, _line(found, found.what, found.figure)]
 
 
 def _function(row: Row, pair: str) -> str:
@@ -109,7 +109,7 @@ def tables(found: Explained, pair: str, source: Source, verbose: bool = False) -
         counted("calls of helpers of Rust, not inlined", found.helpers) if found.helpers else
         Table("no helper of Rust was called out of line", ()),
         Table("in all calls, exact", (_exact("calls", found.calls),
-                                      _exact("figure of lane insn", found.figure)))]
+                                      _exact(found.what, found.figure)))]
 
 
 def heading(found: Explained, pair: str) -> str:

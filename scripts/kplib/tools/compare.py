@@ -42,11 +42,12 @@ def check(req: Request) -> None:
 
 def file_of(req: Request) -> Path:
     """Where the baseline is."""
-    if req.baseline is not None:
-        return req.baseline
     arch = req.archs[0].name
-    return req.pairs_dir / f"baseline-{arch}.txt" if req.pairs_dir else \
-        TOP / "tests/baseline" / f"{arch}.txt"
+    path = req.baseline or (req.pairs_dir / f"baseline-{arch}.txt" if req.pairs_dir else
+                            TOP / "tests/baseline" / f"{arch}.txt")
+    if path.is_dir():
+        raise Refused(f"BASELINE={path}: it is a folder; name a file")
+    return path
 
 
 def facts(setup: Setup) -> dict[str, str]:
@@ -114,15 +115,17 @@ def read(path: Path) -> Baseline:
     """A baseline that is there."""
     try:
         return baseline.read(path.read_text())
-    except BadBaseline as err:
-        raise Refused(f"{pairs.short(path)}: {err}; 'make baseline' writes it anew") from err
+    except (BadBaseline, UnicodeDecodeError) as err:
+        why = err if isinstance(err, BadBaseline) else "it is no text"
+        raise Refused(f"{pairs.short(path)}: {why}; 'make baseline' writes it anew") from err
     except OSError as err:
         raise Refused(f"{pairs.short(path)}: {err.strerror}; 'make baseline' writes it") from err
 
 
 def make(req: Request, tools: Toolchain) -> int:
     """make baseline: write the figures of some pairs; those of others stay."""
-    work, path = Measuring(req, tools), file_of(req)
+    path = file_of(req)
+    work = Measuring(req, tools)
     mine = work.figures(BOOTS, f"counting on {work.setup.kernel.name}, {BOOTS} boots")
     now, kept = facts(work.setup), {}
     if path.exists():

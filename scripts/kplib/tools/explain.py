@@ -24,7 +24,7 @@ from kplib.contract.model import Contract
 from kplib.judge import counts, explain, kinds, ktap, places, verdicts
 from kplib.judge.counts import Counted, Place
 from kplib.judge.explain import Explained
-from kplib.judge.tables import NOOP, DamagedTable, parse_costs
+from kplib.judge.tables import NOOP, DamagedTable, parse_costs, parse_meanwhile
 from kplib.report import explained
 from kplib.report.page.cost import gather
 
@@ -177,7 +177,9 @@ def read(setup: Setup, result: LaneResult, ops: Sequence[str] = ()) -> list[Expl
                 if code.image == places.KERNEL and code.function in names]
     checks = _checks(setup, answers.modules, counted, ops)
     rank = explain.ranks(pair, [*own(setup), *exported])
-    return [explain.explain(op, costs, counted, known, checks, rank) for op in ops]
+    waits = parse_meanwhile(answers.figures, answers.more["alone"])
+    return [replace(explain.explain(op, costs, counted, known, checks, rank), waits=op in waits)
+            for op in ops]
 
 
 def _checks(setup: Setup, loaded: str, counted: dict[str, Counted],

@@ -28,12 +28,17 @@ KEPT, ACCEPTED = "c->c", "c->rust"
 JUDGED = ("c->rust", "rust->rust")
 #: Lines of a failed case that are shown.
 REASONS = 3
+#: Lines that are shown of C over C where that fails.
+SAID = 40
 
 
 def file_of(req: Request, pair: str) -> Path:
     """Where a pair's frozen file is."""
     own = pairs.files(pair, req.pairs_dir).own
-    return own / "frozen.txt" if own else TOP / "tests/frozen" / f"{pair}.txt"
+    path = own / "frozen.txt" if own else TOP / "tests/frozen" / f"{pair}.txt"
+    if path.is_dir():
+        raise Refused(f"{pairs.short(path)}: a folder is where the frozen file would be")
+    return path
 
 
 def contract_of(req: Request, pair: str) -> Contract:
@@ -90,8 +95,9 @@ def _passed(told: printing.Told, pair: str, path: str) -> None:
     """Refuse to keep what fails."""
     verdict = told.verdicts[pair].get(path)
     if verdict is not None and verdict.status == ktap.FAIL:
-        print("\n".join(verdict.log))
-        raise Failed(f"{pair} fails on {path}; nothing is kept")
+        print("\n".join(verdict.log[:SAID]), flush=True)
+        raise Failed(f"{pair} fails on {path}; nothing is kept; make run PAIR={pair} CASE=lockstep "
+                     "tells all of it")
 
 
 def _frozen(req: Request, contract: Contract, told: printing.Told) -> Frozen:
@@ -195,7 +201,7 @@ def _show(req: Request, file: Frozen, path: str, said: str, log: list[str],
     """A path's verdict, and what differs, for a person; `differ` has the paths before as well."""
     count, found = len(file.programs), differ[path]
     what = f"{len(found)} of {count} programs differ" if found else f"{count} programs" + (
-        "" if said == "error" else " give what the C side gave")
+        " give what the C side gave" if said == "pass" else "")
     print(f"{said.upper():<5} {file.pair} {path}: {what}", flush=True)
     # Mostly the same promise, in one program after the other.
     for line in log[:None if req.verbose or said == "error" else REASONS]:

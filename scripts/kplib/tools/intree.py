@@ -186,7 +186,12 @@ def _check_tree(tree: Path) -> None:
             raise Refused(f"DEST={tree} is no source tree of a kernel with Rust and KUnit: it has "
                           f"no {name}")
     for line in LINES:
-        _with(line, (tree / line.file).read_text(), tree)
+        _with(line, _text(tree / line.file), tree)
+
+
+def _text(path: Path) -> str:
+    """A file of the kernel's. What is no UTF-8 in it is left as it is."""
+    return path.read_text(encoding="utf-8", errors="surrogateescape")
 
 
 def _with(line: Line, text: str, tree: Path) -> str:
@@ -197,8 +202,8 @@ def _with(line: Line, text: str, tree: Path) -> str:
     for at, had in enumerate(lines):
         if re.fullmatch(line.behind, had.rstrip("\n")):
             return "".join([*lines[:at + 1], f"{line.text}\n", *lines[at + 1:]])
-    raise Refused(f"{tree / line.file} has no line {line.behind}, behind which {line.text!r} would "
-                  "be; this kernel is one that kparity does not know")
+    raise Refused(f"{tree / line.file} has no line of KUnit's behind which {line.text!r} would be; "
+                  "this kernel is one that kparity does not know")
 
 
 def _check_clean(tree: Path) -> None:
@@ -235,8 +240,8 @@ def write(req: Request, tree: Path) -> tuple[int, int]:
         _check_clean(tree)
         had = Manifest(str(TOP), {})
     elif had.source != str(TOP):
-        raise Refused(f"{folder} is from another checkout, {ui.clean(had.source)}; remove it there "
-                      f"with 'make in-tree DEST={tree} REMOVE=1'")
+        raise Refused(f"{folder} is from another checkout, {ui.clean(had.source)}; 'make in-tree "
+                      f"DEST={tree} REMOVE=1' removes it")
     elif changed := _changed(tree, had):
         raise Refused(f"changed in {folder} since they were written: {', '.join(changed)}; take "
                       "that over into the checkout, then undo it there")
@@ -254,7 +259,7 @@ def write(req: Request, tree: Path) -> tuple[int, int]:
     cache.write(folder / MANIFEST, Manifest(str(TOP), {name: (one,) for name, one
                                                        in digests.items()}).text())
     for line in LINES:
-        text = (tree / line.file).read_text()
+        text = _text(tree / line.file)
         if (new := _with(line, text, tree)) != text:
             _replace(tree / line.file, new)
     return len(found), written
@@ -263,7 +268,7 @@ def write(req: Request, tree: Path) -> tuple[int, int]:
 def _replace(path: Path, text: str) -> None:
     """Write a file of the kernel's anew; it keeps its rights."""
     mode = path.stat().st_mode
-    cache.write(path, text)
+    cache.write(path, text.encode("utf-8", "surrogateescape"))
     path.chmod(mode & 0o7777)
 
 
@@ -275,7 +280,7 @@ def remove(tree: Path) -> list[str]:
                       f"{FOLDER}/{MANIFEST}")
     for line in LINES:
         path = tree / line.file
-        lines = path.read_text().splitlines(keepends=True)
+        lines = _text(path).splitlines(keepends=True)
         if f"{line.text}\n" in lines:
             lines.remove(f"{line.text}\n")
             _replace(path, "".join(lines))
@@ -305,7 +310,8 @@ def carry_out(req: Request) -> None:
             print(f"  kept: {name}, which is not as it was written, or was not written by kparity")
         return
     files, written = write(req, tree)
-    print(f"{tree / FOLDER}: {len(req.pairs)} pairs, {files} files, {written} of them written")
+    print(f"{tree / FOLDER}: {len(req.pairs)} pair{'s' * (len(req.pairs) > 1)}, {files} files, "
+          f"{written} of them written")
     for line in LINES:
         print(f"{tree / line.file}: {line.text}")
     print(f"in {tree}: tools/testing/kunit/kunit.py run --arch x86_64 --make_options LLVM=1 "

@@ -52,11 +52,6 @@ def of_pair(pair: dict[str, Any], name: str) -> Markup:
                          for path in PATHS), element("td", "subtracted from each other row",
                                                      class_="quiet")])] if noop else []
     for (op, end), found in rows_of(pair).items():
-        if beside := pair.get("meanwhile", {}).get(op, {}).get(end):
-            rows.append(row([f"{op} meanwhile", *(
-                number(f"{beside[path]:,.1f}" if path in beside else "-", "quiet")
-                for path in PATHS), element("td", "other threads and the scheduler, while its "
-                                            "caller waits", class_="quiet")]))
         budget = budget_of(pair, op)
         said = f"{budget.percent:g} % and {budget.instructions:g}"
         rows.append(row([op if end == SUCCESS else f"{op} {end}",
@@ -64,6 +59,11 @@ def of_pair(pair: dict[str, Any], name: str) -> Markup:
                            for path in PATHS),
                          element("td", f"{said}: {budget.why}" if budget.why else said,
                                  class_="prose")]))
+        if beside := pair.get("meanwhile", {}).get(op, {}).get(end):
+            rows.append(row([f"{op if end == SUCCESS else f'{op} {end}'}, meanwhile", *(
+                number(f"{beside[path]:,.1f}" if path in beside else "-", "quiet")
+                for path in PATHS), element("td", "other threads and the scheduler, while its "
+                                            "caller waits", class_="quiet")]))
     return table([["operation", *number_heads(PATHS), "may cost more"]], rows,
                  f"{name}: executed instructions, mean of an operation with one outcome; the ratio "
                  f"to {REFERENCE}")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shlex
@@ -53,7 +54,16 @@ def _is_of(kept: explained.Kept, found: dict[str, Any], pair: str, op: str) -> b
     one = kept.found
     return (kept.pair, one.op, kept.seed) == (pair, op, found["seed"]) and \
         {path: (one.calls[path], one.figure.get(path)) for path in one.calls} == \
-        {path: (cost["n"], cost["total"]) for path, cost in figures.items()}
+        {path: (cost["n"], cost["total"] + _meanwhile(found["pairs"][pair], op, path))
+         for path, cost in figures.items()}
+
+
+def _meanwhile(pair: dict[str, Any], op: str, path: str) -> int:
+    """What other threads executed while an operation waited, all calls together: make explain
+    tells of that as well."""
+    return round(math.fsum(mean.get(path, 0) * pair["outcomes"][op][end][path]["n"]
+                           for end, mean in pair.get("meanwhile", {}).get(op, {}).items()
+                           if path in pair["outcomes"][op].get(end, {})))
 
 
 def _made(req: Request, found: dict[str, Any], pair: str, op: str) -> Made:
