@@ -60,7 +60,7 @@ def _body(some: list[told.Told]) -> list[str]:
     if len(one.program) > PROGRAM:
         program.append(f"... {len(one.program) - PROGRAM} lines more in results.json")
     if program:
-        program = ["", "The smallest program found:", *program]
+        program = ["", f"{one.heading}:", *program]
     return [one.message, *program, "", *more, f"Again: {one.again}"]
 
 

@@ -77,7 +77,7 @@ def _diagnostics(one: told.Told) -> list[str]:
 
 def _program(one: told.Told, met: str) -> list[str]:
     """The program, folded where it is no small one: not all cases look for a smaller one."""
-    said = f"The smallest program found{met}"
+    said = one.heading + met
     if len(one.program) <= SMALL:
         return [f"{said}:", "", *block(one.program)]
     return [f"<details><summary>{said}: {len(one.program)} lines</summary>", "",

@@ -48,6 +48,11 @@ class Told:
         """The smallest program that shows it, if there is one."""
         return tuple(self.fields.get("program") or ())
 
+    @property
+    def heading(self) -> str:
+        """What the program is: one that is not made from the seed alone is not made smaller."""
+        return "The program" if self.fields.get("source") else "The smallest program found"
+
 
 def name_of(document: dict[str, Any]) -> str:
     """Arch and variant."""

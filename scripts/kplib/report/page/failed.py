@@ -66,7 +66,7 @@ def _program(one: told.Told) -> Markup:
     shown = _steps(one) if one.fields.get("results") else \
         block(one.program) if len(one.program) <= SMALL else \
         folded(f"{len(one.program)} lines", block(one.program))
-    return joined([element("h4", "The smallest program found"), shown])
+    return joined([element("h4", one.heading), shown])
 
 
 def _diagnostics(view: View, one: told.Told) -> list[Markup]:
