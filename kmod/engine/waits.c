@@ -142,6 +142,6 @@ u64 kp_waits_call(kp_invoke call, void *obj, const struct kp_slot *slot, struct 
 	call(obj, slot, res);
 	cost = kp_clock() - start;
 	WRITE_ONCE(waits.task, NULL);
-	/* Of each probe what is before the clock is read is one thread's, and the rest the next's. */
+	/* Of each probe one thread has what is before its reading of the clock, the next the rest. */
 	return cost - waits.away - waits.times * waits.hit;
 }
