@@ -724,7 +724,7 @@ int kp_depth_add(const struct kp_trace *t, const u32 *depth);
 
 /* waits.c */
 int kp_waits_begin(void);
-void kp_waits_end(void);
+u32 kp_waits_end(void);
 u64 kp_waits_call(kp_invoke call, void *obj, const struct kp_slot *slot, struct kp_result *res);
 
 /* growth.c */

@@ -26,7 +26,7 @@
  * first. Counted, not timed: how busy the host is must not decide what a group has.
  */
 #define SURE_AFTER	4
-#define LOOK_AT		24
+#define LOOK_AT		12
 /*
  * A kind that has all its forms needs no look either, once so many differences of it
  * have led to none that is shorter: each that is made small takes some 50 ms.

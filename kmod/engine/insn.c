@@ -89,7 +89,7 @@ static int distribution(struct kp_costs *to, const struct kp_trace *t, u32 op, c
 	for (i = 0; i < t->nr; i++) {
 		if (t->prog->step[i].op != op || !is_new(t, i, seen))
 			continue;
-		if (!t->alone)
+		if (to == &t->pair->stats->cost)
 			kp_say(KP_SAY_KEEP, i);
 		got[n++] = (struct sample){
 			.end = kp_end(&t->pair->operation[op], t->step[i].ret),
@@ -112,15 +112,15 @@ static int distribution(struct kp_costs *to, const struct kp_trace *t, u32 op, c
 }
 
 /* Of operations that wait what the caller executes itself has a table of its own. */
-static void store_costs(struct kunit *test, const struct kp_trace *t, const u32 *seen)
+static void store_costs(struct kunit *test, const struct kp_trace *t, const u32 *seen, bool alone)
 {
 	struct sample *got = kvcalloc(t->nr, sizeof(*got), GFP_KERNEL);
-	struct kp_costs *to = t->alone ? &t->pair->stats->alone : &t->pair->stats->cost;
+	struct kp_costs *to = alone ? &t->pair->stats->alone : &t->pair->stats->cost;
 	int err = got ? 0 : -ENOMEM;
 	u32 op;
 
 	for (op = 0; !err && op < t->pair->nr_ops; op++)
-		if (!t->alone || t->pair->operation[op].waits)
+		if (!alone || t->pair->operation[op].waits)
 			err = distribution(to, t, op, seen, got);
 	if (err)
 		KUNIT_FAIL(test, "no memory for the cost table");
@@ -245,41 +245,62 @@ static bool any_waits(const struct kp_pair *pair)
 	return false;
 }
 
-/*
- * The same program once more, to tell of calls that wait what the caller executes itself: with
- * probes, which cost something each time that another thread runs. Where the kernel has none the
- * table stays empty.
- */
-static void count_alone(struct kunit *test, struct kp_program *prog, struct kp_trace *got,
-			const u32 *seen)
+/* Of each call the least of several runs, which give what @ref has. */
+static int count_runs(struct kunit *test, struct kp_program *prog, struct kp_trace *ref,
+		      struct kp_trace *got, u64 *least)
 {
 	const struct kp_path_param *p = test->param_value;
-	u64 *least = kvcalloc(prog->nr_steps, sizeof(*least), GFP_KERNEL);
+	struct kp_diff diff;
 	u32 i, run;
-	int err = least ? kp_waits_begin() : -ENOMEM;
+	int err;
 
-	if (err) {
-		kunit_info(test, "what calls that wait execute themselves is not counted: %pe",
-			   ERR_PTR(err));
-		kvfree(least);
-		return;
-	}
-	for (run = 0; run < INSN_RUNS && !err; run++) {
+	for (run = 0; run < INSN_RUNS; run++) {
 		kp_alive();
 		kp_trace_start(got, p->pair, p->id, prog);
 		got->alone = true;
 		err = counted_run(p, got, false);
-		for (i = 0; i < got->nr && !err; i++) {
+		got->alone = false;
+		if (err) {
+			KUNIT_FAIL(test, "create: %pe", ERR_PTR(err));
+			return err;
+		}
+		if (kp_trace_diff(ref, got, 0, &diff)) {
+			tell(test, p, prog, ref, got, &diff, "program");
+			return -EINVAL;
+		}
+		for (i = 0; i < got->nr; i++) {
 			least[i] = run ? min(got->step[i].cost, least[i]) : got->step[i].cost;
 			got->step[i].cost = least[i];
 		}
 	}
-	if (err)
-		KUNIT_FAIL(test, "create: %pe", ERR_PTR(err));
-	else
-		store_costs(test, got, seen);
-	got->alone = false;
-	kp_waits_end();
+	return 0;
+}
+
+/*
+ * The same program once more, to tell of calls that wait what the caller executes itself: with
+ * probes, which cost something each time that another thread runs. Where the kernel has none the
+ * table stays empty, on each path.
+ */
+static void count_alone(struct kunit *test, struct kp_program *prog, struct kp_trace *ref,
+			struct kp_trace *got, const u32 *seen)
+{
+	u64 *least = kvcalloc(prog->nr_steps, sizeof(*least), GFP_KERNEL);
+	int err = least ? kp_waits_begin() : -ENOMEM;
+	u32 missed;
+
+	if (err == -EOPNOTSUPP || err == -ENOENT || err == -EINVAL) {
+		kunit_info(test, "what calls that wait execute themselves is not counted: %pe",
+			   ERR_PTR(err));
+	} else if (err) {
+		KUNIT_FAIL(test, "what calls that wait execute themselves: %pe", ERR_PTR(err));
+	} else {
+		err = count_runs(test, prog, ref, got, least);
+		missed = kp_waits_end();
+		if (missed)
+			KUNIT_FAIL(test, "the scheduler was not seen %u times", missed);
+		else if (!err)
+			store_costs(test, got, seen, true);
+	}
 	kvfree(least);
 }
 
@@ -389,12 +410,12 @@ static void measure(struct kunit *test, struct kp_program *prog, struct kp_trace
 	kp_trace_run(ref, p->pair, KP_C_C, prog);
 	if (!count(test, p, prog, ref, got, NULL))
 		return;
-	store_costs(test, got, NULL);
+	store_costs(test, got, NULL, false);
 	if (kp_grows(p->pair) && !p->pair->holds)
 		store_growth(test, got, NULL);
 	measure_depth(test, prog, ref, got);
 	if (any_waits(p->pair))
-		count_alone(test, prog, got, NULL);
+		count_alone(test, prog, ref, got, NULL);
 	note(ref, seen);
 	for (i = 0; i < others && any_missing(p->pair, seen); i++) {
 		kp_program_vary(p->pair, prog, i);
@@ -403,9 +424,9 @@ static void measure(struct kunit *test, struct kp_program *prog, struct kp_trace
 			continue;
 		if (!count(test, p, prog, ref, got, NULL))
 			return;
-		store_costs(test, got, seen);
+		store_costs(test, got, seen, false);
 		if (any_waits(p->pair))
-			count_alone(test, prog, got, seen);
+			count_alone(test, prog, ref, got, seen);
 		note(ref, seen);
 	}
 	kp_say(KP_SAY_CLOSE, 0);

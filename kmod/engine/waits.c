@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What a call that waits executes itself. All that runs until it returns is counted where one
- * CPU counts instructions, so what other threads do meanwhile, and the scheduler between these,
- * is in its cost. A probe where CPUs change from one thread to the next tells when the caller
- * has left and when it is back.
+ * CPU counts instructions, so what other threads do meanwhile, and the scheduler, is in its
+ * cost. Probes tell when the caller goes into the scheduler, to sleep or because another thread
+ * is to run, and when it is back. (Not at __switch_to(), where the thread that runs and the
+ * stack are not of the same task.)
  *
- * A thread's own part has what its thread does to leave and after it is back. An interrupt that
- * comes while it runs is in it, and not in the least of several runs.
+ * An interrupt that comes while the caller runs is in its part, and not in the least of several
+ * runs.
  */
 #include <linux/kprobes.h>
 #include <linux/module.h>
@@ -16,10 +17,10 @@
 
 /*
  * @task: the caller, while its call runs
- * @left: the time when it last left
- * @away: how long it has been away since the call began
+ * @left: the time when it last went into the scheduler
+ * @away: how long it has been there since the call began
  * @times: how often
- * @hit: what a probe that is met executes
+ * @hit: what the probes execute each time, outside of that
  */
 static struct {
 	struct task_struct *task;
@@ -29,68 +30,114 @@ static struct {
 	u64 hit;
 } waits;
 
-/* Also where its own cost is taken: at a function that is called with other arguments. */
-static int __kprobes at_switch(struct kprobe *p, struct pt_regs *regs)
+/* Others' way into the scheduler is not looked at when they are back. */
+static int __kprobes leaves(struct kretprobe_instance *at, struct pt_regs *regs)
 {
 	const u64 now = kp_clock();
-	struct task_struct *task = READ_ONCE(waits.task);
 
-	if (!task)
-		return 0;
-	if ((void *)regs_get_kernel_argument(regs, 0) == task) {
-		waits.left = now;
-		waits.times++;
-	} else if ((void *)regs_get_kernel_argument(regs, 1) == task) {
-		waits.away += now - waits.left;
-	}
+	if (READ_ONCE(waits.task) != current)
+		return 1;
+	waits.left = now;
+	waits.times++;
 	return 0;
 }
+NOKPROBE_SYMBOL(leaves);
 
-/* A function with a frame, as what is probed else has one: another first instruction costs less. */
-static noinline void like_switch(void)
+static int __kprobes is_back(struct kretprobe_instance *at, struct pt_regs *regs)
+{
+	waits.away += kp_clock() - waits.left;
+	return 0;
+}
+NOKPROBE_SYMBOL(is_back);
+
+static int __kprobes nothing_before(struct kprobe *p, struct pt_regs *regs)
+{
+	return 0;
+}
+NOKPROBE_SYMBOL(nothing_before);
+
+/* As the scheduler, a function with a frame: another first instruction would cost less. */
+static noinline void like_schedule(void)
 {
 	barrier();
 	kp_nothing(NULL);
 	barrier();
 }
 
-/* __switch_to(prev, next): where the old thread's part ends, and the new one's begins. */
-static struct kprobe probe = {
-	.symbol_name = "__switch_to", .pre_handler = at_switch,
-	.post_handler = kp_keeps_the_trap,
+/*
+ * struct pair_of_probes - what tells of one function
+ * @pin: keeps the other one from becoming a jump, which costs something else
+ * @there: when it is called, and when it returns
+ */
+struct pair_of_probes {
+	struct kprobe pin;
+	struct kretprobe there;
 };
 
-static u64 cost_of_like_switch(void)
+static struct pair_of_probes scheduler;
+
+static int probe(struct pair_of_probes *probes, const char *name, void *addr)
+{
+	int err;
+
+	*probes = (struct pair_of_probes){
+		.pin = { .symbol_name = name, .addr = addr, .pre_handler = nothing_before,
+			 .post_handler = kp_keeps_the_trap },
+		.there = { .kp = { .symbol_name = name, .addr = addr }, .entry_handler = leaves,
+			   .handler = is_back, .maxactive = 8 },
+	};
+	err = register_kprobe(&probes->pin);
+	if (err)
+		return err;
+	err = register_kretprobe(&probes->there);
+	if (err)
+		unregister_kprobe(&probes->pin);
+	return err;
+}
+
+static void unprobe(struct pair_of_probes *probes)
+{
+	unregister_kretprobe(&probes->there);
+	unregister_kprobe(&probes->pin);
+}
+
+/* What a call costs, without the time in the scheduler or in what stands for it. */
+static u64 cost_of(void (*call)(void))
 {
 	unsigned long flags;
 	u64 start, cost;
 
+	waits.away = 0;
 	local_irq_save(flags);
+	waits.task = current;
 	start = kp_clock();
-	like_switch();
+	call();
 	cost = kp_clock() - start;
+	waits.task = NULL;
 	local_irq_restore(flags);
-	return cost;
+	return cost - waits.away;
 }
 
-/* What a probe costs, where nothing else is counted: the second time, as the first may fault. */
+static noinline void empty(void)
+{
+	barrier();
+}
+
+/* What probes cost each time; the second time, as the first may fault. */
 static int take_hit(void)
 {
-	struct kprobe again = {
-		.addr = (void *)like_switch, .pre_handler = at_switch,
-		.post_handler = kp_keeps_the_trap,
-	};
+	static struct pair_of_probes again;
 	u64 without;
 	int err;
 
-	cost_of_like_switch();
-	without = cost_of_like_switch();
-	err = register_kprobe(&again);
+	cost_of(empty);
+	without = cost_of(empty);
+	err = probe(&again, NULL, like_schedule);
 	if (err)
 		return err;
-	cost_of_like_switch();
-	waits.hit = cost_of_like_switch() - without;
-	unregister_kprobe(&again);
+	cost_of(like_schedule);
+	waits.hit = cost_of(like_schedule) - without;
+	unprobe(&again);
 	return 0;
 }
 
@@ -98,27 +145,26 @@ static int take_hit(void)
  * kp_waits_begin() - make ready to tell a caller's own part
  *
  * Context: may sleep; one user at a time.
- * Return: 0, to be undone by kp_waits_end(); -EOPNOTSUPP or another errno where this kernel has no
- *         probes, or none there
+ * Return: 0, to be undone by kp_waits_end(); -EOPNOTSUPP, -ENOENT or -EINVAL where this kernel
+ *         has no probes, or none there; or another errno
  */
 int kp_waits_begin(void)
 {
 	int err = take_hit();
 
-	return err ?: register_kprobe(&probe);
+	return err ?: probe(&scheduler, "__schedule", NULL);
 }
 
 /**
  * kp_waits_end() - undo kp_waits_begin()
  *
  * Context: may sleep.
+ * Return: how often the scheduler was not seen
  */
-void kp_waits_end(void)
+u32 kp_waits_end(void)
 {
-	unregister_kprobe(&probe);
-	/* It can be registered again. */
-	probe.addr = NULL;
-	probe.flags = 0;
+	unprobe(&scheduler);
+	return scheduler.there.nmissed + scheduler.there.kp.nmissed;
 }
 
 /**
@@ -129,7 +175,7 @@ void kp_waits_end(void)
  * @res: receives its result
  *
  * Context: that of the call, in a thread, after kp_waits_begin().
- * Return: instructions, without those of the time when another thread ran
+ * Return: instructions, without those of the scheduler and of other threads
  */
 u64 kp_waits_call(kp_invoke call, void *obj, const struct kp_slot *slot, struct kp_result *res)
 {
@@ -142,6 +188,5 @@ u64 kp_waits_call(kp_invoke call, void *obj, const struct kp_slot *slot, struct 
 	call(obj, slot, res);
 	cost = kp_clock() - start;
 	WRITE_ONCE(waits.task, NULL);
-	/* Of each probe one thread has what is before its reading of the clock, the next the rest. */
 	return cost - waits.away - waits.times * waits.hit;
 }

@@ -139,8 +139,9 @@ rust->c push 90 100
 
     def test_waits_elsewhere(self) -> None:
         """Both tables are of the same operations and paths."""
-        for alone in ("c->rust flush 60 4\n", "c->c flush 60 4\nc->rust flush 60 4\n"):
-            with self.assertRaisesRegex(tables.DamagedTable, "of flush a path has figures"):
+        for alone in ("c->rust flush 60 4\n", "c->c flush 60 4\nc->rust flush 60 4\n",
+                      "c->c flush 60 3\nc->c flush 9 1 -11\n", "c->c flush 60 3\n"):
+            with self.assertRaisesRegex(tables.DamagedTable, "have not the same calls of flush"):
                 tables.of_callers(self.WAITED, alone)
 
     OUTCOMES = """\

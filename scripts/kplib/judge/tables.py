@@ -235,8 +235,11 @@ def of_callers(figures: str, alone: str) -> str:
     for line in alone.splitlines():
         own.setdefault(tuple(line.split(" ")[:2]), []).append(line)
     waiting = {op for op, _ in _rows(alone)}
-    if missing := waiting & {op for op, _ in _rows(figures).keys() ^ _rows(alone).keys()}:
-        raise DamagedTable(f"of {min(missing)} a path has figures in one table of costs alone")
+    ends = [{(op, path, end, sum(counts[end].values())) for (op, path), counts
+             in _rows(table).items() if op in waiting for end in counts}
+            for table in (figures, alone)]
+    if missing := ends[0] ^ ends[1]:
+        raise DamagedTable(f"the tables of costs have not the same calls of {min(missing)[0]}")
     lines: list[str] = []
     for line in figures.splitlines():
         key = tuple(line.split(" ")[:2])

@@ -172,7 +172,8 @@ def from_json(text_: str) -> Kept:
     try:
         told = json.loads(text_)
         rows = {name: tuple(map(_row, told[name])) for name in ("functions", "lines")}
-        found = Explained(**{**{one.name: told[one.name] for one in fields(Explained)}, **rows})
+        found = Explained(**{**{one.name: told[one.name] for one in fields(Explained)
+                                if one.name != "waits"}, **rows, "waits": told.get("waits", False)})
         return Kept(told["pair"], told["seed"], found,
                     {(row["file"], row["line"]): row["text"] for row in told["lines"]})
     except (KeyError, TypeError) as err:

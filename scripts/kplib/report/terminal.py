@@ -299,8 +299,8 @@ def _legend(pairs: dict[str, PairResult], tables: bool) -> list[str]:
         ["  under a path: instructions, the ratio to c->c, geometric mean over operations and "
          "outcomes"]
     if tables and any(pair.meanwhile for pair in pairs.values()):
-        meaning += ["  meanwhile: of an operation that waits, the instructions of other threads "
-                    "and of the scheduler", "  until it returns; above that those of its caller"]
+        meaning += ["  meanwhile: of an operation that waits, the instructions of the scheduler "
+                    "and of other threads", "  until it returns; above that its caller's own"]
     return ["", *meaning,
             *(grown.LEGEND if tables and any(pair.growth for pair in pairs.values()) else ()),
             *(deep.LEGEND if tables and any(pair.stack for pair in pairs.values()) else ()),

@@ -37,8 +37,13 @@ def _line(setup: Setup, found: Explained, row: Row, path: str) -> str:
 
 
 def lines(setup: Setup, found: Explained, path: str) -> list[str]:
-    """The lines that cost most on a path, for a person."""
-    most = sorted((row for row in found.lines if row.counts.get(path)),
+    """The lines that cost most on a path, for a person.
+
+    Of an operation that waits none of the kernel's: other threads execute these as well, and the
+    figure that is over the budget is without them.
+    """
+    most = sorted((row for row in found.lines
+                   if row.counts.get(path) and not (found.waits and row.kernel)),
                   key=lambda row: -row.counts[path])
     return [_line(setup, found, row, path) for row in most[:SHOWN]]
 

