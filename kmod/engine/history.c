@@ -230,8 +230,10 @@ static u32 draw_batch(struct kp_batch *batch, u32 *index)
 {
 	u32 nr = 0;
 
-	for (; nr < batch->size && *index < MOST_TRIED * histories; ++*index)
+	for (; nr < batch->size && *index < MOST_TRIED * histories; ++*index) {
+		kp_alive();
 		nr += kp_draw_history(&batch->h[nr], *index, KP_OF_ANY);
+	}
 	return nr;
 }
 
@@ -284,6 +286,7 @@ static struct kp_history *try_places(struct kp_batch *batch, u32 *drawn, u32 mos
 	u32 i;
 
 	for (i = 0; i < PLACE_DRAWS && !wrong && !batch->stuck && sum->places < most; i++) {
+		kp_alive();
 		kp_reset_batch(batch);
 		if (!kp_draw_history(&batch->h[0], ONE_EACH + (*drawn)++, KP_OF_ONE_EACH))
 			continue;

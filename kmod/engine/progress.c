@@ -24,6 +24,8 @@
 #define ALIVE_EVERY	(HZ / 2)
 /* The host waits for case interrupt, which can spin with interrupts off, for 2 s alone. */
 #define INTERRUPT_EVERY	(HZ / 100 ?: 1)
+/* Where CPUs take turns a second of the guest's can be ten of the host's. */
+#define HISTORY_EVERY	(HZ / 10 ?: 1)
 /* For a line to reach the console: a UART takes 0.1 ms, a flooded one longer. */
 #define PRINTED_WITHIN	(HZ / 2)
 
@@ -171,7 +173,8 @@ void kp_case_enter(const struct kp_pair *pair, struct kunit *test)
 	u32 path, n = 0;
 
 	running = pair;
-	alive_every = strcmp(test->name, "interrupt") ? ALIVE_EVERY : INTERRUPT_EVERY;
+	alive_every = !strcmp(test->name, "interrupt") ? INTERRUPT_EVERY :
+		!strcmp(test->name, "history") ? HISTORY_EVERY : ALIVE_EVERY;
 	kp_stats_enter(pair, test->name);
 	for (path = 0; path < KP_NR_PATHS; path++)
 		if (!skipped(pair->name, test->name, kp_path_name[path]))
