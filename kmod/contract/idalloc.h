@@ -97,7 +97,7 @@ KP_METHOD(idalloc_alloc, ATOMIC, KP_RESULT(u32, -ENOSPC, -ENOMEM),
 KP_METHOD(idalloc_free, ATOMIC, KP_ERRNO(-EINVAL, -ENOENT),
 	  KP_NUMBER(u32, id, .hi = IDALLOC_MAX, .to = 160, .beyond = true),
 	  .weight = 10, .locks = "spinlock irq-off",
-	  .budget = "10 %, 24 instructions: SpinLockIrq counts, 20 on arm64; -= looks for an overflow",
+	  .budget = "10 %, 24 instructions: SpinLockIrq counts; -= looks for an overflow",
 	  .owns = "the id goes back to the allocator", .on_error = "the id stays as it was")
 KP_METHOD(idalloc_used, ATOMIC, KP_RESULT(bool, -EINVAL),
 	  KP_NUMBER(u32, id, .hi = IDALLOC_MAX, .to = 160, .beyond = true),
