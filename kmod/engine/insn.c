@@ -190,38 +190,35 @@ static void tell(struct kunit *test, const struct kp_path_param *p, struct kp_pr
 }
 
 /*
- * The first run fills caches and grows storage; those that follow are counted. All are the same
- * program on a fresh object. What each operation cost is in @got then. With @held, which receives
- * what the object holds before each, the plugin hears nothing: it is no part of the table of costs.
+ * Of each call the least of several runs of a program on fresh objects, which give what @ref has.
+ * With @told the plugin hears of them; with @alone what callers execute themselves is counted of
+ * calls that wait.
  */
-static bool count(struct kunit *test, const struct kp_path_param *p, struct kp_program *prog,
-		  struct kp_trace *ref, struct kp_trace *got, u32 *held)
+static bool count_runs(struct kunit *test, struct kp_program *prog, struct kp_trace *ref,
+		       struct kp_trace *got, u32 runs, bool told, bool alone, const char *which)
 {
-	u32 i, run, runs = kp_never_sleeps(p->pair) ? 1 : held ? INSN_RUNS_MORE : INSN_RUNS;
+	const struct kp_path_param *p = test->param_value;
 	u64 *least = kvcalloc(prog->nr_steps, sizeof(*least), GFP_KERNEL);
 	struct kp_diff diff;
+	u32 i, run;
 	int err = 0;
 
 	if (!least) {
 		KUNIT_FAIL(test, "no memory for %u costs", prog->nr_steps);
 		return false;
 	}
-	got->held = held;
-	kp_trace_run(got, p->pair, p->id, prog);
-	got->held = NULL;
-
-	if (!held)
-		kp_say(KP_SAY_PROGRAM, 0);
 	for (run = 0; run < runs; run++) {
 		kp_alive();
 		kp_trace_start(got, p->pair, p->id, prog);
-		err = counted_run(p, got, !held);
+		got->alone = alone;
+		err = counted_run(p, got, told);
+		got->alone = false;
 		if (err) {
 			KUNIT_FAIL(test, "create: %pe", ERR_PTR(err));
 			break;
 		}
 		if (kp_trace_diff(ref, got, 0, &diff)) {
-			tell(test, p, prog, ref, got, &diff, held ? "level" : "program");
+			tell(test, p, prog, ref, got, &diff, which);
 			err = -EINVAL;
 			break;
 		}
@@ -235,6 +232,25 @@ static bool count(struct kunit *test, const struct kp_path_param *p, struct kp_p
 	return !err;
 }
 
+/*
+ * The first run fills caches and grows storage; those that follow are counted. All are the same
+ * program on a fresh object. What each operation cost is in @got then. With @held, which receives
+ * what the object holds before each, the plugin hears nothing: it is no part of the table of costs.
+ */
+static bool count(struct kunit *test, const struct kp_path_param *p, struct kp_program *prog,
+		  struct kp_trace *ref, struct kp_trace *got, u32 *held)
+{
+	u32 runs = kp_never_sleeps(p->pair) ? 1 : held ? INSN_RUNS_MORE : INSN_RUNS;
+
+	got->held = held;
+	kp_trace_run(got, p->pair, p->id, prog);
+	got->held = NULL;
+
+	if (!held)
+		kp_say(KP_SAY_PROGRAM, 0);
+	return count_runs(test, prog, ref, got, runs, !held, false, held ? "level" : "program");
+}
+
 static bool any_waits(const struct kp_pair *pair)
 {
 	u32 op;
@@ -245,37 +261,6 @@ static bool any_waits(const struct kp_pair *pair)
 	return false;
 }
 
-/* Of each call the least of several runs, which give what @ref has. */
-static int count_runs(struct kunit *test, struct kp_program *prog, struct kp_trace *ref,
-		      struct kp_trace *got, u64 *least)
-{
-	const struct kp_path_param *p = test->param_value;
-	struct kp_diff diff;
-	u32 i, run;
-	int err;
-
-	for (run = 0; run < INSN_RUNS; run++) {
-		kp_alive();
-		kp_trace_start(got, p->pair, p->id, prog);
-		got->alone = true;
-		err = counted_run(p, got, false);
-		got->alone = false;
-		if (err) {
-			KUNIT_FAIL(test, "create: %pe", ERR_PTR(err));
-			return err;
-		}
-		if (kp_trace_diff(ref, got, 0, &diff)) {
-			tell(test, p, prog, ref, got, &diff, "program");
-			return -EINVAL;
-		}
-		for (i = 0; i < got->nr; i++) {
-			least[i] = run ? min(got->step[i].cost, least[i]) : got->step[i].cost;
-			got->step[i].cost = least[i];
-		}
-	}
-	return 0;
-}
-
 /*
  * The same program once more, to tell of calls that wait what the caller executes itself: with
  * probes, which cost something each time that another thread runs. Where the kernel has none the
@@ -284,9 +269,9 @@ static int count_runs(struct kunit *test, struct kp_program *prog, struct kp_tra
 static void count_alone(struct kunit *test, struct kp_program *prog, struct kp_trace *ref,
 			struct kp_trace *got, const u32 *seen)
 {
-	u64 *least = kvcalloc(prog->nr_steps, sizeof(*least), GFP_KERNEL);
-	int err = least ? kp_waits_begin() : -ENOMEM;
+	int err = kp_waits_begin();
 	u32 missed;
+	bool passed;
 
 	if (err == -EOPNOTSUPP || err == -ENOENT || err == -EINVAL) {
 		kunit_info(test, "what calls that wait execute themselves is not counted: %pe",
@@ -294,14 +279,13 @@ static void count_alone(struct kunit *test, struct kp_program *prog, struct kp_t
 	} else if (err) {
 		KUNIT_FAIL(test, "what calls that wait execute themselves: %pe", ERR_PTR(err));
 	} else {
-		err = count_runs(test, prog, ref, got, least);
+		passed = count_runs(test, prog, ref, got, INSN_RUNS, false, true, "program");
 		missed = kp_waits_end();
 		if (missed)
 			KUNIT_FAIL(test, "the scheduler was not seen %u times", missed);
-		else if (!err)
+		else if (passed)
 			store_costs(test, got, seen, true);
 	}
-	kvfree(least);
 }
 
 /* Note all outcomes that a program came to. */
