@@ -41,20 +41,17 @@ static int __kprobes leaves(struct kretprobe_instance *at, struct pt_regs *regs)
 	waits.times++;
 	return 0;
 }
-NOKPROBE_SYMBOL(leaves);
 
 static int __kprobes is_back(struct kretprobe_instance *at, struct pt_regs *regs)
 {
 	waits.away += kp_clock() - waits.left;
 	return 0;
 }
-NOKPROBE_SYMBOL(is_back);
 
 static int __kprobes nothing_before(struct kprobe *p, struct pt_regs *regs)
 {
 	return 0;
 }
-NOKPROBE_SYMBOL(nothing_before);
 
 /* As the scheduler, a function with a frame: another first instruction would cost less. */
 static noinline void like_schedule(void)
