@@ -22,6 +22,12 @@
 /** define KP_LANDINGS - places behind interrupts that are off, of those met last */
 #define KP_LANDINGS	16
 
+/** define KP_TRIES - tries for a position at which no interruption comes */
+#define KP_TRIES	8
+
+/** define KP_SHORTER - instructions by which the way into an interrupt can be shorter */
+#define KP_SHORTER	32
+
 /**
  * enum kp_beside - which step of a program interrupts which one
  * @KP_DRAWN: any that is drawn interrupts it

@@ -7,11 +7,6 @@
 #include <linux/minmax.h>
 #include "interrupt.h"
 
-/* Tries for a position at which no interruption comes. */
-#define TRIES		8
-/* Instructions by which the way into an interrupt can be shorter. */
-#define SHORTER		32
-
 /**
  * kp_where() - the strongest context that an operation allows
  * @op: the operation
@@ -270,7 +265,7 @@ bool kp_try_exactly(struct kp_sweep *s, u32 at, struct kp_violation *v, u32 *cam
 	s64 came, before = -1;
 	u32 n;
 
-	for (n = 0; n < TRIES; n++) {
+	for (n = 0; n < KP_TRIES; n++) {
 		kp_alive();
 		if (!try_at(s, at, v, &came)) {
 			before = -1;
@@ -286,7 +281,7 @@ bool kp_try_exactly(struct kp_sweep *s, u32 at, struct kp_violation *v, u32 *cam
 			note_masked(s, 0);
 		if (v->broken || came == at)
 			return true;
-		if (came > (s64)at - SHORTER &&
+		if (came > (s64)at - KP_SHORTER &&
 		    (came == before || (!n && came - at < *masked(s) &&
 					comes_there(s, came - at, v->ip)))) {
 			if (came < at)

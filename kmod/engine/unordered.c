@@ -312,6 +312,7 @@ void kp_unordered(struct kp_batch *batch, struct kp_history *h, const char *name
 		.batch = batch, .told = told, .broken = h->broken, .end = jiffies + SHRINKS_FOR,
 	};
 	const char *note = NULL;
+	char once[64];
 
 	s.kept = kvcalloc(KP_HISTORY_STEPS, sizeof(*s.kept), GFP_KERNEL);
 	if (!told || !s.kept) {
@@ -328,7 +329,9 @@ void kp_unordered(struct kp_batch *batch, struct kp_history *h, const char *name
 		if (h->path != KP_C_C && reference_goes_wrong(batch))
 			note = "c->c itself goes wrong here";
 	} else {
-		note = "it went wrong once, and in none of " __stringify(RUNS) " more runs";
+		scnprintf(once, sizeof(once), "it went wrong once, and in none of %u more runs",
+			  s.runs);
+		note = once;
 	}
 	tell(h, name, told, s.broken, note);
 	kp_reset_batch(batch);
