@@ -9,7 +9,6 @@
  * Of the executions of an operation with one outcome those are kept that take another way through
  * the code than those before. All is written as text to the descriptor that the argument fd=
  * names, at the end of each case; kplib/judge/orders.py reads it.
- *
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -28,13 +27,17 @@ EXPORT int qemu_plugin_version = API;
 /* Ways through the code of an operation with one outcome that are kept. */
 #define WAYS		64
 /* As many of them are kept for accesses that order nothing. */
-#define PLAIN_WAYS	4
+#define PLAIN_WAYS	8
+
+/* What memory an access is to. */
+enum place { NOT_NAMED, OBJECT, HANDLE, POINTED_TO };
 
 struct event {
 	__u64 at;
 	__u64 pc;
 	__u32 what;
 	__u32 size;
+	enum place place;
 };
 
 struct block {
@@ -82,14 +85,21 @@ static char *text;
 static size_t text_size;
 static struct plugin_out out = { .name = "orders" };
 
-static bool named(__u64 at)
+static enum place place_of(__u64 at)
 {
-	__u32 i;
+	__u32 i, j;
 
-	for (i = 0; i < now.nr_blocks; i++)
-		if (at - now.block[i].at < 8ULL * now.block[i].nr)
-			return true;
-	return false;
+	for (i = 0; i < now.nr_blocks; i++) {
+		if (at - now.block[i].at >= 8ULL * now.block[i].nr)
+			continue;
+		if (now.block[i].at == now.object)
+			return OBJECT;
+		for (j = 0; j < now.nr_handles; j++)
+			if (now.block[i].at == now.handle[j])
+				return HANDLE;
+		return POINTED_TO;
+	}
+	return NOT_NAMED;
 }
 
 static void record(__u32 what, __u64 at, __u64 pc, __u32 size)
@@ -103,7 +113,7 @@ static void record(__u32 what, __u64 at, __u64 pc, __u32 size)
 		now.overflow = true;
 		return;
 	}
-	now.event[now.nr_events++] = (struct event){ at, pc, what, size };
+	now.event[now.nr_events++] = (struct event){ at, pc, what, size, place_of(at) };
 }
 
 static void begin_case(__u64 path)
@@ -148,8 +158,10 @@ static struct count *count_of(__u32 op, __s32 outcome)
 }
 
 /*
- * Whether no execution before took this way: by where its accesses stand, each once, and by how
- * many there are that order something, as in a loop. Those that order nothing count only if @plain.
+ * Whether no execution before took this way: by where its accesses stand and what memory they are
+ * to, each once, and by how many there are that order something, as in a loop. Those that order
+ * nothing count only if @plain. One instruction may store to the object or to what that points to,
+ * as where a list links its first element or another one.
  */
 static bool another_way(__s32 outcome, bool plain)
 {
@@ -162,11 +174,13 @@ static bool another_way(__s32 outcome, bool plain)
 			ordered++;
 		else if (!plain)
 			continue;
-		for (j = 0; j < i && now.event[j].pc != now.event[i].pc; j++)
+		for (j = 0; j < i && (now.event[j].pc != now.event[i].pc ||
+				      now.event[j].place != now.event[i].place); j++)
 			;
 		if (j < i)
 			continue;
 		hash = (hash ^ now.event[i].pc) * 0x9e3779b97f4a7c15ULL;
+		hash = (hash ^ now.event[i].place) * 0x9e3779b97f4a7c15ULL;
 		hash ^= hash >> 32;
 	}
 	hash = (hash ^ ordered) * 0x9e3779b97f4a7c15ULL;
@@ -312,7 +326,7 @@ static void accessed(unsigned int cpu, __u32 info, __u64 at, void *data)
 	/* One instruction that loads and stores is recorded once. */
 	if (!(what & ORDERS_RMW))
 		what |= qemu_plugin_mem_is_store(info) ? ORDERS_STORE : ORDERS_LOAD;
-	if ((what & ORDERS_ORDERED) || named(at))
+	if ((what & ORDERS_ORDERED) || place_of(at) != NOT_NAMED)
 		record(what, at, pc_of(data), 1U << qemu_plugin_mem_size_shift(info));
 }
 
