@@ -51,6 +51,24 @@ static void note_trap(struct kp_scene *scene, u32 at)
 	bitmap_set(scene->done, scene->trap[0], scene->trap[1] + 1 - scene->trap[0]);
 }
 
+/*
+ * Note the address at a position, and that others are the same as it. All scenes that begin in one
+ * state go the same way through the code, as far as one is.
+ */
+static void note_place(struct kp_sweep *s, struct kp_scene *scene, u32 at)
+{
+	struct kp_start *start = &s->start[scene->start];
+
+	if (!start->ip) {
+		start->ip = kvcalloc(scene->length, sizeof(*start->ip), GFP_KERNEL);
+		start->length = start->ip ? scene->length : 0;
+	}
+	if (at >= start->length)
+		return;
+	start->ip[at] = s->in.ip;
+	kp_merge_positions(scene->done, at, start->ip, min(start->length, scene->length));
+}
+
 /* Try some more positions of a scene. */
 static void go_on(struct kp_sweep *s, struct kp_scene *scene)
 {
@@ -93,6 +111,8 @@ static void go_on(struct kp_sweep *s, struct kp_scene *scene)
 		bitmap_set(scene->done, at, min(came_at + 1, scene->length) - at);
 		if (kp_at_probe(s))
 			note_trap(scene, at);
+		else if (s->in.hit)
+			note_place(s, scene, came_at);
 		if (v.broken) {
 			v.at = at;
 			s->met[s->start[scene->start].op][scene->inner].bad = true;
@@ -363,6 +383,8 @@ out:
 	for (i = 0; i < s->nr_scenes; i++)
 		bitmap_free(s->scene[i].done);
 	kvfree(s->scene);
+	for (i = 0; i < s->nr_starts; i++)
+		kvfree(s->start[i].ip);
 	kvfree(s->start);
 	/* What never ends still uses these. */
 	if (s->stuck)

@@ -56,6 +56,8 @@ struct kp_at {
  * @beside: which one interrupts it
  * @other: the operation that does, unless that is drawn
  * @outcome: what both give then, in the program's order and in the other one
+ * @ip: addresses of its instructions, as far as they are known; NULL if none is
+ * @length: how many these are
  */
 struct kp_start {
 	struct kp_at place[KP_PLACES];
@@ -66,6 +68,8 @@ struct kp_start {
 	enum kp_beside beside;
 	u32 other;
 	s64 outcome[4];
+	unsigned long *ip;
+	u32 length;
 };
 
 /**
@@ -78,6 +82,7 @@ struct kp_start {
  * @start: number of the state
  * @inner: the operation that interrupts
  * @draw: which draw of its arguments
+ * @redrawn: how often these were drawn again
  * @rank: how many scenes with the same two operations come before it
  * @over: nothing is left to try
  */
@@ -91,6 +96,7 @@ struct kp_scene {
 	u32 rank;
 	u16 inner;
 	u16 draw;
+	u8 redrawn;
 	bool over;
 };
 
@@ -193,7 +199,7 @@ static inline const struct kp_operation *kp_op_at(const struct kp_sweep *s, u32 
 /* scenes.c */
 bool kp_make_references(struct kp_sweep *s);
 bool kp_find_scenes(struct kp_sweep *s);
-bool kp_set_scene(struct kp_sweep *s, const struct kp_scene *scene);
+bool kp_set_scene(struct kp_sweep *s, struct kp_scene *scene);
 
 /* trials.c */
 enum kp_inside kp_where(const struct kp_operation *op);
@@ -209,5 +215,8 @@ bool kp_try_sequence(struct kunit *test, struct kp_program *prog, const char *na
 /* violations.c */
 void kp_violation_shrink(struct kp_sweep *s, struct kp_violation *v);
 void kp_violation_tell(struct kp_sweep *s, struct kp_violation *v, const char *name);
+
+/* code.c */
+void kp_merge_positions(unsigned long *done, u32 at, unsigned long *ip, u32 length);
 
 #endif

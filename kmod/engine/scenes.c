@@ -18,6 +18,9 @@
 /* Programs that are looked through for two operations whose order matters, such that are kept. */
 #define NEIGHBOURLY	32
 #define NEIGHBOURS	64
+/* The first draw that is drawn again, so often at most, until what interrupts succeeds. */
+#define FIRST_AGAIN	2
+#define REDRAWS		12
 /* By how many other scenes those come later in which an operation waits: there all is allowed. */
 #define WAITS_LATER	8
 
@@ -333,21 +336,54 @@ static bool set_neighbours(struct kp_sweep *s, const struct kp_start *state)
 	return kp_make_references(s);
 }
 
+/* Draw what interrupts in a scene, and carry it out behind and before what it interrupts. */
+static bool draw_inner(struct kp_sweep *s, const struct kp_scene *scene, const struct kp_at *place,
+		       u32 held)
+{
+	const struct kp_pair *pair = s->p->pair;
+	struct kp_drawing d = { .pair = pair, .prog = s->prog };
+	struct kp_step *outer = &s->prog->step[place->at], *inner = outer + 1;
+
+	*inner = (struct kp_step){ .op = scene->inner };
+	d.rnd.state = kp_seed + scene->start * 1000003 + scene->inner * 1009 + scene->draw +
+		      scene->redrawn * 7919ULL;
+	kp_draw_args(&d, pair->operation[inner->op].arg, inner->arg, place->at + 1);
+	inner->after = 0;
+	if (!scene->draw && !kp_copy_arguments(pair, inner, outer))
+		return false;
+	if (!choose_places(s, &d.rnd, inner, outer, held))
+		return false;
+	kp_hold_still(pair, inner);
+	s->prog->nr_steps = place->at + 2;
+	return kp_make_references(s);
+}
+
+/* Whether what interrupts does something, in one order or the other: it is not refused. */
+static bool inner_succeeds(const struct kp_sweep *s)
+{
+	u32 nr = s->prog->nr_steps;
+
+	return s->ref[0]->step[nr - 1].ret >= 0 || s->ref[1]->step[nr - 2].ret >= 0;
+}
+
 /**
  * kp_set_scene() - make the program of a scene, and what C over C gives
  * @s: the sweep; receives both
- * @scene: the scene
+ * @scene: the scene; receives which of its draws it is
+ *
+ * What is refused changes nothing that the other one could stumble over: of a key that is removed,
+ * say, few of those that can be drawn are there. So the first two draws are as they come, and the
+ * others are drawn again until what interrupts succeeds.
  *
  * Context: may sleep.
  * Return: whether there is such a scene: no arguments may make it
  */
-bool kp_set_scene(struct kp_sweep *s, const struct kp_scene *scene)
+bool kp_set_scene(struct kp_sweep *s, struct kp_scene *scene)
 {
 	const struct kp_pair *pair = s->p->pair;
 	const struct kp_start *state = &s->start[scene->start];
 	const struct kp_at *place = &state->place[scene->draw % state->nr_places];
-	struct kp_drawing d = { .pair = pair, .prog = s->prog };
-	struct kp_step *outer, *inner;
+	u32 held, last;
 
 	if (state->beside)
 		return set_neighbours(s, state);
@@ -359,20 +395,16 @@ bool kp_set_scene(struct kp_sweep *s, const struct kp_scene *scene)
 	kp_trace_run(s->ref[0], pair, KP_C_C, s->prog);
 	if (s->ref[0]->nr != s->prog->nr_steps)
 		return false;
-	outer = &s->prog->step[place->at];
-	inner = outer + 1;
-	*inner = (struct kp_step){ .op = scene->inner };
-	d.rnd.state = kp_seed + scene->start * 1000003 + scene->inner * 1009 + scene->draw;
-	kp_draw_args(&d, pair->operation[inner->op].arg, inner->arg, place->at + 1);
-	inner->after = 0;
-	if (!scene->draw && !kp_copy_arguments(pair, inner, outer))
-		return false;
 	if (scene->draw > 1 && scene->draw >= state->nr_places &&
-	    !draws(&pair->operation[inner->op]))
+	    !draws(&pair->operation[scene->inner]))
 		return false;
-	if (!choose_places(s, &d.rnd, inner, outer, held_before(s->ref[0], place->at)))
-		return false;
-	kp_hold_still(pair, inner);
-	s->prog->nr_steps = place->at + 2;
-	return kp_make_references(s);
+	held = held_before(s->ref[0], place->at);
+	if (scene->length || scene->draw < FIRST_AGAIN)
+		return draw_inner(s, scene, place, held);
+	last = draws(&pair->operation[scene->inner]) ? REDRAWS : 1;
+	for (scene->redrawn = 0; scene->redrawn < last; scene->redrawn++)
+		if (draw_inner(s, scene, place, held) && inner_succeeds(s))
+			return true;
+	scene->redrawn = 0;
+	return draw_inner(s, scene, place, held);
 }

@@ -231,9 +231,11 @@ static bool leave_out(struct kp_batch *batch, struct smaller *s, u32 at, u32 n)
 	return false;
 }
 
-static void shrink(struct kp_batch *batch, struct smaller *s)
+/* Leave out operations as long as it goes wrong; whether any was. */
+static bool leave_out_all(struct kp_batch *batch, struct smaller *s)
 {
 	const struct kp_history *h = &batch->h[0];
+	const u32 nr = h->prog->nr_steps;
 	u32 i, n;
 
 	for (n = h->before; n; n /= 2)
@@ -243,7 +245,16 @@ static void shrink(struct kp_batch *batch, struct smaller *s)
 	for (i = h->before; i < h->prog->nr_steps; )
 		if (!leave_out(batch, s, i, 1))
 			i++;
-	kp_make_plain(h->p->pair, h->prog, still_wrong, s);
+	return h->prog->nr_steps < nr;
+}
+
+static void shrink(struct kp_batch *batch, struct smaller *s)
+{
+	leave_out_all(batch, s);
+	/* A smaller object is full with fewer operations. */
+	do {
+		kp_make_plain(batch->h[0].p->pair, batch->h[0].prog, still_wrong, s);
+	} while (leave_out_all(batch, s));
 }
 
 /* Print a text of several lines, each behind some blanks. */

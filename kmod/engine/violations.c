@@ -56,10 +56,11 @@ static bool still_wrong(struct kp_sweep *s, struct kp_violation *v)
 	return true;
 }
 
-/* Leave out operations before the interrupted one, as long as it still goes wrong. */
-static void leave_out(struct kp_sweep *s, struct kp_violation *v, struct kp_step *kept)
+/* Leave out operations before the interrupted one, as long as it goes wrong; whether any was. */
+static bool leave_out(struct kp_sweep *s, struct kp_violation *v, struct kp_step *kept)
 {
 	struct kp_step *step = s->prog->step;
+	bool done = false;
 	u32 i, nr;
 
 	for (i = s->prog->nr_steps - 2; i--; ) {
@@ -68,12 +69,15 @@ static void leave_out(struct kp_sweep *s, struct kp_violation *v, struct kp_step
 		memmove(&step[i], &step[i + 1], (nr - i - 1) * sizeof(*step));
 		s->prog->nr_steps = nr - 1;
 		s->prog->during = nr - 2;
-		if (still_wrong(s, v))
+		if (still_wrong(s, v)) {
+			done = true;
 			continue;
+		}
 		memcpy(step, kept, nr * sizeof(*step));
 		s->prog->nr_steps = nr;
 		s->prog->during = nr - 1;
 	}
+	return done;
 }
 
 /* A sweep whose program is made smaller, and where that goes wrong. */
@@ -104,8 +108,11 @@ void kp_violation_shrink(struct kp_sweep *s, struct kp_violation *v)
 	if (!kept)
 		return;
 	leave_out(s, v, kept);
+	/* A smaller object is full with fewer operations. */
+	do {
+		kp_make_plain(s->p->pair, s->prog, plain_still_wrong, &smaller);
+	} while (leave_out(s, v, kept));
 	kvfree(kept);
-	kp_make_plain(s->p->pair, s->prog, plain_still_wrong, &smaller);
 	kp_make_references(s);
 }
 
@@ -137,13 +144,15 @@ struct told {
 static void print_violation(struct kp_sweep *s, const struct kp_violation *v, struct told *told)
 {
 	u32 nr = s->prog->nr_steps, i;
+	bool same = kp_op_at(s, nr - 2) == kp_op_at(s, nr - 1);
 	struct seq_buf line;
 
 	s->prog->observe = false;
 	s->swapped.observe = false;
 	for (i = 0; i < 2; i++) {
 		seq_buf_init(&line, told->order[i], TEXT_SIZE);
-		seq_buf_printf(&line, "%s first: ", kp_op_at(s, nr - 2 + i)->name);
+		seq_buf_printf(&line, "%s%s first: ", kp_op_at(s, nr - 2 + i)->name,
+			       i && same ? " inside" : "");
 		print_both(&line, s, s->ref[i], s->ref[i], i);
 		seq_buf_str(&line);
 	}

@@ -565,7 +565,8 @@ def check_words(verb: str, req: Request) -> None:
     if req.cases and verb not in WITH_CASES:
         raise Refused(f"CASE is for make {', make '.join(WITH_CASES)}; leave it out")
     if verb != "soak" and (given := [name for name in OF_SOAK if name in req.given]):
-        raise Refused(f"{' and '.join(given)}: for make soak; leave it out, or give SEED=n")
+        one = "; one seed is SEED=n" if "SEEDS" in given else ""
+        raise Refused(f"{' and '.join(given)}: for make soak; leave it out{one}")
     for names, verbs in OF_VERBS:
         if verb not in verbs and (given := [name for name in names if name in req.given]):
             raise Refused(f"{', '.join(given)}: for make {' and make '.join(verbs)}; leave it out")
