@@ -7,7 +7,10 @@
 #include "code.h"
 #include "interrupt.h"
 
-/* Whether code is the engine's: what that touches is no pair's. */
+/*
+ * Whether code is the engine's: what that touches is no pair's. None of it that runs in an
+ * operation changes by plain stores who may interrupt.
+ */
 static bool is_ours(unsigned long ip)
 {
 #ifdef MODULE
@@ -42,16 +45,23 @@ static bool unseen_at(unsigned long ip, unsigned long *next)
  * one: where the bytes of a jump do not decide where it goes, as far as that is known.
  *
  * Context: any.
+ * Return: false if the addresses are not those of one way through the code
  */
-void kp_merge_positions(unsigned long *done, u32 at, unsigned long *ip, u32 length)
+bool kp_merge_positions(unsigned long *done, u32 at, unsigned long *ip, u32 length)
 {
 	unsigned long next;
 	u32 i;
 
 	for (i = at; i + 1 < length && unseen_at(ip[i], &next); i++) {
+		if (next && ip[i + 1] && ip[i + 1] != next)
+			return false;
 		__set_bit(i + 1, done);
-		ip[i + 1] = ip[i + 1] ?: next;
+		ip[i + 1] = next ?: ip[i + 1];
 	}
-	for (i = at; i && unseen_at(ip[i - 1], &next); i--)
+	for (i = at; i && unseen_at(ip[i - 1], &next); i--) {
+		if (next && next != ip[i])
+			return false;
 		__set_bit(i - 1, done);
+	}
+	return true;
 }

@@ -52,21 +52,28 @@ static void note_trap(struct kp_scene *scene, u32 at)
 }
 
 /*
- * Note the address at a position, and that others are the same as it. All scenes that begin in one
- * state go the same way through the code, as far as one is.
+ * Note the address at a position, and that others are the same as it. All scenes of one step of a
+ * program go the same way through its operation; where one does not, nothing more is made of
+ * what is known of that step.
  */
 static void note_place(struct kp_sweep *s, struct kp_scene *scene, u32 at)
 {
 	struct kp_start *start = &s->start[scene->start];
+	struct kp_at *place = &start->place[scene->draw % start->nr_places];
+	u32 length;
+	bool same;
 
-	if (!start->ip) {
-		start->ip = kvcalloc(scene->length, sizeof(*start->ip), GFP_KERNEL);
-		start->length = start->ip ? scene->length : 0;
+	if (!place->ip) {
+		place->ip = kvcalloc(scene->length, sizeof(*place->ip), GFP_KERNEL);
+		place->length = place->ip ? scene->length : 0;
 	}
-	if (at >= start->length)
+	length = min(place->length, scene->length);
+	if (at >= length)
 		return;
-	start->ip[at] = s->in.ip;
-	kp_merge_positions(scene->done, at, start->ip, min(start->length, scene->length));
+	same = !place->ip[at] || place->ip[at] == s->in.ip;
+	place->ip[at] = s->in.ip;
+	if (!same || !kp_merge_positions(scene->done, at, place->ip, length))
+		place->length = 0;
 }
 
 /* Try some more positions of a scene. */
@@ -111,7 +118,7 @@ static void go_on(struct kp_sweep *s, struct kp_scene *scene)
 		bitmap_set(scene->done, at, min(came_at + 1, scene->length) - at);
 		if (kp_at_probe(s))
 			note_trap(scene, at);
-		else if (s->in.hit)
+		else if (s->in.hit && !s->in.ticked && !v.broken)
 			note_place(s, scene, came_at);
 		if (v.broken) {
 			v.at = at;
@@ -383,8 +390,8 @@ out:
 	for (i = 0; i < s->nr_scenes; i++)
 		bitmap_free(s->scene[i].done);
 	kvfree(s->scene);
-	for (i = 0; i < s->nr_starts; i++)
-		kvfree(s->start[i].ip);
+	for (i = 0; i < s->nr_starts * KP_PLACES; i++)
+		kvfree(s->start[i / KP_PLACES].place[i % KP_PLACES].ip);
 	kvfree(s->start);
 	/* What never ends still uses these. */
 	if (s->stuck)

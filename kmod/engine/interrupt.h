@@ -40,10 +40,14 @@ enum kp_beside { KP_DRAWN, KP_BY_NEXT, KP_NEXT_BY };
  * struct kp_at - a step of a program
  * @index: the program
  * @at: the step
+ * @ip: addresses of its operation's instructions, as far as they are known; NULL if none is
+ * @length: how many these are
  */
 struct kp_at {
 	u32 index;
 	u32 at;
+	unsigned long *ip;
+	u32 length;
 };
 
 /**
@@ -56,8 +60,6 @@ struct kp_at {
  * @beside: which one interrupts it
  * @other: the operation that does, unless that is drawn
  * @outcome: what both give then, in the program's order and in the other one
- * @ip: addresses of its instructions, as far as they are known; NULL if none is
- * @length: how many these are
  */
 struct kp_start {
 	struct kp_at place[KP_PLACES];
@@ -68,8 +70,6 @@ struct kp_start {
 	enum kp_beside beside;
 	u32 other;
 	s64 outcome[4];
-	unsigned long *ip;
-	u32 length;
 };
 
 /**
@@ -217,6 +217,6 @@ void kp_violation_shrink(struct kp_sweep *s, struct kp_violation *v);
 void kp_violation_tell(struct kp_sweep *s, struct kp_violation *v, const char *name);
 
 /* code.c */
-void kp_merge_positions(unsigned long *done, u32 at, unsigned long *ip, u32 length);
+bool kp_merge_positions(unsigned long *done, u32 at, unsigned long *ip, u32 length);
 
 #endif

@@ -13,6 +13,7 @@
 #include <linux/err.h>
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
+#include <linux/jiffies.h>
 #include <linux/kprobes.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
@@ -53,6 +54,7 @@ static struct {
 	bool stop;
 	bool stuck;
 	bool probed;
+	unsigned long ticks;
 	u64 expires;
 	u64 called;
 	u64 came;
@@ -163,6 +165,7 @@ static enum hrtimer_restart fire(struct hrtimer *unused)
 		return HRTIMER_NORESTART;
 	in->ip = regs ? instruction_pointer(regs) : 0;
 	in->hit = true;
+	in->ticked = time_after(jiffies, irq.ticks);
 	if (!in->inner)
 		return HRTIMER_NORESTART;
 	switch (in->where) {
@@ -208,6 +211,7 @@ static bool call_outer(struct kp_interruption *in)
 		return false;
 	kp_delay(left);
 	if (!kp_escape_to(&irq.way_out)) {
+		irq.ticks = jiffies;
 		WRITE_ONCE(irq.inside, true);
 		irq.called = kp_clock();
 		in->outer(in->outer_data);
@@ -261,6 +265,7 @@ static void interrupt_once(struct kp_interruption *in)
 	in->ended = false;
 	in->spins = false;
 	in->unbalanced = false;
+	in->ticked = false;
 	in->trapped = false;
 	in->ip = 0;
 	irq.task = current;

@@ -27,6 +27,7 @@ enum kp_inside { KP_IN_HARDIRQ, KP_IN_SOFTIRQ, KP_IN_THREAD };
  * @ended: @inner has returned
  * @spins: @inner met a spinlock that is held: on one CPU it would never get it
  * @unbalanced: one of the two left interrupts, preemption or RCU other than it found them
+ * @ticked: the clock has ticked since the call of @outer: some instructions were the tick's
  * @trapped: @outer has met a probe, which is interrupts off for longer than it has them off
  * @came_at: as @at, but where it came
  * @missed: the timer did not fire, or @outer began too late for it
@@ -43,6 +44,7 @@ struct kp_interruption {
 	bool ended;
 	bool spins;
 	bool unbalanced;
+	bool ticked;
 	bool trapped;
 	s64 came_at;
 	bool missed;

@@ -338,13 +338,14 @@ static bool set_neighbours(struct kp_sweep *s, const struct kp_start *state)
 
 /* Draw what interrupts in a scene, and carry it out behind and before what it interrupts. */
 static bool draw_inner(struct kp_sweep *s, const struct kp_scene *scene, const struct kp_at *place,
-		       u32 held)
+		       u32 held, u32 pool_used)
 {
 	const struct kp_pair *pair = s->p->pair;
 	struct kp_drawing d = { .pair = pair, .prog = s->prog };
 	struct kp_step *outer = &s->prog->step[place->at], *inner = outer + 1;
 
 	*inner = (struct kp_step){ .op = scene->inner };
+	s->prog->pool_used = pool_used;
 	d.rnd.state = kp_seed + scene->start * 1000003 + scene->inner * 1009 + scene->draw +
 		      scene->redrawn * 7919ULL;
 	kp_draw_args(&d, pair->operation[inner->op].arg, inner->arg, place->at + 1);
@@ -383,7 +384,7 @@ bool kp_set_scene(struct kp_sweep *s, struct kp_scene *scene)
 	const struct kp_pair *pair = s->p->pair;
 	const struct kp_start *state = &s->start[scene->start];
 	const struct kp_at *place = &state->place[scene->draw % state->nr_places];
-	u32 held, last;
+	u32 held, last, used;
 
 	if (state->beside)
 		return set_neighbours(s, state);
@@ -399,12 +400,13 @@ bool kp_set_scene(struct kp_sweep *s, struct kp_scene *scene)
 	    !draws(&pair->operation[scene->inner]))
 		return false;
 	held = held_before(s->ref[0], place->at);
+	used = s->prog->pool_used;
 	if (scene->length || scene->draw < FIRST_AGAIN)
-		return draw_inner(s, scene, place, held);
+		return draw_inner(s, scene, place, held, used);
 	last = draws(&pair->operation[scene->inner]) ? REDRAWS : 1;
 	for (scene->redrawn = 0; scene->redrawn < last; scene->redrawn++)
-		if (draw_inner(s, scene, place, held) && inner_succeeds(s))
+		if (draw_inner(s, scene, place, held, used) && inner_succeeds(s))
 			return true;
 	scene->redrawn = 0;
-	return draw_inner(s, scene, place, held);
+	return draw_inner(s, scene, place, held, used);
 }

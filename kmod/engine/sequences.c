@@ -92,6 +92,7 @@ static bool try_at(struct kp_history *h, struct kp_interruption *in, u32 at)
 {
 	kp_alive();
 	h->found = KP_UNORDERED;
+	*in = (struct kp_interruption){ .missed = true };
 	if (!begin(h)) {
 		if (!IS_ERR(h->obj)) {
 			end(h);
@@ -147,7 +148,9 @@ static u32 try_exactly(struct kp_history *h, u32 at, u32 *runs)
 		try_at(h, &inside, at);
 		if (h->found == KP_UNORDERED)
 			break;
-		if (inside.missed || inside.came_at <= (s64)at - KP_SHORTER) {
+		/* Behind the end of the operation nothing is interrupted. */
+		if (inside.missed || inside.came_at <= (s64)at - KP_SHORTER ||
+		    (!inside.hit && inside.came_at != at)) {
 			before = -1;
 			continue;
 		}

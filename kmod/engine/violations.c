@@ -50,7 +50,9 @@ static bool still_wrong(struct kp_sweep *s, struct kp_violation *v)
 	struct kp_violation now = {};
 
 	kp_alive();
-	if (!kp_make_references(s) || !goes_wrong(s, v->at, &now))
+	/* Another fault is another violation. Where one never ends, nothing can be run again. */
+	if (s->stuck || !kp_make_references(s) || !goes_wrong(s, v->at, &now) ||
+	    strcmp(now.broken, v->broken))
 		return false;
 	*v = now;
 	return true;
@@ -126,8 +128,8 @@ static bool reference_goes_wrong(struct kp_sweep *s)
 	s->path = KP_C_C;
 	length = kp_length_of(s, &why);
 	for (at = 0; at < length && !v.broken; at = came_at + 1) {
-		came_at = at;
-		kp_try_exactly(s, at, &v, &came_at);
+		if (!kp_try_exactly(s, at, &v, &came_at))
+			came_at = at;
 	}
 	s->path = s->p->id;
 	return v.broken;
