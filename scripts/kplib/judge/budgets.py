@@ -75,11 +75,10 @@ def excesses(outcomes: Outcomes) -> list[Excess]:
 
 
 def of_contract(contract: Contract, callers: Container[str]) -> dict[str, Budget]:
-    """The budget of each operation; `callers` has those that wait of which the caller's part is
-    counted."""
+    """The budget of each operation, and of how an object is made and ends; `callers` has those
+    that wait of which the caller's part is counted."""
     return {op: WAITS if f.option("waits") and op not in callers else
-            f.budget or contract.budget or USUAL
-            for f in contract.functions for op in (f.operation(contract.pair),)}
+            f.budget or contract.budget or USUAL for op, f in contract.costed.items()}
 
 
 def over(budgets: dict[str, Budget], outcomes: Outcomes) -> list[Excess]:
@@ -95,8 +94,7 @@ def used(contract: Contract, outcomes: Outcomes,
     By operation; that of all whose rows have none is of ALL. `callers` is as for of_contract().
     """
     found: dict[str, tuple[Budget, Excess | None]] = {}
-    for f in contract.functions:
-        op = f.operation(contract.pair)
+    for op, f in contract.costed.items():
         budget = WAITS if f.option("waits") and op not in callers else f.budget or contract.budget
         if budget is None or op not in outcomes:
             continue
