@@ -21,6 +21,8 @@
 #define CHUNK		8
 /* The time of what two operations interrupt is this part of the others'. */
 #define OF_TWO		2
+/* From so many millions of instructions on, first scenes come as a whole before the others. */
+#define WHOLE		2400
 /* Kinds of violations that are told in full. */
 #define TOLD		6
 
@@ -152,34 +154,54 @@ static bool has_time(const void *data)
 	return used() < s->end;
 }
 
-/* All scenes in turn, first one of each two operations, until time is up. */
+/* Whether a scene is the first one of its state and what interrupts there. */
+static bool is_first(const struct kp_scene *scene)
+{
+	return !scene->draw || (scene->draw == 1 && scene[-1].over && !scene[-1].length);
+}
+
+/*
+ * Some positions of all scenes in turn, or of the first ones alone, those of each two operations in
+ * the order of their states; whether there are more, and time for them.
+ */
+static bool turn(struct kp_sweep *s, u32 most, bool first)
+{
+	bool left = false;
+	u32 round, i;
+
+	for (round = 0; round <= most; round++) {
+		for (i = 0; i < s->nr_scenes; i++) {
+			struct kp_scene *scene = &s->scene[i];
+
+			if (scene->rank != round || scene->over ||
+			    (first && !is_first(scene)))
+				continue;
+			if (s->met[s->start[scene->start].op][scene->inner].bad) {
+				scene->over = true;
+				continue;
+			}
+			if (s->stuck || used() > s->end)
+				return false;
+			kp_alive();
+			go_on(s, scene);
+			left |= !scene->over;
+		}
+	}
+	return left;
+}
+
+/* All scenes, until time is up; where there is much, the first ones are tried as a whole before. */
 static void sweep(struct kp_sweep *s)
 {
-	u32 round, i, most = 0;
-	bool left = true;
+	u32 i, most = 0;
 
 	for (i = 0; i < s->nr_scenes; i++)
 		most = max(most, s->scene[i].rank);
-	while (left) {
-		left = false;
-		for (round = 0; round <= most; round++) {
-			for (i = 0; i < s->nr_scenes; i++) {
-				struct kp_scene *scene = &s->scene[i];
-
-				if (scene->rank != round || scene->over)
-					continue;
-				if (s->met[s->start[scene->start].op][scene->inner].bad) {
-					scene->over = true;
-					continue;
-				}
-				kp_alive();
-				go_on(s, scene);
-				left |= !scene->over;
-				if (s->stuck || used() > s->end)
-					return;
-			}
-		}
-	}
+	if (turn(s, most, false) && interrupt >= WHOLE)
+		while (turn(s, most, true))
+			;
+	while (turn(s, most, false))
+		;
 }
 
 /* Try each position of a program that the host has handed over. */
@@ -319,6 +341,10 @@ static void sum_up(struct kp_sweep *s)
 		swept->scenes += !!s->scene[i].length;
 		/* One that no arguments make. */
 		swept->scenes_of -= s->scene[i].over && !s->scene[i].length;
+		if (!is_first(&s->scene[i]) || (s->scene[i].over && !s->scene[i].length))
+			continue;
+		swept->whole_of++;
+		swept->whole += s->scene[i].over;
 	}
 	for (i = 0; i < KP_MAX_OPS * KP_MAX_OPS; i++) {
 		const struct kp_met *met = &s->met[i / KP_MAX_OPS][i % KP_MAX_OPS];

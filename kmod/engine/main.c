@@ -173,10 +173,11 @@ static int interruptions_show(struct seq_file *seq, void *unused)
 	for (path = 0; path < KP_NR_PATHS; path++) {
 		const struct kp_swept *swept = &pair->stats->swept[path];
 
-		seq_printf(seq, "%s %llu %llu %llu %u %u %u %u %u %u %u %u\n", kp_path_name[path],
-			   swept->tried, swept->of, swept->unreached, swept->scenes,
-			   swept->scenes_of, swept->pairs, swept->pairs_of, swept->allowed,
-			   swept->two.drawn, swept->two.tried, swept->two.allowed);
+		seq_printf(seq, "%s %llu %llu %llu %u %u %u %u %u %u %u %u %u %u\n",
+			   kp_path_name[path], swept->tried, swept->of, swept->unreached,
+			   swept->scenes, swept->scenes_of, swept->pairs, swept->pairs_of,
+			   swept->allowed, swept->two.drawn, swept->two.tried, swept->two.allowed,
+			   swept->whole, swept->whole_of);
 	}
 	return 0;
 }

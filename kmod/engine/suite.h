@@ -506,6 +506,8 @@ struct kp_sequences {
  * @unreached: those tried at which no interruption came
  * @scenes: scenes that were begun: two operations in a state
  * @scenes_of: scenes that there are
+ * @whole: of those with the first arguments, such as were tried at each position
+ * @whole_of: scenes with the first arguments: two operations in a state, once each
  * @pairs: two operations of which one was interrupted by the other
  * @pairs_of: those that the contract lets meet so
  * @allowed: results that were those of no order, and may be by the contract: snapshots, and
@@ -518,6 +520,8 @@ struct kp_swept {
 	u64 unreached;
 	u32 scenes;
 	u32 scenes_of;
+	u32 whole;
+	u32 whole_of;
 	u32 pairs;
 	u32 pairs_of;
 	u32 allowed;

@@ -40,7 +40,7 @@ FIGURES = {
     "insn": "".join(f"{path} {op} {cost} 5\n" for op, cost in (("noop", 10), ("push", 30))
                     for path in PATHS),
     "history": "".join(f"{path} 9 9 8 7 0 0 2 150\n" for path in PATHS),
-    "irq": "".join(f"{path} 9 9 0 3 3 2 2 0 1 1 0\n" for path in PATHS),
+    "irq": "".join(f"{path} 9 9 0 3 3 2 2 0 1 1 0 1 1\n" for path in PATHS),
 }
 #: Further tables: push costs as much at each size, and takes 64 bytes of stack.
 MORE = {"growth": "".join(f"{path} push 0 - 5 {5 * size} 30 150\n" for path in PATHS

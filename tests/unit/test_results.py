@@ -28,17 +28,18 @@ class TestInterruptions(unittest.TestCase):
 
     def test_rows(self) -> None:
         """A line a path."""
-        found = tables.parse_interruptions("c->c 8 9 1 2 3 4 5 6 7 8 9\n"
-                                           "rust->rust 0 0 0 0 0 0 0 0 0 0 0\n")
-        self.assertEqual(found["c->c"], tables.Interruptions(8, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9))
+        found = tables.parse_interruptions("c->c 8 9 1 2 3 4 5 6 7 8 9 1 2\n"
+                                           "rust->rust 0 0 0 0 0 0 0 0 0 0 0 0 0\n")
+        self.assertEqual(found["c->c"],
+                         tables.Interruptions(8, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2))
         self.assertEqual(set(found), {"c->c", "rust->rust"})
 
     def test_damaged(self) -> None:
         """A line that is cut, of no path, or of no numbers is named."""
-        for line in ("c->c 8 9 1 2 3 4 5 6 7 8", "c->go 8 9 1 2 3 4 5 6 7 8 9",
-                     "c->c 8 9 1 2 3 4 5 6 7 8 x"):
+        for line in ("c->c 8 9 1 2 3 4 5 6 7 8 9 1", "c->go 8 9 1 2 3 4 5 6 7 8 9 1 2",
+                     "c->c 8 9 1 2 3 4 5 6 7 8 9 1 x"):
             with self.subTest(line), self.assertRaisesRegex(tables.DamagedTable, "line 2"):
-                tables.parse_interruptions(f"rust->c 1 1 0 1 1 1 1 0 0 0 0\n{line}\n")
+                tables.parse_interruptions(f"rust->c 1 1 0 1 1 1 1 0 0 0 0 1 1\n{line}\n")
 
 
 class TestMasked(unittest.TestCase):

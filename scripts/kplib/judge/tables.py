@@ -108,7 +108,9 @@ class Interruptions:
     `tried` of the `of` positions in the scenes that were begun, `scenes` of `scenes_of`; at
     `unreached` positions no interruption came. `pairs` of `pairs_of`: two operations of which one
     was interrupted by the other. `allowed`: results that were of no order, and may
-    be by the contract: snapshots, and transient errnos. `sequences` of two operations, one after
+    be by the contract: snapshots, and transient errnos. `whole` of the `whole_of` scenes with the
+    first arguments, one of each state and what interrupts there, were tried at each position.
+    `sequences` of two operations, one after
     the other, have interrupted one at `sequences_tried` positions.
     """
 
@@ -123,6 +125,8 @@ class Interruptions:
     sequences: int
     sequences_tried: int
     sequences_allowed: int
+    whole: int
+    whole_of: int
 
 
 @dataclass(frozen=True)
@@ -368,7 +372,7 @@ def _by_path(text: str, what: str, *numbers: int) -> dict[str, list[int]]:
 
 def parse_interruptions(text: str) -> dict[str, Interruptions]:
     """The work of case interrupt by path, from the engine's table."""
-    return {path: Interruptions(*of) for path, of in _by_path(text, "interruptions", 11).items()}
+    return {path: Interruptions(*of) for path, of in _by_path(text, "interruptions", 13).items()}
 
 
 def parse_masked(text: str) -> dict[str, dict[str, int]]:

@@ -29,6 +29,7 @@ _INTERRUPTIONS: dict[str, Callable[[Found], str]] = {
     "operations interrupted by one another": lambda one: f"{one['pairs']:,} of "
                                                          f"{one['pairs_of']:,}",
     "scenes": lambda one: f"{one['scenes']:,} of {one['scenes_of']:,}",
+    "first scenes, as a whole": lambda one: f"{one['whole']:,} of {one['whole_of']:,}",
     "positions not reached": lambda one: f"{one['unreached']:,}",
     "by two operations": lambda one: f"{one['sequences_tried']:,} in {one['sequences']:,}",
     "allowed by the contract": lambda one: f"{one['allowed'] + one['sequences_allowed']:,}",
