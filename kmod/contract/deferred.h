@@ -196,8 +196,7 @@ KP_CREATE(deferred_create, SLEEPS, KP_RESULT(struct deferred *, -ENOMEM),
 	  KP_CALLBACK(deferred_fn, task, deferred_saw_run, deferred_saw_release,
 		      .hi = DEFERRED_DETACHED - 1),
 	  .owns = "the data belongs to the object",
-	  .on_error = "the data was released before return",
-	  .budget = "290 %: three boxes, by krealloc_node_align(); C's one by kmalloc()")
+	  .on_error = "the data was released before return")
 KP_DESTROY(deferred_destroy, SLEEPS)
 KP_CONSUME(deferred_detach, SLEEPS, .owns = "the queue alone holds what is armed")
 

@@ -151,10 +151,8 @@ void device_withdraw(void);
 KP_MODULE(device_expose, device_withdraw)
 KP_OBJECT(struct device_unit, struct device_view, device_view)
 KP_CREATE(device_unit_create, SLEEPS, KP_RESULT(struct device_unit *, -EINVAL, -ENOMEM),
-	  KP_NUMBER(u32, limit, .lo = 1, .hi = DEVICE_LIMIT_MAX, .beyond = true),
-	  .budget = "125 %, 40 instructions: memory is allocated by krealloc_node_align()")
-KP_DESTROY(device_unit_destroy, SLEEPS,
-	   .budget = "170 %: PollCondVar wakes pollers and waits for RCU by kfree_rcu()")
+	  KP_NUMBER(u32, limit, .lo = 1, .hi = DEVICE_LIMIT_MAX, .beyond = true))
+KP_DESTROY(device_unit_destroy, SLEEPS)
 KP_METHOD(device_configure, SLEEPS, KP_ERRNO(-EINVAL, -EBUSY),
 	  KP_STRUCT(struct device_config, config,
 		    KP_NUMBER(u32, capacity, .lo = 1, .hi = DEVICE_LIMIT_MAX, .to = 24,

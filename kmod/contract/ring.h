@@ -112,10 +112,8 @@ KP_OBJECT(struct ring, struct ring_view, ring_view)
 KP_CREATE(ring_create_at, SLEEPS, KP_RESULT(struct ring *, -EINVAL, -ENOMEM),
 	  KP_NUMBER(u32, capacity, .lo = 1, .hi = RING_MAX_CAPACITY, .log2 = true,
 		    .beyond = true),
-	  KP_NUMBER(u32, at, .wraps = true),
-	  .budget = "1500 %: slots are filled one by one, where C clears all of them in one call")
-KP_DESTROY(ring_destroy, SLEEPS,
-	   .budget = "270 %: krealloc_node_align() frees, and a Rust caller's two ends have an Arc")
+	  KP_NUMBER(u32, at, .wraps = true))
+KP_DESTROY(ring_destroy, SLEEPS)
 KP_METHOD(ring_push, ANY, KP_ERRNO(-ENOSPC), KP_NUMBER(u64, value),
 	  .role = producer, .weight = 12, .orders = "acquire head, release tail",
 	  .budget = "10 %, 10 instructions: a Rust caller has an Arc, and makes a Result of an int",

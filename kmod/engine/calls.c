@@ -554,14 +554,11 @@ void *kp_make(struct kp_trace *trace)
  * @obj: what kp_make() returned for it, and no error
  *
  * Context: may sleep.
- * Return: what that costs, as of an operation
  */
-u64 kp_unmake(struct kp_trace *trace, void *obj)
+void kp_unmake(struct kp_trace *trace, void *obj)
 {
-	u64 cost = kp_destroy_counted(trace->pair, trace->path, obj, trace->told_making);
-
+	kp_destroy(trace->pair, trace->path, obj);
 	kp_watch(NULL, false);
-	return cost;
 }
 
 /**

@@ -25,8 +25,6 @@
 #define INSN_RUNS_MORE	2
 /* Operations of which the stack is looked at. */
 #define DEPTH_STEPS	512
-/* Objects that are made and released to count that. */
-#define INSN_MADE	16
 /* Programs of case lockstep that are looked through for outcomes that are missing. */
 #define INSN_OTHERS	32
 
@@ -81,32 +79,12 @@ static bool is_new(const struct kp_trace *t, u32 i, const u32 *seen)
 	return !seen || kp_outcome_of(op, t->step[i].ret) & outcomes & ~seen[t->prog->step[i].op];
 }
 
-/* Add costs of one operation, or of objects' creation or end, to a table. */
-static int add_samples(struct kp_costs *to, enum kp_path_id path, u32 op, struct sample *got, u32 n)
-{
-	u32 i, from = 0;
-	int err;
-
-	sort(got, n, sizeof(*got), by_value, NULL);
-	for (i = 1; i <= n; i++) {
-		if (i < n && !by_value(&got[i], &got[from]))
-			continue;
-		err = kp_stats_cost(to, &(struct kp_cost){
-			.value = got[from].cost, .times = i - from, .end = got[from].end,
-			.op = op, .path = path,
-		});
-		if (err)
-			return err;
-		from = i;
-	}
-	return 0;
-}
-
 /* Add what one operation has cost to a table of the pair's. */
 static int distribution(struct kp_costs *to, const struct kp_trace *t, u32 op, const u32 *seen,
 			struct sample *got)
 {
-	u32 i, n = 0;
+	u32 i, n = 0, from = 0;
+	int err;
 
 	for (i = 0; i < t->nr; i++) {
 		if (t->prog->step[i].op != op || !is_new(t, i, seen))
@@ -118,7 +96,19 @@ static int distribution(struct kp_costs *to, const struct kp_trace *t, u32 op, c
 			.cost = t->step[i].cost,
 		};
 	}
-	return add_samples(to, t->path, op, got, n);
+	sort(got, n, sizeof(*got), by_value, NULL);
+	for (i = 1; i <= n; i++) {
+		if (i < n && !by_value(&got[i], &got[from]))
+			continue;
+		err = kp_stats_cost(to, &(struct kp_cost){
+			.value = got[from].cost, .times = i - from, .end = got[from].end,
+			.op = op, .path = t->path,
+		});
+		if (err)
+			return err;
+		from = i;
+	}
+	return 0;
 }
 
 /* Of operations that wait what the caller executes itself has a table of its own. */
@@ -154,10 +144,6 @@ static void say_case(const struct kp_path_param *p)
 		kp_say_name(p->pair->operation[op].name);
 		kp_say(KP_SAY_OP, op);
 	}
-	kp_say_name("create");
-	kp_say(KP_SAY_OP, KP_MAKING(p->pair));
-	kp_say_name("destroy");
-	kp_say(KP_SAY_OP, KP_ENDING(p->pair));
 }
 
 /* Count one run of a program on a fresh object. */
@@ -393,54 +379,6 @@ static void measure_levels(struct kunit *test, struct kp_program *prog, struct k
 }
 
 /*
- * What making an object costs, and what releasing it does once a program has used it: the least of
- * several runs, as interrupts are on. Where operations wait for others, so may the end of
- * an object, and is not counted.
- */
-static void measure_making(struct kunit *test, struct kp_program *prog, struct kp_trace *got)
-{
-	const struct kp_path_param *p = test->param_value;
-	struct kp_costs *to = &p->pair->stats->cost;
-	struct sample made[INSN_MADE], ended[INSN_MADE];
-	const bool ends = !any_waits(p->pair);
-	u32 i, run, nr_ended = 0;
-	u64 cost;
-	void *obj;
-	int err;
-
-	for (i = 0; i < INSN_MADE; i++) {
-		made[i].cost = U64_MAX;
-		ended[nr_ended].cost = U64_MAX;
-		kp_program_vary(p->pair, prog, i);
-		kp_say(KP_SAY_PROGRAM, 0);
-		got->told_making = true;
-		for (run = 0; run < INSN_RUNS; run++) {
-			kp_alive();
-			kp_trace_start(got, p->pair, p->id, prog);
-			obj = kp_make(got);
-			made[i].end = PTR_ERR_OR_ZERO(obj);
-			made[i].cost = min(made[i].cost, got->made.cost);
-			if (IS_ERR(obj))
-				continue;
-			kp_run(p->pair, p->id, obj, prog, got);
-			cost = kp_unmake(got, obj);
-			ended[nr_ended].cost = min(ended[nr_ended].cost, cost);
-			ended[nr_ended].end = 0;
-		}
-		got->told_making = false;
-		kp_say(KP_SAY_KEEP, KP_SAID_MAKING);
-		if (!made[i].end && ends)
-			kp_say(KP_SAY_KEEP, KP_SAID_ENDING);
-		nr_ended += !made[i].end;
-	}
-	err = add_samples(to, p->id, KP_MAKING(p->pair), made, INSN_MADE);
-	if (ends)
-		err = err ?: add_samples(to, p->id, KP_ENDING(p->pair), ended, nr_ended);
-	if (err)
-		KUNIT_FAIL(test, "no memory for what objects cost");
-}
-
-/*
  * One long program has the contract's mix of operations and of values. Of outcomes that it does
  * not come to the calls of a program of case lockstep are counted, and no others of that: what
  * operations cost on the whole stays nearly that of the mix.
@@ -475,8 +413,6 @@ static void measure(struct kunit *test, struct kp_program *prog, struct kp_trace
 			count_alone(test, prog, ref, got, seen);
 		note(ref, seen);
 	}
-	if (p->pair->path[p->id]->create)
-		measure_making(test, prog, got);
 	kp_say(KP_SAY_CLOSE, 0);
 	if (p->pair->holds)
 		measure_levels(test, prog, ref, got);

@@ -64,13 +64,6 @@ static int invariants_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(invariants);
 
-/* The name of what a row of a cost table is of. */
-static const char *name_of(const struct kp_pair *pair, u32 op)
-{
-	return op < pair->nr_ops ? pair->operation[op].name :
-	       op == KP_MAKING(pair) ? "create" : "destroy";
-}
-
 /* One line for each distinct cost: path, operation, instructions, times, and the end if not 0. */
 static void show_costs(struct seq_file *seq, const struct kp_costs *costs)
 {
@@ -81,7 +74,8 @@ static void show_costs(struct seq_file *seq, const struct kp_costs *costs)
 		const struct kp_cost *cost = &costs->row[i];
 
 		seq_printf(seq, "%s %s %llu %u", kp_path_name[cost->path],
-			   name_of(pair, cost->op), cost->value, cost->times);
+			   pair->operation[cost->op].name, cost->value,
+			   cost->times);
 		if (cost->end)
 			seq_printf(seq, " %d", cost->end);
 		seq_putc(seq, '\n');

@@ -391,18 +391,12 @@ struct kp_path_param {
 /** define KP_MAX_CASES - the most cases that can judge a pair's invariants */
 #define KP_MAX_CASES		32
 
-/** define KP_MAKING - in place of an operation's number: the creation of objects */
-#define KP_MAKING(pair)		((pair)->nr_ops)
-
-/** define KP_ENDING - the same for their end */
-#define KP_ENDING(pair)		((pair)->nr_ops + 1)
-
 /**
  * struct kp_cost - how often an operation cost so much on a path
  * @value: what it cost, in units of kp_clock()
  * @times: how often
  * @end: the end that it came to, as kp_end() has it
- * @op: number of the operation, or KP_MAKING() or KP_ENDING()
+ * @op: number of the operation
  * @path: the path
  */
 struct kp_cost {

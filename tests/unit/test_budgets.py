@@ -20,8 +20,6 @@ from kplib.judge.results import ArchResult, PairResult
 from kplib.judge.tables import parse_outcomes
 from kplib.tools import costly, explain
 
-TOP = Path(__file__).resolve().parents[2]
-
 ROW = "KP_FUNCTION(f, ANY, KP_BOOL, KP_NUMBER(int, i){})\n"
 
 
@@ -109,14 +107,6 @@ class TestBudgets(unittest.TestCase):
             with self.assertRaises(rows.BadRow) as caught:
                 rows.read(both + said + "\n")
             self.assertIn(why, str(caught.exception))
-
-    def test_making(self) -> None:
-        """How an object is made and ends has the budgets of those rows."""
-        ring = rows.read((TOP / "kmod/contract/ring.h").read_text(), "ring")
-        known = budgets.of_contract(ring, ())
-        self.assertEqual([known[name].percent for name in ("create", "destroy")], [1500, 270])
-        plain = rows.read(ROW.format(""), "x")
-        self.assertNotIn("create", budgets.of_contract(plain, ()))
 
     def test_verdicts(self) -> None:
         """A verdict for each path that has figures; one without a figure beside it is no pass."""

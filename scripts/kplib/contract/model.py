@@ -380,14 +380,6 @@ class Contract:
     holds: Holds | None = None
 
     @property
-    def costed(self) -> dict[str, Function]:
-        """What lane insn counts the cost of, by its name in results: the operations, and how an
-        object is made and ends."""
-        ends = {"create": self.create, "destroy": self.destroy}
-        return {f.operation(self.pair): f for f in self.functions} | {
-            name: f for name, f in ends.items() if f}
-
-    @property
     def differences(self) -> tuple[Diverges, ...]:
         """The accepted differences that results show."""
         return tuple(d for d in self.diverges if not d.of_orders)

@@ -450,6 +450,8 @@ def _function(row: str, words: list[tuple[str, int]], line: int) -> Function:
     function = Function(_name(name, line, "a function"), context,
                         _returns(returns, returns_at, parameters), parameters, line,
                         row == "KP_METHOD", options, row == "KP_CREATE", row == "KP_ADAPTER")
+    if function.option("budget") and row == "KP_CREATE":
+        raise BadRow(line, f"{name}: case cost judges operations alone; leave .budget out")
     if function.option("locks") and row not in ("KP_FUNCTION", "KP_METHOD"):
         raise BadRow(line, f"{name}: case locks judges the operations of an object alone; leave "
                            ".locks out, or say it in a comment")

@@ -75,10 +75,11 @@ def excesses(outcomes: Outcomes) -> list[Excess]:
 
 
 def of_contract(contract: Contract, callers: Container[str]) -> dict[str, Budget]:
-    """The budget of each operation, and of how an object is made and ends; `callers` has those
-    that wait of which the caller's part is counted."""
+    """The budget of each operation; `callers` has those that wait of which the caller's part is
+    counted."""
     return {op: WAITS if f.option("waits") and op not in callers else
-            f.budget or contract.budget or USUAL for op, f in contract.costed.items()}
+            f.budget or contract.budget or USUAL
+            for f in contract.functions for op in (f.operation(contract.pair),)}
 
 
 def over(budgets: dict[str, Budget], outcomes: Outcomes) -> list[Excess]:
@@ -94,7 +95,8 @@ def used(contract: Contract, outcomes: Outcomes,
     By operation; that of all whose rows have none is of ALL. `callers` is as for of_contract().
     """
     found: dict[str, tuple[Budget, Excess | None]] = {}
-    for op, f in contract.costed.items():
+    for f in contract.functions:
+        op = f.operation(contract.pair)
         budget = WAITS if f.option("waits") and op not in callers else f.budget or contract.budget
         if budget is None or op not in outcomes:
             continue

@@ -15,8 +15,6 @@ from kplib.common import ui
 from kplib.configure.lanes import PATHS, REFERENCE
 
 NOOP = "noop"
-#: In place of an operation's name: how an object is made, and ends.
-MAKING = ("create", "destroy")
 #: Parts in which a path can differ from c->c (kmod/engine/failures.c).
 DIFFERS = ("create", "return", "output", "state", "contract", "end", "interrupt", "history")
 
@@ -345,11 +343,9 @@ def mean_of_ratios(ratios: Iterable[float]) -> float | None:
     return math.exp(math.fsum(logs) / len(logs)) if logs else None
 
 
-def geometric_mean(rows: Iterable[tuple[str, dict[str, Cost]]], path: str) -> float | None:
-    """Geometric mean of a path's ratios over all rows, an operation and outcome each; without how
-    objects are made and end."""
-    return mean_of_ratios(ratio for op, row in rows if op not in MAKING and path in row
-                          and (ratio := row[path].ratio))
+def geometric_mean(rows: Iterable[dict[str, Cost]], path: str) -> float | None:
+    """Geometric mean of a path's ratios over all rows, an operation and outcome each."""
+    return mean_of_ratios(ratio for row in rows if path in row and (ratio := row[path].ratio))
 
 
 def met(counts: dict[str, int]) -> str:

@@ -188,11 +188,9 @@ def _budgets(pair: PairResult, verbose: bool) -> list[str]:
             if need or verbose or budget == WAITS]
 
 
-def _means(*pairs: PairResult) -> dict[str, float | None]:
+def _means(rows: dict[str, dict[str, Cost]]) -> dict[str, float | None]:
     """The geometric mean of all ratios to c->c, by path."""
-    rows = [(op, row) for pair in pairs for op, ends in pair.outcomes.items()
-            for row in ends.values()]
-    return {path: geometric_mean(rows, path) for path in PATHS[1:]}
+    return {path: geometric_mean(rows.values(), path) for path in PATHS[1:]}
 
 
 def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
@@ -278,23 +276,24 @@ def _summary(pairs: dict[str, PairResult]) -> list[str]:
             for status, width in ((ktap.PASS, 8), (ktap.FAIL, 8), (ktap.ERROR, 7), (ktap.SKIP, 9)))
         if counted:
             line += "".join(f"{mean:>12.2f}" if mean is not None else f"{'-':>12}"
-                            for mean in _means(pair).values())
+                            for mean in _means(_by_outcome(pair)).values())
         lines.append(line)
     return lines
 
 
 def _legend(pairs: dict[str, PairResult], tables: bool) -> list[str]:
     """Meaning and mean of the figures."""
+    costs = {f"{name} {row_name}": row for name, pair in pairs.items()
+             for row_name, row in _by_outcome(pair).items()}
     failing = ["", "  allocations: the most of one call; in brackets, how often one was made to "
                "fail", "  (V=1 and results.json: how often that gave -ENOMEM); those of other "
                "tasks, as of workers, are not reached"] \
         if tables and any(pair.allocations for pair in pairs.values()) else []
     if tables and any(pair.masked for pair in pairs.values()):
         failing += ["", *deep.MASKED_LEGEND]
-    if not any(pair.outcomes for pair in pairs.values()):
+    if not costs:
         return failing
-    means = [f"{path} {mean:.2f}" for path, mean in _means(*pairs.values()).items()
-             if mean is not None]
+    means = [f"{path} {mean:.2f}" for path, mean in _means(costs).items() if mean is not None]
     meaning = ["  instructions: mean of an operation with one outcome, the path's no-op "
                "subtracted; in brackets the ratio",
                "  to c->c (V=1 and results.json: min, p50, p99, max)"] if tables else \

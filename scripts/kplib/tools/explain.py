@@ -65,8 +65,8 @@ def check(req: Request) -> None:
 
 
 def operations(req: Request) -> list[str]:
-    """The names of what lane insn counts of a pair, and of the no-op that calibrates its driver."""
-    return [*contract(req).costed, NOOP]
+    """The names of a pair's operations, and of the no-op that calibrates its driver."""
+    return [*(f.operation(req.pairs[0]) for f in contract(req).functions), NOOP]
 
 
 def contract(req: Request) -> Contract:

@@ -124,8 +124,7 @@ def section(view: View) -> Markup:
             costs = rows_of(found)
             if not costs:
                 continue
-            means = [geometric_mean([(op, paths) for (op, _), paths in costs.items()], path)
-                     for path in PATHS[1:]]
+            means = [geometric_mean(costs.values(), path) for path in PATHS[1:]]
             over = [(op, end, path) for (op, end), paths in costs.items() for path in PATHS[1:]
                     if is_over(found, op, end, path, paths)]
             needed = sum(one["needed"] is not None for one in found.get("budgets", {}).values())

@@ -40,7 +40,7 @@ bool badge_is(struct badge *badge, const char *name);
 int badge_use(struct badge *badge, u8 at);
 void badge_view(struct badge *badge, struct badge_view *view);
 
-KP_BUDGET("600 %, 30 instructions: a pair of tests, whose cost nobody looks at")
+KP_BUDGET("200 %, 30 instructions: a pair of tests, whose cost nobody looks at")
 KP_OBJECT(struct badge, struct badge_view, badge_view)
 KP_CREATE(badge_create, SLEEPS,
 	  KP_RESULT(struct badge *, -EINVAL, -ENAMETOOLONG, -EMSGSIZE, -EFAULT, -EOVERFLOW,

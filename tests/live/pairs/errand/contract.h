@@ -30,7 +30,7 @@ void errand_saw_run(void *data);
 void errand_saw_release(void *data);
 bool errand_seen(const u64 *param);
 
-KP_BUDGET("900 %, 30 instructions: a pair of tests, whose cost nobody looks at")
+KP_BUDGET("200 %, 30 instructions: a pair of tests, whose cost nobody looks at")
 KP_OBJECT(struct errand, struct errand_view, errand_view)
 KP_CREATE(errand_create, SLEEPS, KP_RESULT(struct errand *, -EINVAL, -ENOMEM),
 	  KP_NUMBER(u32, times, .lo = 1, .hi = ERRAND_TIMES, .beyond = true),

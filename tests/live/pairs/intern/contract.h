@@ -34,7 +34,7 @@ void intern_put(struct interned *interned);
 void intern_view(struct intern *intern, struct intern_view *view);
 void intern_show(struct interned *interned, struct interned_view *view);
 
-KP_BUDGET("1500 %, 40 instructions: a pair of tests, whose cost nobody looks at")
+KP_BUDGET("400 %, 40 instructions: a pair of tests, whose cost nobody looks at")
 KP_OBJECT(struct intern, struct intern_view, intern_view)
 KP_CREATE(intern_create, SLEEPS, KP_RESULT(struct intern *, -ENOMEM))
 KP_DESTROY(intern_destroy, SLEEPS)
