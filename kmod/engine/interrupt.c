@@ -86,6 +86,7 @@ static void go_on(struct kp_sweep *s, struct kp_scene *scene)
 	u32 n;
 
 	if (!kp_set_scene(s, scene)) {
+		scene->none = true;
 		scene->over = true;
 		return;
 	}
@@ -154,14 +155,19 @@ static bool has_time(const void *data)
 	return used() < s->end;
 }
 
-/* Whether a scene is the first one of its state and what interrupts there. */
+/* Whether a scene is the first one of its state and what interrupts there that can be made. */
 static bool is_first(const struct kp_scene *scene)
 {
-	return !scene->draw || (scene->draw == 1 && scene[-1].over && !scene[-1].length);
+	if (scene->none)
+		return false;
+	for (; scene->draw; scene--)
+		if (!scene[-1].none)
+			return false;
+	return true;
 }
 
 /*
- * Some positions of all scenes in turn, or of the first ones alone, those of each two operations in
+ * Some positions of all scenes in turn, or all of the first ones, those of each two operations in
  * the order of their states; whether there are more, and time for them.
  */
 static bool turn(struct kp_sweep *s, u32 most, bool first)
@@ -180,10 +186,12 @@ static bool turn(struct kp_sweep *s, u32 most, bool first)
 				scene->over = true;
 				continue;
 			}
-			if (s->stuck || used() > s->end)
-				return false;
-			kp_alive();
-			go_on(s, scene);
+			do {
+				if (s->stuck || used() > s->end)
+					return false;
+				kp_alive();
+				go_on(s, scene);
+			} while (first && !scene->over);
 			left |= !scene->over;
 		}
 	}
@@ -198,8 +206,7 @@ static void sweep(struct kp_sweep *s)
 	for (i = 0; i < s->nr_scenes; i++)
 		most = max(most, s->scene[i].rank);
 	if (turn(s, most, false) && interrupt >= WHOLE)
-		while (turn(s, most, true))
-			;
+		turn(s, most, true);
 	while (turn(s, most, false))
 		;
 }
@@ -340,11 +347,11 @@ static void sum_up(struct kp_sweep *s)
 		swept->unreached += s->scene[i].unreached;
 		swept->scenes += !!s->scene[i].length;
 		/* One that no arguments make. */
-		swept->scenes_of -= s->scene[i].over && !s->scene[i].length;
-		if (!is_first(&s->scene[i]) || (s->scene[i].over && !s->scene[i].length))
+		swept->scenes_of -= s->scene[i].none;
+		if (!is_first(&s->scene[i]))
 			continue;
 		swept->whole_of++;
-		swept->whole += s->scene[i].over;
+		swept->whole += s->scene[i].length && s->scene[i].tried >= s->scene[i].length;
 	}
 	for (i = 0; i < KP_MAX_OPS * KP_MAX_OPS; i++) {
 		const struct kp_met *met = &s->met[i / KP_MAX_OPS][i % KP_MAX_OPS];

@@ -85,6 +85,7 @@ struct kp_start {
  * @redrawn: how often these were drawn again
  * @rank: how many scenes with the same two operations come before it
  * @over: nothing is left to try
+ * @none: no arguments make it
  */
 struct kp_scene {
 	unsigned long *done;
@@ -98,6 +99,7 @@ struct kp_scene {
 	u16 draw;
 	u8 redrawn;
 	bool over;
+	bool none;
 };
 
 /**

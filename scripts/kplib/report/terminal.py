@@ -235,7 +235,7 @@ _INTERRUPTIONS: dict[str, Callable[[Interruptions], str]] = {
     "interruptions": lambda one: f"{one.tried} of {one.of}",
     "of operations": lambda one: f"{one.pairs} of {one.pairs_of}",
     "in scenes": lambda one: f"{one.scenes} of {one.scenes_of}",
-    "first ones, whole": lambda one: f"{one.whole} of {one.whole_of}",
+    "first ones whole": lambda one: f"{one.whole} of {one.whole_of}",
     "not reached": lambda one: str(one.unreached),
     "allowed": lambda one: str(one.allowed + one.sequences_allowed),
     "by two": lambda one: f"{one.sequences_tried} in {one.sequences}",
