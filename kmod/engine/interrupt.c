@@ -21,8 +21,6 @@
 #define CHUNK		8
 /* The time of what two operations interrupt is this part of the others'. */
 #define OF_TWO		2
-/* From so many millions of instructions on, first scenes come as a whole before the others. */
-#define WHOLE		2400
 /* Kinds of violations that are told in full. */
 #define TOLD		6
 
@@ -167,10 +165,10 @@ static bool is_first(const struct kp_scene *scene)
 }
 
 /*
- * Some positions of all scenes in turn, or all of the first ones, those of each two operations in
- * the order of their states; whether there are more, and time for them.
+ * Some positions of all scenes in turn, those of each two operations in the order of their states;
+ * whether there are more, and time for them.
  */
-static bool turn(struct kp_sweep *s, u32 most, bool first)
+static bool turn(struct kp_sweep *s, u32 most)
 {
 	bool left = false;
 	u32 round, i;
@@ -179,35 +177,30 @@ static bool turn(struct kp_sweep *s, u32 most, bool first)
 		for (i = 0; i < s->nr_scenes; i++) {
 			struct kp_scene *scene = &s->scene[i];
 
-			if (scene->rank != round || scene->over ||
-			    (first && !is_first(scene)))
+			if (scene->rank != round || scene->over)
 				continue;
 			if (s->met[s->start[scene->start].op][scene->inner].bad) {
 				scene->over = true;
 				continue;
 			}
-			do {
-				if (s->stuck || used() > s->end)
-					return false;
-				kp_alive();
-				go_on(s, scene);
-			} while (first && !scene->over);
+			if (s->stuck || used() > s->end)
+				return false;
+			kp_alive();
+			go_on(s, scene);
 			left |= !scene->over;
 		}
 	}
 	return left;
 }
 
-/* All scenes, until time is up; where there is much, the first ones are tried as a whole before. */
+/* All scenes, until time is up. */
 static void sweep(struct kp_sweep *s)
 {
 	u32 i, most = 0;
 
 	for (i = 0; i < s->nr_scenes; i++)
 		most = max(most, s->scene[i].rank);
-	if (turn(s, most, false) && interrupt >= WHOLE)
-		turn(s, most, true);
-	while (turn(s, most, false))
+	while (turn(s, most))
 		;
 }
 
