@@ -102,7 +102,7 @@ static enum place place_of(__u64 at)
 	return NOT_NAMED;
 }
 
-static void record(__u32 what, __u64 at, __u64 pc, __u32 size)
+static void record(__u32 what, __u64 at, __u64 pc, __u32 size, enum place place)
 {
 	__u32 i;
 
@@ -113,7 +113,7 @@ static void record(__u32 what, __u64 at, __u64 pc, __u32 size)
 		now.overflow = true;
 		return;
 	}
-	now.event[now.nr_events++] = (struct event){ at, pc, what, size, place_of(at) };
+	now.event[now.nr_events++] = (struct event){ at, pc, what, size, place };
 }
 
 static void begin_case(__u64 path)
@@ -312,6 +312,7 @@ static __u64 pc_of(const void *data)
 static void accessed(unsigned int cpu, __u32 info, __u64 at, void *data)
 {
 	__u32 what = (unsigned long)data >> 48;
+	enum place place;
 
 	(void)cpu;
 	if (now.said) {
@@ -326,15 +327,16 @@ static void accessed(unsigned int cpu, __u32 info, __u64 at, void *data)
 	/* One instruction that loads and stores is recorded once. */
 	if (!(what & ORDERS_RMW))
 		what |= qemu_plugin_mem_is_store(info) ? ORDERS_STORE : ORDERS_LOAD;
-	if ((what & ORDERS_ORDERED) || place_of(at) != NOT_NAMED)
-		record(what, at, pc_of(data), 1U << qemu_plugin_mem_size_shift(info));
+	place = place_of(at);
+	if ((what & ORDERS_ORDERED) || place != NOT_NAMED)
+		record(what, at, pc_of(data), 1U << qemu_plugin_mem_size_shift(info), place);
 }
 
 static void barrier(unsigned int cpu, void *data)
 {
 	(void)cpu;
 	if (now.active)
-		record((unsigned long)data >> 48, 0, pc_of(data), 0);
+		record((unsigned long)data >> 48, 0, pc_of(data), 0, NOT_NAMED);
 }
 
 /* Something came between, or a fault was handled: the record is not the operation's alone. */

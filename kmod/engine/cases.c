@@ -570,9 +570,10 @@ static bool any_still(const struct kp_pair *pair)
  *
  * Runs a program with preemption off where operations may not sleep: a sleep counts as a switch of
  * this thread. If none slept, and it gave the same, each operation is then called from the
- * strongest context that its row allows, a hard interrupt or a softirq. A debug kernel tells of
- * a sleep that was only possible, and of a lock that such a context and others take. The trace is
- * compared with that of C over C, as in lockstep: calls that gave up early have shown nothing.
+ * strongest context that its row allows, a hard interrupt or a softirq. Beside that a debug kernel
+ * tells of a sleep that was only possible, and of a lock that such a context and others take. The
+ * trace is compared with that of C over C, as in lockstep: calls that gave up early have shown
+ * nothing.
  */
 void kp_case_atomic(struct kunit *test)
 {
