@@ -26,14 +26,22 @@
 #include "nesting.h"
 
 /*
- * Instructions between arming and the interruption. Clock event devices have a least time: that
- * of x86, a PIT, is 15 periods of 838 ns.
+ * Instructions between arming and the call at least, and so many times what arming takes: debugging
+ * options make that long.
  */
-#define AHEAD		(IS_ENABLED(CONFIG_X86) ? 16000 : 5000)
+#define AHEAD		2500
+#define TO_ARM		4
+/*
+ * A timer is armed so far ahead that it fires behind the position: by few distances, as the aim is
+ * found for each of them. Clock event devices count in their own units, and how late that makes
+ * them depends on the distance.
+ */
+#define STRIDE		1024
+#define STRIDES		32
 /* Instructions that a timer which has not fired is waited for. */
 #define PATIENCE	40000
 /* Nops whose number tells what an interrupt costs before its handler. */
-#define NOPS		4000
+#define NOPS		2048
 /* Ticks that what interrupts is waited for behind what was interrupted. Idle ones cost nothing. */
 #define ENDS_WITHIN	(60 * HZ)
 
@@ -58,9 +66,14 @@ static struct {
 	u64 expires;
 	u64 called;
 	u64 came;
-	s64 late;
-	s64 entry;
-	bool calibrated;
+	u32 ahead;
+	u32 stride;
+	struct kp_aim {
+		s64 late;
+		s64 entry;
+		u32 stride;
+		bool found;
+	} aim[STRIDES];
 } irq;
 
 /*
@@ -190,18 +203,27 @@ static noinline void run_nops(void *unused)
 
 extern char kp_nops[];
 
+/* The aim for the distance at which the timer is armed. */
+static struct kp_aim *aim(void)
+{
+	return &irq.aim[irq.stride % STRIDES];
+}
+
+/* Arm the timer; it will fire behind all positions of the stride. */
 static void arm(void)
 {
+	const u32 ahead = irq.ahead + (irq.stride + 1) * STRIDE;
+
 	WRITE_ONCE(irq.fired, false);
-	irq.expires = kp_clock() + AHEAD;
-	hrtimer_start(&irq.timer, ns_to_ktime(AHEAD), HRTIMER_MODE_REL_HARD);
+	irq.expires = kp_clock() + ahead;
+	hrtimer_start(&irq.timer, ns_to_ktime(ahead), HRTIMER_MODE_REL_HARD);
 }
 
 /* Call the outer function when the interruption will come after so many instructions of it. */
 static bool call_outer(struct kp_interruption *in)
 {
 	const struct kp_nesting before = kp_nesting_now();
-	u64 start = irq.expires + irq.late - in->at;
+	u64 start = irq.expires + aim()->late - in->at;
 	s64 left;
 
 	do {
@@ -286,20 +308,22 @@ static void interrupt_once(struct kp_interruption *in)
 	}
 	if (in->hit && in->inner)
 		wait_for_completion_timeout(&irq.done, ENDS_WITHIN);
-	in->came_at = irq.came - irq.entry - irq.called;
+	in->came_at = irq.came - aim()->entry - irq.called;
 }
 
 /*
- * Find out what an interrupt costs between the interrupted instruction and its handler's clock.
+ * Find out, for the distance at which the timer is armed, when it fires, and what an interrupt
+ * costs between the interrupted instruction and its handler's clock.
  * An event device with coarse steps interrupts up to one step too early, and then the kernel
  * waits within the interrupt, or has the device do so once more.
  */
 static int calibrate(void)
 {
-	struct kp_interruption in = { .outer = run_nops, .at = NOPS / 2 };
+	struct kp_interruption in = { .outer = run_nops, .at = NOPS / 4 };
+	struct kp_aim *to = aim();
 	u32 i, n = 0;
 
-	irq.late = 0;
+	*to = (struct kp_aim){ .stride = irq.stride };
 	for (i = 0; i < 40; i++) {
 		s64 at, entry;
 
@@ -308,11 +332,11 @@ static int calibrate(void)
 		if (!in.hit || at < 0 || at >= NOPS)
 			continue;
 		entry = irq.came - irq.called - at;
-		irq.late += at - in.at;
-		n = at == in.at && entry == irq.entry ? n + 1 : 0;
-		irq.entry = entry;
+		to->late += at - in.at;
+		n = at == in.at && entry == to->entry ? n + 1 : 0;
+		to->entry = entry;
 		if (n == 2) {
-			irq.calibrated = true;
+			to->found = true;
 			return 0;
 		}
 	}
@@ -327,14 +351,15 @@ static int calibrate(void)
  */
 void kp_interrupt(struct kp_interruption *in)
 {
-	if (!irq.calibrated && calibrate()) {
+	irq.stride = in->at / STRIDE;
+	if (!(aim()->found && aim()->stride == irq.stride) && calibrate()) {
 		in->hit = false;
 		in->missed = true;
 		return;
 	}
 	interrupt_once(in);
 	/* A tick can come between, and what it changes in the queue of timers lasts. */
-	irq.calibrated = !in->missed && in->came_at == in->at;
+	aim()->found = !in->missed && in->came_at == in->at;
 }
 
 /**
@@ -345,7 +370,7 @@ void kp_interrupt(struct kp_interruption *in)
  */
 void kp_irq_keep(void)
 {
-	irq.calibrated = true;
+	aim()->found = true;
 }
 
 /* All probes, those of grace.c among them: how many they are. */
@@ -397,6 +422,8 @@ void kp_irq_exit(void)
 int kp_irq_start(void)
 {
 	int err = add_probes();
+	u64 begin;
+	u32 i;
 
 	if (err)
 		return err;
@@ -412,6 +439,15 @@ int kp_irq_start(void)
 	if (IS_ERR(irq.thread))
 		return PTR_ERR(irq.thread);
 	sched_set_fifo(irq.thread);
+	irq.ahead = AHEAD;
+	memset(irq.aim, 0, sizeof(irq.aim));
+	irq.stride = 0;
+	for (i = 0; i < 2; i++) {
+		begin = kp_clock();
+		arm();
+		irq.ahead = max_t(u64, AHEAD, TO_ARM * (kp_clock() - begin));
+		hrtimer_cancel(&irq.timer);
+	}
 	err = calibrate();
 	if (err)
 		kp_irq_stop();

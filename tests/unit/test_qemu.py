@@ -56,11 +56,14 @@ class TestState(unittest.TestCase):
 
     def test_precise(self) -> None:
         """A guest without high-resolution timers on a CPU is not one whose state is kept."""
-        def precise(lane: str, *active: int) -> bool:
+        def precise(lane: str, *active: int, device: str = "lapic") -> bool:
             guest = mock.Mock()
-            guest.read.return_value.text.return_value = "".join(
-                f"cpu: {cpu}\n  .hres_active    : {yes}\n  .nr_events      : 1\n"
-                for cpu, yes in enumerate(active))
+            guest.read.return_value.text.return_value = "".join([
+                *(f"cpu: {cpu}\n  .hres_active    : {yes}\n  .nr_events      : 1\n"
+                  for cpu, yes in enumerate(active)),
+                "Tick Device: mode:     1\nBroadcast device\nClock Event Device: pit\n",
+                *(f"Tick Device: mode:     1\nPer CPU device: {cpu}\nClock Event Device: {device}\n"
+                  for cpu, _ in enumerate(active))])
             return qemu._precise(guest, LANES[lane].on("tcg", ""))
 
         self.assertTrue(precise("check", 1, 1))
@@ -68,6 +71,8 @@ class TestState(unittest.TestCase):
             self.assertFalse(precise("check", *active))
         self.assertTrue(precise("insn", 0))
         self.assertFalse(precise("history", 1, 0))
+        self.assertTrue(precise("irq", 1))
+        self.assertFalse(precise("irq", 1, device="pit"))
 
     def test_turns(self) -> None:
         """CPUs take turns where they are emulated, and are those of the machine under KVM."""

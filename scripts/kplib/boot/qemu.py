@@ -42,9 +42,9 @@ CMDLINE = ("panic=-1 oops=panic loglevel=6 printk.devkmsg=on kunit.autorun=0"
 #: How much longer than any other guest one that boots may be silent. An emulated boot
 #: takes 1.5 s in variant base on an idle machine; CI machines are seldom idle.
 BOOT_SILENCE = 3
-#: Seconds that one may be silent at least whose CPUs take turns: x86 compares the timer of the APIC
-#: with ticks then, which takes 20 s of an idle machine. Later guests go on from its state.
-TURNS_SILENCE = 90.0
+#: Seconds that one may be silent at least that counts and goes by timers: x86 compares the timer of
+#: the APIC with ticks then, which takes 20 s of an idle machine. Later guests go on from its state.
+TIMERS_SILENCE = 90.0
 #: How many states of a kernel are kept: 18 MB each for base, 95 MB for debug. Each
 #: lane has one, and so has each init.c of the checkouts that share the cache.
 STATES = 8
@@ -54,6 +54,8 @@ STATE_DEADLINE = 60.0
 STATE_RECIPE = "2"
 #: A line of /proc/timer_list for each CPU whose timers have a high resolution.
 _PRECISE = re.compile(r"^ *\.hres_active *: 1$", re.M)
+#: A CPU of x86 that has no timer of its own: with one CPU that one has a high resolution as well.
+_PIT = re.compile(r"^Per CPU device: \d+\nClock Event Device: pit$", re.M)
 
 
 def host_tsc_khz(cpuinfo: str = "/proc/cpuinfo") -> int | None:
@@ -175,12 +177,12 @@ def _precise(guest: Guest, lane: Lane) -> bool:
 
     While it boots, x86 compares the timer of the APIC with ticks, and does without it where a
     busy host has kept back two of 25. Whoever starts from such a guest's state does so too:
-    a run of all pairs takes twice as long. Lanes with one CPU that counts have no such timer.
+    a run of all pairs takes twice as long. Of lanes that count, those that go by timers have one.
     """
-    if lane.counts and not lane.turns:
+    if lane.counts and not lane.timers:
         return True
-    return len(_PRECISE.findall(guest.read("reading timers", "/proc/timer_list").text())) \
-        == lane.cpus
+    timers = guest.read("reading timers", "/proc/timer_list").text()
+    return len(_PRECISE.findall(timers)) == lane.cpus and not _PIT.search(timers)
 
 
 def _save(guest: Guest, kernel: Kernel, state: Path) -> None:
@@ -263,7 +265,7 @@ def _start(setup: Setup, lane: Lane, words: list[str], path: Path, token: str, r
 def _boot_silence(setup: Setup, lane: Lane) -> float:
     """Seconds after which a guest that says nothing while it boots is lost."""
     usual = BOOT_SILENCE * setup.silence
-    return max(usual, TURNS_SILENCE) if lane.counts and lane.turns else usual
+    return max(usual, TIMERS_SILENCE) if lane.counts and lane.timers else usual
 
 
 @contextlib.contextmanager

@@ -38,7 +38,8 @@ class Lane:
     `case` is its only case, where it has no more. `plugin` names one of QEMU's that runs in it
     and reads the arch's instructions, so that not every arch has the lane. `late`: its results
     come behind those of the others, which are told before. `asked`: it runs where LANE= names it
-    alone, in as many boots as BOOTS= says. `accel` is "tcg" or "kvm", `why` the
+    alone, in as many boots as BOOTS= says. `timers`: its cases go by timers, which have to be
+    precise. `accel` is "tcg" or "kvm", `why` the
     reason for it.
     """
 
@@ -53,6 +54,7 @@ class Lane:
     late: bool = False
     asked: bool = False
     turns: bool = False
+    timers: bool = False
     more: tuple[str, ...] = ()
     accel: str = "tcg"
     why: str = ""
@@ -85,9 +87,10 @@ CHECK = Lane("check", cpus=2, counts=False, suffix="", figures="invariants", pro
 INSN = Lane("insn", cpus=1, counts=True, suffix="_insn", figures="cost", program="",
             case="insn", more=("growth", "depth", "alone"), why="counting needs emulation")
 HISTORY = Lane("history", cpus=2, counts=False, suffix="_history", figures="histories",
-               program=USER_HISTORY, case="history", late=True, turns=True)
+               program=USER_HISTORY, case="history", late=True, turns=True,
+               timers=True)
 IRQ = Lane("irq", cpus=1, counts=True, suffix="_irq", figures="interruptions", program="",
-           case="interrupt", late=True, more=("masked",),
+           case="interrupt", late=True, more=("masked",), timers=True,
            why="an interruption at a chosen instruction needs counting")
 ORDER = Lane("order", cpus=1, counts=True, suffix="_order", figures="orderings", program="",
              case="ordering", plugin="orders", late=True,
