@@ -17,7 +17,7 @@
 #include "history.h"
 #include "interrupt.h"
 
-/* Positions that are tried before the next scene. */
+/* Positions of a scene that are tried in the first turn. */
 #define CHUNK		8
 /* The time of what two operations interrupt is this part of the others'. */
 #define OF_TWO		2
@@ -76,8 +76,21 @@ static void note_place(struct kp_sweep *s, struct kp_scene *scene, u32 at)
 		place->length = 0;
 }
 
-/* Try some more positions of a scene. */
-static void go_on(struct kp_sweep *s, struct kp_scene *scene)
+/* Instructions of this thread, up to the last tick: what it sleeps through costs nothing. */
+static u64 used(void)
+{
+	return READ_ONCE(current->se.sum_exec_runtime);
+}
+
+static bool has_time(const void *data)
+{
+	const struct kp_sweep *s = data;
+
+	return used() < s->end;
+}
+
+/* Try so many more positions of a scene. */
+static void go_on(struct kp_sweep *s, struct kp_scene *scene, u32 many)
 {
 	struct kp_violation v = {};
 	char name[60];
@@ -103,7 +116,7 @@ static void go_on(struct kp_sweep *s, struct kp_scene *scene)
 		}
 		s->met[s->start[scene->start].op][scene->inner].begun = true;
 	}
-	for (n = 0; n < CHUNK && scene->tried < scene->length; ) {
+	for (n = 0; n < many && scene->tried < scene->length && has_time(s); ) {
 		/* Not those that scenes of the same two operations have begun with. */
 		u32 nth = (scene->tried++ + scene->rank * CHUNK) % scene->length;
 		u32 at = position(nth, scene->length), came_at;
@@ -140,19 +153,6 @@ static void go_on(struct kp_sweep *s, struct kp_scene *scene)
 	scene->over = scene->tried >= scene->length;
 }
 
-/* Instructions of this thread, up to the last tick: what it sleeps through costs nothing. */
-static u64 used(void)
-{
-	return READ_ONCE(current->se.sum_exec_runtime);
-}
-
-static bool has_time(const void *data)
-{
-	const struct kp_sweep *s = data;
-
-	return used() < s->end;
-}
-
 /* Whether a scene is the first one of its state and what interrupts there that can be made. */
 static bool is_first(const struct kp_scene *scene)
 {
@@ -165,10 +165,10 @@ static bool is_first(const struct kp_scene *scene)
 }
 
 /*
- * Some positions of all scenes in turn, those of each two operations in the order of their states;
- * whether there are more, and time for them.
+ * So many positions of all scenes in turn, or of the first ones alone, those of each two operations
+ * in the order of their states; whether there are more, and time for them.
  */
-static bool turn(struct kp_sweep *s, u32 most)
+static bool turn(struct kp_sweep *s, u32 most, u32 many, bool first)
 {
 	bool left = false;
 	u32 round, i;
@@ -177,7 +177,7 @@ static bool turn(struct kp_sweep *s, u32 most)
 		for (i = 0; i < s->nr_scenes; i++) {
 			struct kp_scene *scene = &s->scene[i];
 
-			if (scene->rank != round || scene->over)
+			if (scene->rank != round || scene->over || (first && !is_first(scene)))
 				continue;
 			if (s->met[s->start[scene->start].op][scene->inner].bad) {
 				scene->over = true;
@@ -186,21 +186,31 @@ static bool turn(struct kp_sweep *s, u32 most)
 			if (s->stuck || used() > s->end)
 				return false;
 			kp_alive();
-			go_on(s, scene);
+			go_on(s, scene, many);
 			left |= !scene->over;
 		}
 	}
 	return left;
 }
 
-/* All scenes, until time is up. */
+/*
+ * All scenes, until time is up: a look at each, then the first ones whole, then the others. To make
+ * a scene costs as much as some trials, so each turn has more of them than the one before.
+ */
 static void sweep(struct kp_sweep *s)
 {
-	u32 i, most = 0;
+	const u64 end = s->end;
+	u32 i, many, most = 0;
 
 	for (i = 0; i < s->nr_scenes; i++)
 		most = max(most, s->scene[i].rank);
-	while (turn(s, most))
+	if (!turn(s, most, CHUNK, false))
+		return;
+	/* Others show what is refused in the first ones: some time is theirs. */
+	s->end -= (end - used()) / 4;
+	turn(s, most, U32_MAX, true);
+	s->end = end;
+	for (many = 2 * CHUNK; turn(s, most, many, false); many *= 2)
 		;
 }
 

@@ -204,6 +204,8 @@ bool kp_find_scenes(struct kp_sweep *s);
 bool kp_set_scene(struct kp_sweep *s, struct kp_scene *scene);
 
 /* trials.c */
+void *kp_lead_to(struct kp_trace *trace, const struct kp_pair *pair, enum kp_path_id path,
+		 struct kp_program *prog);
 enum kp_inside kp_where(const struct kp_operation *op);
 bool kp_at_probe(const struct kp_sweep *s);
 bool kp_try_exactly(struct kp_sweep *s, u32 at, struct kp_violation *v, u32 *came_at);

@@ -25,6 +25,33 @@ enum kp_inside kp_where(const struct kp_operation *op)
 	}
 }
 
+/**
+ * kp_lead_to() - make an object, and carry out a program up to its last two operations
+ * @trace: receives the trace
+ * @pair: the pair
+ * @path: the path
+ * @prog: the program
+ *
+ * Context: may sleep.
+ * Return: as kp_make()
+ */
+void *kp_lead_to(struct kp_trace *trace, const struct kp_pair *pair, enum kp_path_id path,
+		 struct kp_program *prog)
+{
+	void *obj;
+
+	kp_trace_start(trace, pair, path, prog);
+	if (pair->after)
+		pair->after(prog->param);
+	obj = kp_make(trace);
+	if (IS_ERR(obj))
+		return obj;
+	prog->nr_steps -= 2;
+	kp_run(pair, path, obj, prog, trace);
+	prog->nr_steps += 2;
+	return obj;
+}
+
 /* Make an object and bring it to the state in which the scene begins. */
 static void *enter(struct kp_sweep *s)
 {
@@ -33,15 +60,9 @@ static void *enter(struct kp_sweep *s)
 	void *obj;
 
 	kp_trace_start(s->inner, s->p->pair, s->path, s->prog);
-	kp_trace_start(s->outer, s->p->pair, s->path, s->prog);
-	if (s->p->pair->after)
-		s->p->pair->after(s->prog->param);
-	obj = kp_make(s->outer);
+	obj = kp_lead_to(s->outer, s->p->pair, s->path, s->prog);
 	if (IS_ERR(obj))
 		return obj;
-	s->prog->nr_steps = nr - 2;
-	kp_run(s->p->pair, s->path, obj, s->prog, s->outer);
-	s->prog->nr_steps = nr;
 	begun = kp_call_begin(s->call[0], s->outer, obj, nr - 2, 0);
 	begun &= kp_call_begin(s->call[1], s->inner, obj, nr - 1, KP_NR_ARGS);
 	if (begun)

@@ -230,9 +230,15 @@ def _orderings(seen: dict[str, dict[str, dict[str, dict[str, str]]]]) -> list[st
     return lines
 
 
+def _of(some: int, every: int) -> str:
+    """How many of how many, within the width of a column."""
+    said = f"{some} of {every}"
+    return said if len(said) < 16 else f"{some}/{every}"
+
+
 #: What is shown of a deeper lane's work on a path, by the name of the row.
 _INTERRUPTIONS: dict[str, Callable[[Interruptions], str]] = {
-    "interruptions": lambda one: f"{one.tried} of {one.of}",
+    "interruptions": lambda one: _of(one.tried, one.of),
     "of operations": lambda one: f"{one.pairs} of {one.pairs_of}",
     "in scenes": lambda one: f"{one.scenes} of {one.scenes_of}",
     "first ones whole": lambda one: f"{one.whole} of {one.whole_of}",
