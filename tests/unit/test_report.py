@@ -14,7 +14,7 @@ from unittest import mock
 
 from kplib.common.errors import EnvironmentFailed, Failed, KparityError, Refused
 from kplib.configure import lanes, request, variants
-from kplib.judge import compile_fail, ktap, ledger, records, results
+from kplib.judge import compile_fail, ktap, ledger, records, results, tables
 from kplib.boot.laneresult import Answers, CaseId, LaneResult
 from kplib.report import files, terminal
 from kplib.selftest import schema
@@ -62,6 +62,20 @@ def document(**pairs: dict[str, Any]) -> dict[str, Any]:
 def shown(found: dict[str, Any], tables: bool = False) -> list[str]:
     """The lines of a report."""
     return terminal.text(found, False, tables, "out/x86_64/base").splitlines()
+
+
+class TestCounts(unittest.TestCase):
+    """terminal._counts()"""
+
+    def test_width(self) -> None:
+        """However many positions there are, columns stay apart, and stand below their heads."""
+        found = {path: tables.Interruptions(tried, of, 0, 1, 2, 3, 4, 0, 0, 0, 0, 1, 1)
+                 for path, tried, of in (("c->c", 1992, 1992), ("c->rust", 641621, 1238243),
+                                         ("rust->c", 162254, 172813))}
+        rows = terminal._counts(terminal._INTERRUPTIONS, found)
+        self.assertEqual(rows[0], "    interruptions       1992 of 1992  641621/1238243"
+                                  "   162254/172813               -")
+        self.assertEqual({len(row) for row in rows}, {len(rows[0])})
 
 
 class TestTerminal(unittest.TestCase):
