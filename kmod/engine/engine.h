@@ -482,6 +482,7 @@ void kp_print_create(struct seq_buf *s, const struct kp_pair *pair,
 void kp_print_step(struct seq_buf *s, const struct kp_pair *pair,
 		   const struct kp_program *prog, u32 step);
 void kp_print_all(struct seq_buf *s, const struct kp_pair *pair, const struct kp_program *prog);
+void kp_print_place(struct seq_buf *s, unsigned long ip, unsigned long by);
 void kp_print_created(struct seq_buf *s, const struct kp_trace *trace,
 		      const struct kp_trace *other);
 void kp_print_view(struct seq_buf *s, const struct kp_trace *trace,

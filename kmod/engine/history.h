@@ -140,6 +140,7 @@ enum kp_ordered { KP_IN_ORDER, KP_IN_ORDER_BUT, KP_UNDECIDED, KP_UNORDERED };
  * @found: the verdict
  * @stuck: an operation came back with a lock held, say; the object is left alone
  * @ip: where an operation was interrupted by all others; 0 if it was not
+ * @by: where the pair had called the function that @ip is in; 0 if it is the pair's own
  * @by_turns: CPUs take turns, see turns.c
  * @turn: where these end
  */
@@ -174,6 +175,7 @@ struct kp_history {
 	enum kp_ordered found;
 	bool stuck;
 	unsigned long ip;
+	unsigned long by;
 	bool by_turns;
 	struct kp_turn turn;
 };

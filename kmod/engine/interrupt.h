@@ -107,12 +107,14 @@ struct kp_scene {
  * @times: at how many positions
  * @at: the first of them
  * @ip: address of the instruction there
+ * @by: that of the pair's call of the function that it is in; 0 if it is the pair's own
  * @broken: what is wrong; NULL for nothing
  */
 struct kp_violation {
 	u32 times;
 	u32 at;
 	unsigned long ip;
+	unsigned long by;
 	const char *broken;
 };
 

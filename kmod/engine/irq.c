@@ -166,6 +166,48 @@ static int run_in_thread(void *unused)
 	kthread_complete_and_exit(&irq.done, 0);
 }
 
+/* Keep what may tell from where the function that is interrupted was called. */
+static void keep_stack(struct kp_interruption *in, const struct pt_regs *regs)
+{
+	const unsigned long *top = (void *)kernel_stack_pointer((struct pt_regs *)regs);
+	u32 i;
+
+#ifdef CONFIG_ARM64
+	in->stack[0] = regs->regs[30];
+#else
+	in->stack[0] = 0;
+#endif
+	for (i = 1; i < KP_STACK_TOP; i++)
+		in->stack[i] = READ_ONCE_NOCHECK(top[i - 1]);
+}
+
+/**
+ * kp_called_at() - from where a pair's code had called what was interrupted
+ * @in: the interruption; it came
+ * @owner: the pair's module; NULL if it is built into the kernel
+ *
+ * Only what the kernel's functions that a pair calls itself have on the stack is looked at: it is
+ * for those that end a section in which nothing interrupts.
+ *
+ * Context: any.
+ * Return: an address in the call instruction; 0 if it came in the pair's own code, or that is not
+ *         known
+ */
+unsigned long kp_called_at(const struct kp_interruption *in, const struct module *owner)
+{
+#ifdef MODULE
+	u32 i;
+
+	if (!in->hit || !owner || within_module(in->ip, owner) ||
+	    within_module(in->ip, THIS_MODULE))
+		return 0;
+	for (i = 0; i < KP_STACK_TOP; i++)
+		if (within_module_mem_type(in->stack[i], owner, MOD_TEXT))
+			return in->stack[i] - 1;
+#endif
+	return 0;
+}
+
 static enum hrtimer_restart fire(struct hrtimer *unused)
 {
 	u64 now = kp_clock();
@@ -179,6 +221,8 @@ static enum hrtimer_restart fire(struct hrtimer *unused)
 	in->ip = regs ? instruction_pointer(regs) : 0;
 	in->hit = true;
 	in->ticked = time_after(jiffies, irq.ticks);
+	if (regs)
+		keep_stack(in, regs);
 	if (!in->inner)
 		return HRTIMER_NORESTART;
 	switch (in->where) {
@@ -290,6 +334,7 @@ static void interrupt_once(struct kp_interruption *in)
 	in->ticked = false;
 	in->trapped = false;
 	in->ip = 0;
+	memset(in->stack, 0, sizeof(in->stack));
 	irq.task = current;
 	reinit_completion(&irq.done);
 	irq.now = in;

@@ -7,6 +7,11 @@
 
 #include <linux/types.h>
 
+struct kprobe;
+struct module;
+struct pt_regs;
+struct task_struct;
+
 /**
  * enum kp_inside - the context of what interrupts
  * @KP_IN_HARDIRQ: a hard interrupt
@@ -14,6 +19,9 @@
  * @KP_IN_THREAD: a thread of higher priority, which preempts once that is allowed
  */
 enum kp_inside { KP_IN_HARDIRQ, KP_IN_SOFTIRQ, KP_IN_THREAD };
+
+/** define KP_STACK_TOP - words of which one should be the address that a function returns to */
+#define KP_STACK_TOP	16
 
 /**
  * struct kp_interruption - two functions, of which one runs inside the other
@@ -32,6 +40,8 @@ enum kp_inside { KP_IN_HARDIRQ, KP_IN_SOFTIRQ, KP_IN_THREAD };
  * @came_at: as @at, but where it came
  * @missed: the timer did not fire, or @outer began too late for it
  * @ip: address of the instruction that it came before
+ * @stack: the return address that the CPU has in a register, or 0, and what is on top of the stack
+ *         there
  */
 struct kp_interruption {
 	void (*outer)(void *data);
@@ -49,6 +59,7 @@ struct kp_interruption {
 	s64 came_at;
 	bool missed;
 	unsigned long ip;
+	unsigned long stack[KP_STACK_TOP];
 };
 
 int kp_irq_start(void);
@@ -58,10 +69,7 @@ u32 kp_irq_length(void (*outer)(void *data), void *data);
 void kp_interrupt(struct kp_interruption *in);
 void kp_irq_keep(void);
 void kp_irq_trapped(void);
-
-struct kprobe;
-struct pt_regs;
-struct task_struct;
+unsigned long kp_called_at(const struct kp_interruption *in, const struct module *owner);
 
 void kp_keeps_the_trap(struct kprobe *p, struct pt_regs *regs, unsigned long flags);
 

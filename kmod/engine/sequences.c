@@ -54,6 +54,7 @@ static bool begin(struct kp_history *h)
 	h->broken = NULL;
 	h->explains = -1;
 	h->ip = 0;
+	h->by = 0;
 	h->watched = false;
 	memset(h->event, 0, sizeof(h->event));
 	kp_history_enter(h);
@@ -106,6 +107,7 @@ static bool try_at(struct kp_history *h, struct kp_interruption *in, u32 at)
 	};
 	kp_interrupt(in);
 	h->ip = in->ip;
+	h->by = kp_called_at(in, h->p->pair->owner);
 	if (in->spins || (in->hit && !in->ended)) {
 		/* It holds locks, or will yet use the object: that is left as it is. */
 		h->broken = in->spins ?

@@ -346,6 +346,19 @@ static void print_member(struct seq_buf *s, const u8 *at, u32 size, s32 each)
 }
 
 /**
+ * kp_print_place() - print where an operation was interrupted
+ * @s: where to
+ * @ip: the instruction
+ * @by: one in the pair's call of the function that it is in; 0 if it is the pair's own
+ */
+void kp_print_place(struct seq_buf *s, unsigned long ip, unsigned long by)
+{
+	seq_buf_printf(s, "interrupted at %pS", (void *)ip);
+	if (by)
+		seq_buf_printf(s, ", called at %pS", (void *)by);
+}
+
+/**
  * kp_print_view() - print the members of the last view
  * @s: where to
  * @trace: the trace

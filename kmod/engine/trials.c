@@ -189,6 +189,7 @@ static bool try_at(struct kp_sweep *s, u32 at, struct kp_violation *v, s64 *came
 	kp_interrupt(in);
 	*came_at = in->came_at;
 	v->ip = in->ip;
+	v->by = kp_called_at(in, s->p->pair->owner);
 	if (in->spins || (in->hit && !in->ended)) {
 		/* It holds locks, or will yet use the object: that is left as it is. */
 		s->stuck = !in->spins;

@@ -110,8 +110,10 @@ static void print_columns(struct seq_buf *s, const struct kp_history *h, char *r
 		}
 		seq_buf_printf(s, "%*s%s\n", (column - 1) * width, "", seq_buf_str(&cell));
 	}
-	if (h->ip)
-		seq_buf_printf(s, "interrupted at %pS\n", (void *)h->ip);
+	if (h->ip) {
+		kp_print_place(s, h->ip, h->by);
+		seq_buf_putc(s, '\n');
+	}
 	if (h->p->pair->view_size && !IS_ERR(h->obj)) {
 		seq_buf_puts(s, "then");
 		kp_print_view(s, h->ahead, h->ref->nr ? h->ref : h->ahead);
@@ -129,7 +131,7 @@ static void print_nearest(struct seq_buf *s, struct kp_history *h)
 	bool within = false, first = true;
 
 	if (!kp_run_nearest(h)) {
-		seq_buf_puts(s, "no order was looked for");
+		seq_buf_puts(s, "none, as what is broken holds in any");
 		return;
 	}
 	h->order.observe = false;

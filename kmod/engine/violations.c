@@ -159,7 +159,8 @@ static void print_violation(struct kp_sweep *s, const struct kp_violation *v, st
 		seq_buf_str(&line);
 	}
 	seq_buf_init(&line, told->got, TEXT_SIZE);
-	seq_buf_printf(&line, "interrupted at %pS: ", (void *)v->ip);
+	kp_print_place(&line, v->ip, v->by);
+	seq_buf_puts(&line, ": ");
 	if (s->inner->nr == nr)
 		print_both(&line, s, s->outer, s->inner, false);
 	else

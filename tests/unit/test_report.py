@@ -14,7 +14,8 @@ from unittest import mock
 
 from kplib.common.errors import EnvironmentFailed, Failed, KparityError, Refused
 from kplib.configure import lanes, request, variants
-from kplib.judge import compile_fail, ktap, ledger, records, results, tables
+from kplib.judge import compile_fail, ktap, ledger, records, results
+from kplib.judge.tables import Interruptions
 from kplib.boot.laneresult import Answers, CaseId, LaneResult
 from kplib.report import files, terminal
 from kplib.selftest import schema
@@ -69,7 +70,7 @@ class TestCounts(unittest.TestCase):
 
     def test_width(self) -> None:
         """However many positions there are, columns stay apart, and stand below their heads."""
-        found = {path: tables.Interruptions(tried, of, 0, 1, 2, 3, 4, 0, 0, 0, 0, 1, 1)
+        found = {path: Interruptions(tried, of, 0, 1, 2, 3, 4, 0, 0, 0, 0, 1, 1)
                  for path, tried, of in (("c->c", 1992, 1992), ("c->rust", 641621, 1238243),
                                          ("rust->c", 162254, 172813))}
         rows = terminal._counts(terminal._INTERRUPTIONS, found)
