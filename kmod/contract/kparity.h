@@ -31,6 +31,7 @@
 #define KP_ADAPTER(...)
 #define KP_AFTER(...)
 #define KP_BUDGET(...)
+#define KP_MARGIN(...)
 #define KP_HOLDS(...)
 #define KP_TYPE(...)
 #define KP_INVARIANT(...)

@@ -162,7 +162,7 @@ class TestLanes(unittest.TestCase):
         pairs = tuple(self.script["cases"])
         setup = mock.Mock(kernel=self.kernel, **{
             "request.pairs_dir": None, "request.cases": (), "request.shard": None,
-            "request.seed": 1, "request.margin": 5.0})
+            "request.seed": 1, "request.margin": None})
         # Contracts are there, and no pair has a user program.
         (self.folder / "kmod/contract").mkdir(parents=True, exist_ok=True)
         for pair in pairs:

@@ -5,9 +5,10 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from kplib.boot import console
+from kplib.boot import console, stacks
 from kplib.boot.laneresult import Answers, CaseId, LaneResult, Loss
 from kplib.configure import lanes, request, variants
+from kplib.contract import rows
 from kplib.judge import ktap, results, tables
 
 
@@ -40,6 +41,55 @@ class TestInterruptions(unittest.TestCase):
                      "c->c 8 9 1 2 3 4 5 6 7 8 9 1 x"):
             with self.subTest(line), self.assertRaisesRegex(tables.DamagedTable, "line 2"):
                 tables.parse_interruptions(f"rust->c 1 1 0 1 1 1 1 0 0 0 0 1 1\n{line}\n")
+
+
+class TestPlaces(unittest.TestCase):
+    """results._with_lines()"""
+
+    def test_both(self) -> None:
+        """Where an interruption came, and the pair's call that led there, get their lines."""
+        names = {"_raw_unlock+0x4/0x9": "_raw_unlock (spinlock.c:221)",
+                 "ring_push+0x1f/0x40 [kparity_ring]": "ring_push (kmod/ring.c:68) kparity_ring"}
+
+        def decode(_: object, said: list[list[str]]) -> list[list[str]]:
+            return [[f"pc : {names[line.removeprefix('pc : ')]}"] for line, in said]
+
+        log = ("interrupted at _raw_unlock+0x4/0x9, called at ring_push+0x1f/0x40 [kparity_ring]: "
+               "push: 0", "interrupted at ring_push+0x1f/0x40 [kparity_ring]: pop: 0")
+        with mock.patch.object(stacks, "decode", decode):
+            found = results._with_lines(
+                mock.Mock(), [ktap.Verdict("ring_irq", "interrupt", "c->c", ktap.FAIL, log)],
+                results.PairResult())
+        self.assertEqual(found[0].log, (
+            "interrupted at _raw_unlock (spinlock.c:221), called at "
+            "ring_push (kmod/ring.c:68) kparity_ring: push: 0",
+            "interrupted at ring_push (kmod/ring.c:68) kparity_ring: pop: 0"))
+
+
+class TestMargin(unittest.TestCase):
+    """results._margin(), and KP_MARGIN"""
+
+    ROW = "KP_FUNCTION(f, ANY, KP_UNSIGNED(u32), KP_NUMBER(u32, n))\n"
+
+    def test_default(self) -> None:
+        """What is asked for, else what the contract says, else 5 %."""
+        usual = rows.read(self.ROW, "x")
+        known = rows.read(self.ROW + 'KP_MARGIN("8.5 %: it is called once a second")\n', "x")
+        self.assertEqual(results._margin(None, usual), 0.05)
+        self.assertEqual(results._margin(None, known), 0.085)
+        self.assertEqual(results._margin(2.5, known), 0.025)
+
+    def test_refused(self) -> None:
+        """A margin has a number between 0 and 100, and a reason; there is one at most."""
+        for said, why in (('KP_MARGIN("8 %")', "KP_MARGIN wants one text"),
+                          ('KP_MARGIN("0 %: a")', "KP_MARGIN wants one text"),
+                          ('KP_MARGIN("100 %: a")', "KP_MARGIN wants one text"),
+                          ('KP_MARGIN("1 %: a", "b")', "KP_MARGIN wants one text"),
+                          ("KP_MARGIN(8)", "write text in quotes"),
+                          ('KP_MARGIN("1 %: a")\nKP_MARGIN("1 %: a")', "KP_MARGIN")):
+            with self.subTest(said), self.assertRaises(rows.BadRow) as caught:
+                rows.read(f"{self.ROW}{said}\n", "x")
+            self.assertIn(why, str(caught.exception))
 
 
 class TestMasked(unittest.TestCase):

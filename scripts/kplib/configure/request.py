@@ -38,7 +38,7 @@ VARIABLES = {
     "PROGRAM": "a program as text: it alone runs, on all paths of the one PAIR",
     "LANE": "check, insn, history, irq, order, time or all, which is all but time; default: all",
     "BOOTS": "boots of lane time; default: 10",
-    "MARGIN": "lane time: percent within which two paths take the same; default: 5",
+    "MARGIN": "lane time: percent within which two paths take the same; default: KP_MARGIN, or 5",
     "DEPTH": "quick: without lanes history, irq and order; long: twice what they usually do; full: "
              "20 times; default: usual",
     "KERNEL": "kernel series from Debian, e.g. 7.3; default: the newest at set-up; pairs that an "
@@ -105,8 +105,6 @@ FORMATS = ("text", "json", "markdown", "github", "html")
 MUTANTS = 420
 #: Boots of lane time. Figures of fewer differ from those of the next run by what boots do.
 BOOTS = 10
-#: Percent of an operation's time that count as the same there.
-MARGIN = 5.0
 
 
 @dataclass(frozen=True)
@@ -171,7 +169,7 @@ class Request:
     #: Boots of lane time.
     boots: int = BOOTS
     #: Lane time: percent of an operation's time within which a path is equivalent to another.
-    margin: float = MARGIN
+    margin: float | None = None
     #: make explain: the operation.
     op: str | None = None
     #: make choices: the names of those to count; all without any.
@@ -374,9 +372,9 @@ def _minutes(value: str | None) -> float | None:
     return float(value)
 
 
-def _margin(value: str | None) -> float:
+def _margin(value: str | None) -> float | None:
     if not value:
-        return MARGIN
+        return None
     if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,3})?", value, re.A) or not float(value):
         raise Refused(f"MARGIN={ui.clean(value)}: give percent above 0 and below 100, such as 5")
     return float(value)
@@ -471,7 +469,8 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False,
             raise Refused(f"{name}={ui.clean(values[name])}: for lane time; give LANE=time as "
                           "well")
     if only and program:
-        raise Refused("CASE and PROGRAM exclude each other: a program runs in case regress alone")
+        raise Refused("CASE and PROGRAM exclude each other: a program runs in the cases that "
+                      "take programs, of which LANE= chooses")
     if program:
         wanted = tuple(kind for kind in wanted if asked[0] in kind.lanes)
     if only:
@@ -570,7 +569,7 @@ def words_of(req: Request, arch: archs.Arch, variant: variants.Variant) -> dict[
         "LANE": req.lanes[0] if len(req.lanes) == 1 and not (req.program or req.cases)
         else None,
         "BOOTS": str(req.boots) if req.boots != plain.boots else None,
-        "MARGIN": f"{req.margin:g}" if req.margin != plain.margin else None,
+        "MARGIN": f"{req.margin:g}" if req.margin is not None else None,
         "DEPTH": req.depth if req.depth != plain.depth else None,
         "KERNEL": req.kernel,
         "KERNEL_SRC": req.kernel_src,

@@ -161,6 +161,16 @@ class Budget:
         return f"{self.percent:g} % and {self.instructions:g} instructions"
 
 
+@dataclass(frozen=True)
+class Margin:
+    """Within how much of an operation's own part two paths take the same time, and `why`."""
+
+    percent: float
+    why: str
+
+
+#: What the row of a margin says.
+MARGIN = re.compile(r"(?P<percent>\d{1,2}(?:\.\d{1,3})?) %: (?P<why>.+)", re.A)
 #: What a row says of its budget.
 BUDGET = re.compile(r"(?P<percent>\d{1,5}) %(?:, (?P<instructions>\d{1,6}) instructions)?: "
                     r"(?P<why>.+)", re.A)
@@ -378,6 +388,7 @@ class Contract:
     #: What each operation may cost more than on c->c, whose row does not say.
     budget: Budget | None = None
     holds: Holds | None = None
+    margin: Margin | None = None
 
     @property
     def differences(self) -> tuple[Diverges, ...]:

@@ -70,10 +70,10 @@ import difflib
 import re
 from dataclasses import replace
 
-from kplib.contract.model import (BUDGET, CATEGORIES, LOCK, LOCKS, LOCKS_MAX, ORDERS, SRCTREE,
-                                  After, Budget, Contract, Diverges, Function, Handle, Holds,
-                                  Invariant, Module, Object, Parameter, Returns, Shared, Source,
-                                  Takes, joined)
+from kplib.contract.model import (BUDGET, CATEGORIES, LOCK, LOCKS, LOCKS_MAX, MARGIN, ORDERS,
+                                  SRCTREE, After, Budget, Contract, Diverges, Function, Handle,
+                                  Holds, Invariant, Margin, Module, Object, Parameter, Returns,
+                                  Shared, Source, Takes, joined)
 
 CONTEXTS = ("ANY", "ATOMIC", "PROCESS", "SLEEPS")
 #: Each kind of parameter: how many words stand before its options.
@@ -98,7 +98,7 @@ RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_ER
 #: Every row. Any other KP_...( that begins a line is taken for a mistake.
 ROWS = ("KP_FUNCTION", "KP_METHOD", "KP_DIVERGES", "KP_SOURCES", "KP_OBJECT", "KP_CREATE",
         "KP_DESTROY", "KP_TYPE", "KP_INVARIANT", "KP_PROMISE", "KP_MODULE", "KP_HANDLE",
-        "KP_CONSUME", "KP_ADAPTER", "KP_AFTER", "KP_BUDGET", "KP_HOLDS")
+        "KP_CONSUME", "KP_ADAPTER", "KP_AFTER", "KP_BUDGET", "KP_HOLDS", "KP_MARGIN")
 #: Options of a row of an operation, behind its parameters; those of _WORDS are text, of _MARKS
 #: true or false.
 ROW_OPTIONS = ("weight", "role", "snapshot", "hint", "transient", "waits", "calls_back",
@@ -418,6 +418,20 @@ def _of_all(plain: str) -> Budget | None:
     if len(row[0]) != 1:
         raise BadRow(row[1], "KP_BUDGET wants one text, as .budget of a row does")
     return _budget(_text(row[0][0][0], row[1]), row[1])
+
+
+def _margin(plain: str) -> Margin | None:
+    """Within what two paths take the same time, where the contract says it."""
+    row = _once(plain, "KP_MARGIN")
+    if row is None:
+        return None
+    words, line = row
+    found = MARGIN.fullmatch(joined(_text(words[0][0], line))) if len(words) == 1 else None
+    if found is None or not float(found["percent"]):
+        raise BadRow(line, "KP_MARGIN wants one text: within how many percent, above 0 and below "
+                           '100, two paths take the same time, and why: "8 %: it is called once a '
+                           'second"')
+    return Margin(float(found["percent"]), found["why"])
 
 
 def _text(word: str, line: int) -> str:
@@ -825,4 +839,4 @@ def read(text: str, pair: str = "") -> Contract:
                                "languages are known to have the view alike")
     return Contract(pair, functions, _diverges(plain, functions), known, create, destroy, types,
                     invariants, _module(plain, functions), handle, consumers,
-                    _after(plain, invariants), _of_all(plain), _holds(plain))
+                    _after(plain, invariants), _of_all(plain), _holds(plain), _margin(plain))

@@ -22,8 +22,8 @@ from kplib.configure.lanes import REFERENCE
 from kplib.configure import cases
 from kplib.configure import pairs as places, shards
 from kplib.contract import rows
-from kplib.contract.model import Budget
-from kplib.judge import budgets, fields, growth, ktap, orders, sizes, timetable, verdicts
+from kplib.contract.model import Budget, Contract
+from kplib.judge import budgets, fields, growth, ktap, orders, sizes, timetable, timing, verdicts
 from kplib.judge.budgets import Excess
 from kplib.judge.growth import Table as Growths
 from kplib.judge.sizes import Sizes
@@ -226,22 +226,30 @@ def _take_differences(text: str, mine: list[ktap.Verdict], suite: str,
     return damaged[:DAMAGED_MAX] + ([f"the failures, {more} lines more"] if more > 0 else [])
 
 
-#: Where an interruption came, as the engine tells it.
-_AT = re.compile(r"interrupted at (\S+\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[\w+\])?)")
+def _margin(asked: float | None, contract: Contract) -> float:
+    """Within what share of an operation's own time two paths take the same: as it is asked for in
+    percent, else what the contract says."""
+    percent = asked or (contract.margin.percent if contract.margin else None)
+    return percent / 100 if percent else timing.MARGIN
+
+
+#: Where an interruption came, and the pair's call that led there, as the engine tells them.
+_AT = re.compile(r"(?P<how>(?:interrupted|, called) at )"
+                 r"(?P<where>\S+\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[\w+\])?)")
 
 
 def _with_lines(setup: Setup, mine: list[ktap.Verdict],
                 result: PairResult) -> list[ktap.Verdict]:
     """The same verdicts, with function and source line where an interruption came."""
     said = [line for v in mine for line in v.log]
-    addresses = list(dict.fromkeys(at for line in said for at in _AT.findall(line)))
+    addresses = list(dict.fromkeys(at["where"] for line in said for at in _AT.finditer(line)))
     if not addresses:
         return mine
     found = stacks.decode(setup, [[f"pc : {one}"] for one in addresses])
     names = {one: lines[0].removeprefix("pc : ") for one, lines in zip(addresses, found)}
 
     def named(line: str) -> str:
-        return _AT.sub(lambda at: f"interrupted at {names[at.group(1)]}", line)
+        return _AT.sub(lambda at: at["how"] + names[at["where"]], line)
 
     for kind in result.differences.values():
         kind[:] = [replace(one, got=tuple(map(named, one.got))) for one in kind]
@@ -347,9 +355,9 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
                 raise DamagedTable(f"the table of histories has nothing of {', '.join(none)}")
         elif lane.lane.figures == "times":
             if passed:
-                result.times = timetable.judge(lane.series.get(pair, []),
-                                               lane.lane.accel != "kvm", req.seed,
-                                               req.margin / 100)
+                result.times = timetable.judge(
+                    lane.series.get(pair, []), lane.lane.accel != "kvm", req.seed,
+                    _margin(req.margin, rows.read(files.read(), pair)))
                 if bare := passed - {row.path for row in result.times.rows}:
                     raise DamagedTable(f"the table of times has nothing of "
                                        f"{', '.join(sorted(bare))}")
