@@ -183,7 +183,7 @@ static bool turn(struct kp_sweep *s, u32 most, u32 many, bool first)
 				scene->over = true;
 				continue;
 			}
-			if (s->stuck || used() > s->end)
+			if (s->stuck || !has_time(s))
 				return false;
 			kp_alive();
 			go_on(s, scene, many);

@@ -334,7 +334,6 @@ static void interrupt_once(struct kp_interruption *in)
 	in->ticked = false;
 	in->trapped = false;
 	in->ip = 0;
-	memset(in->stack, 0, sizeof(in->stack));
 	irq.task = current;
 	reinit_completion(&irq.done);
 	irq.now = in;
