@@ -9,13 +9,19 @@
  * of several runs of a program the least of each operation is taken; and of these what the engine
  * says that it keeps.
  *
- * The sums of a case are written as text to the descriptor that the argument fd= names, at its
- * end; kplib/judge/counts.py reads it. What an instruction is, and of which line, is found there.
+ * Of what the engine calls, between these readings, the lines of memory are looked at as well
+ * (data-cache.h). The engine's own accesses are no part of that, nor those of a function that reads
+ * the counter.
+ *
+ * The sums of a case, one for each outcome of an operation, are written as text to the descriptor
+ * that the argument fd= names, at its end; kplib/judge/counts.py reads it. What an instruction is,
+ * and of which line, is found there.
  */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "data-cache.h"
 #include "plugin.h"
 
 EXPORT int qemu_plugin_version = API;
@@ -49,6 +55,14 @@ struct execution {
 	__u32 writes;
 };
 
+/* An access to memory, by the instruction with this number. */
+struct access {
+	__u64 at;
+	__u32 run;
+	__u16 size;
+	bool store;
+};
+
 /* How often an instruction was executed, and where it went if not to the next one. */
 struct ran {
 	struct place *place;
@@ -69,6 +83,7 @@ struct sum {
 	__u64 times;
 	__u64 cost;
 	__u64 executed;
+	struct touched touched;
 	struct ran *ran;
 	__u32 nr_ran;
 	struct went *went;
@@ -81,7 +96,9 @@ struct step {
 	bool known;
 	bool kept;
 	bool too_long;
+	bool told;
 	__u32 op;
+	__s32 end;		/* the end that it came to */
 	struct sum sum;
 };
 
@@ -96,6 +113,10 @@ static struct {
 	__u32 max_run;
 	__u32 first;		/* the first and the last reading of the counter in there */
 	__u32 last;
+	struct access *access;
+	__u32 nr_access;
+	__u32 max_access;
+	__u32 next_place;	/* behind that of the operation that ran last */
 	struct step *step;	/* of the program that runs, by its place */
 	__u32 nr_steps;
 	struct step *done;	/* those that were kept, of all programs */
@@ -108,6 +129,8 @@ static struct {
 static struct place *known[BUCKETS];
 static __u32 nr_places;
 static bool on_arm64;
+static __u64 engine[2];		/* where its code begins, and ends */
+static struct data_cache cache;
 static char *text;
 static size_t text_size;
 static struct plugin_out out = { .name = "counts" };
@@ -120,6 +143,16 @@ static void *grown(void *of, __u32 nr, size_t size)
 	of = realloc(of, (nr < 16 ? 16 : 2 * (size_t)nr) * size);
 	if (!of)
 		abort();
+	return of;
+}
+
+/* Room for one element more in what is filled again and again. */
+static void *room(void *of, __u32 nr, __u32 *max, size_t size)
+{
+	if (nr < *max)
+		return of;
+	of = grown(of, *max, size);
+	*max = *max < 16 ? 16 : 2 * *max;
 	return of;
 }
 
@@ -163,7 +196,9 @@ static void sum_up(struct sum *s, __u64 cost)
 	struct place *next;
 	__u32 i;
 
-	*s = (struct sum){ .times = 1, .cost = cost, .pass = ++now.pass };
+	*s = (struct sum){
+		.times = 1, .cost = cost, .touched = cache.now, .pass = ++now.pass,
+	};
 	for (i = now.first; i < now.last; i++) {
 		const struct execution *one = &now.run[i];
 		struct ran *ran = ran_of(s, one->place);
@@ -185,6 +220,9 @@ static void add(struct sum *to, const struct sum *from)
 	to->times += from->times;
 	to->cost += from->cost;
 	to->executed += from->executed;
+	to->touched.read += from->touched.read;
+	to->touched.written += from->touched.written;
+	to->touched.misses += from->touched.misses;
 	for (i = 0; i < from->nr_ran; i++) {
 		struct ran *ran = ran_of(to, from->ran[i].place);
 
@@ -209,11 +247,14 @@ static void write_place(struct place *place)
 	fputc('\n', now.out);
 }
 
-static void write_sum(__u32 op, const struct sum *s)
+static void write_sum(const struct step *of, const struct sum *s)
 {
 	__u32 i, w;
 
-	fprintf(now.out, "sum %u %llu %llu %llu\n", op, s->times, s->cost, s->executed);
+	fprintf(now.out, "sum %u %d %llu %llu %llu\n", of->op, of->end, s->times, s->cost,
+		s->executed);
+	fprintf(now.out, "data %llu %llu %llu\n", s->touched.read, s->touched.written,
+		s->touched.misses);
 	for (i = 0; i < s->nr_ran; i++) {
 		const struct ran *ran = &s->ran[i];
 
@@ -274,30 +315,38 @@ static void begin_case(__u64 path)
 	now.name.letters = 0;
 }
 
+/* Write all calls that were of the same operation as one, and came to the same end. */
+static void write_alike(const struct step *of)
+{
+	struct sum all = { .pass = ++now.pass };
+	bool too_long = false;
+	__u32 i;
+
+	for (i = 0; i < now.nr_done; i++) {
+		struct step *step = &now.done[i];
+
+		if (step->op != of->op || step->end != of->end)
+			continue;
+		step->told = true;
+		too_long |= step->too_long;
+		add(&all, &step->sum);
+	}
+	if (too_long)
+		fprintf(now.out, "long %u %d\n", of->op, of->end);
+	write_sum(of, &all);
+	forget(&all);
+}
+
 static void end_case(void)
 {
-	__u32 i, op, ops = 0;
+	__u32 i;
 
 	if (!now.out)
 		return;
 	end_program();
 	for (i = 0; i < now.nr_done; i++)
-		if (now.done[i].op >= ops)
-			ops = now.done[i].op + 1;
-	for (op = 0; op < ops; op++) {
-		struct sum all = { .pass = ++now.pass };
-
-		for (i = 0; i < now.nr_done; i++) {
-			if (now.done[i].op != op)
-				continue;
-			if (now.done[i].too_long)
-				fprintf(now.out, "long %u\n", op);
-			add(&all, &now.done[i].sum);
-		}
-		if (all.times)
-			write_sum(op, &all);
-		forget(&all);
-	}
+		if (!now.done[i].told)
+			write_alike(&now.done[i]);
 	fprintf(now.out, "close\n");
 	fclose(now.out);
 	now.out = NULL;
@@ -306,14 +355,49 @@ static void end_case(void)
 	forget_done();
 }
 
+/* A program that begins anew, on a fresh object, finds nothing in the model of a cache. */
 static void begin(__u64 word)
 {
+	__u32 at = word >> 32;
+
+	if (at < now.next_place)
+		data_empty(&cache);
+	now.next_place = at + 1;
 	now.word = word;
 	now.nr_run = 0;
+	now.nr_access = 0;
 	now.first = NONE;
 	now.last = NONE;
 	now.too_long = false;
 	now.active = true;
+}
+
+static bool is_engine(const struct place *place)
+{
+	return place->pc >= engine[0] && place->pc < engine[1];
+}
+
+/*
+ * What the call has touched: from the engine's first instruction behind the first reading up to its
+ * last one before the last. What is outside is the rest of a function that reads the counter.
+ */
+static void touch(void)
+{
+	__u32 i, from = now.first, to = now.last;
+
+	data_call(&cache);
+	if (now.first == NONE)
+		return;
+	while (from < to && !is_engine(now.run[from].place))
+		from++;
+	while (to > from && !is_engine(now.run[to].place))
+		to--;
+	for (i = 0; i < now.nr_access; i++) {
+		const struct access *one = &now.access[i];
+
+		if (one->run > from && one->run < to && !is_engine(now.run[one->run].place))
+			data_access(&cache, one->at, one->size, one->store);
+	}
 }
 
 /* An operation has returned: keep it, if it is the least of its place in the program. */
@@ -325,6 +409,7 @@ static void end(__u64 cost)
 	now.active = false;
 	if (!now.out || at >= STEPS)
 		return;
+	touch();
 	while (now.nr_steps <= at) {
 		now.step = grown(now.step, now.nr_steps, sizeof(*now.step));
 		now.step[now.nr_steps++] = (struct step){};
@@ -364,10 +449,17 @@ static void said(int what, __u64 word)
 		break;
 	case KP_SAY_PROGRAM:
 		end_program();
+		now.next_place = NONE;
 		break;
 	case KP_SAY_KEEP:
-		if (word < now.nr_steps)
-			now.step[word].kept = true;
+		if ((__u32)word < now.nr_steps) {
+			now.step[(__u32)word].kept = true;
+			now.step[(__u32)word].end = (__s32)(word >> 32);
+		}
+		break;
+	case KP_SAY_ENGINE:
+		engine[0] = engine[1];
+		engine[1] = word;
 		break;
 	case KP_SAY_CLOSE:
 		end_case();
@@ -397,10 +489,7 @@ static void executed(unsigned int cpu, void *data)
 			now.first = now.nr_run;
 		now.last = now.nr_run;
 	}
-	now.run = now.nr_run < now.max_run ? now.run :
-		grown(now.run, now.max_run, sizeof(*now.run));
-	if (now.nr_run == now.max_run)
-		now.max_run = now.max_run < 16 ? 16 : 2 * now.max_run;
+	now.run = room(now.run, now.nr_run, &now.max_run, sizeof(*now.run));
 	now.run[now.nr_run++] = (struct execution){ .place = place };
 }
 
@@ -409,7 +498,6 @@ static void accessed(unsigned int cpu, __u32 info, __u64 at, void *data)
 	struct execution *one;
 
 	(void)cpu;
-	(void)at;
 	(void)data;
 	if (now.said) {
 		int what = now.said;
@@ -420,6 +508,14 @@ static void accessed(unsigned int cpu, __u32 info, __u64 at, void *data)
 	}
 	if (!now.active || !now.nr_run || now.too_long)
 		return;
+	if (now.first != NONE) {
+		now.access = room(now.access, now.nr_access, &now.max_access, sizeof(*now.access));
+		now.access[now.nr_access++] = (struct access){
+			.at = at, .run = now.nr_run - 1,
+			.size = 1U << qemu_plugin_mem_size_shift(info),
+			.store = qemu_plugin_mem_is_store(info),
+		};
+	}
 	one = &now.run[now.nr_run - 1];
 	if (qemu_plugin_mem_is_store(info))
 		one->writes++;

@@ -84,17 +84,16 @@ static int distribution(struct kp_costs *to, const struct kp_trace *t, u32 op, c
 			struct sample *got)
 {
 	u32 i, n = 0, from = 0;
+	s32 end;
 	int err;
 
 	for (i = 0; i < t->nr; i++) {
 		if (t->prog->step[i].op != op || !is_new(t, i, seen))
 			continue;
+		end = kp_end(&t->pair->operation[op], t->step[i].ret);
 		if (to == &t->pair->stats->cost)
-			kp_say(KP_SAY_KEEP, i);
-		got[n++] = (struct sample){
-			.end = kp_end(&t->pair->operation[op], t->step[i].ret),
-			.cost = t->step[i].cost,
-		};
+			kp_say(KP_SAY_KEEP, (u64)(u32)end << 32 | i);
+		got[n++] = (struct sample){ .end = end, .cost = t->step[i].cost };
 	}
 	sort(got, n, sizeof(*got), by_value, NULL);
 	for (i = 1; i <= n; i++) {
@@ -133,11 +132,17 @@ static void store_growth(struct kunit *test, const struct kp_trace *t, const u32
 		KUNIT_FAIL(test, "no memory for costs by size");
 }
 
-/* Name the case, and all operations, to the plugin of make explain (qemu/counts.c). */
+/*
+ * Name the case, and all operations, to the plugin of make explain (qemu/counts.c), and where the
+ * engine's own code is, which is no part of any operation.
+ */
 static void say_case(const struct kp_path_param *p)
 {
+	const struct module_memory *code = &THIS_MODULE->mem[MOD_TEXT];
 	u32 op;
 
+	kp_say(KP_SAY_ENGINE, (unsigned long)code->base);
+	kp_say(KP_SAY_ENGINE, (unsigned long)code->base + code->size);
 	kp_say_name(p->pair->name);
 	kp_say(KP_SAY_PATH, p->id);
 	for (op = 0; op < p->pair->nr_ops; op++) {

@@ -24,9 +24,11 @@
  * @KP_SAY_OP: the number of the operation with that name
  * @KP_SAY_COST: an operation whose cost is counted has returned: that cost
  * @KP_SAY_PROGRAM: nothing; a program comes whose costs are counted, and that may run several times
- * @KP_SAY_KEEP: the place in that program of an operation whose cost is in the table of costs
+ * @KP_SAY_KEEP: the place in that program of an operation whose cost is in the table of costs; the
+ *               upper half is the end that it came to, as kp_end() has it
  * @KP_SAY_LOADED: nothing; a pair's module has been loaded, and what ran before at its addresses
  *                 was another module's code
+ * @KP_SAY_ENGINE: where the engine's code begins, and, said once more, where it ends
  */
 enum kp_said {
 	KP_SAY_CLOSE = 0x70,
@@ -44,6 +46,7 @@ enum kp_said {
 	KP_SAY_PROGRAM,
 	KP_SAY_KEEP,
 	KP_SAY_LOADED,
+	KP_SAY_ENGINE,
 };
 
 /* On x86 the number is added to this, an offset that no compiler has a nop use. */

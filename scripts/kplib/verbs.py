@@ -548,7 +548,7 @@ VERBS = {
 #: Verbs for which CASE= means something.
 WITH_CASES = ("run", "watch", "soak", "gdb")
 #: Variables of some verbs alone, and these verbs.
-OF_VERBS = ((("IN_DIFF", "MUTANTS"), ("mutants",)), (("OP",), ("explain",)),
+OF_VERBS = ((("IN_DIFF", "MUTANTS"), ("mutants",)), (("OP", "OUTCOME"), ("explain",)),
             (("CHOICE",), ("choices",)), (("DEST", "REMOVE"), ("in-tree",)),
             (("FROZEN", "AGAINST"), ("run",)), (("BASELINE", "LIMIT"), ("baseline", "compare")))
 #: What FORMAT= can be, but for text, of each verb that knows it; others print no results.

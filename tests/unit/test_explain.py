@@ -10,7 +10,7 @@ from kplib.common.errors import EnvironmentFailed, Refused
 from kplib.configure import request
 from kplib.configure.lanes import PATHS
 from kplib.judge import counts, explain, kinds, places
-from kplib.judge.counts import Counted, Place, Ran, Sum
+from kplib.judge.counts import Counted, Place, Ran, Sum, Touched
 from kplib.judge.places import KERNEL, Code, Frame
 from kplib.judge.tables import NOOP, Cost, DamagedTable, parse_costs
 from kplib.report import explained
@@ -20,14 +20,20 @@ RECORD = """\
 case ring 1
 op 0 noop
 op 1 push
-sum 0 2 44 44
+sum 0 0 2 44 44
 code 7 ffffffffa0000010 0f31
 ran 7 44 0 0
-sum 1 3 90 90
+sum 1 0 3 90 90
+data 5 6 1
 ran 7 60 0 0
 code 9 ffffffffa0001000 f0ff07
 ran 9 30 30 30
 went 7 9 3
+sum 1 -28 1 9 9
+data 2 1 0
+ran 7 8 0 0
+ran 9 1 1 1
+went 7 9 1
 close
 """
 CLOCK = Place(0xffffffffa0000010, b"\x0f\x31")
@@ -42,33 +48,52 @@ class TestCounts(unittest.TestCase):
         found = counts.parse(RECORD, "ring")
         self.assertEqual(list(found), ["c->rust"])
         one = found["c->rust"].sums["push"]
-        self.assertEqual((one.calls, one.cost, one.executed), (3, 90, 90))
-        self.assertEqual(one.ran, {CLOCK: Ran(60, 0, 0), LOCKED: Ran(30, 30, 30)})
-        self.assertEqual(one.went, {(CLOCK, LOCKED): 3})
+        self.assertEqual((one.calls, one.cost, one.executed), (4, 99, 99))
+        self.assertEqual(one.ran, {CLOCK: Ran(68, 0, 0), LOCKED: Ran(31, 31, 31)})
+        self.assertEqual(one.went, {(CLOCK, LOCKED): 4})
+        self.assertEqual(one.touched, Touched(7, 7, 1))
         self.assertEqual(found["c->rust"].sums[NOOP].calls, 2)
+
+    def test_outcomes(self) -> None:
+        """The calls with an outcome alone; those of other operations stay."""
+        found = counts.parse(RECORD, "ring")["c->rust"]
+        self.assertEqual(list(found.ends["push"]), ["success", "-ENOSPC"])
+        failed = found.of_outcome("push", "-ENOSPC")
+        self.assertEqual(failed.sums["push"], Sum(
+            1, 9, 9, {CLOCK: Ran(8, 0, 0), LOCKED: Ran(1, 1, 1)}, {(CLOCK, LOCKED): 1},
+            Touched(2, 1, 0)))
+        self.assertEqual(failed.sums[NOOP], found.sums[NOOP])
+        self.assertEqual(found.of_outcome("push", "success").sums["push"].calls, 3)
+        self.assertNotIn("push", found.of_outcome("push", "false").sums)
 
     def test_cases(self) -> None:
         """Of a case that ran twice the last counts, of other pairs none, nor one cut short."""
-        last = RECORD.replace("sum 1 3 90", "sum 1 5 90")
+        last = RECORD.replace("sum 1 0 3 90", "sum 1 0 5 90")
         found = counts.parse(RECORD + last + RECORD.replace("ring 1", "tlv 2")
                              + RECORD.replace("ring 1", "ring 3").removesuffix("close\n"), "ring")
         self.assertEqual({path: one.sums["push"].calls for path, one in found.items()},
-                         {"c->rust": 5})
+                         {"c->rust": 6})
 
     def test_too_long(self) -> None:
-        """A call that is longer than the plugin records is named."""
-        found = counts.parse(RECORD.replace("close", "long 1\nclose"), "ring")
-        self.assertEqual(found["c->rust"].too_long, {"push"})
+        """A call that is longer than the plugin records is named, with what it came to."""
+        found = counts.parse(RECORD.replace("close", "long 1 -28\nclose"), "ring")["c->rust"]
+        self.assertEqual(found.too_long, {("push", "-ENOSPC")})
+        self.assertEqual([found.is_too_long("push"), found.is_too_long(NOOP),
+                          found.of_outcome("push", "success").is_too_long("push"),
+                          found.of_outcome("push", "-ENOSPC").is_too_long("push")],
+                         [True, False, False, True])
 
     def test_damaged(self) -> None:
         """A line that is none of the plugin's is named, and so is a sum that is not one."""
         for old, new in (("ran 7 60 0 0", "ran 7 60 0"), ("ran 7 60 0 0", "ran 8 60 0 0"),
                          ("case ring 1", "case ring 4"), ("op 1 push", "op one push"),
                          ("op 0 noop", "ran 7 1 1 1"), ("code 7", "code x"), ("close", "closed"),
-                         ("sum 1 3 90 90", "sum 2 3 90 90"), ("case ring", "a ring")):
+                         ("sum 1 0 3 90 90", "sum 2 0 3 90 90"), ("case ring", "a ring"),
+                         ("sum 1 0 3", "sum 1 3"), ("data 5 6 1", "data 5 6"),
+                         ("sum 0 0 2 44 44\n", "data 1 1 1\n")):
             with self.subTest(new), self.assertRaisesRegex(DamagedTable, "the record of counts"):
                 counts.parse(RECORD.replace(old, new), "ring")
-        with self.assertRaisesRegex(DamagedTable, "push on c->rust has 91 instructions"):
+        with self.assertRaisesRegex(DamagedTable, "push on c->rust has 100 instructions"):
             counts.parse(RECORD.replace("90 90", "90 91"), "ring")
 
 
@@ -218,7 +243,7 @@ def sums(extra: dict[Place, Ran] | None = None, cost: int | None = None) -> dict
     went = {(TIMED, DRIVER): CALLS, (CALL, SIDE): CALLS, (TAIL, HELPER): 4, (HELPER, DRIVER): 4}
     total = sum(ran.times for ran in put.values())
     return {NOOP: Sum(CALLS, 3 * CALLS, 3 * CALLS, noop, {(TIMED, DRIVER): CALLS}),
-            "put": Sum(CALLS, cost or total, total, put, went)}
+            "put": Sum(CALLS, cost or total, total, put, went, Touched(20, 15, 3))}
 
 
 def costs(of: dict[str, Sum], path: str = "c->rust") -> dict[str, dict[str, Cost]]:
@@ -323,7 +348,20 @@ class TestExplain(unittest.TestCase):
         with self.assertRaisesRegex(EnvironmentFailed, "have not seen the same calls"):
             explain.explain("put", costs(of), {}, KNOWN, {}, RANK)
         with self.assertRaisesRegex(EnvironmentFailed, "more instructions than"):
-            explain.explain("put", costs(of), {"c->rust": Counted(of, {"put"})}, KNOWN, {}, RANK)
+            explain.explain("put", costs(of), {"c->rust": Counted(of, {}, {("put", "false")})},
+                            KNOWN, {}, RANK)
+
+    def test_data(self) -> None:
+        """Lines of the data cache, and misses in the model, which is named as one."""
+        found = explained_of(sums())
+        self.assertEqual(found.data, {
+            explain.LINES_READ: {"c->rust": 20}, explain.LINES_WRITTEN: {"c->rust": 15},
+            explain.MISSES: {"c->rust": 3}})
+        text = explained.text(found, "q", lambda file, line: "")
+        self.assertRegex(text, r"(?m)^  only read +- +2\.00 +- +-$")
+        self.assertRegex(text, r"(?m)^  written +- +1\.50 +- +-$")
+        self.assertRegex(text, r"(?m)^  misses in a model: 32 KiB, .* +- +0\.30 +- +-$")
+        self.assertRegex(text, r"(?m)^  misses in a model +- +3 +- +-$")
 
     def test_check(self) -> None:
         """A row that is lost is told of."""
@@ -351,13 +389,18 @@ class TestExplain(unittest.TestCase):
     def test_kept(self) -> None:
         """What is kept as text gives the same tables, with the text of lines."""
         found = explained_of(sums())
+        failed = replace(found, outcome="-EIO",
+                         functions=(replace(found.functions[0], counts={"c->rust": 4}),))
+        found = replace(found, waits=True, outcomes={"-EIO": failed})
         text = json.dumps(explained.to_json(found, lambda file, line: f"text of {line}",
                                             pair="q", arch="x86_64", variant="base", seed=3))
         kept = explained.from_json(text)
         self.assertEqual((kept.pair, kept.seed, kept.found), ("q", 3, found))
         self.assertEqual(kept.tables(),
                          explained.tables(found, "q", lambda file, line: f"text of {line}"))
+        self.assertEqual(kept.tables("-EIO")[0].lines[0].cells[1], "0.40")
         for wrong in ("", "[]", "{}", text.replace('"figure"', '"figures"'),
+                      text.replace('"outcomes": {', '"outcomes": "", "o": {'),
                       text.replace('"kernel"', '"core"'), text.replace('"text"', '"said"')):
             with self.subTest(wrong[:20]), self.assertRaises(ValueError):
                 explained.from_json(wrong)
@@ -388,6 +431,9 @@ class TestRequests(unittest.TestCase):
                 ((ring, "OP=push", "LANE=check"), "LANE=check: make explain runs lane insn"),
                 ((ring, "OP=push", "ACCEL=kvm"), "ACCEL=kvm: instructions are counted by an emu"),
                 ((ring, "OP=push", "KEEP=1"), "KEEP: make explain counts the program of lane"),
+                ((ring, "OP=push", "OUTCOME=ok"), "OUTCOME=ok: no outcome; give success, false or"),
+                ((ring, "OP=all", "OUTCOME=false"), "OUTCOME=false: for one operation that has"),
+                ((ring, "OP=noop", "OUTCOME=success"), "with OP=noop leave it out"),
                 ((ring, "OP=push", "CASE=insn"), "CASE is for make run")):
             with self.subTest(words):
                 self.assertIn(why, self.refused(*words))
@@ -399,10 +445,42 @@ class TestRequests(unittest.TestCase):
         self.assertEqual(told.asked(req), ())
         self.assertEqual(told.asked(request.parse(["PAIR=ring", "OP=pop"], {})), ("pop",))
 
+    def test_outcome(self) -> None:
+        """The calls with one outcome; one that no call has is refused with those there are."""
+        for word, end in (("success", "success"), ("ENOSPC", "-ENOSPC"), ("-ENOSPC", "-ENOSPC"),
+                          ("false", "false"), ("-512", "-512"), ("", None)):
+            self.assertEqual(request.parse(["PAIR=ring", f"OUTCOME={word}"], {}).outcome, end)
+        found = explained_of(sums())
+        failed = replace(found, outcome="-EIO")
+        found = replace(found, outcomes={"success": found, "-EIO": failed})
+        self.assertEqual(told.with_outcome(found, None), found)
+        self.assertEqual(told.with_outcome(found, "-EIO"), failed)
+        self.assertIn("q put -EIO: executed", explained.heading(failed, "q"))
+        self.assertNotIn("outcomes", explained.to_json(failed, lambda file, line: ""))
+        with self.assertRaisesRegex(Refused, "OUTCOME=-ENOMEM: no call of put that lane insn "
+                                    "counts comes to that; there are success, -EIO$") as caught:
+            told.with_outcome(found, "-ENOMEM")
+        self.assertEqual(caught.exception.status, 2)
+
+    def test_each_outcome(self) -> None:
+        """Each outcome is explained by its own row of lane insn's table."""
+        cost = costs(sums())["put"]["c->rust"]
+        ends = {end: {"c->rust": replace(cost, total=total)}
+                for end, total in (("success", 5), ("-EIO", 7))}
+        found = explain.with_outcomes(
+            replace(explained_of(sums()), waits=True), ends,
+            lambda end, row: replace(explained_of(sums()), figure={end: row["c->rust"].total}))
+        self.assertEqual([(end, one.figure, one.outcome, one.waits)
+                          for end, one in found.outcomes.items()],
+                         [("success", {"success": 5}, "success", True),
+                          ("-EIO", {"-EIO": 7}, "-EIO", True)])
+
     def test_elsewhere(self) -> None:
         """OP is of no other verb."""
         with self.assertRaisesRegex(Refused, "OP: for make explain; leave it out"):
             verbs.carry_out("run", request.parse(["OP=push"], {}))
+        with self.assertRaisesRegex(Refused, "OUTCOME: for make explain; leave it out"):
+            verbs.carry_out("choices", request.parse(["OUTCOME=success"], {}))
 
     def test_lane(self) -> None:
         """The lane is lane insn in all that a guest sees."""

@@ -15,8 +15,8 @@ from kplib.common.errors import EnvironmentFailed
 from kplib.configure.request import TOP
 
 #: What each plugin is compiled from is qemu/<name>.c and all of these.
-HEADERS = (TOP / "qemu" / "orders-decode.h", TOP / "qemu" / "plugin.h",
-           TOP / "kmod" / "engine" / "say.h")
+HEADERS = (TOP / "qemu" / "orders-decode.h", TOP / "qemu" / "data-cache.h",
+           TOP / "qemu" / "plugin.h", TOP / "kmod" / "engine" / "say.h")
 #: Nothing of it is seen but what QEMU looks for.
 FLAGS = ("-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror")
 

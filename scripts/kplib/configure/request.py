@@ -74,6 +74,7 @@ VARIABLES = {
     "AGAINST": "make run: a revision of git; the files of the one PAIR against those of then",
     "CHOICE": "make choices: those to count, e.g. CHOICE='wrapping helpers'; default: all",
     "OP": "make explain: the operation whose cost is told, e.g. OP=push; OP=all: each of them",
+    "OUTCOME": "make explain: of its calls those that end so: success, false, or -ENOSPC and such",
     "BASELINE": "make baseline, make compare: the file; default: tests/baseline/ARCH.txt, or in "
                 "PAIRS_DIR",
     "LIMIT": "make compare: percent that an operation may cost more, and instructions if a number "
@@ -172,6 +173,8 @@ class Request:
     margin: float | None = None
     #: make explain: the operation.
     op: str | None = None
+    #: make explain: its calls with this outcome alone, as tables.outcome_name() has it.
+    outcome: str | None = None
     #: make choices: the names of those to count; all without any.
     choices: tuple[str, ...] = ()
     #: make baseline, make compare: the file, and percent and instructions that are allowed.
@@ -302,6 +305,16 @@ def _choice(name: str, value: str | None, choices: tuple[str, ...]) -> str | Non
     if value and value not in choices:
         raise Refused(f"{name}={value}: choose one of {', '.join(choices)}")
     return value or None
+
+
+def _outcome(value: str | None) -> str | None:
+    """An outcome, as the table of lane insn has it; of an errno the sign may be missing."""
+    if not value:
+        return None
+    if not re.fullmatch(r"success|false|-?E[0-9A-Z]+|-[0-9]{1,4}", value):
+        raise Refused(f"OUTCOME={ui.clean(value)}: no outcome; give success, false or an errno, "
+                      "e.g. OUTCOME=-ENOSPC")
+    return f"-{value}" if value.startswith("E") else value
 
 
 def _seed(value: str | None) -> int:
@@ -514,6 +527,7 @@ def parse(words: list[str], env: Mapping[str, str], new: bool = False,
         boots=_count("BOOTS", values.get("BOOTS"), BOOTS),
         margin=_margin(values.get("MARGIN")),
         op=values.get("OP") or None,
+        outcome=_outcome(values.get("OUTCOME")),
         choices=tuple((values.get("CHOICE") or "").replace(",", " ").split()),
         baseline=_path(values.get("BASELINE")),
         limit=_limit(values.get("LIMIT")),

@@ -20,6 +20,10 @@ ENGINE = "kparity"
 #: Instructions with which a CPU waits for an interrupt; the clock goes on, and nothing is executed.
 _WAITS = ("hlt", "wfi", "mwait")
 
+#: What is told of lines of the data cache, 64 bytes each.
+LINES_READ, LINES_WRITTEN = "only read", "written"
+MISSES, MODEL = "misses in a model", "32 KiB, 8-way LRU, begun empty"
+
 #: Instructions, or what else is counted, of all calls of an operation, by path.
 Counts = dict[str, int]
 
@@ -43,7 +47,11 @@ class Explained:
     `functions` add up with `harness`, `idle` (what the clock went on while nothing was executed)
     and `noop` (the driver's no-op, below zero) to `figure`, which is lane insn's; so do `lines`.
     `kinds` overlap, and are without the harness. `helpers` has calls of Rust's helpers that are
-    functions.
+    functions. `data` has lines of the data cache that calls touch, and misses in the model of one,
+    also without the harness.
+
+    All calls are together, whatever they came to, with those of each outcome in `outcomes`; or it
+    is of those that came to `outcome` alone.
     """
 
     op: str
@@ -56,8 +64,16 @@ class Explained:
     figure: Counts
     kinds: dict[str, Counts]
     helpers: dict[str, Counts]
+    data: dict[str, Counts] = field(default_factory=dict)
     #: It waits: what ran meanwhile is in all of it, and in a row of its own in lane insn.
     waits: bool = False
+    outcome: str = ""
+    outcomes: dict[str, Explained] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The operation, with the outcome that this is of."""
+        return f"{self.op} {self.outcome}".rstrip()
 
     @property
     def what(self) -> str:
@@ -208,11 +224,12 @@ def explain(op: str, costs: dict[str, dict[str, Cost]], counted: dict[str, Count
     calls, harness, idle, noop, figure = {}, {}, {}, {}, {}
     by_kind: dict[str, Counts] = {kind: {} for kind in kinds.KINDS}
     helpers: dict[str, Counts] = {}
+    data: dict[str, Counts] = {kind: {} for kind in (LINES_READ, LINES_WRITTEN, MISSES)}
     for path in PATHS:
         raw = counted[path].sums.get(op) if path in counted else None
         one = raw and without_faults(raw, known)
         cost = costs.get(op, {}).get(path)
-        if op in (counted[path].too_long if path in counted else ()):
+        if path in counted and counted[path].is_too_long(op):
             raise EnvironmentFailed(f"{op} on {path}: a call has more instructions than QEMU's "
                                     "plugin records")
         if one is None or cost is None:
@@ -239,10 +256,20 @@ def explain(op: str, costs: dict[str, dict[str, Cost]], counted: dict[str, Count
                 row[path] = row.get(path, 0) + ran.times
         for kind, times in _kinds(its, known, checks).items():
             by_kind[kind][path] = times
+        for kind, times in zip(data, (one.touched.read, one.touched.written, one.touched.misses)):
+            data[kind][path] = times
     found = Explained(op, calls, functions.sorted(), lines.sorted(), harness, idle, noop, figure,
-                      by_kind, helpers)
+                      by_kind, helpers, data)
     check(found)
     return found
+
+
+def with_outcomes(found: Explained, ends: dict[str, dict[str, Cost]],
+                  of: Callable[[str, dict[str, Cost]], Explained]) -> Explained:
+    """An operation with each of its outcomes: `ends` has their rows in lane insn's table, and `of`
+    explains one."""
+    return replace(found, outcomes={
+        end: replace(of(end, row), waits=found.waits, outcome=end) for end, row in ends.items()})
 
 
 def check(found: Explained) -> None:

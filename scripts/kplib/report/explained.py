@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from kplib.configure.lanes import PATHS
-from kplib.judge.explain import Counts, Explained, Row
+from kplib.judge.explain import MISSES, MODEL, Counts, Explained, Row
 
 #: Characters of a row's name, and of each number.
 WIDTH, NUMBER = 54, 11
@@ -108,8 +108,12 @@ def tables(found: Explained, pair: str, source: Source, verbose: bool = False) -
         counted("of these, without the harness", found.kinds),
         counted("calls of helpers of Rust, not inlined", found.helpers) if found.helpers else
         Table("no helper of Rust was called out of line", ()),
+        counted("data-cache lines of 64 bytes, without the harness",
+                {f"{name}: {MODEL}" if name == MISSES else name: counts
+                 for name, counts in found.data.items()}),
         Table("in all calls, exact", (_exact("calls", found.calls),
-                                      _exact(found.what, found.figure)))]
+                                      _exact(found.what, found.figure),
+                                      _exact(MISSES, found.data.get(MISSES, {}))))]
 
 
 def heading(found: Explained, pair: str) -> str:
@@ -117,7 +121,7 @@ def heading(found: Explained, pair: str) -> str:
     calls = list(found.calls.values())
     of = f"{next(iter(calls), 0)} calls" if len(set(calls)) <= 1 else \
         ", ".join(f"{count} on {path}" for path, count in found.calls.items())
-    return f"{pair} {found.op}: executed instructions of one call, mean of {of}"
+    return f"{pair} {found.name}: executed instructions of one call, mean of {of}"
 
 
 def _cut(said: str) -> str:
@@ -140,6 +144,10 @@ def to_json(found: Explained, source: Source, **facts: Any) -> dict[str, Any]:
     told = asdict(found)
     for row in told["lines"]:
         row["text"] = source(row["file"], row["line"]) if row["line"] else ""
+    told["outcomes"] = {end: to_json(one, source) for end, one in found.outcomes.items()}
+    if found.outcome:
+        # A row of an operation's; its own are none.
+        del told["outcomes"]
     return {**facts, **told}
 
 
@@ -153,9 +161,10 @@ class Kept:
     found: Explained
     sources: dict[tuple[str, int], str]
 
-    def tables(self) -> list[Table]:
-        """All of it; but for the kernel's functions that cost little."""
-        return tables(self.found, self.pair, lambda *place: self.sources.get(place, ""))
+    def tables(self, end: str = "") -> list[Table]:
+        """All of it, or of an outcome; but for the kernel's functions that cost little."""
+        return tables(self.found.outcomes[end] if end else self.found, self.pair,
+                      lambda *place: self.sources.get(place, ""))
 
 
 def path_of(results: Path, pair: str, op: str) -> Path:
@@ -167,14 +176,19 @@ def _row(found: dict[str, Any]) -> Row:
     return Row(**{one.name: found[one.name] for one in fields(Row)})
 
 
+def _found(told: dict[str, Any]) -> Explained:
+    rows = {name: tuple(map(_row, told[name])) for name in ("functions", "lines")}
+    ends = {end: _found(one) for end, one in told.get("outcomes", {}).items()}
+    return Explained(**{**{one.name: told[one.name] for one in fields(Explained)
+                           if one.name != "outcomes"}, **rows, "outcomes": ends})
+
+
 def from_json(text_: str) -> Kept:
     """What was kept; raises ValueError where it is no such text."""
     try:
         told = json.loads(text_)
-        rows = {name: tuple(map(_row, told[name])) for name in ("functions", "lines")}
-        found = Explained(**{**{one.name: told[one.name] for one in fields(Explained)
-                                if one.name != "waits"}, **rows, "waits": told.get("waits", False)})
-        return Kept(told["pair"], told["seed"], found,
-                    {(row["file"], row["line"]): row["text"] for row in told["lines"]})
-    except (KeyError, TypeError) as err:
+        return Kept(told["pair"], told["seed"], _found(told),
+                    {(row["file"], row["line"]): row["text"]
+                     for one in (told, *told["outcomes"].values()) for row in one["lines"]})
+    except (KeyError, TypeError, AttributeError) as err:
         raise ValueError(f"no {err}") from err

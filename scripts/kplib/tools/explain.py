@@ -24,7 +24,8 @@ from kplib.contract.model import Contract
 from kplib.judge import counts, explain, kinds, ktap, places, verdicts
 from kplib.judge.counts import Counted, Place
 from kplib.judge.explain import Explained
-from kplib.judge.tables import NOOP, DamagedTable, parse_costs, parse_meanwhile
+from kplib.judge.tables import (NOOP, Cost, DamagedTable, parse_costs, parse_meanwhile,
+                                parse_outcomes)
 from kplib.report import explained
 from kplib.report.page.cost import gather
 
@@ -60,6 +61,9 @@ def check(req: Request) -> None:
     if req.op not in (*known, ALL):
         raise Refused(f"OP={ui.clean(req.op)}: {pair} has no such operation; there are "
                       f"{', '.join(known)}")
+    if req.outcome and req.op in (NOOP, ALL):
+        raise Refused(f"OUTCOME={req.outcome}: for one operation that has outcomes; with "
+                      f"OP={req.op} leave it out")
     check_counted(req, "make explain runs lane insn",
                   "make explain counts the program of lane insn")
 
@@ -86,7 +90,9 @@ def run(req: Request, tools: Toolchain) -> int:
         with ui.step("reading the code"):
             found = read(setup, result, asked(req))
         for one in found:
+            # All outcomes are kept, whichever is asked for.
             keep(setup, one)
+        found = [with_outcome(one, req.outcome) for one in found]
         gather.renew(req, (setup.kernel.arch.name, setup.kernel.variant.name))
     look = functools.partial(source, setup)
     if req.machine_readable:
@@ -102,6 +108,16 @@ def asked(req: Request) -> tuple[str, ...]:
     """The operation that is asked for; none where each is."""
     # A pair may have an operation of that name.
     return () if not req.op or req.op == ALL and ALL not in operations(req) else (req.op,)
+
+
+def with_outcome(found: Explained, end: str | None) -> Explained:
+    """What is found of an operation, or of its calls with the outcome that is asked for."""
+    if end is None:
+        return found
+    if end not in found.outcomes:
+        raise Refused(f"OUTCOME={end}: no call of {found.op} that lane insn counts comes to that; "
+                      f"there are {', '.join(found.outcomes)}")
+    return found.outcomes[end]
 
 
 def _told(setup: Setup, found: Explained) -> dict[str, Any]:
@@ -178,8 +194,15 @@ def read(setup: Setup, result: LaneResult, ops: Sequence[str] = ()) -> list[Expl
     checks = _checks(setup, answers.modules, counted, ops)
     rank = explain.ranks(pair, [*own(setup), *exported])
     waits = parse_meanwhile(answers.figures, answers.more["alone"])
-    return [replace(explain.explain(op, costs, counted, known, checks, rank), waits=op in waits)
-            for op in ops]
+    ends = parse_outcomes(answers.figures)
+
+    def of_outcome(op: str, end: str, row: dict[str, Cost]) -> Explained:
+        return explain.explain(op, {**costs, op: row}, {
+            path: one.of_outcome(op, end) for path, one in counted.items()}, known, checks, rank)
+
+    return [explain.with_outcomes(
+        replace(explain.explain(op, costs, counted, known, checks, rank), waits=op in waits),
+        ends.get(op, {}), functools.partial(of_outcome, op)) for op in ops]
 
 
 def _checks(setup: Setup, loaded: str, counted: dict[str, Counted],
