@@ -137,7 +137,11 @@ class TestCostly(unittest.TestCase):
                       for number, path, times in ((7, "c->rust", 9), (8, "c->rust", 21),
                                                   (9, "rust->rust", 33)))
         calls = dict.fromkeys(PATHS, 10)
-        return Explained("f", calls, lines, lines, {}, {}, {}, {}, {}, {})
+        # What all calls cost most for is another line.
+        other = (Row("", "rust-stub/x.rs", 1, False, dict.fromkeys(PATHS, 990)),)
+        failed = Explained("f", calls, other, other, {}, {}, {}, {}, {}, {}, outcome="-EIO")
+        return replace(failed, outcome="", outcomes={
+            "-EIO": failed, "success": replace(failed, lines=lines, outcome="success")})
 
     def test_lines(self) -> None:
         """The lines that cost most stand behind what is over, in the log and in fields."""

@@ -49,12 +49,12 @@ def lines(setup: Setup, found: Explained, path: str) -> list[str]:
 
 
 def _look(setup: Setup, built: modules.Modules, pair: str,
-          result: PairResult) -> dict[tuple[str, str], list[str]]:
-    """Lines for a pair's operations and paths that are over their budgets."""
+          result: PairResult) -> dict[tuple[str, str, str], list[str]]:
+    """Lines for a pair's operations, outcomes and paths that are over their budgets."""
     req = replace(setup.request, pairs=(pair,), lanes=(INSN.name,), cases=())
     mine = replace(setup, request=req, progress=lambda: None)
     done = lanes.ready(replace(built, pairs={pair: built.pairs[pair]}))
-    told: dict[tuple[str, str], list[str]] = {}
+    told: dict[tuple[str, str, str], list[str]] = {}
     with ui.step(f"looking what {pair} costs so much for"):
         ran = lanes.run(mine, explain.LANE, done, mine.results / explained.FOLDER)
         ops = list(dict.fromkeys(one.op for one in result.over))[:LOOKED_AT]
@@ -62,8 +62,9 @@ def _look(setup: Setup, built: modules.Modules, pair: str,
             # A disk that is full is told of by whoever needs it next.
             with contextlib.suppress(EnvironmentFailed):
                 explain.keep(mine, known)
-            for path in known.calls:
-                told[known.op, path] = lines(mine, known, path)
+            for end, one in known.outcomes.items():
+                for path in one.calls:
+                    told[known.op, end, path] = lines(mine, one, path)
     return told
 
 
@@ -75,21 +76,19 @@ def explain_all(setup: Setup, built: modules.Modules, result: ArchResult) -> Non
         try:
             told = _look(setup, built, pair, mine)
         except KparityError as err:
-            told = {(one.op, one.path): [f"  where they are is not known: {ui.clean(str(err))}"]
-                    for one in mine.over}
+            why = [f"  where they are is not known: {ui.clean(str(err))}"]
+            told = {(one.op, one.end, one.path): why for one in mine.over}
         add = functools.partial(_added, mine, told)
         mine.verdicts[:] = [add(v) if v.case == budgets.CASE and v.status == ktap.FAIL else v
                             for v in mine.verdicts]
 
 
-def _added(result: PairResult, told: dict[tuple[str, str], list[str]],
+def _added(result: PairResult, told: dict[tuple[str, str, str], list[str]],
            verdict: ktap.Verdict) -> ktap.Verdict:
-    """A verdict with the lines behind what it says of an operation, once for each."""
+    """A verdict with the lines behind what it says of an operation and outcome."""
     log: list[str] = []
-    seen: set[str] = set()
     for one, said in zip((one for one in result.over if one.path == verdict.path), verdict.log):
-        more = [] if one.op in seen else told.get((one.op, one.path), [])
-        seen.add(one.op)
+        more = told.get((one.op, one.end, one.path), [])
         log += [said, *more]
         result.costly.setdefault(verdict.path, []).append((one.op, [said, *more]))
     return replace(verdict, log=tuple(log))
