@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 import unittest
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,16 +81,20 @@ def results(operations: int, full: bool = True) -> dict[str, Any]:
     return found
 
 
-def kept(seed: int = 1, **change: Any) -> str:
-    """What make explain has left of the first operation."""
+def kept(seed: int = 1, failed: int = 0, **change: Any) -> str:
+    """What make explain has left of the first operation; `failed` more in an outcome's figure."""
     calls = {path: one["n"] for path, one in COSTS.items()}
     figure = {path: one["total"] for path, one in COSTS.items()} | change
     rows = (Row("", "rust-stub/ring.rs", 7, False, figure), Row("ring_push", "kmod/ring.c", 0,
                                                                 False, figure))
     none = dict.fromkeys(calls, 0)
+    found = Explained("operation0", calls, rows[1:], rows[:1], none, none, none, figure,
+                      {"crossings of languages": calls}, {}, {"written": calls})
+    ends = {"success": replace(found, outcome="success"),
+            "-EINVAL": replace(found, outcome="-EINVAL", lines=(replace(rows[0], line=8),),
+                               figure={path: of + failed for path, of in figure.items()})}
     return json.dumps(explained.to_json(
-        Explained("operation0", calls, rows[1:], rows[:1], none, none, none, figure,
-                  {"crossings of languages": calls}, {}),
+        replace(found, outcomes=ends),
         lambda file, line: f"{file} says <b>", pair="ring", arch="x86_64", variant="base",
         seed=seed))
 
@@ -301,9 +306,14 @@ class TestWritten(unittest.TestCase):
         found = self.written()
         self.assertNotIn(again, found.said)
         self.assertIn("ring.rs:7  rust-stub/ring.rs says <b>", found.said)
+        # Each outcome has its own.
+        self.assertIn("ring operation0 -EINVAL: executed instructions of one call, mean of 400 "
+                      "calls", found.said)
+        self.assertIn("ring.rs:8  rust-stub/ring.rs says <b>", found.said)
         self.assertIn(again.replace("operation0", "operation1"), found.said)
         for text, said in ((kept(seed=2), "is of other figures"), ("{}", "cannot be read"),
-                           (kept(**{"c->c": 1}), "is of other figures")):
+                           (kept(**{"c->c": 1}), "is of other figures"),
+                           (kept(failed=1), "is of other figures")):
             with self.subTest(said):
                 cache.write(path, text)
                 found = self.written()

@@ -93,8 +93,8 @@ def outcomes(pair: dict[str, Any]) -> list[Outcome]:
     return found
 
 
-def _outcome(pair: dict[str, Any], name: str, one: Outcome) -> Markup:
-    """The drawings of an outcome, and their numbers."""
+def _outcome(pair: dict[str, Any], name: str, one: Outcome, of: Made | None) -> Markup:
+    """The drawings of an outcome, their numbers, and what it is made of."""
     advisory = bool(pair.get("times") and pair["times"]["advisory"])
     met = spread.met(pair, one.op, one.end, one.costs)
     grown = growth.of(pair, one.op, one.end)
@@ -105,19 +105,20 @@ def _outcome(pair: dict[str, Any], name: str, one: Outcome) -> Markup:
         growth.drawing(title, grown) if grown else Markup("")], class_="figures"),
         folded("The same in numbers",
                spread.numbers(one.costs, met) if one.costs else "", ratio.numbers(one.ratios),
-               growth.numbers(grown)), class_="outcome")
+               growth.numbers(grown)),
+        made.of_outcome(of, one.end) if of else None, class_="outcome")
 
 
 def _operation(view: View, name: str, op: str, ends: list[Outcome]) -> Markup:
     budget = ends[0].ratios.budget
     pair = view.pairs[name]
-    said = made.section(view.made[name, op]) if (name, op) in view.made else None
+    of = view.made.get((name, op))
     return element(
         "article", element("h3", op),
         element("p", f"May cost {budget.tell()} more than on {REFERENCE}"
                 + (f": {budget.why}." if budget.why else "."), class_="quiet")
         if any(one.costs for one in ends) else None,
-        [_outcome(pair, name, one) for one in ends], said,
+        [_outcome(pair, name, one, of) for one in ends], made.section(of) if of else None,
         class_="operation", id=view.ids[name, op])
 
 

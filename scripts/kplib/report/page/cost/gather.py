@@ -15,6 +15,7 @@ from kplib.common import cache
 from kplib.common.errors import KparityError
 from kplib.configure import pairs as places
 from kplib.configure.request import Request
+from kplib.judge.explain import Explained
 from kplib.report import explained, files
 from kplib.report.page.cost import document
 from kplib.report.page.cost.made import Made
@@ -50,10 +51,16 @@ def _again(req: Request, found: dict[str, Any], pair: str, op: str) -> str:
 def _is_of(kept: explained.Kept, found: dict[str, Any], pair: str, op: str) -> bool:
     """Whether what was kept adds up to the figures of results. What runs while an operation waits
     is in the one, not in the others, and differs from boot to boot: the calls are the same then."""
-    figures = found["pairs"][pair]["instructions"].get(op, {})
-    one = kept.found
+    mine, one = found["pairs"][pair], kept.found
+    ends = mine.get("outcomes", {}).get(op, {})
     return (kept.pair, one.op, kept.seed) == (pair, op, found["seed"]) and \
-        {path: (one.calls[path], one.waits or one.figure.get(path)) for path in one.calls} == \
+        _has_figures(one, mine["instructions"].get(op, {})) and \
+        one.outcomes.keys() == ends.keys() and \
+        all(_has_figures(some, ends[end]) for end, some in one.outcomes.items())
+
+
+def _has_figures(one: Explained, figures: dict[str, Any]) -> bool:
+    return {path: (one.calls[path], one.waits or one.figure.get(path)) for path in one.calls} == \
         {path: (cost["n"], one.waits or cost["total"]) for path, cost in figures.items()}
 
 

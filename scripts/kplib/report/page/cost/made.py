@@ -39,5 +39,17 @@ def section(made: Made) -> Markup:
     if made.old:
         head.append(element("p", "Sources are newer than this; ", code(made.again),
                             " makes it again.", class_="warn"))
-    return folded("What it is made of: functions, lines, kinds",
+    of = f"all {len(found.found.outcomes)} outcomes: " if len(found.found.outcomes) > 1 else ""
+    return folded(f"What it is made of: {of}functions, lines, kinds",
                   *head, joined(map(_table, found.tables())))
+
+
+def of_outcome(made: Made, end: str) -> Markup | None:
+    """The tables of one outcome, of an operation that has several."""
+    if made.kept is None or len(made.kept.found.outcomes) < 2 or \
+            end not in made.kept.found.outcomes:
+        return None
+    return folded("What it is made of",
+                  element("p", explained.heading(made.kept.found.outcomes[end], made.kept.pair),
+                          class_="quiet"),
+                  joined(map(_table, made.kept.tables(end))))
