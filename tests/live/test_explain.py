@@ -12,8 +12,12 @@ from kplib.configure.lanes import PATHS
 from .live import PairsTest, needs, needs_kernel
 
 #: A loop in the C side, on a line of its own, and how often it goes round.
-WHERE, ROUNDS = "\treturn a + b;\n", 50
+WHERE, ROUNDS = "\treturn a + b;\n", 500
 LOOP = f"\tfor (volatile int n = 0; n < {ROUNDS}; n++) ;\n"
+#: The port makes an object of so many bytes, and copies it into another one.
+HERE, BYTES, LINE = "    a + i32::from(b)\n", 512, 64
+COPY = (f"    let object = core::hint::black_box([a; {BYTES // 4}]);\n"
+        "    core::hint::black_box(object);\n")
 
 
 @needs_kernel
@@ -29,14 +33,24 @@ class TestExplain(PairsTest):
         return found
 
     def test_loop(self) -> None:
-        """Each path's rows add up to what lane insn tells without a plugin, and C's loop is first.
-
-        """
+        """Each path's rows add up to what lane insn tells without a plugin, also of each outcome.
+        C's loop is first, and the port's copies are lines of the data cache."""
         line = self.edit("kinds/kinds.c", WHERE, LOOP + WHERE)
+        self.edit("kinds/kinds.rs", HERE, COPY + HERE)
         ran = self.kparity("kinds", "LANE=insn")
         self.assertEqual(ran.status, 0, ran.show())
-        figures = ran.results()["pairs"]["kinds"]["instructions"]["kinds_add"]
-        found = self.explained("OP=kinds_add")
+        results = ran.results()["pairs"]["kinds"]
+        figures = results["instructions"]["kinds_add"]
+        told = self.explained("OP=all")
+        for op, one in told.items():
+            rows = results["outcomes"][op]
+            self.assertEqual({end: (some["figure"], some["calls"])
+                              for end, some in one["outcomes"].items()},
+                             {end: ({path: row[path]["total"] for path in row},
+                                    {path: row[path]["n"] for path in row})
+                              for end, row in rows.items()}, op)
+        self.assertGreater(len(told["kinds_parse"]["outcomes"]), 1)
+        found = told["kinds_add"]
         self.assertEqual(list(found["figure"]), list(PATHS))
         for path in PATHS:
             with self.subTest(path):
@@ -55,6 +69,19 @@ class TestExplain(PairsTest):
                 self.assertGreaterEqual(each, 2 * ROUNDS, path)
             else:
                 self.assertEqual(each, 0, path)
+        written = {path: times / found["calls"][path]
+                   for path, times in found["data"]["written"].items()}
+        for caller in ("c", "rust"):
+            more = written[f"{caller}->rust"] - written[f"{caller}->c"]
+            # Two objects, of which one may begin in a line that is written anyway.
+            self.assertGreaterEqual(more, 2 * BYTES / LINE - 2, written)
+            self.assertLessEqual(more, 3 * BYTES / LINE + 2, written)
+        for path in PATHS:
+            touched = found["data"]["written"][path] + found["data"]["only read"][path]
+            accesses = sum(found["kinds"][f"memory {what}"][path] for what in ("reads", "writes"))
+            self.assertLessEqual(touched, accesses)
+            # What one call leaves in the model the next one finds there.
+            self.assertLess(found["data"]["misses in a model"][path], touched / 10)
         self.assertGreater(found["kinds"]["crossings of languages"]["rust->c"],
                            found["kinds"]["crossings of languages"]["c->c"])
 
