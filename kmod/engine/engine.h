@@ -115,8 +115,9 @@ enum kp_placed { KP_PLACED_HERE, KP_PLACED_UNPREEMPTED, KP_PLACED_STRONGEST };
  * @KP_COUNTED: by kp_clock()
  * @KP_TIMED_WARM: by the counter, read in order with all else; for lane time
  * @KP_TIMED_COLD: the same, the object flushed from the caches before each call
+ * @KP_TIMED_CONTENDED: the same, while another CPU uses the object
  */
-enum kp_timed_how { KP_COUNTED, KP_TIMED_WARM, KP_TIMED_COLD };
+enum kp_timed_how { KP_COUNTED, KP_TIMED_WARM, KP_TIMED_COLD, KP_TIMED_CONTENDED };
 
 /**
  * struct kp_trace - the results of a program on one path

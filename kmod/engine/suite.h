@@ -547,6 +547,22 @@ struct kp_histories {
 };
 
 /**
+ * struct kp_contention - the contended blocks of case time on a path
+ * @blocks: how many there are
+ * @of: how many there were to be; 0 if the contract lets nothing run beside anything
+ * @ran: operations that the other CPU has carried out, in runs that do not count as well
+ * @calls: calls of the timed CPU in these blocks, of C over C and of the path
+ * @beside: operations that the other CPU carried out meanwhile, the same
+ */
+struct kp_contention {
+	u32 blocks;
+	u32 of;
+	u64 ran;
+	u64 calls[2];
+	u64 beside[2];
+};
+
+/**
  * struct kp_results - what programs gave on a path, as text
  * @text: the text, NULL if there is none
  * @len: bytes in it
@@ -590,6 +606,7 @@ struct kp_results {
  *          1; 0 for one that was not interrupted
  * @histories: that of case history
  * @timed: what case time has timed, by path; a list
+ * @contention: how much another CPU did beside it
  */
 struct kp_stats {
 	struct dentry *dir;
@@ -620,6 +637,7 @@ struct kp_stats {
 	u32 masked[KP_MAX_OPS][KP_NR_PATHS];
 	struct kp_histories histories[KP_NR_PATHS];
 	struct kp_timed *timed[KP_NR_PATHS];
+	struct kp_contention contention[KP_NR_PATHS];
 };
 
 /**

@@ -7,15 +7,21 @@
  * On path c->c both sides are the same one under two names: what differs there is the error of the
  * measurement. The engine hands out, for each operation, end and side, the calls and the time of
  * each block and a histogram of single calls. The host judges them, over several boots.
+ *
+ * In warm and cold blocks no other CPU has anything to do. In contended ones another CPU uses the
+ * same object meanwhile, see contended.c.
  */
 #include <linux/array_size.h>
 #include <linux/cpufeature.h>
+#include <linux/delay.h>
 #include <linux/irqflags.h>
+#include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/sort.h>
 #ifdef CONFIG_X86_64
 #include <asm/special_insns.h>
@@ -24,10 +30,11 @@
 #include <asm/arch_timer.h>
 #include <asm/barrier.h>
 #endif
+#include "contended.h"
 #include "draw.h"
 #include "engine.h"
 
-/* Blocks of each kind: warm, and cold. */
+/* Blocks of each kind: warm, cold, and contended. */
 #define BLOCKS		24
 /* Operations of the program, and those of them at its begin that warm up its object alone. */
 #define TIME_STEPS	512
@@ -45,13 +52,23 @@
 #define SIDES		2
 /* By how many times a call may exceed the median of its like, and still count as it is. */
 #define CAP		16
+/*
+ * Operations of the other CPU that make a run contended, and the time for contended blocks of a path
+ * unless half of what warm and cold ones took is more: a host that is busy may not run both CPUs.
+ */
+#define BESIDE_LEAST	(TIME_STEPS / 8)
+#define CONTENDED_FOR	(HZ * 6 / 10)
+
+static const char *const how_name[] = {
+	[KP_TIMED_WARM] = "warm", [KP_TIMED_COLD] = "cold", [KP_TIMED_CONTENDED] = "contended",
+};
 
 /**
  * struct kp_timed - what calls of an operation that came to one end have taken on a path
- * @next: that of another operation, end or temperature
+ * @next: that of another operation, end or kind of block
  * @op: the operation's number
  * @end: the end, as kp_end() has it
- * @cold: the object was flushed from the caches before each call
+ * @how: the kind of block
  * @side: of C over C, and of the path
  * @side.most: the longest call
  * @side.calls: how many calls each block has
@@ -62,7 +79,7 @@ struct kp_timed {
 	struct kp_timed *next;
 	u32 op;
 	s32 end;
-	bool cold;
+	enum kp_timed_how how;
 	struct {
 		u64 most;
 		u32 calls[BLOCKS];
@@ -168,16 +185,16 @@ static u32 bucket_of(u64 value)
 }
 
 /* What is known of an operation that came to an end; NULL without memory. */
-static struct kp_timed *timed_of(struct kp_timed **all, u32 op, s32 end, bool cold)
+static struct kp_timed *timed_of(struct kp_timed **all, u32 op, s32 end, enum kp_timed_how how)
 {
 	for (; *all; all = &(*all)->next)
-		if ((*all)->op == op && (*all)->end == end && (*all)->cold == cold)
+		if ((*all)->op == op && (*all)->end == end && (*all)->how == how)
 			return *all;
 	*all = kvzalloc_obj(struct kp_timed);
 	if (*all) {
 		(*all)->op = op;
 		(*all)->end = end;
-		(*all)->cold = cold;
+		(*all)->how = how;
 	}
 	return *all;
 }
@@ -235,8 +252,7 @@ static bool keep_op(const struct kp_path_param *p, const struct kp_trace *t, u32
 	for (i = 1; i <= n; i++) {
 		if (i < n && got[i].end == got[from].end)
 			continue;
-		timed = timed_of(&p->pair->stats->timed[p->id], op, got[from].end,
-				 t->timed == KP_TIMED_COLD);
+		timed = timed_of(&p->pair->stats->timed[p->id], op, got[from].end, t->timed);
 		if (!timed)
 			return false;
 		add(timed, side, block, got + from, i - from);
@@ -257,25 +273,33 @@ static bool keep(const struct kp_path_param *p, const struct kp_trace *t, u32 si
 	return kept;
 }
 
+/* Run a program on an object, and time its calls. */
+static void run_timed(const struct kp_program *prog, void *obj, struct kp_trace *got,
+		      enum kp_timed_how how)
+{
+	unsigned long flags;
+
+	got->timed = how;
+	if (kp_never_sleeps(got->pair)) {
+		local_irq_save(flags);
+		kp_run(got->pair, got->path, obj, prog, got);
+		local_irq_restore(flags);
+	} else {
+		kp_run(got->pair, got->path, obj, prog, got);
+	}
+}
+
 /* Run the program on a fresh object of a path. */
 static int run_once(const struct kp_pair *pair, enum kp_path_id path,
 		    const struct kp_program *prog, struct kp_trace *got, enum kp_timed_how how)
 {
-	unsigned long flags;
 	void *obj;
 
 	kp_trace_start(got, pair, path, prog);
 	obj = kp_make(got);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
-	got->timed = how;
-	if (kp_never_sleeps(pair)) {
-		local_irq_save(flags);
-		kp_run(pair, path, obj, prog, got);
-		local_irq_restore(flags);
-	} else {
-		kp_run(pair, path, obj, prog, got);
-	}
+	run_timed(prog, obj, got, how);
 	kp_unmake(got, obj);
 	return 0;
 }
@@ -316,11 +340,121 @@ static bool time_block(struct kunit *test, const struct kp_program *prog,
 	return true;
 }
 
+/*
+ * One run of a contended block, on a fresh object; whether nothing went wrong. Receives how many
+ * operations the other CPU carried out meanwhile.
+ */
+static bool contended_run(struct kunit *test, struct kp_contended *c, u32 half, u32 side,
+			  struct kp_trace *got, u32 *beside)
+{
+	const struct kp_path_param *p = test->param_value;
+	const struct kp_program *prog = c->prog[half];
+	const char *broken;
+	void *obj;
+
+	*beside = 0;
+	kp_trace_start(got, p->pair, side ? p->id : KP_C_C, prog);
+	obj = kp_make(got);
+	if (IS_ERR(obj)) {
+		KUNIT_FAIL(test, "create: %pe", obj);
+		return false;
+	}
+	if (kp_contended_enter(c, half, got->path, obj)) {
+		*beside = READ_ONCE(c->done);
+		run_timed(prog, obj, got, KP_TIMED_CONTENDED);
+		*beside = READ_ONCE(c->done) - *beside;
+	}
+	broken = kp_contended_leave(c) ?: got->broken;
+	kp_unmake(got, obj);
+	if (broken)
+		KUNIT_FAIL(test, "beside another CPU: broken: %s; lane history tells more", broken);
+	return !broken;
+}
+
+/*
+ * A contended block; whether nothing went wrong. It counts if the other CPU ran during each of its
+ * runs, of both sides; else there is no time left.
+ */
+static bool contended_block(struct kunit *test, struct kp_contended *c, u32 half, u32 first,
+			    unsigned long end)
+{
+	const struct kp_path_param *p = test->param_value;
+	struct kp_contention *sum = &p->pair->stats->contention[p->id];
+	const u32 side[KP_RUNS] = { first, !first, !first, first };
+	u32 i, beside[KP_RUNS];
+
+	for (i = 0; i < KP_RUNS; i++) {
+		kp_alive();
+		do {
+			if (!contended_run(test, c, half, side[i], c->run[i], &beside[i]))
+				return false;
+			sum->ran += c->done;
+			if (beside[i] < BESIDE_LEAST) {
+				if (time_after(jiffies, end))
+					return true;
+				/* Meanwhile the host may find another of its CPUs for this one. */
+				usleep_range(1000, 2000);
+			}
+		} while (beside[i] < BESIDE_LEAST);
+	}
+	for (i = 0; i < KP_RUNS; i++) {
+		if (!keep(p, c->run[i], side[i], sum->blocks)) {
+			KUNIT_FAIL(test, "no memory for the table of times");
+			return false;
+		}
+		c->run[i]->timed = KP_COUNTED;
+		sum->beside[side[i]] += beside[i];
+		sum->calls[side[i]] += c->run[i]->nr;
+	}
+	sum->blocks++;
+	return true;
+}
+
+/*
+ * Contended blocks of a path, if the contract lets anything run beside anything. Where operations
+ * have roles, the timed CPU has one of them in half of the blocks, and the other one in the rest.
+ */
+static void time_contended(struct kunit *test, const struct kp_program *valid,
+			   struct kp_random *rnd, unsigned long took)
+{
+	const struct kp_path_param *p = test->param_value;
+	struct kp_contention *sum = &p->pair->stats->contention[p->id];
+	struct kp_contended *c = kp_contended_alloc(p->pair, valid, TIME_STEPS);
+	const u32 cpu = kp_other_cpu();
+	unsigned long end;
+	u32 half;
+	int err;
+
+	if (!c) {
+		KUNIT_FAIL(test, "no memory for what another CPU carries out");
+		return;
+	}
+	sum->of = c->may[0] || c->may[1] ? BLOCKS : 0;
+	/* On one CPU none of the blocks is contended, and the host says so. */
+	if (!sum->of || cpu == raw_smp_processor_id())
+		goto out;
+	err = kp_contended_start(c, cpu);
+	if (err) {
+		KUNIT_FAIL(test, "no thread for another CPU: %pe", ERR_PTR(err));
+		goto out;
+	}
+	end = jiffies + max_t(unsigned long, took / 2, CONTENDED_FOR);
+	while (sum->blocks < BLOCKS && !time_after(jiffies, end)) {
+		half = sum->blocks % KP_HALVES;
+		if (!contended_block(test, c, c->may[half] ? half : !half, kp_die(rnd, 2), end))
+			break;
+	}
+	kp_contended_stop(c);
+out:
+	kp_contended_free(c);
+}
+
 static void time_all(struct kunit *test, struct kp_program *prog, struct kp_trace *ref,
 		     struct kp_trace *got)
 {
 	const struct kp_path_param *p = test->param_value;
 	struct kp_random rnd = { .state = (kp_seed * 64 + boot) * KP_NR_PATHS + p->id };
+	const unsigned long since = jiffies;
 	u32 block;
 
 	kp_program_valid(p->pair, prog, TIME_STEPS);
@@ -333,27 +467,39 @@ static void time_all(struct kunit *test, struct kp_program *prog, struct kp_trac
 		    !time_block(test, prog, ref, got, block, KP_TIMED_COLD, kp_die(&rnd, 2)))
 			return;
 	}
+	time_contended(test, prog, &rnd, jiffies - since);
 }
 
 /**
  * kp_case_time() - time each operation, on the path and on C over C in turn
  * @test: its parameter is the path
  *
- * All results are compared with those of C over C, so that what is timed is known to be right.
+ * All results are compared with those of C over C, so that what is timed is known to be right; but
+ * not in contended blocks, where they depend on what the other CPU has done.
  */
 void kp_case_time(struct kunit *test)
 {
-	if (unfit())
+	if (unfit()) {
 		kunit_mark_skipped(test, "%s", unfit());
-	else
+	} else {
+		/* This thread stays where it is, so that all its calls are timed on one CPU. */
+		kp_other_cpu();
 		kp_measure(test, TIME_STEPS, time_all);
+	}
 }
 EXPORT_SYMBOL_GPL(kp_case_time);
 
 static void show_side(struct seq_file *seq, const struct kp_timed *t, u32 side)
 {
-	u32 i, more = 0;
+	u32 i, more = 0, calls = 0;
 
+	for (i = 0; i < BLOCKS; i++)
+		calls += t->side[side].calls[i];
+	/* Beside another CPU, an operation can come to an outcome on one side alone. */
+	if (!calls) {
+		seq_puts(seq, " -");
+		return;
+	}
 	seq_printf(seq, " %llu ", t->side[side].most);
 	for (i = 0; i < BLOCKS; i++)
 		seq_printf(seq, "%s%u:%llu", i ? "," : "", t->side[side].calls[i],
@@ -369,20 +515,32 @@ static void show_side(struct seq_file *seq, const struct kp_timed *t, u32 side)
  * @seq: where to
  * @pair: the pair
  *
- * The first line is the counter's rate in kHz. Then comes one for each path, operation, end and
- * temperature: for C over C, and then for the path, the longest call, calls and their sum for each
- * block, and the buckets that are not empty.
+ * The first line is the counter's rate in kHz. Then comes one for each path on which case time ran:
+ * of contended blocks how many there are, and how many there were to be; the operations of the other
+ * CPU; and for C over C, and then for the path, the calls in these blocks and which of those
+ * operations came meanwhile. Then comes one
+ * for each path, operation, end and kind of block: for C over C, and then for the path, the longest
+ * call, calls and their sum for each block, and the buckets that are not empty; a dash for a side
+ * that has no calls.
  */
 void kp_times_show(struct seq_file *seq, const struct kp_pair *pair)
 {
+	const struct kp_contention *c;
 	const struct kp_timed *t;
 	u32 path;
 
 	seq_printf(seq, "clock %u\n", clock_khz());
 	for (path = 0; path < KP_NR_PATHS; path++) {
+		c = &pair->stats->contention[path];
+		if (pair->stats->timed[path])
+			seq_printf(seq, "%s beside %u of %u ran %llu %llu:%llu %llu:%llu\n",
+				   kp_path_name[path], c->blocks, c->of, c->ran, c->calls[0],
+				   c->beside[0], c->calls[1], c->beside[1]);
+	}
+	for (path = 0; path < KP_NR_PATHS; path++) {
 		for (t = pair->stats->timed[path]; t; t = t->next) {
 			seq_printf(seq, "%s %s %d %s", kp_path_name[path],
-				   pair->operation[t->op].name, t->end, t->cold ? "cold" : "warm");
+				   pair->operation[t->op].name, t->end, how_name[t->how]);
 			show_side(seq, t, 0);
 			show_side(seq, t, 1);
 			seq_putc(seq, '\n');

@@ -32,8 +32,22 @@ class TestTime(PairsTest):
                           if row["path"] == path} for path in PATHS}
         self.assertIn(("put", "success", "warm"), by_path["c->c"])
         self.assertIn(("put", "success", "cold"), by_path["c->c"])
+        # A host that is busy does not run both CPUs at once in each block.
+        self.assertTrue(any(one["blocks"] for one in times["contention"].values()), times)
         for path in PATHS:
-            self.assertEqual(by_path[path], by_path["c->c"])
+            self.assertEqual({row for row in by_path[path] if row[2] != "contended"},
+                             {row for row in by_path["c->c"] if row[2] != "contended"})
+            beside = times["contention"][path]
+            self.assertEqual(beside["of"], 2 * 24)
+            self.assertGreater(beside["ran"], 0)
+            # Two runs a block on each side; in each the other CPU did an eighth as much, at least.
+            self.assertEqual(beside["calls"], [beside["blocks"] * 2 * 512] * 2)
+            for done in beside["beside"]:
+                self.assertGreaterEqual(done, beside["blocks"] * 2 * 512 // 8)
+            told = {row for row in by_path[path] if row[2] == "contended"} | {
+                (row["op"], row["outcome"], "contended") for row in times["apart"]
+                if row["path"] == path}
+            self.assertEqual(bool(told), bool(beside["blocks"]))
         for row in times["rows"]:
             p50, p99, most = (row["quantiles"][name][0] for name in ("p50", "p99", "max"))
             self.assertTrue(0 < p50 <= p99 <= 1.04 * most, row)

@@ -76,8 +76,12 @@ def results(operations: int, full: bool = True) -> dict[str, Any]:
                            "noop": dict.fromkeys(PATHS, 30.0),
                            "checked": {"compared": 4, "alarms": 0, "told": 0, "found": {},
                                        "found_own": {}},
+                           "contention": {path: {"blocks": 240, "of": 240, "ran": 9999,
+                                                 "calls": [1000, 1000], "beside": [900, 800]} for path in PATHS},
+                           "apart": [],
                            "rows": [time(path, name, state) for name in names
-                                    for state in ("warm", "cold") for path in PATHS]}}
+                                    for state in ("warm", "cold", "contended")
+                                    for path in PATHS]}}
     return found
 
 
@@ -124,7 +128,8 @@ class TestPage(unittest.TestCase):
         self.assertEqual(found.said.count("1.26"), 2 * 12)
         for said in ("1 at 900", "300 at 14; 100 at 15", "4 at 119", "1.04 to 1.17", "budget 1.60",
                      "May cost 60 % and 1 instructions more than on c->c: a crossing.",
-                     "10.0 + 3.00", "length", "time, warm, advisory", "time, cold, advisory"):
+                     "10.0 + 3.00", "length", "time, warm, advisory", "time, cold, advisory",
+                     "time, contended, advisory"):
             self.assertIn(said, found.text)
 
     def test_less(self) -> None:
@@ -146,7 +151,7 @@ class TestPage(unittest.TestCase):
         for word in ("instructions", "May cost", "budget"):
             self.assertNotIn(word, found.text.replace("counted no instructions", ""))
         self.assertEqual(found.tags.count("figure"), 2)
-        self.assertEqual(found.said.count("1.10"), 2 * 3 + 2 * 6)
+        self.assertEqual(found.said.count("1.10"), 2 * 3 + 3 * 6)
         self.assertIn("1.04 to 1.17", found.text)
 
     def test_order(self) -> None:

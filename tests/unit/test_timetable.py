@@ -31,7 +31,7 @@ def side(mean: float, rng: random.Random) -> str:
 
 def table(rng: random.Random, slower: float = 1.0, noop: float = 20) -> str:
     """A boot's table, in which Rust's push takes so much longer; units are ns."""
-    lines = ["clock 1000000"]
+    lines = ["clock 1000000", *(f"{path} beside 0 of 0 ran 0 0:0 0:0" for path in PATHS)]
     for path in PATHS:
         more = slower if path in ("c->rust", "rust->rust") else 1.0
         lines += [f"{path} noop 0 warm {side(noop, rng)} {side(noop, rng)}",
@@ -46,6 +46,35 @@ def tables(slower: float = 1.0, boots: int = 6) -> list[str]:
     return [table(rng, slower) for _ in range(boots)]
 
 
+def busy(calls: list[int], mean: float, rng: random.Random) -> str:
+    """One side of a line: so many calls in each block, of about so many units."""
+    if not any(calls):
+        return "-"
+    blocks = ",".join(f"{nr}:{round(nr * mean * rng.gauss(1, 0.01))}" for nr in calls)
+    return f"{round(2 * mean)} {blocks} 40:{sum(calls)}"
+
+
+def contended(rng: random.Random, full: tuple[int, int] = (10, 10), slower: float = 1.0,
+              blocks: int = BLOCKS) -> str:
+    """A boot's table with contended blocks of one path: of 100 pushes of each block so many are
+    refused, on c->c and on the path. They take a tenth of what those take that are not."""
+    sides = [("c->c", 1.0, full[0]), ("c->rust", slower, full[1])]
+    lines = [f"c->rust beside {blocks} of {BLOCKS} ran {400 * blocks} {200 * blocks}:{150 * blocks} "
+             f"{200 * blocks}:{160 * blocks}"]
+    for op, mean, calls in (("noop 0", 20, (100, 100)),
+                            ("push 0", 300, (100 - full[0], 100 - full[1])),
+                            ("push -28", 30, full)):
+        if not blocks:
+            continue
+        one, other = (busy([nr] * BLOCKS, mean * (more if op != "noop 0" else 1), rng)
+                      for (_, more, _), nr in zip(sides, calls))
+        lines.append(f"c->rust {op} contended {one} {other}")
+    for op, mean in (("noop 0", 20), ("push 0", 99)):
+        one, other = (busy([100] * BLOCKS, mean, rng) for _ in sides)
+        lines.append(f"c->rust {op} warm {one} {other}")
+    return "\n".join(["clock 1000000", *lines]) + "\n"
+
+
 class ParseTest(unittest.TestCase):
     """Reading a table."""
 
@@ -56,10 +85,14 @@ class ParseTest(unittest.TestCase):
         lines = good.splitlines()
         for bad in ("", "clock 0\n", good.partition("\n")[2], good[:-9], good + "c->c po",
                     good.replace("10:", "11:", 1), good.replace("push -28", "push 28"),
-                    good.replace("c->rust push", "c->go push"), good + lines[2] + "\n",
+                    good.replace("c->rust push", "c->go push"), good + lines[6] + "\n",
                     good.replace("warm", "hot"), good.replace("90:1", "90:x", 1),
                     good.replace("90:1", "90:2", 1),
-                    good.replace(lines[1] + "\n", ""), good.replace("40:119", "40:119,", 1)):
+                    good.replace(lines[5] + "\n", ""), good.replace(lines[1] + "\n", ""),
+                    good.replace("0 of 0", "1 of 0", 1), good.replace("0 of 0", "1 of 1", 1),
+                    good.replace("ran 0 0:0", "ran 9 5:0", 1), lines[0] + "\n" + good,
+                    good.replace(lines[1], lines[1] + "\n" + lines[1]),
+                    good.replace(lines[6].split()[4], "-", 1), good.replace("40:119", "40:119,", 1)):
             with self.subTest(bad=bad[-60:]), self.assertRaises(DamagedTable):
                 timetable.parse(bad)
 
@@ -151,6 +184,88 @@ class JudgeTest(unittest.TestCase):
         self.assertRegex(text, r"c->rust +1\.\d+ +1\.\d+ to 1\.\d+ +\d+%  slower")
         self.assertIn("calls; p50", text)
         self.assertLessEqual(max(map(len, text.splitlines())), 110)
+
+
+class ContendedTest(unittest.TestCase):
+    """Blocks in which another CPU uses the object."""
+
+    def judged(self, **how: Any) -> timetable.Times:
+        """Six boots."""
+        rng = random.Random(3)
+        return timetable.judge([contended(rng, **how) for _ in range(6)], False, 1)
+
+    def verdicts(self, times: timetable.Times) -> dict[str, str]:
+        """Those of contended calls."""
+        return {row.name: row.verdict for row in times.rows if row.state == timetable.CONTENDED}
+
+    def test_judged(self) -> None:
+        """By operation and outcome, and in a family of their own."""
+        self.assertEqual(self.verdicts(self.judged()), dict.fromkeys(
+            ("push", "push -ENOSPC"), timing.EQUIVALENT))
+        times = self.judged(slower=1.3)
+        self.assertEqual(self.verdicts(times), dict.fromkeys(
+            ("push", "push -ENOSPC"), timing.SLOWER))
+        self.assertEqual(times.rows[0].state, "warm")
+        self.assertEqual(times.rows[0].verdict, timing.EQUIVALENT)
+        found = timetable.verdicts("ring_time", {"c->rust"}, times, "")
+        self.assertEqual(found[0].status, ktap.FAIL)
+        self.assertRegex(found[0].log[0], "^push, contended: slower, 1[.]3")
+
+    def test_mix(self) -> None:
+        """Where a path comes to other outcomes, none of its calls is held against c->c."""
+        times = self.judged(full=(10, 15))
+        self.assertEqual(set(self.verdicts(times)), {"push", "push -ENOSPC"})
+        times = self.judged(full=(10, 40))
+        self.assertEqual(self.verdicts(times), {})
+        self.assertEqual([(one.op, one.outcome, one.shares) for one in times.apart],
+                         [("push", "success", (0.9, 0.6)), ("push", "-ENOSPC", (0.1, 0.4))])
+        self.assertIn("      push -ENOSPC: c->rust 40.0 (10.0)", timed.table(times, False))
+
+    def test_rare(self) -> None:
+        """What is rare is not compared, nor what one side alone comes to."""
+        for full in ((7, 8), (3, 0), (0, 3)):
+            with self.subTest(full=full):
+                times = self.judged(full=full)
+                self.assertEqual(set(self.verdicts(times)), {"push"})
+                self.assertEqual([one.outcome for one in times.apart], ["-ENOSPC"])
+
+    def test_no_other_cpu(self) -> None:
+        """A host that did not run the other CPU has no rows, and no pass."""
+        times = self.judged(blocks=0)
+        self.assertEqual(self.verdicts(times), {})
+        text = "\n".join(timed.table(times, False))
+        self.assertIn("contended blocks, for which the host ran both CPUs: c->rust 0 of 72", text)
+        found = timetable.verdicts("ring_time", {"c->rust"}, times, "")
+        self.assertEqual(found[0].status, ktap.SKIP)
+
+    def test_none(self) -> None:
+        """Where nothing may run beside an operation, that is said, and is no skip."""
+        times = timetable.judge(tables(), False, 1)
+        self.assertIn("no contended blocks", "\n".join(timed.table(times, False)))
+
+    def test_told(self) -> None:
+        """Through results.json and onto the terminal."""
+        times = self.judged(full=(10, 40))
+        found = json.loads(json.dumps(times.to_json()))
+        self.assertEqual(timetable.from_json(found), times)
+        rule = schema.SCHEMA["$defs"]["pair"]["properties"]["times"]
+        self.assertEqual(list(schema.unlike(found, rule)), [])
+        lines = timed.table(self.judged(), False)
+        self.assertIn("    contended, operations beside each call: c->rust 0.80",
+                      lines)
+        self.assertIn("    push, contended", lines)
+        self.assertLessEqual(max(map(len, lines)), 110)
+
+    def test_damaged(self) -> None:
+        """Blocks without calls, and calls without blocks, are none."""
+        good = contended(random.Random(1))
+        self.assertEqual(timetable.parse(good).contention["c->rust"].blocks, BLOCKS)
+        for bad in (good.replace("beside 12", "beside 0"), contended(random.Random(1)).replace(
+                "contended", "warmed"), good.replace(f"beside {BLOCKS}", "beside 13"),
+                good.replace("ran 4800", "ran 3000"),
+                contended(random.Random(1), blocks=0).replace("beside 0", "beside 5")):
+            with self.subTest(bad=bad[:60]), self.assertRaises(DamagedTable):
+                timetable.parse(bad)
 
 
 class SeriesTest(unittest.TestCase):

@@ -95,7 +95,7 @@ IRQ = Lane("irq", cpus=1, counts=True, suffix="_irq", figures="interruptions", p
 ORDER = Lane("order", cpus=1, counts=True, suffix="_order", figures="orderings", program="",
              case="ordering", plugin="orders", late=True,
              why="what is executed is read from a CPU that is emulated")
-TIME = Lane("time", cpus=1, counts=False, suffix="_time", figures="times", program="",
+TIME = Lane("time", cpus=2, counts=False, suffix="_time", figures="times", program="",
             case="time", asked=True)
 #: Every lane, by name.
 LANES = {lane.name: lane for lane in (CHECK, INSN, HISTORY, IRQ, ORDER, TIME)}

@@ -8,6 +8,7 @@ against its own part instead: where half of a call is the no-op's, a margin of 5
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 import re
@@ -21,8 +22,14 @@ from kplib.judge.timing import Estimate, Judged, Quantile
 
 #: The name of the rows that judge what was timed.
 CASE = "latency"
-#: What the object was before each call.
-STATES = ("warm", "cold")
+#: What the object was before each call; contended: another CPU used it meanwhile.
+STATES = ("warm", "cold", "contended")
+CONTENDED = STATES[2]
+#: What makes a contended block one that two sides can be compared by: calls of the outcome on each
+#: side, and by how much the shares that the outcome has of the operation's calls may differ.
+LEAST_CALLS, MIX = 8, 0.1
+#: So many such blocks each boot has to have.
+LEAST_BLOCKS = 3
 #: The least share of a call that is taken to be the operation's own.
 LEAST = 0.05
 #: By how many percent c->c is made slower, to see whether that is found.
@@ -39,10 +46,28 @@ class Side:
     buckets: dict[int, int]
 
 
-#: Path, operation, its end, and warm or cold.
+#: Path, operation, its end, and one of STATES.
 Key = tuple[str, str, int, str]
 #: On c->c, and on the path.
 Sides = tuple[Side, Side]
+
+
+@dataclass(frozen=True)
+class Contention:
+    """The contended blocks of a path: how many there are and were to be, 0 where the contract lets
+    nothing run beside anything. `ran`: all operations of the other CPU. On c->c, and on the path:
+    the calls that were timed in these blocks, and which of those operations came meanwhile."""
+
+    blocks: int
+    of: int
+    ran: int
+    calls: tuple[int, int]
+    beside: tuple[int, int]
+
+    def __add__(self, other: Contention) -> Contention:
+        return Contention(self.blocks + other.blocks, self.of + other.of, self.ran + other.ran,
+                          (self.calls[0] + other.calls[0], self.calls[1] + other.calls[1]),
+                          (self.beside[0] + other.beside[0], self.beside[1] + other.beside[1]))
 
 
 @dataclass(frozen=True)
@@ -50,13 +75,16 @@ class Boot:
     """One boot's table."""
 
     khz: int
+    contention: dict[str, Contention]
     rows: dict[Key, Sides]
 
 
 _CLOCK = re.compile(r"clock ([1-9][0-9]{0,8})")
+_COUNT, _SUM = "([0-9]{1,10})", "([0-9]{1,20})"
+_BESIDE = re.compile(rf"(\S+) beside {_COUNT} of {_COUNT} ran {_SUM} {_SUM}:{_SUM} {_SUM}:{_SUM}")
 _COUNTS = r"[0-9]{1,10}:[0-9]{1,20}(?:,[0-9]{1,10}:[0-9]{1,20})*"
-_SIDE = rf"([0-9]{{1,20}}) ({_COUNTS}) ({_COUNTS})"
-_LINE = re.compile(rf"(\S+) (\S+) (0|1|-[0-9]{{1,4}}) (warm|cold) {_SIDE} {_SIDE}")
+_SIDE = rf"(-|[0-9]{{1,20}} {_COUNTS} {_COUNTS})"
+_LINE = re.compile(rf"(\S+) (\S+) (0|1|-[0-9]{{1,4}}) ({'|'.join(STATES)}) {_SIDE} {_SIDE}")
 
 
 def _counts(text: str) -> tuple[tuple[int, int], ...]:
@@ -64,8 +92,43 @@ def _counts(text: str) -> tuple[tuple[int, int], ...]:
                  (word.split(":") for word in text.split(",")))
 
 
-def _side(most: str, blocks: str, buckets: str) -> Side:
+def _side(text: str) -> Side | None:
+    """A side; None of a dash, where no call came to the outcome."""
+    if text == "-":
+        return None
+    most, blocks, buckets = text.split()
     return Side(int(most), _counts(blocks), dict(_counts(buckets)))
+
+
+def _adds_up(side: Side) -> bool:
+    calls = sum(calls for calls, _ in side.blocks)
+    return calls > 0 and calls == sum(side.buckets.values())
+
+
+def _sides(state: str, *words: str) -> Sides | None:
+    """Both sides; None where they do not add up. Beside another CPU calls can come to an outcome
+    on one side alone."""
+    one, other = map(_side, words)
+    there = [side for side in (one, other) if side]
+    if len(there) < (1 if state == CONTENDED else 2) or not all(map(_adds_up, there)) or \
+            len({len(side.blocks) for side in there}) > 1:
+        return None
+    nothing = Side(0, ((0, 0),) * len(there[0].blocks), {})
+    return one or nothing, other or nothing
+
+
+def _contention(lines: list[str]) -> dict[str, Contention]:
+    """That of each path, whose lines come first, and are taken away."""
+    found: dict[str, Contention] = {}
+    while lines and (one := _BESIDE.fullmatch(lines[0])):
+        path, *words = one.groups()
+        blocks, of, ran, *sums = map(int, words)
+        if path not in PATHS or path in found or blocks > of or sums[1] + sums[3] > ran or \
+                (not blocks and any(sums)):
+            break
+        found[path] = Contention(blocks, of, ran, (sums[0], sums[2]), (sums[1], sums[3]))
+        lines.pop(0)
+    return found
 
 
 def parse(text: str) -> Boot:
@@ -74,24 +137,26 @@ def parse(text: str) -> Boot:
     clock = _CLOCK.fullmatch(first)
     if not clock:
         raise DamagedTable(f"the table of times, line 1: {first[:100]!r}")
+    contention = _contention(lines)
     rows: dict[Key, Sides] = {}
-    for number, line in enumerate(lines, 2):
+    for number, line in enumerate(lines, 2 + len(contention)):
         found = _LINE.fullmatch(line)
-        if not found or found[1] not in PATHS:
+        if not found or found[1] not in contention:
             raise DamagedTable(f"the table of times, line {number}: {line[:100]!r}")
-        path, op, end, state, *words = found.groups()
-        sides = _side(*words[:3]), _side(*words[3:])
-        key = path, op, int(end), state
-        if key in rows or len(sides[0].blocks) != len(sides[1].blocks) or any(
-                sum(calls for calls, _ in side.blocks) != sum(side.buckets.values())
-                or not any(calls for calls, _ in side.blocks) for side in sides):
+        path, op, end, state, one, other = found.groups()
+        key, sides = (path, op, int(end), state), _sides(state, one, other)
+        if key in rows or not sides:
             raise DamagedTable(f"the table of times, line {number}: its calls do not add up: "
                                f"{line[:100]!r}")
         rows[key] = sides
     for path, op, _, state in rows:
         if (path, NOOP, 0, state) not in rows:
             raise DamagedTable(f"the table of times has {op} and no {NOOP} on {path}, {state}")
-    return Boot(int(clock[1]), rows)
+    for path, one in contention.items():
+        if bool(one.blocks) != ((path, NOOP, 0, CONTENDED) in rows):
+            raise DamagedTable(f"the table of times has {one.blocks} contended blocks on {path}, "
+                               f"and {'no' if one.blocks else 'yet'} calls in them")
+    return Boot(int(clock[1]), contention, rows)
 
 
 @dataclass(frozen=True)
@@ -144,8 +209,20 @@ class Checked:
 
 
 @dataclass(frozen=True)
+class Apart:
+    """An outcome that is not compared on a path: beside another CPU, calls of the operation come
+    to it too seldom, or so much more often on one side that they are not of the same states. The
+    shares are those of the operation's calls, on c->c and on the path."""
+
+    path: str
+    op: str
+    outcome: str
+    shares: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Times:
-    """All that lane time says of a pair."""
+    """All that lane time says of a pair. `contention`: by path, the sum of all boots."""
 
     advisory: bool
     boots: int
@@ -153,6 +230,8 @@ class Times:
     level: float
     noop: dict[str, float]
     checked: Checked
+    contention: dict[str, Contention]
+    apart: tuple[Apart, ...]
     rows: tuple[Row, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -162,9 +241,17 @@ class Times:
 
 def from_json(found: dict[str, Any]) -> Times:
     """Times as results.json has them."""
-    return Times(**{**found, "checked": Checked(**found["checked"]), "rows": tuple(
-        Row(**{**row, "quantiles": {name: tuple(one) for name, one in row["quantiles"].items()}})
-        for row in found["rows"])})
+    return Times(**{
+        **found, "checked": Checked(**found["checked"]),
+        "contention": {path: Contention(one["blocks"], one["of"], one["ran"], tuple(one["calls"]),
+                                        tuple(one["beside"]))
+                       for path, one in found["contention"].items()},
+        "apart": tuple(Apart(**{**one, "shares": tuple(one["shares"])})
+                       for one in found["apart"]),
+        "rows": tuple(
+            Row(**{**row, "quantiles": {name: tuple(one)
+                                        for name, one in row["quantiles"].items()}})
+            for row in found["rows"])})
 
 
 def _own(side: Side) -> float:
@@ -172,11 +259,54 @@ def _own(side: Side) -> float:
     return timing.trimmed([total / calls for calls, total in side.blocks if calls])
 
 
-def _logs(sides: Sides) -> list[float]:
-    """The logarithm of each block's ratio; those alone in which both sides have calls."""
+def _of_op(boot: Boot, key: Key, side: int) -> list[int]:
+    """The calls of an operation in each block, whatever they came to."""
+    return [sum(calls) for calls in zip(*(
+        [calls for calls, _ in sides[side].blocks] for other, sides in boot.rows.items()
+        if (other[0], other[1], other[3]) == (key[0], key[1], key[3])))]
+
+
+def _comparable(boot: Boot, key: Key) -> list[bool]:
+    """Which blocks count, of all. Beside another CPU both sides do not come to the same outcomes:
+    those of an outcome are taken for the same where it is about as frequent on both."""
+    sides = [[calls for calls, _ in side.blocks] for side in boot.rows[key]]
+    if key[3] != CONTENDED:
+        return [bool(mine and theirs) for mine, theirs in zip(*sides)]
+    return [min(mine, theirs) >= LEAST_CALLS and abs(mine / my_all - theirs / their_all) <= MIX
+            for mine, theirs, my_all, their_all in
+            zip(*sides, _of_op(boot, key, 0), _of_op(boot, key, 1))]
+
+
+def _logs(boot: Boot, key: Key) -> list[float]:
+    """The logarithm of each block's ratio; of those that can be compared."""
+    sides = boot.rows[key]
     return [math.log(max(1, their) / others / (max(1, total) / calls))
-            for (calls, total), (others, their) in zip(sides[0].blocks, sides[1].blocks)
-            if calls and others]
+            for (calls, total), (others, their), counts in
+            zip(sides[0].blocks, sides[1].blocks, _comparable(boot, key)) if counts]
+
+
+def _compared(boots: Sequence[Boot], key: Key) -> bool:
+    """Whether there is enough of it in each boot. An outcome that hangs on chance is not there in
+    each, nor in each block."""
+    least = LEAST_BLOCKS if key[3] == CONTENDED else 1
+    return all(key in boot.rows and len(_logs(boot, key)) >= least for boot in boots)
+
+
+def _apart(boots: Sequence[Boot], keys: Sequence[Key]) -> tuple[Apart, ...]:
+    """Outcomes in contended blocks that are not among those that are compared."""
+    every = dict.fromkeys(key for boot in boots for key in boot.rows)
+    found = []
+    for key in every:
+        if key[3] != CONTENDED or key in keys or key[1] == NOOP:
+            continue
+        with_it = [boot for boot in boots if key in boot.rows]
+        calls = [sum(sum(calls for calls, _ in boot.rows[key][side].blocks)
+                     for boot in with_it) for side in range(2)]
+        of = [sum(sum(_of_op(boot, key, side)) for boot in boots) for side in range(2)]
+        found.append(Apart(key[0], key[1], outcome_name(key[2]),
+                           (round(calls[0] / max(1, of[0]), 4),
+                            round(calls[1] / max(1, of[1]), 4))))
+    return tuple(found)
 
 
 def _share(boots: Sequence[Boot], key: Key) -> float:
@@ -216,7 +346,7 @@ def _row(boots: Sequence[Boot], key: Key, judged: Judged, own: float,
 
 def _families(found: dict[Key, Estimate], shares: dict[Key, float], margin: float,
               level: float) -> dict[Key, Judged]:
-    """Verdicts; a family is the operations of a path, warm or cold."""
+    """Verdicts; a family is the operations of a path in one of the STATES."""
     judged: dict[Key, Judged] = {}
     for path in PATHS:
         for state in STATES:
@@ -250,23 +380,27 @@ def judge(tables: Sequence[str], advisory: bool, seed: int, margin: float = timi
     if not boots or not all(boot.rows for boot in boots):
         raise DamagedTable("the table of times has no lines")
     rng = random.Random(seed)
-    # An outcome that hangs on chance is not there in each boot, nor in each block.
-    keys = [key for key in boots[0].rows if all(
-        key in boot.rows and _logs(boot.rows[key]) for boot in boots)]
+    keys = [key for key in boots[0].rows if _compared(boots, key)]
     noop = {path: round(sum(_own(boot.rows[path, NOOP, 0, STATES[0]][1]) * 1e6 / boot.khz
                             for boot in boots) / len(boots), 2)
             for path in PATHS if (path, NOOP, 0, STATES[0]) in keys}
     keys = [key for key in keys if key[1] != NOOP]
-    found = {key: timing.estimate([_logs(boot.rows[key]) for boot in boots], rng)
+    found = {key: timing.estimate([_logs(boot, key) for boot in boots], rng)
              for key in keys}
     shares = {key: _share(boots, key) for key in keys}
     judged = _families(found, shares, margin, level)
     # Paths of an operation below each other.
     places = {key[1:3]: at for at, key in reversed(list(enumerate(keys)))}
     keys.sort(key=lambda key: (STATES.index(key[3]), places[key[1:3]], PATHS.index(key[0])))
+    contention = {path: functools.reduce(Contention.__add__, (
+        boot.contention[path] for boot in boots if path in boot.contention))
+        for path in PATHS if any(path in boot.contention for boot in boots)}
     return Times(advisory, len(boots), margin, level, noop,
-                 _check(found, shares, margin, level),
+                 _check(found, shares, margin, level), contention, _apart(boots, keys),
                  tuple(_row(boots, key, judged[key], shares[key], rng) for key in keys))
+
+
+_NO_CONTENTION = Contention(0, 0, 0, (0, 0), (0, 0))
 
 
 def verdicts(suite: str, passed: set[str], times: Times, why: str) -> list[ktap.Verdict]:
@@ -276,6 +410,7 @@ def verdicts(suite: str, passed: set[str], times: Times, why: str) -> list[ktap.
         rows = [row for row in times.rows if row.path == path]
         slower = [row.tell() for row in rows if row.verdict == timing.SLOWER]
         unsure = [row for row in rows if row.verdict == timing.INCONCLUSIVE]
+        contention = times.contention.get(path, _NO_CONTENTION)
         if path not in passed:
             continue
         if times.advisory:
@@ -293,6 +428,9 @@ def verdicts(suite: str, passed: set[str], times: Times, why: str) -> list[ktap.
             status, log = ktap.SKIP, [
                 f"{len(unsure)} of {len(rows)} operations are inconclusive"
                 + (f"; BOOTS={most} may settle those that boots can" if most else "")]
+        elif contention.of and not contention.blocks:
+            status, log = ktap.SKIP, ["no contended block: the host did not run both CPUs of the "
+                                      "guest at once"]
         else:
             status, log = ktap.PASS, []
         found.append(ktap.Verdict(suite, CASE, path, status, tuple(log)))

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from kplib.configure.lanes import REFERENCE
-from kplib.judge.timetable import Checked, Row, Times
+from kplib.judge.tables import SUCCESS
+from kplib.judge.timetable import Apart, Checked, Row, Times
 from kplib.judge.timing import SHARES
 
 #: Of the columns of quantiles; a longest call can be a second.
@@ -45,6 +46,34 @@ def _checked(checked: Checked, level: float) -> list[str]:
             f"    their operation alone slower by {_found(checked.found_own)}"]
 
 
+def _not_compared(some: tuple[Apart, ...]) -> list[str]:
+    """A line for each outcome, with its share on each path, and on c->c beside that."""
+    found: dict[str, list[str]] = {}
+    for one in some:
+        name = one.op if one.outcome == SUCCESS else f"{one.op} {one.outcome}"
+        reference, here = (f"{100 * share:.1f}" for share in one.shares)
+        found.setdefault(name, []).append(f"{one.path} {here} ({reference})")
+    return [f"      {name}: {', '.join(paths)}" for name, paths in found.items()]
+
+
+def _contended(times: Times) -> list[str]:
+    """How much the other CPU did in contended blocks, and what is not compared in them."""
+    found = times.contention
+    if not any(one.of for one in found.values()):
+        return ["    no contended blocks: it is a function, or by its contract no operation runs "
+                "beside another one"]
+    most = ", ".join(f"{path} {one.beside[1] / one.calls[1]:.2f}" for path, one in found.items()
+                     if one.calls[1])
+    lines = [f"    contended, operations beside each call: {most}"] if most else []
+    if any(one.blocks < one.of for one in found.values()):
+        fewer = ", ".join(f"{path} {one.blocks} of {one.of}" for path, one in found.items())
+        lines.append("    contended blocks, for which the host ran both CPUs: " + fewer)
+    if times.apart:
+        lines.append("    contended, not compared, as rare, or not as frequent as on "
+                     f"{REFERENCE}; % of calls (on {REFERENCE} beside them):")
+    return [*lines, *_not_compared(times.apart)]
+
+
 def table(times: Times, verbose: bool) -> list[str]:
     """The table of a pair, and what it is worth."""
     kind = "advisory, as it is emulated" if times.advisory else "binding"
@@ -65,4 +94,4 @@ def table(times: Times, verbose: bool) -> list[str]:
             lines.append(_more(row))
     noop = ", ".join(f"{path} {value:.1f}" for path, value in times.noop.items())
     return [*lines, f"    the no-op, in ns, a part of each call: {noop}",
-            *_checked(times.checked, times.level)]
+            *_contended(times), *_checked(times.checked, times.level)]
