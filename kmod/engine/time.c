@@ -53,8 +53,8 @@
 /* By how many times a call may exceed the median of its like, and still count as it is. */
 #define CAP		16
 /*
- * Operations of the other CPU that make a run contended, and the time for contended blocks of a path
- * unless half of what warm and cold ones took is more: a host that is busy may not run both CPUs.
+ * Operations of the other CPU that make a run contended, and the time for contended blocks of a
+ * path, unless half of what the others took is more: a host that is busy may not run both CPUs.
  */
 #define BESIDE_LEAST	(TIME_STEPS / 8)
 #define CONTENDED_FOR	(HZ * 6 / 10)
@@ -516,12 +516,11 @@ static void show_side(struct seq_file *seq, const struct kp_timed *t, u32 side)
  * @pair: the pair
  *
  * The first line is the counter's rate in kHz. Then comes one for each path on which case time ran:
- * of contended blocks how many there are, and how many there were to be; the operations of the other
- * CPU; and for C over C, and then for the path, the calls in these blocks and which of those
- * operations came meanwhile. Then comes one
- * for each path, operation, end and kind of block: for C over C, and then for the path, the longest
- * call, calls and their sum for each block, and the buckets that are not empty; a dash for a side
- * that has no calls.
+ * of contended blocks how many there are, and how many there were to be; the operations of the
+ * other CPU; and for C over C, and then for the path, the calls in these blocks and which of those
+ * operations came meanwhile. Then comes one for each path, operation, end and kind of block: for C
+ * over C, and then for the path, the longest call, calls and their sum for each block, and the
+ * buckets that are not empty; a dash for a side that has no calls.
  */
 void kp_times_show(struct seq_file *seq, const struct kp_pair *pair)
 {

@@ -77,7 +77,8 @@ def results(operations: int, full: bool = True) -> dict[str, Any]:
                            "checked": {"compared": 4, "alarms": 0, "told": 0, "found": {},
                                        "found_own": {}},
                            "contention": {path: {"blocks": 240, "of": 240, "ran": 9999,
-                                                 "calls": [1000, 1000], "beside": [900, 800]} for path in PATHS},
+                                                 "calls": [1000, 1000], "beside": [900, 800]}
+                                          for path in PATHS},
                            "apart": [],
                            "rows": [time(path, name, state) for name in names
                                     for state in ("warm", "cold", "contended")

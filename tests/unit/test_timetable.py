@@ -59,8 +59,8 @@ def contended(rng: random.Random, full: tuple[int, int] = (10, 10), slower: floa
     """A boot's table with contended blocks of one path: of 100 pushes of each block so many are
     refused, on c->c and on the path. They take a tenth of what those take that are not."""
     sides = [("c->c", 1.0, full[0]), ("c->rust", slower, full[1])]
-    lines = [f"c->rust beside {blocks} of {BLOCKS} ran {400 * blocks} {200 * blocks}:{150 * blocks} "
-             f"{200 * blocks}:{160 * blocks}"]
+    done = f"{200 * blocks}:{150 * blocks} {200 * blocks}:{160 * blocks}"
+    lines = [f"c->rust beside {blocks} of {BLOCKS} ran {400 * blocks} {done}"]
     for op, mean, calls in (("noop 0", 20, (100, 100)),
                             ("push 0", 300, (100 - full[0], 100 - full[1])),
                             ("push -28", 30, full)):
@@ -92,7 +92,8 @@ class ParseTest(unittest.TestCase):
                     good.replace("0 of 0", "1 of 0", 1), good.replace("0 of 0", "1 of 1", 1),
                     good.replace("ran 0 0:0", "ran 9 5:0", 1), lines[0] + "\n" + good,
                     good.replace(lines[1], lines[1] + "\n" + lines[1]),
-                    good.replace(lines[6].split()[4], "-", 1), good.replace("40:119", "40:119,", 1)):
+                    good.replace(lines[6].split()[4], "-", 1),
+                    good.replace("40:119", "40:119,", 1)):
             with self.subTest(bad=bad[-60:]), self.assertRaises(DamagedTable):
                 timetable.parse(bad)
 
@@ -234,9 +235,20 @@ class ContendedTest(unittest.TestCase):
         times = self.judged(blocks=0)
         self.assertEqual(self.verdicts(times), {})
         text = "\n".join(timed.table(times, False))
-        self.assertIn("contended blocks, for which the host ran both CPUs: c->rust 0 of 72", text)
+        self.assertIn("of 72 contended blocks the host ran both CPUs in: c->rust 0", text)
         found = timetable.verdicts("ring_time", {"c->rust"}, times, "")
         self.assertEqual(found[0].status, ktap.SKIP)
+
+    def test_busy(self) -> None:
+        """Boots in which the host did not run the other CPU are left out, if they are not most."""
+        rng = random.Random(4)
+        for idle, there in ((3, 2), (4, 0)):
+            times = timetable.judge([contended(rng, blocks=0 if boot < idle else BLOCKS)
+                                     for boot in range(6)], False, 1)
+            self.assertEqual(len(self.verdicts(times)), there)
+            self.assertEqual({row.calls for row in times.rows if row.name == "push"
+                              and row.state == timetable.CONTENDED},
+                             {90 * BLOCKS * (6 - idle)} if there else set())
 
     def test_none(self) -> None:
         """Where nothing may run beside an operation, that is said, and is no skip."""

@@ -66,8 +66,9 @@ def _contended(times: Times) -> list[str]:
                      if one.calls[1])
     lines = [f"    contended, operations beside each call: {most}"] if most else []
     if any(one.blocks < one.of for one in found.values()):
-        fewer = ", ".join(f"{path} {one.blocks} of {one.of}" for path, one in found.items())
-        lines.append("    contended blocks, for which the host ran both CPUs: " + fewer)
+        blocks = ", ".join(f"{path} {one.blocks}" for path, one in found.items())
+        lines.append(f"    of {max(one.of for one in found.values())} contended blocks the host ran "
+                     f"both CPUs in: {blocks}")
     if times.apart:
         lines.append("    contended, not compared, as rare, or not as frequent as on "
                      f"{REFERENCE}; % of calls (on {REFERENCE} beside them):")
