@@ -9,6 +9,10 @@ from kplib.selftest import schema
 from .live import PairsTest, cases, needs, needs_kernel
 
 
+#: A host that is very busy may run both CPUs of the guest at once in no block of a whole run.
+RUNS = 3
+
+
 @needs_kernel
 @needs("base", seconds=15)
 class TestTime(PairsTest):
@@ -16,9 +20,15 @@ class TestTime(PairsTest):
 
     def test_two_boots(self) -> None:
         """Every operation is timed on every path; emulated, nothing fails or passes for it."""
-        ended = self.kparity("slate", "LANE=time", "BOOTS=2", "ACCEL=tcg")
-        self.assertEqual(ended.status, 0, ended.show())
-        found = ended.results()
+        for _ in range(RUNS):
+            ended = self.kparity("slate", "LANE=time", "BOOTS=2", "ACCEL=tcg")
+            self.assertEqual(ended.status, 0, ended.show())
+            found = ended.results()
+            contention = found["pairs"]["slate"]["times"]["contention"]
+            for path in PATHS:
+                self.assertGreater(contention[path]["ran"], 0, path)
+            if any(beside["blocks"] for beside in contention.values()):
+                break
         self.assertEqual(list(schema.unlike(found)), [])
         self.assertEqual(found["lanes"]["time"]["boots"], 2)
         rows = cases(found)
@@ -33,14 +43,11 @@ class TestTime(PairsTest):
         self.assertIn(("put", "success", "warm"), by_path["c->c"])
         self.assertIn(("put", "success", "cold"), by_path["c->c"])
         # A host that is busy does not run both CPUs at once in each block.
-        for path, beside in times["contention"].items():
-            self.assertGreater(beside["ran"], 0, path)
-        self.assertTrue(any(one["blocks"] for one in times["contention"].values()),
-                        times["contention"])
+        self.assertTrue(any(one["blocks"] for one in contention.values()), contention)
         for path in PATHS:
             self.assertEqual({row for row in by_path[path] if row[2] != "contended"},
                              {row for row in by_path["c->c"] if row[2] != "contended"})
-            beside = times["contention"][path]
+            beside = contention[path]
             self.assertEqual(beside["of"], 2 * 24)
             # Two runs a block on each side; in each the other CPU did an eighth as much, at least.
             self.assertEqual(beside["calls"], [beside["blocks"] * 2 * 512] * 2)

@@ -249,6 +249,9 @@ class ContendedTest(unittest.TestCase):
             self.assertEqual({row.calls for row in times.rows if row.name == "push"
                               and row.state == timetable.CONTENDED},
                              {90 * BLOCKS * (6 - idle)} if there else set())
+        # One of two boots would leave no interval.
+        times = timetable.judge([contended(rng), contended(rng, blocks=0)], False, 1)
+        self.assertEqual(self.verdicts(times), {})
 
     def test_none(self) -> None:
         """Where nothing may run beside an operation, that is said, and is no skip."""

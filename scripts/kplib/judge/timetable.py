@@ -25,11 +25,10 @@ CASE = "latency"
 #: What the object was before each call; contended: another CPU used it meanwhile.
 STATES = ("warm", "cold", "contended")
 CONTENDED = STATES[2]
-#: What makes a contended block one that two sides can be compared by: calls of the outcome on each
-#: side, and by how much the shares that the outcome has of the operation's calls may differ.
-LEAST_CALLS, MIX = 8, 0.1
-#: So many such blocks a boot has to have.
-LEAST_BLOCKS = 3
+#: What makes contended calls such that two sides can be compared by them: so many of the outcome on
+#: each side of a block, in so many blocks of a boot; and by how much the shares that the outcome has
+#: of the operation's calls may differ. A larger difference shows that they met other states.
+LEAST_CALLS, LEAST_BLOCKS, MIX = 8, 3, 0.1
 #: The least share of a call that is taken to be the operation's own.
 LEAST = 0.05
 #: By how many percent c->c is made slower, to see whether that is found.
@@ -259,40 +258,42 @@ def _own(side: Side) -> float:
     return timing.trimmed([total / calls for calls, total in side.blocks if calls])
 
 
-def _of_op(boot: Boot, key: Key, side: int) -> list[int]:
-    """The calls of an operation in each block, whatever they came to."""
-    return [sum(calls) for calls in zip(*(
-        [calls for calls, _ in sides[side].blocks] for other, sides in boot.rows.items()
-        if (other[0], other[1], other[3]) == (key[0], key[1], key[3])))]
-
-
-def _comparable(boot: Boot, key: Key) -> list[bool]:
-    """Which blocks count, of all. Beside another CPU both sides do not come to the same outcomes:
-    those of an outcome are taken for the same where it is about as frequent on both."""
-    sides = [[calls for calls, _ in side.blocks] for side in boot.rows[key]]
-    if key[3] != CONTENDED:
-        return [bool(mine and theirs) for mine, theirs in zip(*sides)]
-    return [min(mine, theirs) >= LEAST_CALLS and abs(mine / my_all - theirs / their_all) <= MIX
-            for mine, theirs, my_all, their_all in
-            zip(*sides, _of_op(boot, key, 0), _of_op(boot, key, 1))]
+def _of_op(boot: Boot, key: Key, side: int) -> int:
+    """The calls of an operation, whatever they came to."""
+    return sum(calls for other, sides in boot.rows.items()
+               if (other[0], other[1], other[3]) == (key[0], key[1], key[3])
+               for calls, _ in sides[side].blocks)
 
 
 def _logs(boot: Boot, key: Key) -> list[float]:
-    """The logarithm of each block's ratio; of those that can be compared."""
-    sides = boot.rows[key]
+    """The logarithm of each block's ratio; those alone in which both sides have enough calls."""
+    sides, least = boot.rows[key], LEAST_CALLS if key[3] == CONTENDED else 1
     return [math.log(max(1, their) / others / (max(1, total) / calls))
-            for (calls, total), (others, their), counts in
-            zip(sides[0].blocks, sides[1].blocks, _comparable(boot, key)) if counts]
+            for (calls, total), (others, their) in zip(sides[0].blocks, sides[1].blocks)
+            if min(calls, others) >= least]
+
+
+def _part(boots: Sequence[Boot], key: Key, side: int) -> float:
+    """The share that an outcome has of the operation's calls."""
+    calls = sum(calls for boot in boots if key in boot.rows
+                for calls, _ in boot.rows[key][side].blocks)
+    return calls / max(1, sum(_of_op(boot, key, side) for boot in boots))
 
 
 def _compared(boots: Sequence[Boot], key: Key) -> list[Boot]:
     """The boots in which there is enough of it to compare; none where these are too few. An outcome
     that hangs on chance is not there in each, nor in each block. A host that is busy may not run
-    both CPUs in a boot: half of the boots will do for what is contended."""
+    both CPUs in a boot: half of the boots, and two, will do for what is contended. There an outcome has to be
+    about as frequent on both sides as well."""
     contended = key[3] == CONTENDED
     found = [boot for boot in boots if key in boot.rows
              and len(_logs(boot, key)) >= (LEAST_BLOCKS if contended else 1)]
-    return found if len(found) >= (len(boots) / 2 if contended else len(boots)) else []
+    least = max(min(2, len(boots)), len(boots) / 2) if contended else len(boots)
+    if len(found) < least:
+        return []
+    if contended and abs(_part(found, key, 0) - _part(found, key, 1)) > MIX:
+        return []
+    return found
 
 
 def _apart(boots: Sequence[Boot], keys: Sequence[Key]) -> tuple[Apart, ...]:
@@ -302,13 +303,8 @@ def _apart(boots: Sequence[Boot], keys: Sequence[Key]) -> tuple[Apart, ...]:
     for key in every:
         if key[3] != CONTENDED or key in keys or key[1] == NOOP:
             continue
-        with_it = [boot for boot in boots if key in boot.rows]
-        calls = [sum(sum(calls for calls, _ in boot.rows[key][side].blocks)
-                     for boot in with_it) for side in range(2)]
-        of = [sum(sum(_of_op(boot, key, side)) for boot in boots) for side in range(2)]
-        found.append(Apart(key[0], key[1], outcome_name(key[2]),
-                           (round(calls[0] / max(1, of[0]), 4),
-                            round(calls[1] / max(1, of[1]), 4))))
+        found.append(Apart(key[0], key[1], outcome_name(key[2]), (
+            round(_part(boots, key, 0), 4), round(_part(boots, key, 1), 4))))
     return tuple(sorted(found, key=lambda one: PATHS.index(one.path)))
 
 
