@@ -25,9 +25,9 @@ CASE = "latency"
 #: What the object was before each call; contended: another CPU used it meanwhile.
 STATES = ("warm", "cold", "contended")
 CONTENDED = STATES[2]
-#: What makes contended calls such that two sides can be compared by them: so many of the outcome on
-#: each side of a block, in so many blocks of a boot; and by how much the shares that the outcome has
-#: of the operation's calls may differ. A larger difference shows that they met other states.
+#: What makes contended calls such that two sides can be compared by them: so many of the outcome
+#: on each side of a block, in so many blocks of a boot; and by how much the shares that the outcome
+#: has of the operation's calls may differ. A larger difference shows that they met other states.
 LEAST_CALLS, LEAST_BLOCKS, MIX = 8, 3, 0.1
 #: The least share of a call that is taken to be the operation's own.
 LEAST = 0.05
@@ -283,8 +283,8 @@ def _part(boots: Sequence[Boot], key: Key, side: int) -> float:
 def _compared(boots: Sequence[Boot], key: Key) -> list[Boot]:
     """The boots in which there is enough of it to compare; none where these are too few. An outcome
     that hangs on chance is not there in each, nor in each block. A host that is busy may not run
-    both CPUs in a boot: half of the boots, and two, will do for what is contended. There an outcome has to be
-    about as frequent on both sides as well."""
+    both CPUs in a boot: half of the boots, and two, will do for what is contended. There an outcome
+    has to be about as frequent on both sides as well."""
     contended = key[3] == CONTENDED
     found = [boot for boot in boots if key in boot.rows
              and len(_logs(boot, key)) >= (LEAST_BLOCKS if contended else 1)]

@@ -67,8 +67,8 @@ def _contended(times: Times) -> list[str]:
     lines = [f"    contended, operations beside each call: {most}"] if most else []
     if any(one.blocks < one.of for one in found.values()):
         blocks = ", ".join(f"{path} {one.blocks}" for path, one in found.items())
-        lines.append(f"    of {max(one.of for one in found.values())} contended blocks the host ran "
-                     f"both CPUs in: {blocks}")
+        lines.append(f"    of {max(one.of for one in found.values())} contended blocks the host "
+                     f"ran both CPUs in: {blocks}")
     if times.apart:
         lines.append("    contended, not compared, as rare, or not as frequent as on "
                      f"{REFERENCE}; % of calls (on {REFERENCE} beside them):")
