@@ -70,7 +70,7 @@ def _contended(times: Times) -> list[str]:
         lines.append(f"    of {max(one.of for one in found.values())} contended blocks the host "
                      f"ran both CPUs in: {blocks}")
     if times.apart:
-        lines.append("    contended, not compared, as rare, or not as frequent as on "
+        lines.append("    contended, not compared, as too few, or not as frequent as on "
                      f"{REFERENCE}; % of calls (on {REFERENCE} beside them):")
     return [*lines, *_not_compared(times.apart)]
 
