@@ -130,6 +130,8 @@ struct kp_layout {
  * @create: make an object from arguments that are laid out; an ERR_PTR on
  *          failure, and then nothing is left behind. May sleep. NULL where there
  *          are no objects.
+ * @create_counted: the same, for counting what it costs: without dirty bits where narrow
+ *                  arguments leave some of a register unused; NULL if callers are Rust's
  * @destroy: release the object. May sleep.
  * @layout: the caller language's idea of the shared types
  * @view: take the object's view, while no one uses it; the view is zeroed. NULL
@@ -145,6 +147,7 @@ struct kp_layout {
  */
 struct kp_driver {
 	void *(*create)(const struct kp_slot *slot);
+	void *(*create_counted)(const struct kp_slot *slot);
 	void (*destroy)(void *obj);
 	struct kp_layout layout;
 	void (*view)(void *obj, void *view);

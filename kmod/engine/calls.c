@@ -554,11 +554,14 @@ void *kp_make(struct kp_trace *trace)
  * @obj: what kp_make() returned for it, and no error
  *
  * Context: may sleep.
+ * Return: what that costs, as of an operation
  */
-void kp_unmake(struct kp_trace *trace, void *obj)
+u64 kp_unmake(struct kp_trace *trace, void *obj)
 {
-	kp_destroy(trace->pair, trace->path, obj);
+	u64 cost = kp_destroy_counted(trace->pair, trace->path, obj, trace->told_making);
+
 	kp_watch(NULL, false);
+	return cost;
 }
 
 /**

@@ -152,6 +152,7 @@ enum kp_timed_how { KP_COUNTED, KP_TIMED_WARM, KP_TIMED_COLD, KP_TIMED_CONTENDED
  * @twice_by: who gave memory back that was free; 0 for no one
  * @stuck: a call came back with a lock held: the object is left alone
  * @told: a plugin of QEMU's is told of each call whose cost is counted (say.h)
+ * @told_making: the plugin of make explain hears of its object's creation and end
  * @placed: where operations are called
  * @slept: calls that slept although they may not, where preemption was off
  * @timed: how its calls are timed
@@ -191,6 +192,7 @@ struct kp_trace {
 	unsigned long twice_by;
 	bool stuck;
 	bool told;
+	bool told_making;
 	enum kp_placed placed;
 	u32 slept;
 	enum kp_timed_how timed;
@@ -596,9 +598,15 @@ void *kp_create_watched(struct kp_trace *trace, const struct kp_slot *slot);
 /* memory.c */
 u8 *kp_arena_alloc(void);
 
+/* stocks.c */
+void kp_stocks_empty(void);
+void kp_stocks_set(u32 third, void **taken);
+void kp_stocks_release(void **taken);
+
 /* calls.c */
 void *kp_make(struct kp_trace *trace);
-void kp_unmake(struct kp_trace *trace, void *obj);
+u64 kp_unmake(struct kp_trace *trace, void *obj);
+u64 kp_destroy_counted(const struct kp_pair *pair, enum kp_path_id path, void *obj, bool told);
 void kp_run(const struct kp_pair *pair, enum kp_path_id path, void *obj,
 	    const struct kp_program *prog, struct kp_trace *trace);
 struct kp_result kp_call_once(const struct kp_pair *pair, enum kp_path_id path,

@@ -25,6 +25,8 @@
 #define INSN_RUNS_MORE	2
 /* Operations of which the stack is looked at. */
 #define DEPTH_STEPS	512
+/* Objects that are made and released to count that. */
+#define INSN_MADE	16
 /* Programs of case lockstep that are looked through for outcomes that are missing. */
 #define INSN_OTHERS	32
 
@@ -79,13 +81,33 @@ static bool is_new(const struct kp_trace *t, u32 i, const u32 *seen)
 	return !seen || kp_outcome_of(op, t->step[i].ret) & outcomes & ~seen[t->prog->step[i].op];
 }
 
+/* Add costs of one operation, or of objects' creation or end, to a table. */
+static int add_samples(struct kp_costs *to, enum kp_path_id path, u32 op, struct sample *got, u32 n)
+{
+	u32 i, from = 0;
+	int err;
+
+	sort(got, n, sizeof(*got), by_value, NULL);
+	for (i = 1; i <= n; i++) {
+		if (i < n && !by_value(&got[i], &got[from]))
+			continue;
+		err = kp_stats_cost(to, &(struct kp_cost){
+			.value = got[from].cost, .times = i - from, .end = got[from].end,
+			.op = op, .path = path,
+		});
+		if (err)
+			return err;
+		from = i;
+	}
+	return 0;
+}
+
 /* Add what one operation has cost to a table of the pair's. */
 static int distribution(struct kp_costs *to, const struct kp_trace *t, u32 op, const u32 *seen,
 			struct sample *got)
 {
-	u32 i, n = 0, from = 0;
+	u32 i, n = 0;
 	s32 end;
-	int err;
 
 	for (i = 0; i < t->nr; i++) {
 		if (t->prog->step[i].op != op || !is_new(t, i, seen))
@@ -95,19 +117,7 @@ static int distribution(struct kp_costs *to, const struct kp_trace *t, u32 op, c
 			kp_say(KP_SAY_KEEP, (u64)(u32)end << 32 | i);
 		got[n++] = (struct sample){ .end = end, .cost = t->step[i].cost };
 	}
-	sort(got, n, sizeof(*got), by_value, NULL);
-	for (i = 1; i <= n; i++) {
-		if (i < n && !by_value(&got[i], &got[from]))
-			continue;
-		err = kp_stats_cost(to, &(struct kp_cost){
-			.value = got[from].cost, .times = i - from, .end = got[from].end,
-			.op = op, .path = t->path,
-		});
-		if (err)
-			return err;
-		from = i;
-	}
-	return 0;
+	return add_samples(to, t->path, op, got, n);
 }
 
 /* Of operations that wait what the caller executes itself has a table of its own. */
@@ -149,13 +159,18 @@ static void say_case(const struct kp_path_param *p)
 		kp_say_name(p->pair->operation[op].name);
 		kp_say(KP_SAY_OP, op);
 	}
+	kp_say_name("create");
+	kp_say(KP_SAY_OP, KP_MAKING(p->pair));
+	kp_say_name("destroy");
+	kp_say(KP_SAY_OP, KP_ENDING(p->pair));
 }
 
-/* Count one run of a program on a fresh object. */
-static int counted_run(const struct kp_path_param *p, struct kp_trace *got, bool told)
+/* Count one run of a program on a fresh object; @ended receives what its end costs, if not NULL. */
+static int counted_run(const struct kp_path_param *p, struct kp_trace *got, bool told, u64 *ended)
 {
 	unsigned long flags;
 	void *obj;
+	u64 cost;
 
 	obj = kp_make(got);
 	if (IS_ERR(obj))
@@ -169,7 +184,9 @@ static int counted_run(const struct kp_path_param *p, struct kp_trace *got, bool
 		kp_run(p->pair, p->id, obj, got->prog, got);
 	}
 	got->told = false;
-	kp_unmake(got, obj);
+	cost = kp_unmake(got, obj);
+	if (ended)
+		*ended = cost;
 	return 0;
 }
 
@@ -216,7 +233,7 @@ static bool count_runs(struct kunit *test, struct kp_program *prog, struct kp_tr
 		kp_alive();
 		kp_trace_start(got, p->pair, p->id, prog);
 		got->alone = alone;
-		err = counted_run(p, got, told);
+		err = counted_run(p, got, told, NULL);
 		got->alone = false;
 		if (err) {
 			KUNIT_FAIL(test, "create: %pe", ERR_PTR(err));
@@ -261,7 +278,7 @@ static bool any_waits(const struct kp_pair *pair)
 	u32 op;
 
 	for (op = 1; op < pair->nr_ops; op++)
-		if (pair->operation[op].weight && pair->operation[op].waits)
+		if (pair->operation[op].waits)
 			return true;
 	return false;
 }
@@ -345,7 +362,7 @@ static void measure_depth(struct kunit *test, struct kp_program *prog, const str
 		kp_trace_start(got, p->pair, p->id, prog);
 		kp_depth_choose(ref, depth, prog->nr_steps);
 		got->depth = depth;
-		err = counted_run(p, got, false);
+		err = counted_run(p, got, false, NULL);
 		got->depth = NULL;
 		for (i = 0; i < got->nr; i++)
 			least[i] = run ? min(least[i], depth[i]) : depth[i];
@@ -383,6 +400,154 @@ static void measure_levels(struct kunit *test, struct kp_program *prog, struct k
 	kvfree(held);
 }
 
+static bool differs(const struct kp_trace *ref, const struct kp_trace *got)
+{
+	struct kp_diff diff;
+
+	return kp_trace_diff(ref, got, 0, &diff);
+}
+
+/*
+ * Make an object, carry out its program, and end it, with the allocator's stocks in one of three
+ * states before the first and the last of these; the costs of both if they are less than they
+ * were. False if its results are not those of the reference.
+ */
+static bool make_and_end(const struct kp_path_param *p, const struct kp_program *prog,
+			 const struct kp_trace *ref, struct kp_trace *got, u32 run,
+			 struct sample *made, struct sample *ended)
+{
+	void *obj, *taken = NULL;
+	u64 cost;
+
+	kp_trace_start(got, p->pair, p->id, prog);
+	kp_stocks_set(run % 3, &taken);
+	got->told_making = true;
+	obj = kp_make(got);
+	got->told_making = false;
+	made->cost = min(made->cost, got->made.cost);
+	if (!IS_ERR(obj)) {
+		if (!got->stuck)
+			kp_run(p->pair, p->id, obj, prog, got);
+		if (got->stuck) {
+			/* It is left alone. */
+			kp_watch(NULL, false);
+			kp_stocks_release(&taken);
+			return false;
+		}
+		kp_stocks_set(run % 3, &taken);
+		got->told_making = true;
+		cost = kp_unmake(got, obj);
+		got->told_making = false;
+		ended->cost = min(ended->cost, cost);
+	}
+	kp_stocks_release(&taken);
+	return PTR_ERR_OR_ZERO(obj) == ref->err && !got->made.broken &&
+		(ref->err || !differs(ref, got));
+}
+
+/*
+ * What making an object costs, and what releasing it does once a program has used it: the least of
+ * several runs, as interrupts are on. Where operations wait for others, so may the end of
+ * an object, and is not counted.
+ */
+static bool measure_making(struct kunit *test, struct kp_program *prog, struct kp_trace *ref,
+			   struct kp_trace *got)
+{
+	const struct kp_path_param *p = test->param_value;
+	struct kp_costs *to = &p->pair->stats->cost;
+	struct sample made[INSN_MADE], ended[INSN_MADE];
+	const u32 nr = min(kp_program_count(p->pair), INSN_MADE);
+	const bool ends = !any_waits(p->pair);
+	u32 i, run, nr_ended = 0;
+	bool right = true;
+	int err;
+
+	for (i = 0; i < nr && right; i++) {
+		made[i].cost = U64_MAX;
+		ended[nr_ended] = (struct sample){ .cost = U64_MAX };
+		kp_program_vary(p->pair, prog, i);
+		kp_trace_run(ref, p->pair, KP_C_C, prog);
+		made[i].end = ref->err;
+		kp_say(KP_SAY_PROGRAM, 0);
+		for (run = 0; run < INSN_RUNS && right; run++) {
+			kp_alive();
+			right = make_and_end(p, prog, ref, got, run, &made[i], &ended[nr_ended]);
+		}
+		kp_say(KP_SAY_KEEP, (u64)(u32)made[i].end << 32 | KP_SAID_MAKING);
+		if (!ref->err && ends)
+			kp_say(KP_SAY_KEEP, KP_SAID_ENDING);
+		nr_ended += !ref->err;
+	}
+	/* What is not known to be right is not counted; case lockstep makes such programs small. */
+	if (!right) {
+		KUNIT_FAIL(test,
+			   "seed %llu, program %u: its object, or its results, are not those of c->c",
+			   prog->seed, prog->index);
+		return false;
+	}
+	err = add_samples(to, p->id, KP_MAKING(p->pair), made, nr);
+	if (ends)
+		err = err ?: add_samples(to, p->id, KP_ENDING(p->pair), ended, nr_ended);
+	if (err)
+		KUNIT_FAIL(test, "no memory for what objects cost");
+	return !err;
+}
+
+/* Add what the first call of each outcome has cost to the table of first calls. */
+static int store_first(const struct kp_trace *t, const u64 *ended)
+{
+	struct kp_costs *to = &t->pair->stats->first;
+	u32 i, bit, seen[KP_MAX_OPS] = {};
+	int err = 0;
+
+	for (i = 0; i < t->nr && !err; i++) {
+		const u32 op = t->prog->step[i].op;
+
+		if (!op || t->step[i].skipped)
+			continue;
+		/* A bit for the row's only outcome, if it has but one. */
+		bit = kp_outcome_of(&t->pair->operation[op], t->step[i].ret) ?: BIT(31);
+		if (seen[op] & bit)
+			continue;
+		seen[op] |= bit;
+		err = add_samples(to, t->path, op, &(struct sample){
+			.end = kp_end(&t->pair->operation[op], t->step[i].ret),
+			.cost = t->step[i].cost,
+		}, 1);
+	}
+	if (err || !t->pair->path[t->path]->create)
+		return err;
+	err = add_samples(to, t->path, KP_MAKING(t->pair),
+			  &(struct sample){ .cost = t->made.cost }, 1);
+	if (!err && ended)
+		err = add_samples(to, t->path, KP_ENDING(t->pair),
+				  &(struct sample){ .cost = *ended }, 1);
+	return err;
+}
+
+/*
+ * Carry out a program where nothing of the pair has run on the path, and on C over C nothing of
+ * the pair at all, with an allocator that has nothing in stock. The reference, which is to say
+ * whether it was right, comes after it.
+ */
+static void measure_first(struct kunit *test, const struct kp_program *prog, struct kp_trace *ref,
+			  struct kp_trace *got)
+{
+	const struct kp_path_param *p = test->param_value;
+	u64 ended;
+	int err;
+
+	kp_trace_start(got, p->pair, p->id, prog);
+	kp_stocks_empty();
+	err = counted_run(p, got, false, &ended);
+	kp_trace_run(ref, p->pair, KP_C_C, prog);
+	/* The runs behind this one tell of what is wrong. */
+	if (err || got->stuck || got->made.broken || differs(ref, got))
+		return;
+	if (store_first(got, any_waits(p->pair) ? NULL : &ended))
+		KUNIT_FAIL(test, "no memory for what first calls cost");
+}
+
 /*
  * One long program has the contract's mix of operations and of values. Of outcomes that it does
  * not come to the calls of a program of case lockstep are counted, and no others of that: what
@@ -396,7 +561,7 @@ static void measure(struct kunit *test, struct kp_program *prog, struct kp_trace
 
 	say_case(p);
 	kp_program_valid(p->pair, prog, INSN_STEPS);
-	kp_trace_run(ref, p->pair, KP_C_C, prog);
+	measure_first(test, prog, ref, got);
 	if (!count(test, p, prog, ref, got, NULL))
 		return;
 	store_costs(test, got, NULL, false);
@@ -418,6 +583,8 @@ static void measure(struct kunit *test, struct kp_program *prog, struct kp_trace
 			count_alone(test, prog, ref, got, seen);
 		note(ref, seen);
 	}
+	if (p->pair->path[p->id]->create && !measure_making(test, prog, ref, got))
+		return;
 	kp_say(KP_SAY_CLOSE, 0);
 	if (p->pair->holds)
 		measure_levels(test, prog, ref, got);

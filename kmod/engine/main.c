@@ -64,6 +64,13 @@ static int invariants_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(invariants);
 
+/* The name of what a row of a cost table is of. */
+static const char *name_of(const struct kp_pair *pair, u32 op)
+{
+	return op < pair->nr_ops ? pair->operation[op].name :
+	       op == KP_MAKING(pair) ? "create" : "destroy";
+}
+
 /* One line for each distinct cost: path, operation, instructions, times, and the end if not 0. */
 static void show_costs(struct seq_file *seq, const struct kp_costs *costs)
 {
@@ -74,8 +81,7 @@ static void show_costs(struct seq_file *seq, const struct kp_costs *costs)
 		const struct kp_cost *cost = &costs->row[i];
 
 		seq_printf(seq, "%s %s %llu %u", kp_path_name[cost->path],
-			   pair->operation[cost->op].name, cost->value,
-			   cost->times);
+			   name_of(pair, cost->op), cost->value, cost->times);
 		if (cost->end)
 			seq_printf(seq, " %d", cost->end);
 		seq_putc(seq, '\n');
@@ -110,6 +116,16 @@ static int alone_show(struct seq_file *seq, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(alone);
+
+/* The same of the first call of each outcome, where nothing ran before. */
+static int first_show(struct seq_file *seq, void *unused)
+{
+	const struct kp_pair *pair = seq->private;
+
+	show_costs(seq, &pair->stats->first);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(first);
 
 /* One line for calls that were alike in size: see growth.c. */
 static int growth_show(struct seq_file *seq, void *unused)
@@ -394,6 +410,8 @@ int kp_pair_register(const struct kp_pair *pair,
 			    &depth_fops);
 	debugfs_create_file("alone", 0444, stats->dir, (void *)pair,
 			    &alone_fops);
+	debugfs_create_file("first", 0444, stats->dir, (void *)pair,
+			    &first_fops);
 	debugfs_create_file("growth", 0444, stats->dir, (void *)pair,
 			    &growth_fops);
 	debugfs_create_file("calls", 0444, stats->dir, (void *)pair,
@@ -431,6 +449,7 @@ void kp_pair_unregister(const struct kp_pair *pair)
 	kvfree(pair->stats->cost.row);
 	kvfree(pair->stats->depth.row);
 	kvfree(pair->stats->alone.row);
+	kvfree(pair->stats->first.row);
 	kvfree(pair->stats->growth);
 	kp_times_free(pair);
 	if (pair->exit)

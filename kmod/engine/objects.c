@@ -7,6 +7,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include "engine.h"
+#include "say.h"
 
 static void put_all(const struct kp_pair *pair, const struct kp_driver *driver,
 		    struct kp_holder *holder)
@@ -22,13 +23,26 @@ static void put_all(const struct kp_pair *pair, const struct kp_driver *driver,
 static void *create(const struct kp_pair *pair, enum kp_path_id path,
 		    const struct kp_slot *slot, struct kp_trace *trace)
 {
+	const struct kp_driver *driver = pair->path[path];
+	/* As with operations: where costs are counted the caller makes nothing dirty. */
+	const bool counted = trace && !trace->prog->observe && driver->create_counted;
+	void *(*make)(const struct kp_slot *slot) =
+		counted ? driver->create_counted : driver->create;
+	u64 start;
 	void *obj;
 
 	if (trace)
 		kp_fail_enter(trace, trace->prog->fail);
-	obj = pair->path[path]->create(slot);
-	if (trace)
+	if (trace && trace->told_making)
+		kp_say(KP_SAY_BEGIN, KP_SAID_MAKING << 32 | KP_MAKING(pair));
+	start = kp_clock();
+	obj = make(slot);
+	if (trace) {
+		trace->made.cost = kp_clock() - start;
+		if (trace->told_making)
+			kp_say(KP_SAY_COST, trace->made.cost);
 		kp_fail_leave(trace, &trace->made, trace->prog->fail);
+	}
 	kp_outcome_created(pair, path, PTR_ERR_OR_ZERO(obj));
 	return obj;
 }
@@ -113,30 +127,53 @@ void *kp_create(const struct kp_pair *pair, enum kp_path_id path, const u64 *par
 EXPORT_SYMBOL_GPL(kp_create);
 
 /**
+ * kp_destroy_counted() - release an object, and count what that costs
+ * @pair: the pair
+ * @path: the path
+ * @obj: what kp_create() returned for it, and no error
+ * @told: the plugin of make explain hears of it
+ *
+ * Handles that are still held are given back, after the object where the contract
+ * lets them outlive it and before it elsewhere. That does not count.
+ *
+ * Context: may sleep.
+ * Return: kp_clock() behind the call minus kp_clock() before it
+ */
+u64 kp_destroy_counted(const struct kp_pair *pair, enum kp_path_id path, void *obj, bool told)
+{
+	const struct kp_driver *driver = pair->path[path];
+	void *own;
+	u64 cost;
+
+	if (!driver->destroy)
+		return 0;
+	own = kp_object(pair, obj);
+	if (pair->nr_handles && !pair->handles_outlive)
+		put_all(pair, driver, obj);
+	if (told)
+		kp_say(KP_SAY_BEGIN, KP_SAID_ENDING << 32 | KP_ENDING(pair));
+	cost = kp_clock();
+	driver->destroy(own);
+	cost = kp_clock() - cost;
+	if (told)
+		kp_say(KP_SAY_COST, cost);
+	if (pair->nr_handles && pair->handles_outlive)
+		put_all(pair, driver, obj);
+	if (pair->nr_handles)
+		kfree(obj);
+	return cost;
+}
+
+/**
  * kp_destroy() - release an object
  * @pair: the pair
  * @path: the path
  * @obj: what kp_create() returned for it, and no error
  *
- * Handles that are still held are given back, after the object where the contract
- * lets them outlive it and before it elsewhere.
- *
- * Context: may sleep.
+ * Context: may sleep. Handles as for kp_destroy_counted().
  */
 void kp_destroy(const struct kp_pair *pair, enum kp_path_id path, void *obj)
 {
-	const struct kp_driver *driver = pair->path[path];
-
-	if (!pair->nr_handles) {
-		if (driver->destroy)
-			driver->destroy(obj);
-		return;
-	}
-	if (!pair->handles_outlive)
-		put_all(pair, driver, obj);
-	driver->destroy(kp_object(pair, obj));
-	if (pair->handles_outlive)
-		put_all(pair, driver, obj);
-	kfree(obj);
+	kp_destroy_counted(pair, path, obj, false);
 }
 EXPORT_SYMBOL_GPL(kp_destroy);

@@ -55,6 +55,10 @@ enum kp_said {
 #define KP_SAY_LETTERS	64
 
 #ifdef __KERNEL__
+/* The creation of an object and its end, as the two operations of a program of their own. */
+#define KP_SAID_MAKING	0ULL
+#define KP_SAID_ENDING	1ULL
+
 #include <linux/irqflags.h>
 #include <linux/string.h>
 #include <linux/types.h>

@@ -391,12 +391,18 @@ struct kp_path_param {
 /** define KP_MAX_CASES - the most cases that can judge a pair's invariants */
 #define KP_MAX_CASES		32
 
+/** define KP_MAKING - in place of an operation's number: the creation of objects */
+#define KP_MAKING(pair)		((pair)->nr_ops)
+
+/** define KP_ENDING - the same for their end */
+#define KP_ENDING(pair)		((pair)->nr_ops + 1)
+
 /**
  * struct kp_cost - how often an operation cost so much on a path
  * @value: what it cost, in units of kp_clock()
  * @times: how often
  * @end: the end that it came to, as kp_end() has it
- * @op: number of the operation
+ * @op: number of the operation, or KP_MAKING() or KP_ENDING()
  * @path: the path
  */
 struct kp_cost {
@@ -598,6 +604,7 @@ struct kp_results {
  * @cost: the cost table, empty until the insn suite ran
  * @depth: the same of stack: bytes in place of costs
  * @alone: the same of operations that wait: what the caller executes itself
+ * @first: the same of the first call of each outcome on each path
  * @growth: the same costs by size
  * @nr_growths: elements of @growth in use
  * @max_growths: room in @growth
@@ -630,6 +637,7 @@ struct kp_stats {
 	struct kp_costs cost;
 	struct kp_costs depth;
 	struct kp_costs alone;
+	struct kp_costs first;
 	struct kp_growth *growth;
 	u32 nr_growths;
 	u32 max_growths;

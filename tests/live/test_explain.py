@@ -21,7 +21,7 @@ COPY = (f"    let object = core::hint::black_box([a; {BYTES // 4}]);\n"
 
 
 @needs_kernel
-@needs("x86_64 base", seconds=12)
+@needs("x86_64 base", seconds=40)
 class TestExplain(PairsTest):
     """scripts/kparity explain PAIR=kinds OP=kinds_add PAIRS_DIR=..."""
 
@@ -84,6 +84,30 @@ class TestExplain(PairsTest):
             self.assertLess(found["data"]["misses in a model"][path], touched / 10)
         self.assertGreater(found["kinds"]["crossings of languages"]["rust->c"],
                            found["kinds"]["crossings of languages"]["c->c"])
+
+    def test_making(self) -> None:
+        """How an object is made and ends adds up as well, without the no-op; the end is not there
+        where an operation waits, be it one that programs do not have."""
+        ran = self.kparity("slate", "LANE=insn")
+        self.assertEqual(ran.status, 0, ran.show())
+        figures = ran.results()["pairs"]["slate"]["instructions"]
+        ended = self.kparity("slate", "OP=all", "FORMAT=json", verb="explain")
+        self.assertEqual(ended.status, 0, ended.show())
+        for op, found in json.loads(ended.said).items():
+            for path in PATHS:
+                self.assertEqual((found["figure"][path], found["calls"][path]),
+                                 (figures[op][path]["total"], figures[op][path]["n"]), (op, path))
+                self.assertEqual(found["noop"][path] == 0, op in ("create", "destroy"), op)
+        self.assertEqual(set(json.loads(ended.said)), set(figures) - {"noop"})
+        self.edit("slate/contract.h", "KP_INOUT(u32, nr, .hi = 12), .locks",
+                  "KP_INOUT(u32, nr, .hi = 12), .waits = true, .weight = 0, .locks")
+        ran = self.kparity("slate", "LANE=insn")
+        self.assertEqual(ran.status, 0, ran.show())
+        self.assertEqual(set(ran.results()["pairs"]["slate"]["instructions"]),
+                         set(figures) - {"destroy", "cut"})
+        ended = self.kparity("slate", "OP=destroy", verb="explain")
+        self.assertEqual(ended.status, 2, ended.show())
+        self.assertIn("slate has no such operation", ended.noted)
 
 
 @needs_kernel

@@ -46,15 +46,23 @@ class TestObjects(PairsTest):
                           ("c->c", "c->rust", "rust->c", "rust->rust")}, {"pass"})
         figures = ended.results()["pairs"]["slate"]["instructions"]
         self.assertEqual(set(figures) - {"noop"},
-                         {"put", "write", "read", "find", "cut", "slate_upper"})
+                         {"put", "write", "read", "find", "cut", "slate_upper",
+                          "create", "destroy"})
         outcomes = ended.results()["pairs"]["slate"]["outcomes"]
         self.assertEqual({op: list(rows) for op, rows in outcomes.items()},
                          {"put": ["success", "-ENOSPC"], "write": ["success", "-ENOSPC"],
                           "read": ["success", "-ENODATA"], "find": ["success", "false"],
-                          "cut": ["success"], "slate_upper": ["success"]})
-        for rows in outcomes.values():
+                          "cut": ["success"], "slate_upper": ["success"],
+                          "create": ["success", "-EINVAL"], "destroy": ["success"]})
+        first = ended.results()["pairs"]["slate"]["first"]
+        self.assertEqual({op: set(rows) for op, rows in first.items()} | {
+            "create": {"success", "-EINVAL"}}, {op: set(rows) for op, rows in outcomes.items()})
+        for rows in (*outcomes.values(), *first.values()):
             for row in rows.values():
                 self.assertEqual(set(row), {"c->c", "c->rust", "rust->c", "rust->rust"})
+        # With an empty stock an allocation costs more than ever behind it.
+        made = outcomes["create"]["success"]["c->c"]
+        self.assertGreater(first["create"]["success"]["c->c"], made["max"])
 
     def test_wrong(self) -> None:
         """All bugs are told by one run, each as its smallest program."""

@@ -119,7 +119,7 @@ class Actor:
                 (f"{pair}_time", "time")]
             return "".join("\t".join((suite, case, "normal", *PATHS)) + "\n"
                            for suite, case in rows)
-        if name in ("failures", "allocations", "growth", "depth", "alone", "masked"):
+        if name in ("failures", "allocations", "growth", "depth", "alone", "first", "masked"):
             return ""
         if name == "calls":
             return "".join(f"{path} 100\n" for path in PATHS)
@@ -144,8 +144,8 @@ class Actor:
             return f" debug_locks:                             {0 if off else 1}\n"
         if "/kparity/" not in path:
             return ""
-        if name not in ("cases", "failures", "allocations", "growth", "depth", "alone", "masked",
-                        "calls"):
+        if name not in ("cases", "failures", "allocations", "growth", "depth", "alone", "first",
+                        "masked", "calls"):
             self.ran.append(folder)
         return self.table(folder, name)
 

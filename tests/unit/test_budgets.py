@@ -18,8 +18,15 @@ from kplib.judge.budgets import USUAL, Excess
 from kplib.judge.explain import Explained, Row
 from kplib.judge.results import ArchResult, PairResult
 from kplib.judge.tables import parse_outcomes
+from kplib.report.page import costs as page_costs
 from kplib.tools import costly, explain
 
+OBJECT = """KP_OBJECT(struct x, struct x_view, x_view)
+KP_CREATE(x_create, SLEEPS, KP_RESULT(struct x *, -ENOMEM){})
+KP_DESTROY(x_destroy, SLEEPS{})
+KP_METHOD(x_do, ANY, KP_VOID)
+KP_TYPE(struct x_view, one)
+"""
 ROW = "KP_FUNCTION(f, ANY, KP_BOOL, KP_NUMBER(int, i){})\n"
 
 
@@ -107,6 +114,50 @@ class TestBudgets(unittest.TestCase):
             with self.assertRaises(rows.BadRow) as caught:
                 rows.read(both + said + "\n")
             self.assertIn(why, str(caught.exception))
+
+    def test_making(self) -> None:
+        """How an object is made and ends is judged where those rows have a budget, whatever the
+        budget of all others is."""
+        table = "".join(f"{path} {op} {cost} 16\n" for op in ("noop", "create", "destroy")
+                        for path, cost in ((REFERENCE, 100),
+                                           ("c->rust", 30 if op == "noop" else 170)))
+        outcomes = parse_outcomes(table)
+        self.assertEqual(outcomes["create"]["success"]["c->rust"].mean, 170)
+        for more in ("", 'KP_BUDGET("20 %: why")\n'):
+            plain = rows.read(more + OBJECT.format("", ""), "x")
+            known = budgets.of_contract(plain, ())
+            self.assertEqual([known[op] for op in ("create", "destroy")], [budgets.UNJUDGED] * 2)
+            self.assertEqual(budgets.over(known, outcomes), [])
+            self.assertEqual(budgets.used(plain, outcomes, ()), {})
+            # The page and the verdicts, which may not know the contract, say the same.
+            self.assertEqual(budgets.over({}, outcomes), [])
+            self.assertFalse(page_costs.is_over({"budgets": {budgets.ALL: {
+                "percent": 20, "instructions": 4, "why": "why"}}}, "create", "success", "c->rust",
+                outcomes["create"]["success"]))
+        said = ', .budget = "{} %: why"'
+        judged = rows.read(OBJECT.format(said.format(60), said.format(80)), "x")
+        over = budgets.over(budgets.of_contract(judged, ()), outcomes)
+        self.assertEqual([(one.op, one.path) for one in over], [("create", "c->rust")])
+        self.assertEqual({op: budget.percent for op, (budget, need) in budgets.used(
+            judged, outcomes, ()).items() if need}, {"create": 60, "destroy": 80})
+        self.assertNotIn("create", budgets.of_contract(rows.read(ROW.format(""), "x"), ()))
+
+    def test_making_waits(self) -> None:
+        """Nothing tells the caller's part of how an object is made and ends, and the end is not
+        counted where an operation waits: options that would say nothing are refused."""
+        said, budget = ", .waits = true", ', .budget = "20 %: why"'
+        for contract, why in (
+                (OBJECT.format(said, ""), "x_create: .waits is of operations alone"),
+                (OBJECT.format("", said), "x_destroy: .waits is of operations alone"),
+                (OBJECT.replace("KP_VOID", "KP_VOID" + said).format("", budget),
+                 "the end of an object is not counted where an operation waits")):
+            with self.assertRaises(rows.BadRow) as caught:
+                rows.read(contract, "x")
+            self.assertIn(why, str(caught.exception))
+        waits = rows.read(OBJECT.replace("KP_VOID", "KP_VOID" + said).format(budget, ""), "x")
+        self.assertEqual(list(waits.costed), ["do", "create"])
+        self.assertEqual(list(rows.read(OBJECT.format("", ""), "x").costed),
+                         ["do", "create", "destroy"])
 
     def test_verdicts(self) -> None:
         """A verdict for each path that has figures; one without a figure beside it is no pass."""

@@ -420,8 +420,8 @@ class TestRequests(unittest.TestCase):
         """Each wrong request has a line that says what to do."""
         ring = "PAIR=ring"
         for words, why in (
-                ((ring,), "wants an operation; give OP= one of push, pop, peek, len, noop, or "
-                          "OP=all"),
+                ((ring,), "wants an operation; give OP= one of push, pop, peek, len, create, "
+                          "destroy, noop, or OP=all"),
                 ((ring, "OP=shove"), "OP=shove: ring has no such operation; there are push, pop"),
                 (("PAIR=ring tlv", "OP=push"), "is for one pair; give PAIR=x"),
                 (("OP=push",), "is for one pair; give PAIR=x"),

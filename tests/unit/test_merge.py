@@ -48,6 +48,7 @@ MORE = {"growth": "".join(f"{path} push 0 - 5 {5 * size} 30 150\n" for path in P
         "depth": "".join(f"{path} {op} {bytes_} 8\n" for op, bytes_ in (("noop", 32), ("push", 64))
                          for path in PATHS),
         "alone": "",
+        "first": "".join(f"{path} push 90 1\n" for path in PATHS),
         "masked": "".join(f"{path} push 7 1\n" for path in PATHS)}
 CASES = {"check": ("lockstep", "atomic"), "insn": ("insn",), "history": ("history",),
          "irq": ("interrupt",)}

@@ -169,8 +169,9 @@ rust->c push 90 100
         self.assertGreater(used["c->rust"].p50 / used["c->c"].p50, 2)
 
     def test_geometric_mean(self) -> None:
-        """Over operations; the no-op does not count."""
-        got = tables.geometric_mean(tables.parse_costs(self.TABLE).values(), "c->rust")
+        """Over operations; the no-op does not count, nor what making an object costs."""
+        made = "c->c create 50 1\nc->rust create 5000 1\n"
+        got = tables.geometric_mean(tables.parse_costs(self.TABLE + made).items(), "c->rust")
         self.assertAlmostEqual(got or 0, 33 / 30.2, 3)
         self.assertIsNone(tables.geometric_mean([], "c->rust"))
 
@@ -228,9 +229,21 @@ c->rust take 40 5 1
         self.assertEqual(found["take"]["false"]["c->rust"], {10: 5})
         self.assertNotIn("noop", found)
 
+    def test_first(self) -> None:
+        """The first call of each outcome, the no-op's median subtracted but of creation and end;
+        of a path without figures nothing; and one call each."""
+        first = ("c->c take 90 1\nc->c take 70 1 -11\nc->c create 400 1\nc->c destroy 300 1\n"
+                 "rust->c take 500 1\n")
+        self.assertEqual(tables.parse_first(first, self.OUTCOMES), {
+            "take": {"success": {"c->c": 70}, "-EAGAIN": {"c->c": 50}},
+            "create": {"success": {"c->c": 400}}, "destroy": {"success": {"c->c": 300}}})
+        for more in ("c->c take 91 1\n", "c->c put 91 2\n"):
+            with self.assertRaisesRegex(tables.DamagedTable, "several of (take|put) on c->c"):
+                tables.parse_first(first + more, self.OUTCOMES)
+
     def test_outcomes_weigh_the_same(self) -> None:
         """A rare errno counts as much as success in the geometric mean."""
-        rows = [row for rows in tables.parse_outcomes(self.OUTCOMES).values()
+        rows = [(op, row) for op, rows in tables.parse_outcomes(self.OUTCOMES).items()
                 for row in rows.values()]
         self.assertAlmostEqual(tables.geometric_mean(rows, "c->rust") or 0, 2.1 ** 0.25, 6)
 

@@ -85,7 +85,8 @@ class Lane:
 
 CHECK = Lane("check", cpus=2, counts=False, suffix="", figures="invariants", program=USER)
 INSN = Lane("insn", cpus=1, counts=True, suffix="_insn", figures="cost", program="",
-            case="insn", more=("growth", "depth", "alone"), why="counting needs emulation")
+            case="insn", more=("growth", "depth", "alone", "first"),
+            why="counting needs emulation")
 HISTORY = Lane("history", cpus=2, counts=False, suffix="_history", figures="histories",
                program=USER_HISTORY, case="history", late=True, turns=True,
                timers=True)

@@ -551,13 +551,14 @@ def _lifetime(contract: Contract, side: str, text: _Text) -> None:
         text.add(f"static void {side}_{name}(void *handle{last and ', void *view'})\n{{\n")
         text.row(function.line, f"\t{called}(handle{last});")
         text.add("}\n\n")
-    dirty = _made_dirty(create)
-    arguments = ", ".join(_argument(p, i, dirty) for i, p in create.placed)
-    made = _as_dirty(create, made) if dirty else made
-    text.add(f"static void *{side}_create(const struct kp_slot *slot)\n{{\n")
-    _structures(create, text)
-    text.row(create.line, f"\treturn {made}({arguments});")
-    text.add(f"}}\n\nstatic void {side}_destroy(void *obj)\n{{\n")
+    for name, dirty in (("create", _made_dirty(create)), ("create_counted", False)):
+        arguments = ", ".join(_argument(p, i, dirty) for i, p in create.placed)
+        text.add(f"static void *{side}_{name}(const struct kp_slot *slot)\n{{\n")
+        _structures(create, text)
+        text.row(create.line,
+                 f"\treturn {_as_dirty(create, made) if dirty else made}({arguments});")
+        text.add("}\n\n")
+    text.add(f"static void {side}_destroy(void *obj)\n{{\n")
     text.row(destroy.line, f"\t{ends}(obj);")
     text.add(f"}}\n\nstatic void {side}_view(void *obj, void *view)\n{{\n")
     text.row(view.line, f"\t{shown}(obj, view);")
@@ -681,7 +682,8 @@ def _driver(contract: Contract, side: str, text: _Text) -> None:
     name = f"{contract.pair}_c_over_{side}"
     members = [f".{word} = {name}_{word}" for word in ("call", "dirty", "counted")]
     if contract.object:
-        members += [f".{word} = {side}_{word}" for word in ("create", "destroy", "view")]
+        members += [f".{word} = {side}_{word}"
+                    for word in ("create", "create_counted", "destroy", "view")]
     if contract.handle:
         members += [f".{word} = {side}_{word}" for word in ("show", "put")]
     if contract.types:

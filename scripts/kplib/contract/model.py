@@ -391,6 +391,16 @@ class Contract:
     margin: Margin | None = None
 
     @property
+    def costed(self) -> dict[str, Function]:
+        """What lane insn counts the cost of, by its name in results: the operations, and how an
+        object is made and ends; the end not where operations wait for others, as it may too
+        (any_waits() in kmod/engine/insn.c)."""
+        waits = any(f.option("waits") for f in self.functions)
+        ends = {"create": self.create, "destroy": None if waits else self.destroy}
+        return {f.operation(self.pair): f for f in self.functions} | {
+            name: f for name, f in ends.items() if f}
+
+    @property
     def differences(self) -> tuple[Diverges, ...]:
         """The accepted differences that results show."""
         return tuple(d for d in self.diverges if not d.of_orders)

@@ -464,8 +464,8 @@ def _function(row: str, words: list[tuple[str, int]], line: int) -> Function:
     function = Function(_name(name, line, "a function"), context,
                         _returns(returns, returns_at, parameters), parameters, line,
                         row == "KP_METHOD", options, row == "KP_CREATE", row == "KP_ADAPTER")
-    if function.option("budget") and row == "KP_CREATE":
-        raise BadRow(line, f"{name}: case cost judges operations alone; leave .budget out")
+    if row == "KP_CREATE":
+        _no_waits(name, options, line)
     if function.option("locks") and row not in ("KP_FUNCTION", "KP_METHOD"):
         raise BadRow(line, f"{name}: case locks judges the operations of an object alone; leave "
                            ".locks out, or say it in a comment")
@@ -701,8 +701,16 @@ def _end(row: str, words: list[tuple[str, int]], line: int) -> Function:
     plain, options = _split(words)
     if len(plain) != 2 or plain[1][0] not in CONTEXTS:
         raise BadRow(line, f"{row} wants a function and a context")
+    _no_waits(plain[0][0], options, line)
     return Function(_name(plain[0][0], line, "a function"), plain[1][0],
                     Returns("KP_VOID", "void", ()), (), line, True, options)
+
+
+def _no_waits(name: str, options: tuple[tuple[str, str], ...], line: int) -> None:
+    """Refuse .waits where nothing tells a caller's part from what other threads do."""
+    if dict(options).get("waits") == "true":
+        raise BadRow(line, f"{name}: .waits is of operations alone: of how an object is made and "
+                           "ends all is counted that runs until it is over; leave it out")
 
 
 def _handle(plain: str, functions: tuple[Function, ...], known: Object | None) -> Handle | None:
@@ -825,6 +833,9 @@ def read(text: str, pair: str = "") -> Contract:
     functions = tuple(found)
     _roles(functions)
     known, create, destroy = _object(plain)
+    if destroy and destroy.budget and any(f.option("waits") for f in functions):
+        raise BadRow(destroy.line, f"{destroy.name}: the end of an object is not counted where an "
+                                   "operation waits, as it may wait too; leave .budget out")
     _callbacks(functions, create)
     handle = _handle(plain, functions, known)
     if handle:

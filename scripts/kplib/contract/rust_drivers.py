@@ -122,7 +122,7 @@ def driver(contract: Contract, side: str, invokers: str, generic: str = "") -> s
             f"pub static {name}: bindings::kp_driver = bindings::kp_driver {{\n{life}"
             "    layout: kparity::layout_of(&LAYOUT),\n"
             f"    call: {table}.as_ptr(),\n    dirty: core::ptr::null(),\n"
-            f"    counted: core::ptr::null(),\n}};\n"
+            f"    counted: core::ptr::null(),\n    create_counted: None,\n}};\n"
             f"declared!({name}: bindings::kp_driver);\n")
 
 

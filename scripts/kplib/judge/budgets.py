@@ -7,6 +7,8 @@ an operation of ten instructions is one, and a few instructions are nothing of o
 
 Of an operation that waits (`.waits`) what its caller executes is judged. Where that is not counted
 it is not judged: what runs meanwhile, and the scheduler, are in its figures then.
+
+How an object is made and ends is judged where its row has a budget of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Container
 from kplib.configure.lanes import PATHS, REFERENCE
 from kplib.contract.model import UNLIMITED, Budget, Contract
 from kplib.judge import ktap
-from kplib.judge.tables import SUCCESS, Cost
+from kplib.judge.tables import MAKING, SUCCESS, Cost
 
 #: The name of the rows.
 CASE = "cost"
@@ -26,6 +28,9 @@ USUAL = Budget(10, 4, "")
 
 #: Of an operation that waits where all is counted that runs meanwhile: no limit.
 WAITS = Budget(UNLIMITED, 0, "it waits, and this kernel has no probes to tell its caller's part")
+
+#: Of how an object is made or ends, where its row says nothing: no limit.
+UNJUDGED = Budget(UNLIMITED, 0, "its row has no budget, so nothing judges it")
 
 #: In place of an operation's name: all whose rows have no budget of their own.
 ALL = "each"
@@ -74,18 +79,31 @@ def excesses(outcomes: Outcomes) -> list[Excess]:
             for path in PATHS[1:] if path in row and REFERENCE in row]
 
 
+def usual(op: str) -> Budget:
+    """The budget of what has none in the contract."""
+    return UNJUDGED if op in MAKING else USUAL
+
+
+def _said(contract: Contract, op: str, callers: Container[str]) -> Budget | None:
+    """What the contract says of an operation, or of how an object is made or ends; `callers` is as
+    for of_contract()."""
+    function = contract.costed[op]
+    if function.option("waits") and op not in callers:
+        return WAITS
+    return function.budget or (None if op in MAKING else contract.budget)
+
+
 def of_contract(contract: Contract, callers: Container[str]) -> dict[str, Budget]:
-    """The budget of each operation; `callers` has those that wait of which the caller's part is
-    counted."""
-    return {op: WAITS if f.option("waits") and op not in callers else
-            f.budget or contract.budget or USUAL
-            for f in contract.functions for op in (f.operation(contract.pair),)}
+    """The budget of each operation, and of how an object is made and ends; `callers` has those
+    that wait of which the caller's part is counted."""
+    return {op: _said(contract, op, callers) or usual(op) for op in contract.costed}
 
 
 def over(budgets: dict[str, Budget], outcomes: Outcomes) -> list[Excess]:
     """What is over its budget, the largest share first."""
     return sorted((one for one in excesses(outcomes)
-                   if one.exceeds(budgets.get(one.op, USUAL))), key=lambda one: -one.percent)
+                   if one.exceeds(budgets.get(one.op, usual(one.op)))),
+                  key=lambda one: -one.percent)
 
 
 def used(contract: Contract, outcomes: Outcomes,
@@ -95,9 +113,8 @@ def used(contract: Contract, outcomes: Outcomes,
     By operation; that of all whose rows have none is of ALL. `callers` is as for of_contract().
     """
     found: dict[str, tuple[Budget, Excess | None]] = {}
-    for f in contract.functions:
-        op = f.operation(contract.pair)
-        budget = WAITS if f.option("waits") and op not in callers else f.budget or contract.budget
+    for op, f in contract.costed.items():
+        budget = _said(contract, op, callers)
         if budget is None or op not in outcomes:
             continue
         name = op if f.budget or budget is WAITS else ALL
@@ -116,7 +133,7 @@ def verdicts(suite: str, passed: set[str], budgets: dict[str, Budget],
     for path in PATHS:
         if path not in passed:
             continue
-        log = [one.tell(budgets.get(one.op, USUAL)) for one in wrong if one.path == path]
+        log = [one.tell(budgets.get(one.op, usual(one.op))) for one in wrong if one.path == path]
         status = ktap.FAIL if log else ktap.PASS
         if not log and path != REFERENCE and not any(
                 one.path == path for one in excesses(outcomes)):

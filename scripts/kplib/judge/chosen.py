@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kplib.configure.lanes import PATHS, REFERENCE
 from kplib.judge.baseline import Figure, Key
-from kplib.judge.tables import mean_of_ratios
+from kplib.judge.tables import MAKING, mean_of_ratios
 
 #: Figures of one kernel.
 Figures = dict[Key, Figure]
@@ -45,7 +45,8 @@ def steady(boots: Figures) -> Figures:
 
 def effect(base: Figures, figures: Figures) -> Effect:
     """A kernel's figures against those of base; the same operations are in both."""
-    both = [key for key in base if key in figures and figures[key].total > 0]
+    both = [key for key in base if key in figures and figures[key].total > 0
+            and key[1] not in MAKING]
     change, against_c = {}, {}
     for path in PATHS:
         mine = [key for key in both if key[3] == path]

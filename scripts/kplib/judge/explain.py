@@ -12,7 +12,7 @@ from kplib.configure.lanes import PATHS
 from kplib.judge import kinds
 from kplib.judge.counts import Counted, Place, Ran, Sum
 from kplib.judge.places import KERNEL, Code
-from kplib.judge.tables import NOOP, Cost
+from kplib.judge.tables import MAKING, NOOP, Cost
 
 #: The engine's module: its instructions between the two readings are the harness, and so are those
 #: of the kernel that the no-op executes as well, as the counter may be read by a function of it.
@@ -237,7 +237,7 @@ def explain(op: str, costs: dict[str, dict[str, Cost]], counted: dict[str, Count
                 raise EnvironmentFailed(f"{op} on {path}: lane insn and QEMU's plugin have not "
                                         "seen the same calls")
             continue
-        own = costs[NOOP][path].p50 if op != NOOP else 0
+        own = costs[NOOP][path].p50 if op not in (NOOP, *MAKING) else 0
         calls[path], figure[path], noop[path] = one.calls, cost.total, -one.calls * own
         total = cost.total + cost.n * own
         if (one.calls, one.cost) != (cost.n, total):

@@ -27,12 +27,12 @@ from kplib.judge import budgets, fields, growth, ktap, orders, sizes, timetable,
 from kplib.judge.budgets import Excess
 from kplib.judge.growth import Table as Growths
 from kplib.judge.sizes import Sizes
-from kplib.judge.tables import (ACCEPTED, NOOP, Allocations, Cost, DamagedTable, Difference,
+from kplib.judge.tables import (ACCEPTED, MAKING, NOOP, Allocations, Cost, DamagedTable, Difference,
                                 Distributions, Histories, Interruptions, Invariant, of_callers,
                                 parse_allocations, parse_calls, parse_costs, parse_distributions,
                                 parse_failures, parse_histories, parse_outcomes,
                                 parse_interruptions, parse_invariants, parse_masked,
-                                parse_meanwhile, parse_stack)
+                                parse_first, parse_meanwhile, parse_stack)
 from kplib.judge.unbuilt import Unbuilt
 
 #: The version of scripts/results.schema.json. It goes up with each change of a field's
@@ -69,6 +69,8 @@ class PairResult:
     outcomes: dict[str, dict[str, dict[str, Cost]]] = field(default_factory=dict)
     #: What other threads execute while operations wait; by operation, outcome and path.
     meanwhile: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    #: The first call of each outcome; by operation, outcome and path.
+    first: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     distributions: Distributions = field(default_factory=dict)
     #: How costs grow with what an object holds, or with bytes.
     growth: Growths = field(default_factory=dict)
@@ -155,6 +157,7 @@ class ArchResult:
                                       for end, row in rows.items()}
                                  for op, rows in pair.outcomes.items()},
                     "meanwhile": pair.meanwhile,
+                    "first": pair.first,
                     "distributions": pair.distributions,
                     "growth": {op: {end: {path: one.to_json() for path, one in row.items()}
                                     for end, row in rows.items()}
@@ -371,6 +374,8 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
             result.distributions = parse_distributions(figures)
             if bare := passed - set(result.costs.get(NOOP, {})):
                 raise DamagedTable(f"the table of costs has nothing of {', '.join(sorted(bare))}")
+            if pair in lane.answers:
+                result.first = parse_first(lane.answers[pair].more["first"], figures)
             contract = rows.read(files.read(), pair)
             known = budgets.of_contract(contract, result.meanwhile)
             if pair in lane.answers:
@@ -379,7 +384,7 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
                 stack = parse_stack(lane.answers[pair].more["depth"])
                 result.stack = {op: stack[op] for op in result.costs if op in stack}
                 result.text = sizes.read(setup.tools, setup.modules, pair,
-                                         (op for op in result.costs if op != NOOP))
+                                         (op for op in result.costs if op not in (NOOP, *MAKING)))
             result.budgets = budgets.used(contract, result.outcomes, result.meanwhile)
             result.over = budgets.over(known, result.outcomes)
             mine += budgets.verdicts(lane.lane.suite(pair), passed, known, result.outcomes)

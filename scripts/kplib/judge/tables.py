@@ -15,6 +15,8 @@ from kplib.common import ui
 from kplib.configure.lanes import PATHS, REFERENCE
 
 NOOP = "noop"
+#: In place of an operation's name: how an object is made, and ends.
+MAKING = ("create", "destroy")
 #: Parts in which a path can differ from c->c (kmod/engine/failures.c).
 DIFFERS = ("create", "return", "output", "state", "contract", "end", "interrupt", "history")
 
@@ -203,6 +205,12 @@ def _cost_rows(text: str) -> dict[tuple[str, str], _Counts]:
     return raw
 
 
+def _own(raw: dict[tuple[str, str], _Counts], op: str, path: str) -> int:
+    """The driver's own, to be subtracted: the no-op's. It is called as operations are, and not as
+    objects are made and released: of these nothing is subtracted."""
+    return 0 if op in (NOOP, *MAKING) else percentile(_together(raw[(NOOP, path)]), 0.5)
+
+
 def _together(counts: _Counts) -> dict[int, int]:
     """Costs of an operation, whatever it came to."""
     found: dict[int, int] = {}
@@ -272,7 +280,7 @@ def parse_costs(text: str) -> dict[str, dict[str, Cost]]:
     raw = _cost_rows(text)
     table: dict[str, dict[str, Cost]] = {}
     for (op, path), counts in raw.items():
-        own = percentile(_together(raw[(NOOP, path)]), 0.5) if op != NOOP else 0
+        own = _own(raw, op, path)
         # c->c comes first in the engine's table.
         reference = table.get(op, {}).get(REFERENCE)
         table.setdefault(op, {})[path] = _cost(_net(_together(counts), own), reference, path,
@@ -292,7 +300,7 @@ def parse_distributions(text: str) -> Distributions:
     for (op, path), counts in raw.items():
         if op == NOOP:
             continue
-        own = percentile(_together(raw[(NOOP, path)]), 0.5)
+        own = _own(raw, op, path)
         rows = table.setdefault(op, {})
         for end in sorted(counts, key=lambda end: (end != 0, -end)):
             net = _net(counts[end], own)
@@ -310,6 +318,23 @@ def parse_outcomes(text: str) -> dict[str, dict[str, dict[str, Cost]]]:
             for path, net in paths.items():
                 row[path] = _cost(net, row.get(REFERENCE), path, True)
     return table
+
+
+def parse_first(text: str, figures: str) -> dict[str, dict[str, dict[str, int]]]:
+    """The first call of each outcome, by operation, outcome and path, without the path's no-op,
+    which is in the engine's cost table; a path that has none there, as it failed, is left out."""
+    raw = _cost_rows(figures)
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for (op, path), counts in _rows(text).items():
+        if (NOOP, path) not in raw:
+            continue
+        for end in sorted(counts, key=lambda end: (end != 0, -end)):
+            (value, times), *more = counts[end].items()
+            if more or times != 1:
+                raise DamagedTable(f"the table of first calls has several of {op} on {path}")
+            found.setdefault(op, {}).setdefault(outcome_name(end), {})[path] = \
+                value - _own(raw, op, path)
+    return found
 
 
 def parse_stack(text: str) -> dict[str, dict[str, dict[str, int]]]:
@@ -343,9 +368,11 @@ def mean_of_ratios(ratios: Iterable[float]) -> float | None:
     return math.exp(math.fsum(logs) / len(logs)) if logs else None
 
 
-def geometric_mean(rows: Iterable[dict[str, Cost]], path: str) -> float | None:
-    """Geometric mean of a path's ratios over all rows, an operation and outcome each."""
-    return mean_of_ratios(ratio for row in rows if path in row and (ratio := row[path].ratio))
+def geometric_mean(rows: Iterable[tuple[str, dict[str, Cost]]], path: str) -> float | None:
+    """Geometric mean of a path's ratios over all rows, an operation and outcome each; without how
+    objects are made and end."""
+    return mean_of_ratios(ratio for op, row in rows if op not in MAKING and path in row
+                          and (ratio := row[path].ratio))
 
 
 def met(counts: dict[str, int]) -> str:

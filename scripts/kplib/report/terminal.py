@@ -23,7 +23,7 @@ from kplib.judge.budgets import ALL, WAITS, Excess
 from kplib.judge.growth import Growth
 from kplib.judge.results import ArchResult, PairResult
 from kplib.judge.sizes import Sizes
-from kplib.judge.tables import (NOOP, SUCCESS, Allocations, Cost, Histories, Interruptions,
+from kplib.judge.tables import (MAKING, NOOP, SUCCESS, Allocations, Cost, Histories, Interruptions,
                                 geometric_mean, met)
 from kplib.judge.unbuilt import CASE
 from kplib.report import deep, files, grown, timed
@@ -162,6 +162,16 @@ def _costs(pair: PairResult, verbose: bool) -> list[str]:
     return lines
 
 
+def _first(pair: PairResult) -> list[str]:
+    """What the first call of each outcome cost."""
+    rows = {op if end == SUCCESS else f"{op} {end}": row
+            for op, ends in pair.first.items() for end, row in ends.items()}
+    width = max(16, *(len(name) + 1 for name in rows))
+    return [f"    {'first call':<{width}}" + "".join(f"{path:>16}" for path in PATHS),
+            *(f"    {name:<{width}}" + "".join(f"{row.get(path, '-'):>16}" for path in PATHS)
+              for name, row in rows.items())]
+
+
 def _allocations(pair: PairResult, verbose: bool) -> list[str]:
     lines = []
     for op, row in pair.allocations.items():
@@ -188,9 +198,11 @@ def _budgets(pair: PairResult, verbose: bool) -> list[str]:
             if need or verbose or budget == WAITS]
 
 
-def _means(rows: dict[str, dict[str, Cost]]) -> dict[str, float | None]:
+def _means(*pairs: PairResult) -> dict[str, float | None]:
     """The geometric mean of all ratios to c->c, by path."""
-    return {path: geometric_mean(rows.values(), path) for path in PATHS[1:]}
+    rows = [(op, row) for pair in pairs for op, ends in pair.outcomes.items()
+            for row in ends.values()]
+    return {path: geometric_mean(rows, path) for path in PATHS[1:]}
 
 
 def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
@@ -199,6 +211,8 @@ def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
              *_cases(pair)]
     if pair.outcomes:
         lines += _costs(pair, verbose) + _budgets(pair, verbose)
+    if pair.first and verbose:
+        lines += _first(pair)
     if pair.growth:
         lines += grown.table(pair.growth, verbose)
     lines += deep.stack(pair.stack, verbose) + deep.text(pair.text, verbose)
@@ -282,27 +296,30 @@ def _summary(pairs: dict[str, PairResult]) -> list[str]:
             for status, width in ((ktap.PASS, 8), (ktap.FAIL, 8), (ktap.ERROR, 7), (ktap.SKIP, 9)))
         if counted:
             line += "".join(f"{mean:>12.2f}" if mean is not None else f"{'-':>12}"
-                            for mean in _means(_by_outcome(pair)).values())
+                            for mean in _means(pair).values())
         lines.append(line)
     return lines
 
 
 def _legend(pairs: dict[str, PairResult], tables: bool) -> list[str]:
     """Meaning and mean of the figures."""
-    costs = {f"{name} {row_name}": row for name, pair in pairs.items()
-             for row_name, row in _by_outcome(pair).items()}
     failing = ["", "  allocations: the most of one call; in brackets, how often one was made to "
                "fail", "  (V=1 and results.json: how often that gave -ENOMEM); those of other "
                "tasks, as of workers, are not reached"] \
         if tables and any(pair.allocations for pair in pairs.values()) else []
     if tables and any(pair.masked for pair in pairs.values()):
         failing += ["", *deep.MASKED_LEGEND]
-    if not costs:
+    if not any(pair.outcomes for pair in pairs.values()):
         return failing
-    means = [f"{path} {mean:.2f}" for path, mean in _means(costs).items() if mean is not None]
+    means = [f"{path} {mean:.2f}" for path, mean in _means(*pairs.values()).items()
+             if mean is not None]
     meaning = ["  instructions: mean of an operation with one outcome, the path's no-op "
                "subtracted; in brackets the ratio",
-               "  to c->c (V=1 and results.json: min, p50, p99, max)"] if tables else \
+               "  to c->c (V=1 and results.json: min, p50, p99, max)",
+               *(["  create, destroy: how an object is made and ends; nothing is subtracted, and "
+                  "no part of means"]
+                 if any(op in pair.outcomes for pair in pairs.values() for op in MAKING) else ())
+               ] if tables else \
         ["  under a path: instructions, the ratio to c->c, geometric mean over operations and "
          "outcomes"]
     if tables and any(pair.meanwhile for pair in pairs.values()):
@@ -358,6 +375,7 @@ def _pair(found: dict[str, Any]) -> PairResult:
         stack=found.get("stack", {}),
         text=Sizes(**found.get("text") or {}),
         meanwhile=found.get("meanwhile", {}),
+        first=found.get("first", {}),
         masked=found.get("masked", {}),
         budgets={op: (Budget(row["percent"], row["instructions"], row["why"]),
                       row["needed"] and Excess(**row["needed"]))

@@ -69,8 +69,8 @@ def check(req: Request) -> None:
 
 
 def operations(req: Request) -> list[str]:
-    """The names of a pair's operations, and of the no-op that calibrates its driver."""
-    return [*(f.operation(req.pairs[0]) for f in contract(req).functions), NOOP]
+    """The names of what lane insn counts of a pair, and of the no-op that calibrates its driver."""
+    return [*contract(req).costed, NOOP]
 
 
 def contract(req: Request) -> Contract:
@@ -188,7 +188,7 @@ def read(setup: Setup, result: LaneResult, ops: Sequence[str] = ()) -> list[Expl
     ops = ops or [op for op in costs if op != NOOP]
     known = places.read(setup, answers.modules, explain.places_of(
         one.sums[op] for one in counted.values() for op in ops if op in one.sums))
-    names = {f.name for f in contract(setup.request).functions}
+    names = {f.name for f in contract(setup.request).costed.values()}
     exported = [code.file for code in known.values()
                 if code.image == places.KERNEL and code.function in names]
     checks = _checks(setup, answers.modules, counted, ops)

@@ -6,10 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 from kplib.configure.lanes import PATHS, REFERENCE
-from kplib.contract.model import Budget
+from kplib.contract.model import UNLIMITED, Budget
 from kplib.judge import budgets
 from kplib.judge.growth import Growth
-from kplib.judge.tables import NOOP, SUCCESS, Cost, geometric_mean
+from kplib.judge.tables import MAKING, NOOP, SUCCESS, Cost, geometric_mean
 from kplib.report import told
 from kplib.report.page.markup import Markup, element, joined, link, row, table
 from kplib.report.page.view import View, cell_of, number, number_heads
@@ -24,9 +24,9 @@ def rows_of(pair: dict[str, Any]) -> dict[tuple[str, str], dict[str, Cost]]:
 def budget_of(pair: dict[str, Any], op: str) -> Budget:
     """What an operation may cost more."""
     known = pair.get("budgets", {})
-    found = known.get(op) or known.get(budgets.ALL)
+    found = known.get(op) or (None if op in MAKING else known.get(budgets.ALL))
     return Budget(found["percent"], found["instructions"], found["why"]) if found else \
-        budgets.USUAL
+        budgets.usual(op)
 
 
 def is_over(pair: dict[str, Any], op: str, end: str, path: str,
@@ -49,11 +49,12 @@ def of_pair(pair: dict[str, Any], name: str) -> Markup:
     """Each operation and outcome of a pair on one kernel."""
     noop = {path: Cost(**cost) for path, cost in pair["instructions"].get(NOOP, {}).items()}
     rows = [row([NOOP, *(number(f"{noop[path].mean:,.1f}" if path in noop else "-", "quiet")
-                         for path in PATHS), element("td", "subtracted from each other row",
+                         for path in PATHS), element("td", "subtracted from each operation",
                                                      class_="quiet")])] if noop else []
     for (op, end), found in rows_of(pair).items():
         budget = budget_of(pair, op)
-        said = f"{budget.percent:g} % and {budget.instructions:g}"
+        said = f"{budget.percent:g} % and {budget.instructions:g}" \
+            if budget.percent < UNLIMITED else "not judged"
         rows.append(row([op if end == SUCCESS else f"{op} {end}",
                          *(_cell(found.get(path), is_over(pair, op, end, path, found))
                            for path in PATHS),
@@ -124,7 +125,8 @@ def section(view: View) -> Markup:
             costs = rows_of(found)
             if not costs:
                 continue
-            means = [geometric_mean(costs.values(), path) for path in PATHS[1:]]
+            means = [geometric_mean([(op, paths) for (op, _), paths in costs.items()], path)
+                     for path in PATHS[1:]]
             over = [(op, end, path) for (op, end), paths in costs.items() for path in PATHS[1:]
                     if is_over(found, op, end, path, paths)]
             needed = sum(one["needed"] is not None for one in found.get("budgets", {}).values())

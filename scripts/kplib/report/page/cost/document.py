@@ -9,6 +9,7 @@ from typing import Any
 
 from kplib.configure.lanes import PATHS, REFERENCE
 from kplib.judge import timetable
+from kplib.judge.budgets import UNJUDGED
 from kplib.judge.tables import NOOP, SUCCESS, Cost
 from kplib.report import told
 from kplib.report.page import costs, shell, top
@@ -115,7 +116,8 @@ def _operation(view: View, name: str, op: str, ends: list[Outcome]) -> Markup:
     of = view.made.get((name, op))
     return element(
         "article", element("h3", op),
-        element("p", f"May cost {budget.tell()} more than on {REFERENCE}"
+        element("p", f"Not judged: {budget.why}." if budget == UNJUDGED else
+                f"May cost {budget.tell()} more than on {REFERENCE}"
                 + (f": {budget.why}." if budget.why else "."), class_="quiet")
         if any(one.costs for one in ends) else None,
         [_outcome(pair, name, one, of) for one in ends], made.section(of) if of else None,
@@ -161,7 +163,8 @@ def _pair(view: View, name: str) -> Markup:
         ops.setdefault(one.op, []).append(one)
     return element(
         "section", element("h2", name),
-        element("p", f"The driver's no-op is subtracted from each call: {said}.", class_="quiet")
+        element("p", f"The driver's no-op is subtracted from each call of an operation: "
+                f"{said}.", class_="quiet")
         if said else None,
         _overview(view, name, all_),
         joined(_operation(view, name, op, ends) for op, ends in ops.items()),

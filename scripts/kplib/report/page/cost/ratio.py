@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kplib.configure.lanes import PATHS, REFERENCE
-from kplib.contract.model import Budget
+from kplib.contract.model import UNLIMITED, Budget
 from kplib.judge import timetable
 from kplib.judge.tables import Cost
 from kplib.report.page.cost import draw
@@ -47,7 +47,7 @@ class Ratios:
 def limit_of(costs: dict[str, Cost], budget: Budget) -> float | None:
     """The ratio of a mean that is just within the budget."""
     reference = costs[REFERENCE].mean if REFERENCE in costs else 0
-    if reference <= 0:
+    if reference <= 0 or budget.percent >= UNLIMITED:
         return None
     return 1 + max(budget.instructions / reference, budget.percent / 100)
 
