@@ -88,8 +88,10 @@ void idalloc_view(struct idalloc *ida, struct idalloc_view *view);
  */
 KP_OBJECT(struct idalloc, struct idalloc_view, idalloc_view)
 KP_CREATE(idalloc_create, SLEEPS, KP_RESULT(struct idalloc *, -EINVAL, -ENOMEM),
-	  KP_NUMBER(u32, limit, .lo = 1, .hi = IDALLOC_MAX, .to = 150, .beyond = true))
-KP_DESTROY(idalloc_destroy, SLEEPS)
+	  KP_NUMBER(u32, limit, .lo = 1, .hi = IDALLOC_MAX, .to = 150, .beyond = true),
+	  .budget = "40 %: memory is allocated by krealloc_node_align(), C's by kmalloc()")
+KP_DESTROY(idalloc_destroy, SLEEPS,
+	   .budget = "40 %: memory is freed by krealloc_node_align(), C's by kfree()")
 KP_METHOD(idalloc_alloc, ATOMIC, KP_RESULT(u32, -ENOSPC, -ENOMEM),
 	  .weight = 16, .locks = "spinlock irq-off",
 	  .budget = "10 %, 35 instructions: SpinLockIrq counts who has disabled interrupts",

@@ -87,8 +87,10 @@ void latch_view(struct latch *latch, struct latch_view *view);
  */
 KP_OBJECT(struct latch, struct latch_view, latch_view)
 KP_CREATE(latch_create_at, SLEEPS, KP_RESULT(struct latch *, -ENOMEM),
-	  KP_NUMBER(u32, at, .wraps = true))
-KP_DESTROY(latch_destroy, SLEEPS)
+	  KP_NUMBER(u32, at, .wraps = true),
+	  .budget = "60 %: memory is allocated by krealloc_node_align(), C's by kmalloc()")
+KP_DESTROY(latch_destroy, SLEEPS,
+	   .budget = "50 %: memory is freed by krealloc_node_align(), C's by kfree()")
 KP_METHOD(latch_add, PROCESS, KP_VOID, KP_NUMBER(u32, value),
 	  .weight = 12, .locks = "spinlock", .orders = "release seq, release count",
 	  .budget = "10 %, 9 instructions: C adds in memory; an atomic is loaded and stored")

@@ -177,7 +177,8 @@ static inline bool lru_pins(const struct lru_view *was, const struct lru_view *n
 KP_OBJECT(struct lru, struct lru_view, lru_view)
 KP_CREATE(lru_create, SLEEPS, KP_RESULT(struct lru *, -EINVAL, -ENOMEM),
 	  KP_NUMBER(u32, capacity, .lo = 1, .to = 4, .hi = LRU_MAX, .beyond = true))
-KP_DESTROY(lru_destroy, SLEEPS)
+KP_DESTROY(lru_destroy, SLEEPS,
+	   .budget = "50 %: memory is freed by krealloc_node_align(), C's by kfree()")
 KP_METHOD(lru_add, ATOMIC, KP_ERRNO(-ENOMEM, -EEXIST, -ENOSPC),
 	  KP_NUMBER(u32, key, .hi = LRU_KEYS - 1), KP_NUMBER(u64, value),
 	  .locks = "spinlock irq-off", .on_error = "nothing is evicted, and the new entry is freed",

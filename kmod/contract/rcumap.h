@@ -142,8 +142,10 @@ static inline bool rcumap_same(const struct rcumap_view *a, const struct rcumap_
 
 KP_OBJECT(struct rcumap, struct rcumap_view, rcumap_view)
 KP_CREATE(rcumap_create, SLEEPS, KP_RESULT(struct rcumap *, -EINVAL, -ENOMEM),
-	  KP_NUMBER(u32, limit, .lo = 1, .hi = RCUMAP_MAX, .beyond = true))
-KP_DESTROY(rcumap_destroy, SLEEPS)
+	  KP_NUMBER(u32, limit, .lo = 1, .hi = RCUMAP_MAX, .beyond = true),
+	  .budget = "60 %: memory is allocated by krealloc_node_align(), C's by kmalloc()")
+KP_DESTROY(rcumap_destroy, SLEEPS,
+	   .budget = "45 %: memory is freed by krealloc_node_align(), C's by kfree()")
 KP_METHOD(rcumap_insert, SLEEPS, KP_ERRNO(-ENOMEM, -EEXIST, -ENOSPC),
 	  KP_NUMBER(u32, key, .to = 11), KP_NUMBER(u64, value),
 	  .weight = 12, .locks = "spinlock", .orders = "release bucket",

@@ -236,7 +236,8 @@ static inline u32 registry_released(const struct registry_view *v)
 KP_OBJECT(struct registry, struct registry_view, registry_view)
 KP_CREATE(registry_create, SLEEPS, KP_RESULT(struct registry *, -EINVAL, -ENOMEM),
 	  KP_NUMBER(u32, limit, .lo = 1, .from = 6, .hi = REGISTRY_MAX, .beyond = true))
-KP_DESTROY(registry_destroy, SLEEPS)
+KP_DESTROY(registry_destroy, SLEEPS,
+	   .budget = "40 %: a guard for each object, and krealloc_node_align() frees")
 KP_HANDLE(struct registry_object, struct registry_info, registry_info, registry_put,
 	  slot, .outlives = true)
 KP_METHOD(registry_add, ATOMIC, KP_ERRNO(-ENOMEM, -EEXIST, -ENOSPC),

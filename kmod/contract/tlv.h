@@ -184,7 +184,8 @@ int tlv_ends_empty(const struct tlv_view *was, struct kp_user msg);
 KP_OBJECT(struct tlv, struct tlv_view, tlv_view)
 KP_CREATE(tlv_create, SLEEPS, KP_RESULT(struct tlv *, -EINVAL, -ENOMEM),
 	  KP_NUMBER(u32, limit, .lo = 1, .hi = TLV_PAYLOAD_MAX, .beyond = true))
-KP_DESTROY(tlv_destroy, SLEEPS)
+KP_DESTROY(tlv_destroy, SLEEPS,
+	   .budget = "50 %: memory is freed by krealloc_node_align(), C's by kfree()")
 KP_METHOD(tlv_set, SLEEPS,
 	  KP_RESULT(int, -EMSGSIZE, -EFAULT, -EINVAL, -EOPNOTSUPP, -ERANGE),
 	  KP_USER_BYTES(msg, u32, .max = TLV_MSG_MAX + 1, .beyond = true, .once = true,
