@@ -60,6 +60,10 @@ class TestObjects(PairsTest):
         for rows in (*outcomes.values(), *first.values()):
             for row in rows.values():
                 self.assertEqual(set(row), {"c->c", "c->rust", "rust->c", "rust->rust"})
+        # No call of these runs into what the allocator has in stock.
+        for op, spread in (("create", 4), ("destroy", 0)):
+            for path, cost in outcomes[op]["success"].items():
+                self.assertLessEqual(cost["max"] - cost["min"], spread, (op, path))
         # With an empty stock an allocation costs more than ever behind it.
         made = outcomes["create"]["success"]["c->c"]
         self.assertGreater(first["create"]["success"]["c->c"], made["max"])
