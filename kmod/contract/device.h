@@ -181,6 +181,13 @@ KP_METHOD(device_read, SLEEPS, KP_ERRNO(-EAGAIN, -ERESTARTSYS),
 	  .locks = "2 mutex: the outer, then the inner one; sleeps for a sample with neither")
 KP_METHOD(device_poll, SLEEPS, KP_BOOL, .weight = 5, .locks = "mutex")
 
+KP_SYSCALL(open, "25 %: three allocations for one: the unit, its samples, its wait queue")
+KP_SYSCALL(configure, "10 %, 24 instructions: registers are saved first, in C behind the checks")
+KP_SYSCALL(read, "10 %, 60 instructions: registers are saved first, the size is looked at then")
+KP_SYSCALL(status, "10 %, 24 instructions: the snapshot is returned by value, then made a status")
+KP_SYSCALL(stop, "10 %, 16 instructions: the adapter makes an errno of a Result")
+KP_SYSCALL(close, "75 %: what open allocated is freed, the wait queue by kvfree_call_rcu()")
+
 KP_HOLDS(samples, now->queued)
 KP_TYPE(struct device_config, capacity, reserved, bias)
 KP_TYPE(struct device_sample, value, reserved)

@@ -32,6 +32,7 @@
 #define KP_AFTER(...)
 #define KP_BUDGET(...)
 #define KP_MARGIN(...)
+#define KP_SYSCALL(...)
 #define KP_HOLDS(...)
 #define KP_TYPE(...)
 #define KP_INVARIANT(...)

@@ -12,7 +12,7 @@ from kplib.common import proc
 from kplib.configure import pairs as places
 
 MODULES = ("kparity", "kparity_device", "kparity_ring")
-PROGRAMS = ["device_user", "device_user_history"]
+PROGRAMS = ["device_user", "device_user_history", "device_user_costs"]
 
 
 class TestBuild(unittest.TestCase):
@@ -23,7 +23,7 @@ class TestBuild(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.top, self.out = Path(folder.name) / "top", Path(folder.name) / "out/build"
         for name in ("Kbuild", "kmod/device.c", "kmod/device.h", "tests/user/device.c",
-                     "tests/user/device_history.c"):
+                     "tests/user/device_history.c", "tests/user/device_costs.c"):
             self.put(name)
         for name in (*(f"{place}{module}.ko" for module in MODULES for place in ("", "guest/")),
                      "kmod/device.o", *(f"user/{name}" for name in PROGRAMS)):

@@ -57,8 +57,8 @@ class TestPairs(unittest.TestCase):
         self.assertEqual({path.relative_to(self.folder / "bits").as_posix() for path in (
             found.contract, found.port, found.c, *found.programs.values(), found.regress,
             found.misuse)},
-            {"contract.h", "bits.rs", "bits.c", "user.c", "user_history.c", "regress",
-             "compile-fail"})
+            {"contract.h", "bits.rs", "bits.c", "user.c", "user_history.c", "user_costs.c",
+             "regress", "compile-fail"})
         self.assertEqual(found.sources(Path("/linux")), (
             found.c, self.folder / "bits/help.c", Path("/linux/lib/glob.c"),
             Path("/other/tree/a.c")))

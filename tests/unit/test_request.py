@@ -203,7 +203,7 @@ class TestRequest(unittest.TestCase):
         self.assertNotIn("LANE", request.replay(got, got.archs[0], got.variants[0]))
         self.assertEqual(request.parse(["CASE=insn"], {}).lanes, ("insn",))
         self.assertEqual(request.parse(["CASE=insn lockstep"], {}).lanes, ("check", "insn"))
-        for kind, lane in (("user", "check"), ("user_history", "history")):
+        for kind, lane in (("user", "check"), ("user_history", "history"), ("user_costs", "insn")):
             got = request.parse([f"CASE={kind}"], {})
             self.assertEqual((got.pairs, got.lanes), (("device",), (lane,)))
         self.assertEqual([kind.name for kind in request.parse(
@@ -316,7 +316,7 @@ class TestRequest(unittest.TestCase):
         self.assertEqual(cases.of_pair(pairs.files("device")), (
             "lockstep", "atomic", "fault", "blocking", "interrupted", "threads", "node", "layout",
             "locks", "outcomes", "invariants", "insn", "history", "interrupt", "ordering",
-            "time", "user", "user_history"))
+            "time", "user", "user_history", "user_costs"))
         self.assertEqual(cases.of_pair(pairs.files("glob")), (
             "lockstep", "atomic", "fault", "regress", "outcomes", "insn", "history", "interrupt",
             "ordering", "time"))

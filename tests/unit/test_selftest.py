@@ -187,6 +187,7 @@ class TestMutants(unittest.TestCase):
                          [None, 8])
         for case, runs, lane in (("lockstep", "", "check"), ("history", "", "history"),
                                  ("rust", "Case: user_history\n", "history"),
+                                 ("cost", "Case: user_costs\n", "insn"),
                                  ("rust", "Case: user\n", "check")):
             found = self.load(HEAD.replace("lockstep", case) + runs)
             self.assertEqual((found.lane.name, found.oracle),

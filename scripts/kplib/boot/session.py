@@ -21,12 +21,10 @@ from kplib.build.modules import Modules, in_guest
 from kplib.build.setup import Setup
 from kplib.common.errors import GuestLost
 from kplib.configure import cases, pairs
-from kplib.configure.lanes import INSN, ORDER, TIME
+from kplib.configure.lanes import INSN, ORDER, SIDES, TIME
 from kplib.configure.request import DEPTHS
 
 DEBUG = "/sys/kernel/debug"
-#: The implementations, as the device nodes of a pair with a user program name them.
-SIDES = ("c", "rust")
 #: Lanes that run no program as text, and tell no differences.
 _PLAIN = (INSN.name, ORDER.name, TIME.name)
 #: kmemleak says nothing of objects younger than 5 s (MSECS_MIN_AGE in mm/kmemleak.c),

@@ -10,10 +10,15 @@ from dataclasses import dataclass, replace
 PATHS = ("c->c", "c->rust", "rust->c", "rust->rust")
 REFERENCE = PATHS[0]
 
-#: The kinds of user programs, which are cases of a pair as well. Both drive the pair's nodes
-#: through system calls: one at a time, and from two processes at the same time.
+#: The implementations, as the device nodes of a pair with a user program name them; C first.
+SIDES = ("c", "rust")
+
+#: The kinds of user programs, which are cases of a pair as well. All drive the pair's nodes
+#: through system calls: one at a time, from two processes at the same time, and counted.
 USER = "user"
 USER_HISTORY = "user_history"
+USER_COSTS = "user_costs"
+KINDS = (USER, USER_HISTORY, USER_COSTS)
 
 
 def user_suite(pair: str, kind: str) -> str:
@@ -23,7 +28,7 @@ def user_suite(pair: str, kind: str) -> str:
 
 def user_kind(pair: str, suite: str) -> str:
     """The kind of a pair's user program whose results a suite has; empty if it has none's."""
-    return next((kind for kind in (USER, USER_HISTORY) if suite == user_suite(pair, kind)), "")
+    return next((kind for kind in KINDS if suite == user_suite(pair, kind)), "")
 
 
 @dataclass(frozen=True)
@@ -84,8 +89,8 @@ class Lane:
 
 
 CHECK = Lane("check", cpus=2, counts=False, suffix="", figures="invariants", program=USER)
-INSN = Lane("insn", cpus=1, counts=True, suffix="_insn", figures="cost", program="",
-            case="insn", more=("growth", "depth", "alone", "first"),
+INSN = Lane("insn", cpus=1, counts=True, suffix="_insn", figures="cost",
+            program=USER_COSTS, case="insn", more=("growth", "depth", "alone", "first"),
             why="counting needs emulation")
 HISTORY = Lane("history", cpus=2, counts=False, suffix="_history", figures="histories",
                program=USER_HISTORY, case="history", late=True, turns=True,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kplib.common import ui
 from kplib.common.errors import Refused
-from kplib.configure.lanes import USER, USER_HISTORY
+from kplib.configure.lanes import KINDS, USER
 from kplib.contract import model, rows
 
 TOP = Path(__file__).resolve().parents[3]
@@ -114,7 +114,7 @@ def in_folder(name: str, folder: Path) -> Pair:
     """Where the files of a pair in PAIRS_DIR are."""
     own = folder / name
     return Pair(name, own / "contract.h", own / f"{name}.rs", own / f"{name}.c",
-                own / "suite.c", {kind: own / f"{kind}.c" for kind in (USER, USER_HISTORY)},
+                own / "suite.c", {kind: own / f"{kind}.c" for kind in KINDS},
                 own / "regress", own / "compile-fail", own / "config", own)
 
 
@@ -124,8 +124,7 @@ def files(name: str, folder: Path | None = None) -> Pair:
         return in_folder(name, folder)
     return Pair(name, TOP / f"kmod/contract/{name}.h", TOP / f"rust-stub/{name}.rs",
                 TOP / f"kmod/{name}.c", TOP / f"tests/kunit/{name}_kunit.c",
-                {USER: TOP / f"tests/user/{name}.c",
-                 USER_HISTORY: TOP / f"tests/user/{name}_history.c"},
+                {kind: TOP / f"tests/user/{name}{kind.removeprefix(USER)}.c" for kind in KINDS},
                 TOP / f"tests/regress/{name}", TOP / f"tests/compile-fail/{name}",
                 TOP / f"kmod/contract/{name}.config")
 

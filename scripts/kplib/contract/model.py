@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 #: Categories of promises.
@@ -389,6 +389,8 @@ class Contract:
     budget: Budget | None = None
     holds: Holds | None = None
     margin: Margin | None = None
+    #: What system calls on the Rust node may cost more than on the C node, by their names.
+    syscalls: dict[str, Budget] = field(default_factory=dict)
 
     @property
     def costed(self) -> dict[str, Function]:

@@ -59,6 +59,11 @@ What an object holds, and how many by its view, for the growth of costs:
 
     KP_HOLDS(elements, now->pushed - now->popped)
 
+What a system call on the pair's Rust node may cost more than on its C node, by its name in the
+program that counts them:
+
+    KP_SYSCALL(open, "10 %, 50 instructions: two allocations for one")
+
 One more row names the C files of the pair beside the one that is called as the pair:
 
     KP_SOURCES("helpers.c", "$(srctree)/lib/glob.c")
@@ -98,7 +103,8 @@ RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_ER
 #: Every row. Any other KP_...( that begins a line is taken for a mistake.
 ROWS = ("KP_FUNCTION", "KP_METHOD", "KP_DIVERGES", "KP_SOURCES", "KP_OBJECT", "KP_CREATE",
         "KP_DESTROY", "KP_TYPE", "KP_INVARIANT", "KP_PROMISE", "KP_MODULE", "KP_HANDLE",
-        "KP_CONSUME", "KP_ADAPTER", "KP_AFTER", "KP_BUDGET", "KP_HOLDS", "KP_MARGIN")
+        "KP_CONSUME", "KP_ADAPTER", "KP_AFTER", "KP_BUDGET", "KP_HOLDS", "KP_MARGIN",
+        "KP_SYSCALL")
 #: Options of a row of an operation, behind its parameters; those of _WORDS are text, of _MARKS
 #: true or false.
 ROW_OPTIONS = ("weight", "role", "snapshot", "hint", "transient", "waits", "calls_back",
@@ -432,6 +438,19 @@ def _margin(plain: str) -> Margin | None:
                            '100, two paths take the same time, and why: "8 %: it is called once a '
                            'second"')
     return Margin(float(found["percent"]), found["why"])
+
+
+def _syscalls(plain: str) -> dict[str, Budget]:
+    """The budgets of system calls, by the names that the pair's program has for them."""
+    found: dict[str, Budget] = {}
+    for _, row, line in _rows(plain, "KP_SYSCALL"):
+        if len(row) != 2 or not re.fullmatch(r"\w{1,31}", row[0][0], re.A):
+            raise BadRow(line, "KP_SYSCALL wants a call, as the pair's program names it, and what "
+                               'it may cost more: KP_SYSCALL(open, "20 %: why")')
+        if row[0][0] in found:
+            raise BadRow(line, f"a second KP_SYSCALL of {row[0][0]}")
+        found[row[0][0]] = _budget(_text(row[1][0], line), line)
+    return found
 
 
 def _text(word: str, line: int) -> str:
@@ -850,4 +869,5 @@ def read(text: str, pair: str = "") -> Contract:
                                "languages are known to have the view alike")
     return Contract(pair, functions, _diverges(plain, functions), known, create, destroy, types,
                     invariants, _module(plain, functions), handle, consumers,
-                    _after(plain, invariants), _of_all(plain), _holds(plain), _margin(plain))
+                    _after(plain, invariants), _of_all(plain), _holds(plain), _margin(plain),
+                    _syscalls(plain))

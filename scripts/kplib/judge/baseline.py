@@ -12,8 +12,12 @@ import re
 from dataclasses import dataclass
 from typing import Iterable, Sequence
 
-from kplib.configure.lanes import PATHS
+from kplib.boot.laneresult import Answers
+from kplib.configure.lanes import PATHS, SIDES
+from kplib.judge import syscalls
 from kplib.judge.budgets import Outcomes
+from kplib.judge.syscalls import Calls
+from kplib.judge.tables import NOOP, of_callers, parse_outcomes
 
 #: The first line of a baseline; its number goes up with the form.
 HEAD = "# SPDX-License-Identifier: GPL-2.0\n# Instructions of operations, for make compare; " \
@@ -22,7 +26,9 @@ HEAD = "# SPDX-License-Identifier: GPL-2.0\n# Instructions of operations, for ma
 #: Before how many figures there are: a file that was cut off is none.
 COUNT = "figures"
 
-#: An operation of a pair, its outcome, and a path.
+#: Where figures are of: operations on paths, and system calls on nodes.
+PLACES = (*PATHS, *SIDES)
+#: An operation of a pair, its outcome, and a path; or a system call, and a side.
 Key = tuple[str, str, str, str]
 
 
@@ -61,6 +67,22 @@ def figures(pair: str, outcomes: Outcomes) -> dict[Key, Figure]:
             for path, cost in row.items()}
 
 
+def of_calls(pair: str, calls: Calls) -> dict[Key, Figure]:
+    """Those of system calls, each the least of several calls; not of the empty one."""
+    return {(pair, call, end, side): Figure(1, cost, cost, False)
+            for call, rows in calls.items() if call != NOOP for end, row in rows.items()
+            for side, cost in row.items()}
+
+
+def of_answers(pair: str, answers: Answers) -> dict[Key, Figure]:
+    """All figures of one boot of lane insn."""
+    found = figures(pair, parse_outcomes(of_callers(answers.figures, answers.more["alone"])))
+    if answers.programs:
+        found |= of_calls(pair, syscalls.parse(
+            {side: said for side, (_, said) in answers.programs.items()}))
+    return found
+
+
 def together(boots: Sequence[dict[Key, Figure]]) -> dict[Key, Figure]:
     """The figures of several boots; one that a boot lacks is left out."""
     found = {}
@@ -79,7 +101,7 @@ def write(baseline: Baseline) -> str:
     lines = [f"{name}: {value}" for name, value in baseline.facts.items()]
     lines.append(f"{COUNT}: {len(baseline.figures)}")
     for (pair, op, end, path), one in sorted(
-            baseline.figures.items(), key=lambda item: (item[0][:3], PATHS.index(item[0][3]))):
+            baseline.figures.items(), key=lambda item: (item[0][:3], PLACES.index(item[0][3]))):
         lines.append(f"{pair} {op} {end} {path} {one.calls} {one.total} {one.least}"
                      + (" varies" if one.varies else ""))
     return HEAD + "\n".join(lines) + "\n"
@@ -101,7 +123,7 @@ def read(text: str) -> Baseline:
             facts[name] = value
             continue
         row = _FIGURE.fullmatch(line)
-        if row is None or row.group(4) not in PATHS or not int(row.group(5)):
+        if row is None or row.group(4) not in PLACES or not int(row.group(5)):
             raise BadBaseline(f"line {number}: {line[:100]!r}")
         key = row.group(1), row.group(2), row.group(3), row.group(4)
         if key in found:

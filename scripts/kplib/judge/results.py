@@ -18,15 +18,17 @@ from kplib.boot.laneresult import LaneResult
 from kplib.build.kernel import Kernel
 from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
-from kplib.configure.lanes import REFERENCE
+from kplib.configure.lanes import REFERENCE, SIDES
 from kplib.configure import cases
 from kplib.configure import pairs as places, shards
 from kplib.contract import rows
 from kplib.contract.model import Budget, Contract
-from kplib.judge import budgets, fields, growth, ktap, orders, sizes, timetable, timing, verdicts
+from kplib.judge import (budgets, fields, growth, ktap, orders, sizes, syscalls, timetable, timing,
+                         verdicts)
 from kplib.judge.budgets import Excess
 from kplib.judge.growth import Table as Growths
 from kplib.judge.sizes import Sizes
+from kplib.judge.syscalls import Syscalls
 from kplib.judge.tables import (ACCEPTED, MAKING, NOOP, Allocations, Cost, DamagedTable, Difference,
                                 Distributions, Histories, Interruptions, Invariant, of_callers,
                                 parse_allocations, parse_calls, parse_costs, parse_distributions,
@@ -94,6 +96,8 @@ class PairResult:
     #: Operations that programs have called, by path.
     calls: dict[str, int] = field(default_factory=dict)
     histories: dict[str, Histories] = field(default_factory=dict)
+    #: What system calls on its nodes cost, where its program counts them.
+    syscalls: Syscalls | None = None
     #: What lane time says of it.
     times: timetable.Times | None = None
     #: Why it does not build, where others do.
@@ -174,6 +178,7 @@ class ArchResult:
                     "orderings": pair.orderings,
                     "calls": pair.calls,
                     "histories": {path: asdict(one) for path, one in pair.histories.items()},
+                    "syscalls": pair.syscalls and pair.syscalls.to_json(),
                     "times": pair.times and pair.times.to_json(),
                 } for name, pair in self.pairs.items()},
         }
@@ -310,6 +315,22 @@ def _judge_orders(setup: Setup, lane: LaneResult, pair: str, mine: list[ktap.Ver
     return found
 
 
+def _judge_syscalls(lane: LaneResult, pair: str, mine: list[ktap.Verdict], contract: Contract,
+                    result: PairResult) -> list[ktap.Verdict]:
+    """The verdicts on what system calls cost, if the pair's program has counted them on both
+    nodes; why it has not, its own verdicts in `mine` tell."""
+    suite = lane.lane.user_suite(pair)
+    own = {v.case: [one for one in mine if (one.suite, one.case) == (suite, v.case)]
+           for v in mine if v.suite == suite}
+    if any(not own.get(side) or any(one.status != ktap.PASS for one in own[side])
+           for side in SIDES):
+        return []
+    said = {side: text for side, (_, text) in lane.answers[pair].programs.items()}
+    calls = syscalls.parse(said)
+    result.syscalls = Syscalls(calls, syscalls.used(contract.syscalls, calls))
+    return syscalls.verdicts(suite, contract.syscalls, calls)
+
+
 def _places(setup: Setup, modules: str,
             faults: dict[str, list[orders.Weaker]]) -> dict[int, str]:
     """Function and source line of each instruction that faults name."""
@@ -374,11 +395,11 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
             result.distributions = parse_distributions(figures)
             if bare := passed - set(result.costs.get(NOOP, {})):
                 raise DamagedTable(f"the table of costs has nothing of {', '.join(sorted(bare))}")
-            if pair in lane.answers:
+            if pair in lane.answers and any_case:
                 result.first = parse_first(lane.answers[pair].more["first"], figures)
             contract = rows.read(files.read(), pair)
             known = budgets.of_contract(contract, result.meanwhile)
-            if pair in lane.answers:
+            if pair in lane.answers and any_case:
                 result.growth = growth.parse(lane.answers[pair].more["growth"], result.costs,
                                              contract.holds.unit if contract.holds else "")
                 stack = parse_stack(lane.answers[pair].more["depth"])
@@ -388,6 +409,7 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
             result.budgets = budgets.used(contract, result.outcomes, result.meanwhile)
             result.over = budgets.over(known, result.outcomes)
             mine += budgets.verdicts(lane.lane.suite(pair), passed, known, result.outcomes)
+            mine += _judge_syscalls(lane, pair, mine, contract, result)
         else:
             result.invariants = parse_invariants(figures)
             if pair in lane.answers:

@@ -23,10 +23,11 @@ from kplib.judge.budgets import ALL, WAITS, Excess
 from kplib.judge.growth import Growth
 from kplib.judge.results import ArchResult, PairResult
 from kplib.judge.sizes import Sizes
+from kplib.judge.syscalls import Syscalls
 from kplib.judge.tables import (MAKING, NOOP, SUCCESS, Allocations, Cost, Histories, Interruptions,
                                 geometric_mean, met)
 from kplib.judge.unbuilt import CASE
-from kplib.report import deep, files, grown, timed
+from kplib.report import called, deep, files, grown, timed
 
 _COLOUR = {ktap.PASS: "32", ktap.FAIL: "31", ktap.ERROR: "31", ktap.SKIP: "33"}
 _WORD = {ktap.PASS: "ok", ktap.FAIL: "FAIL", ktap.ERROR: "ERROR", ktap.SKIP: "skip"}
@@ -216,6 +217,8 @@ def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
     if pair.growth:
         lines += grown.table(pair.growth, verbose)
     lines += deep.stack(pair.stack, verbose) + deep.text(pair.text, verbose)
+    if pair.syscalls:
+        lines += called.table(pair.syscalls, verbose)
     if pair.allocations:
         lines.append(f"    {'allocations':<16}" + "".join(f"{p:>16}" for p in PATHS))
         lines += _allocations(pair, verbose)
@@ -307,6 +310,8 @@ def _legend(pairs: dict[str, PairResult], tables: bool) -> list[str]:
                "fail", "  (V=1 and results.json: how often that gave -ENOMEM); those of other "
                "tasks, as of workers, are not reached"] \
         if tables and any(pair.allocations for pair in pairs.values()) else []
+    if tables and any(pair.syscalls for pair in pairs.values()):
+        failing += ["", *called.LEGEND]
     if tables and any(pair.masked for pair in pairs.values()):
         failing += ["", *deep.MASKED_LEGEND]
     if not any(pair.outcomes for pair in pairs.values()):
@@ -386,6 +391,7 @@ def _pair(found: dict[str, Any]) -> PairResult:
                        for path, one in found.get("interruptions", {}).items()},
         histories={path: Histories(**one)
                    for path, one in found.get("histories", {}).items()},
+        syscalls=Syscalls.from_json(found["syscalls"]) if found.get("syscalls") else None,
         times=timetable.from_json(found["times"]) if found.get("times") else None,
         orderings=found.get("orderings", {}))
 
@@ -553,7 +559,7 @@ def show_rest(result: ArchResult, verbose: bool, folder: Path, found: dict[str, 
     lanes = {name: found["lanes"][name] for name in LATE if name in found["lanes"]}
     own = {**found, "lanes": lanes, "pairs": {
         name: {**pair, "instructions": {}, "outcomes": {}, "growth": {}, "stack": {},
-               "text": {},
+               "text": {}, "syscalls": None,
                "cases": [case for case in pair["cases"]
                          if (name, case["suite"], case["case"], case["path"]) not in told]}
         for name, pair in found["pairs"].items()}}

@@ -26,7 +26,7 @@ from kplib.contract import model, rows
 from kplib.judge import baseline, frozen, ktap
 from kplib.judge.baseline import Figure, Key
 from kplib.judge.frozen import Difference, Program
-from kplib.judge.tables import DamagedTable, of_callers, parse_outcomes
+from kplib.judge.tables import DamagedTable
 from kplib.tools import compare, printing
 
 #: The folder of both revisions and of their guests' consoles, in that of the results.
@@ -181,9 +181,7 @@ class _Work:
         if self.pair not in result.answers:
             raise EnvironmentFailed(result.lost or f"{self.pair} of {name} gave no figures")
         try:
-            answers = result.answers[self.pair]
-            return baseline.figures(self.pair, parse_outcomes(
-                of_callers(answers.figures, answers.more["alone"])))
+            return baseline.of_answers(self.pair, result.answers[self.pair])
         except DamagedTable as err:
             raise EnvironmentFailed(str(err)) from err
 

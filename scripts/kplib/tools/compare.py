@@ -21,7 +21,7 @@ from kplib.configure.lanes import INSN
 from kplib.configure.request import TOP, Request, replay
 from kplib.judge import baseline, ktap, results, verdicts
 from kplib.judge.baseline import BadBaseline, Baseline, Change, Key, Limits
-from kplib.judge.tables import SUCCESS, DamagedTable, of_callers, parse_outcomes
+from kplib.judge.tables import SUCCESS, DamagedTable
 from kplib.tools import explain
 
 #: Boots that a baseline is made of, and that decide whether a figure has changed.
@@ -87,7 +87,11 @@ class Measuring:
         result = lanes.run(setup, INSN, self._built, setup.results / FOLDER)
         found: dict[Key, baseline.Figure] = {}
         for pair in setup.request.pairs:
-            for one in verdicts.of_suite(setup.kernel.tree, result, pair, INSN.suite(pair), True):
+            suites = [INSN.suite(pair)]
+            if INSN.user_suite(pair) in self.modules.programs:
+                suites.append(INSN.user_suite(pair))
+            for one in (v for suite in suites
+                        for v in verdicts.of_suite(setup.kernel.tree, result, pair, suite, True)):
                 if one.status in (ktap.FAIL, ktap.ERROR):
                     kind = Failed if one.status == ktap.FAIL else EnvironmentFailed
                     raise kind(f"{pair} does not pass in lane insn; make run PAIR={pair} "
@@ -96,9 +100,7 @@ class Measuring:
             if pair not in result.answers:
                 raise EnvironmentFailed(result.lost or f"{pair} gave no figures")
             try:
-                answers = result.answers[pair]
-                found |= baseline.figures(pair, parse_outcomes(
-                    of_callers(answers.figures, answers.more["alone"])))
+                found |= baseline.of_answers(pair, result.answers[pair])
             except DamagedTable as err:
                 raise EnvironmentFailed(str(err)) from err
         return found

@@ -30,7 +30,7 @@ from kplib.report import explained
 from kplib.report.page.cost import gather
 
 #: Lane insn with the plugin that records what is executed.
-LANE = replace(INSN, plugin="counts")
+LANE = replace(INSN, plugin="counts", program="")
 #: In place of an operation's name: each that the program of lane insn calls.
 ALL = "all"
 

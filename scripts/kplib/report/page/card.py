@@ -122,6 +122,9 @@ def _one(view: View, pair: str) -> Markup:
         _part(f"{ident}.growth", "Growth of costs",
               [costs.growth(one, told.name_of(document)) for document, one in mine
                if one.get("growth")]),
+        _part(f"{ident}.syscalls", "System calls",
+              [costs.syscalls(one, told.name_of(document)) for document, one in mine
+               if one.get("syscalls")]),
         _part(f"{ident}.stack", "Stack",
               [costs.stack(one, told.name_of(document)) for document, one in mine
                if one.get("stack")]),

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from kplib.configure.lanes import PATHS, REFERENCE
+from kplib.configure.lanes import PATHS, REFERENCE, SIDES
 from kplib.contract.model import UNLIMITED, Budget
 from kplib.judge import budgets
 from kplib.judge.growth import Growth
+from kplib.judge.syscalls import Syscalls, label, ratio, wrong
 from kplib.judge.tables import MAKING, NOOP, SUCCESS, Cost, geometric_mean
 from kplib.report import told
 from kplib.report.page.markup import Markup, element, joined, link, row, table
@@ -98,6 +99,29 @@ def text(pair: dict[str, Any], name: str) -> Markup:
     """How much code operations of a pair are on one kernel."""
     return _plain({**pair["text"]["operations"], "all together": pair["text"]["together"]},
                   f"{name}: bytes of code, with what it calls of the pair's")
+
+
+def syscalls(pair: dict[str, Any], name: str) -> Markup:
+    """What system calls on the nodes of a pair cost on one kernel."""
+    found = Syscalls.from_json(pair["syscalls"])
+    rows = []
+    for call, ends in found.calls.items():
+        budget, _ = found.budgets.get(call, (budgets.USUAL, None))
+        said = f"{budget.percent:g} % and {budget.instructions:g}"
+        for end, of in ends.items():
+            over = call != NOOP and bool(wrong(call, {end: of}, budget))
+            share = ratio(of, SIDES[1]) if call != NOOP else None
+            rows.append(row([
+                label(call, end), *(number(str(of.get(side, "-"))) for side in SIDES),
+                number("-" if share is None else f"{share:.2f}{' over' if over else ''}",
+                       "bad" if over else ""),
+                element("td", "subtracted from each other row", class_="quiet") if call == NOOP
+                else element("td", f"{said}: {budget.why}" if budget.why else said,
+                             class_="prose")]))
+    return table([["system call", *number_heads(SIDES), *number_heads(("ratio",)),
+                   "may cost more"]], rows,
+                 f"{name}: executed instructions of a system call on the C node and the Rust node, "
+                 "the least of a call with one outcome")
 
 
 def masked(pair: dict[str, Any], name: str) -> Markup:
