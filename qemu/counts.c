@@ -473,6 +473,15 @@ static void marked(unsigned int cpu, void *data)
 	now.said = (int)(long)data;
 }
 
+/*
+ * Whether an instruction is one of the two readings. An interrupt just before the first or behind
+ * the last one reads the counter as well, which on x86 is seen, as the engine reads it itself.
+ */
+static bool is_reading(const struct place *place)
+{
+	return place->reads_counter && (on_arm64 || is_engine(place));
+}
+
 static void executed(unsigned int cpu, void *data)
 {
 	struct place *place = data;
@@ -484,7 +493,7 @@ static void executed(unsigned int cpu, void *data)
 		now.too_long = true;
 		return;
 	}
-	if (place->reads_counter) {
+	if (is_reading(place)) {
 		if (now.first == NONE)
 			now.first = now.nr_run;
 		now.last = now.nr_run;

@@ -6,6 +6,7 @@
  * s WHAT WORD  the engine says a word
  * x PC         an instruction is executed
  * t PC         one that reads the counter is
+ * k PC         the same on arm64, where a function of the kernel's has it
  * r AT SHIFT   the last instruction reads 1 << SHIFT bytes
  * w AT SHIFT   it writes them
  */
@@ -91,7 +92,8 @@ void qemu_plugin_register_vcpu_tb_trans_cb(__u64 id, on_tb cb)
 
 int main(void)
 {
-	static const __u8 nop[] = { 0x90 }, rdtsc[] = { 0x0f, 0x31 };
+	static const __u8 nop[4] = { 0x90 }, rdtsc[] = { 0x0f, 0x31 };
+	static const __u8 mrs[] = { 0x40, 0xe0, 0x3b, 0xd5 };
 	unsigned long long at, word;
 	char what;
 
@@ -99,10 +101,14 @@ int main(void)
 	while (scanf(" %c %llx", &what, &at) == 2) {
 		switch (what) {
 		case 'x':
-			executed(0, place_of(at, nop, sizeof(nop)));
+			executed(0, place_of(at, nop, 1));
 			continue;
 		case 't':
 			executed(0, place_of(at, rdtsc, sizeof(rdtsc)));
+			continue;
+		case 'k':
+			on_arm64 = true;
+			executed(0, place_of(at, mrs, sizeof(mrs)));
 			continue;
 		}
 		if (scanf("%llx", &word) != 1)

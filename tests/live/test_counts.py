@@ -146,10 +146,18 @@ class TestCounts(unittest.TestCase):
     def test_harness(self) -> None:
         """Neither the engine's accesses count, nor those of a function that reads the counter."""
         there = f"x {READER:x}\nr 73000 3\n"
-        reads = (say("BEGIN", 0) + f"x {ENGINE:x}\n{there}t {READER + 8:x}\n{there}x {CALLS:x}\n"
-                 f"w 74000 3\n{read(0)}x {CALLS + 8:x}\nr 75000 3\n{there}t {READER + 8:x}\n{there}"
+        reads = (say("BEGIN", 0) + f"x {ENGINE:x}\n{there}k {READER + 8:x}\n{there}x {CALLS:x}\n"
+                 f"w 74000 3\n{read(0)}x {CALLS + 8:x}\nr 75000 3\n{there}k {READER + 8:x}\n{there}"
                  + say("COST", 5))
         self.assertEqual(self.counted(reads, keep(0)).sums["put"].touched, Touched(1, 0, 1))
+
+    def test_interrupt(self) -> None:
+        """An interrupt between a reading and what the engine says reads the counter as well."""
+        clock = f"t {READER:x}\nx {READER + 2:x}\n"
+        one = call(0, read(0)).replace(f"t {FIRST:x}\n", clock + f"t {FIRST:x}\n").replace(
+            f"t {LAST:x}\n", f"t {LAST:x}\n" + clock)
+        found = self.counted(one, keep(0)).sums["put"]
+        self.assertEqual((found.cost, found.executed, found.touched), (3, 3, Touched(1, 0, 1)))
 
     def test_outcomes(self) -> None:
         """Calls are apart by what they came to; what is not kept is nowhere."""
