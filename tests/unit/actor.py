@@ -125,8 +125,10 @@ class Actor:
             return "".join(f"{path} 100\n" for path in PATHS)
         if name == "times":
             side = "9 1:9,1:9 9:2"
-            return "clock 1000\n" + "".join(f"{path} {op} 0 warm {side} {side}\n"
-                                            for op in ("noop", "push") for path in PATHS)
+            return "".join((
+                "clock 1000\n", *(f"{path} beside 0 of 0 ran 0 0:0 0:0\n" for path in PATHS),
+                *(f"{path} {op} 0 warm {side} {side}\n" for op in ("noop", "push")
+                  for path in PATHS)))
         if name == "cost":
             return "".join(f"{path} {op} {cost} 5\n" for op, cost in (("noop", 10), ("push", 30))
                            for path in PATHS)
