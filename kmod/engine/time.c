@@ -57,7 +57,7 @@
  * path, unless half of what the others took is more: a host that is busy may not run both CPUs.
  */
 #define BESIDE_LEAST	(TIME_STEPS / 8)
-#define CONTENDED_FOR	(HZ * 6 / 10)
+#define CONTENDED_FOR	(HZ / 5)
 
 static const char *const how_name[] = {
 	[KP_TIMED_WARM] = "warm", [KP_TIMED_COLD] = "cold", [KP_TIMED_CONTENDED] = "contended",
