@@ -304,7 +304,6 @@ static bool both_run(const struct kp_contended *c)
 bool kp_contended_enter(struct kp_contended *c, u32 half, enum kp_path_id path, void *obj)
 {
 	c->obj = obj;
-	c->half = half;
 	c->prog[half]->nr_steps = 2 * c->steps;
 	kp_trace_start(c->other, c->pair, path, c->prog[half]);
 	c->prog[half]->nr_steps = c->steps;

@@ -27,7 +27,6 @@
  * @task: the thread, or NULL
  * @mm: user memory that it has
  * @obj: the object
- * @half: the program
  * @go: it is to begin, or to end for good if @quit
  * @begun: it has carried out some operations
  * @ended: it uses the object no more
@@ -47,7 +46,6 @@ struct kp_contended {
 	struct task_struct *task;
 	struct mm_struct *mm;
 	void *obj;
-	u32 half;
 	struct completion go;
 	struct completion begun;
 	struct completion ended;
