@@ -143,16 +143,25 @@ static void store_growth(struct kunit *test, const struct kp_trace *t, const u32
 }
 
 /*
- * Name the case, and all operations, to the plugin of make explain (qemu/counts.c), and where the
- * engine's own code is, which is no part of any operation.
+ * Tell the plugin of make explain (qemu/counts.c) where the engine's own code is, which is no part
+ * of any operation. That of a kernel which it is built into stands among others.
  */
-static void say_case(const struct kp_path_param *p)
+static void say_engine(void)
 {
+#ifdef MODULE
 	const struct module_memory *code = &THIS_MODULE->mem[MOD_TEXT];
-	u32 op;
 
 	kp_say(KP_SAY_ENGINE, (unsigned long)code->base);
 	kp_say(KP_SAY_ENGINE, (unsigned long)code->base + code->size);
+#endif
+}
+
+/* Name the case, and all operations, to the plugin. */
+static void say_case(const struct kp_path_param *p)
+{
+	u32 op;
+
+	say_engine();
 	kp_say_name(p->pair->name);
 	kp_say(KP_SAY_PATH, p->id);
 	for (op = 0; op < p->pair->nr_ops; op++) {
