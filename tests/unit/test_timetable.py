@@ -221,6 +221,24 @@ class ContendedTest(unittest.TestCase):
         self.assertEqual([(one.op, one.outcome, one.shares) for one in times.apart],
                          [("push", "success", (0.9, 0.6)), ("push", "-ENOSPC", (0.1, 0.4))])
         self.assertIn("      push -ENOSPC: c->rust 40.0 (10.0)", timed.table(times, False))
+        found = timetable.verdicts("ring_time", {"c->rust"}, times, "")
+        self.assertEqual(found[0].status, ktap.SKIP)
+        self.assertRegex(found[0].log[0], "^nothing contended is compared: too few boots")
+        # Few points, and yet a multiple.
+        times = self.judged(full=(9, 18))
+        self.assertEqual(set(self.verdicts(times)), {"push"})
+
+    def test_not_chosen(self) -> None:
+        """An outcome that some blocks have often enough and others not is not compared by the ones
+        alone: they are those in which the other CPU was busy."""
+        key = ("c->rust", "push", -28, timetable.CONTENDED)
+        for calls, steady in (([9] * 12, True), ([9] * 11 + [7], True), ([9] * 11 + [0], True),
+                              ([7] * 8 + [12] * 4, False), ([9] * 2, False)):
+            with self.subTest(calls):
+                one = timetable.Side(0, tuple((nr, 30 * nr) for nr in calls), {})
+                nine = timetable.Side(0, ((9, 270),) * len(calls), {})
+                boot = timetable.Boot(1000, {}, {key: (nine, one)})
+                self.assertEqual(timetable._is_steady(boot, key), steady)
 
     def test_rare(self) -> None:
         """What is rare is not compared, nor what one side alone comes to."""

@@ -26,9 +26,10 @@ CASE = "latency"
 STATES = ("warm", "cold", "contended")
 CONTENDED = STATES[2]
 #: What makes contended calls such that two sides can be compared by them: so many of the outcome
-#: on each side of a block, in so many blocks of a boot; and by how much the shares that the outcome
-#: has of the operation's calls may differ. A larger difference shows that they met other states.
-LEAST_CALLS, LEAST_BLOCKS, MIX = 8, 3, 0.1
+#: on each side of a block, in so many blocks of a boot and in this share of those that have any; and
+#: by how much the shares that the outcome has of the operation's calls may differ, one from the
+#: other and as a multiple. A larger difference shows that they met other states.
+LEAST_CALLS, LEAST_BLOCKS, NEARLY, MIX, MIX_RATIO = 8, 3, 0.9, 0.1, 1.5
 #: The least share of a call that is taken to be the operation's own.
 LEAST = 0.05
 #: By how many percent c->c is made slower, to see whether that is found.
@@ -266,11 +267,22 @@ def _of_op(boot: Boot, key: Key, side: int) -> int:
 
 
 def _logs(boot: Boot, key: Key) -> list[float]:
-    """The logarithm of each block's ratio; those alone in which both sides have enough calls."""
-    sides, least = boot.rows[key], LEAST_CALLS if key[3] == CONTENDED else 1
+    """The logarithm of each block's ratio, where both sides have calls."""
+    sides = boot.rows[key]
     return [math.log(max(1, their) / others / (max(1, total) / calls))
             for (calls, total), (others, their) in zip(sides[0].blocks, sides[1].blocks)
-            if min(calls, others) >= least]
+            if min(calls, others)]
+
+
+def _is_steady(boot: Boot, key: Key) -> bool:
+    """Whether contended blocks have enough calls of an outcome, nearly all of those that have any.
+    Blocks are not chosen by their calls: those in which a rare outcome is frequent are those in
+    which the other CPU was busy, and dearer on both sides."""
+    sides = boot.rows[key]
+    there = [min(calls, others) for (calls, _), (others, _) in zip(sides[0].blocks, sides[1].blocks)
+             if max(calls, others)]
+    enough = sum(calls >= LEAST_CALLS for calls in there)
+    return enough >= LEAST_BLOCKS and enough >= NEARLY * len(there)
 
 
 def _part(boots: Sequence[Boot], key: Key, side: int) -> float:
@@ -287,11 +299,12 @@ def _compared(boots: Sequence[Boot], key: Key) -> list[Boot]:
     has to be about as frequent on both sides as well."""
     contended = key[3] == CONTENDED
     found = [boot for boot in boots if key in boot.rows
-             and len(_logs(boot, key)) >= (LEAST_BLOCKS if contended else 1)]
+             and (_is_steady(boot, key) if contended else _logs(boot, key))]
     least = max(min(2, len(boots)), len(boots) / 2) if contended else len(boots)
     if len(found) < least:
         return []
-    if contended and abs(_part(found, key, 0) - _part(found, key, 1)) > MIX:
+    parts = sorted(_part(found, key, side) for side in range(2))
+    if contended and (parts[1] - parts[0] > MIX or parts[1] > MIX_RATIO * parts[0]):
         return []
     return found
 
@@ -428,9 +441,13 @@ def verdicts(suite: str, passed: set[str], times: Times, why: str) -> list[ktap.
             status, log = ktap.SKIP, [
                 f"{len(unsure)} of {len(rows)} operations are inconclusive"
                 + (f"; BOOTS={most} may settle those that boots can" if most else "")]
-        elif contention.of and not contention.blocks:
-            status, log = ktap.SKIP, ["no contended block: the host did not run both CPUs of the "
-                                      "guest at once"]
+        elif contention.of and not any(row.state == CONTENDED for row in rows):
+            status, log = ktap.SKIP, [
+                "nothing contended is compared: " + (
+                    "too few boots have it, or outcomes are not as frequent as on c->c"
+                    if contention.blocks else
+                    "the host did not run both CPUs of the guest at once, or the other one carried "
+                    "out too few operations")]
         else:
             status, log = ktap.PASS, []
         found.append(ktap.Verdict(suite, CASE, path, status, tuple(log)))
