@@ -33,7 +33,7 @@ class TestText(unittest.TestCase):
                           (good.replace(" 10 ", " 0 "), "line 5: "),
                           (good.replace("figures: 1", "figures: 2"), "it has 1 .*, and says 2"),
                           (good.replace("figures: 1\n", ""), "says not how many"),
-                          (good.replace("Form 2", "Form 9"), "line 1: "), ("", "line 1: ")):
+                          (good.replace("Form 3", "Form 9"), "line 1: "), ("", "line 1: ")):
             with self.subTest(why), self.assertRaisesRegex(baseline.BadBaseline, why):
                 baseline.read(text)
 

@@ -211,12 +211,16 @@ class TestCostly(unittest.TestCase):
         self.assertEqual([call.args[1] for call in keep.call_args_list], [self.explained()])
 
     def test_not_known(self) -> None:
-        """Where they cannot be looked at, the failure stands, with the reason."""
+        """Where they cannot be looked at, the failure stands, with the reason. What failed of
+        system calls is told elsewhere, and keeps its lines."""
+        call = ktap.Verdict("x_user_costs", budgets.CASE, "read", ktap.FAIL, ("read: 9 more",))
+        self.pair.verdicts.append(call)
         with mock.patch.object(costly, "_look", side_effect=EnvironmentFailed("no plugin")):
             costly.explain_all(self.setup, self.built, self.result)
         verdict = next(v for v in self.pair.verdicts if v.path == "c->rust")
         self.assertEqual((verdict.status, verdict.log[1]),
                          (ktap.FAIL, "  where they are is not known: no plugin"))
+        self.assertEqual(self.pair.verdicts[-1], call)
 
     def test_told_once(self) -> None:
         """Results that are gathered again tell of the lines, and no second guest looks."""

@@ -3,6 +3,8 @@
 
 import json
 import unittest
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -42,6 +44,12 @@ class ParseTest(unittest.TestCase):
         with self.assertRaisesRegex(tables.DamagedTable, "on c have no noop"):
             syscalls.parse({"c": HEAD + TAIL, "rust": RUST})
 
+    def test_nothing_succeeds(self) -> None:
+        """A node that cannot be opened is no node with cheap calls."""
+        failed = f"{HEAD}# cost noop 0 100 16\n# cost open -2 180 16\n# cost read -9 130 16\n{TAIL}"
+        with self.assertRaisesRegex(tables.DamagedTable, "on c: no call succeeded"):
+            syscalls.parse({"c": failed, "rust": failed})
+
 
 class JudgeTest(unittest.TestCase):
     """syscalls.verdicts() and used()"""
@@ -62,6 +70,14 @@ class JudgeTest(unittest.TestCase):
             with self.subTest(c=c, port=port):
                 one = {"read": {"-EFAULT": {"c": c, "rust": port}}}
                 self.assertEqual(self.judge(one)["read"][0], status)
+
+    def test_never_succeeds(self) -> None:
+        """A call with a budget has to succeed; others may be there for their errnos."""
+        one = {"read": {"-EFAULT": {"c": 100, "rust": 100}}}
+        self.assertEqual(self.judge(one)["read"][0], ktap.PASS)
+        status, log = self.judge(one, read=Budget(10, 30, "why"))["read"]
+        self.assertEqual(status, ktap.FAIL)
+        self.assertIn("it never succeeded: -EFAULT", log[0])
 
     def test_own(self) -> None:
         """The contract's budget of a call is its own; one of a call that is not there fails."""
@@ -146,6 +162,17 @@ class RunTest(unittest.TestCase):
         assert found.syscalls
         again = syscalls.Syscalls.from_json(json.loads(json.dumps(found.syscalls.to_json())))
         self.assertEqual((again, again.calls), (found.syscalls, TABLE))
+
+    def test_no_program(self) -> None:
+        """A contract with budgets of calls that nothing makes is no pass."""
+        known = rows.read(f'{ContractTest.ROW}KP_SYSCALL(read, "10 %, 30 instructions: why")\n', "x")
+        files = replace(pairs.files("device"), programs={
+            kind: Path(f"/nowhere/device_{kind}.c") for kind in lanes.KINDS})
+        found = results._judge_syscalls(LaneResult(lanes.INSN), files, [], known,
+                                        results.PairResult())
+        self.assertEqual([(v.status, v.log) for v in found], [
+            (ktap.ERROR, ("KP_SYSCALL names read, and device_user_costs.c, which would count them, "
+                          "is not there",))])
 
     def test_failed_program(self) -> None:
         """A program that did not pass on both nodes gives no figures, and fails by itself."""

@@ -21,7 +21,7 @@ from kplib.judge.tables import NOOP, of_callers, parse_outcomes
 
 #: The first line of a baseline; its number goes up with the form.
 HEAD = "# SPDX-License-Identifier: GPL-2.0\n# Instructions of operations, for make compare; " \
-    "written by make baseline. Form 2.\n"
+    "written by make baseline. Form 3.\n"
 
 #: Before how many figures there are: a file that was cut off is none.
 COUNT = "figures"

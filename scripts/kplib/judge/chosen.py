@@ -46,7 +46,7 @@ def steady(boots: Figures) -> Figures:
 def effect(base: Figures, figures: Figures) -> Effect:
     """A kernel's figures against those of base; the same operations are in both."""
     both = [key for key in base if key in figures and figures[key].total > 0
-            and key[1] not in MAKING]
+            and key[1] not in MAKING and key[3] in PATHS]
     change, against_c = {}, {}
     for path in PATHS:
         mine = [key for key in both if key[3] == path]

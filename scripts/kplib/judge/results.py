@@ -18,7 +18,7 @@ from kplib.boot.laneresult import LaneResult
 from kplib.build.kernel import Kernel
 from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
-from kplib.configure.lanes import REFERENCE, SIDES
+from kplib.configure.lanes import REFERENCE, SIDES, USER_COSTS
 from kplib.configure import cases
 from kplib.configure import pairs as places, shards
 from kplib.contract import rows
@@ -39,7 +39,7 @@ from kplib.judge.unbuilt import Unbuilt
 
 #: The version of scripts/results.schema.json. It goes up with each change of a field's
 #: meaning; a field more is none.
-SCHEMA = 4
+SCHEMA = 5
 #: Lines of the engine's failures that cannot be read, of which each is told.
 DAMAGED_MAX = 4
 #: Options that change what an operation costs: shown with every figure.
@@ -315,17 +315,21 @@ def _judge_orders(setup: Setup, lane: LaneResult, pair: str, mine: list[ktap.Ver
     return found
 
 
-def _judge_syscalls(lane: LaneResult, pair: str, mine: list[ktap.Verdict], contract: Contract,
-                    result: PairResult) -> list[ktap.Verdict]:
+def _judge_syscalls(lane: LaneResult, files: places.Pair, mine: list[ktap.Verdict],
+                    contract: Contract, result: PairResult) -> list[ktap.Verdict]:
     """The verdicts on what system calls cost, if the pair's program has counted them on both
     nodes; why it has not, its own verdicts in `mine` tell."""
-    suite = lane.lane.user_suite(pair)
+    suite, program = lane.lane.user_suite(files.name), files.programs[USER_COSTS]
+    if contract.syscalls and not program.exists():
+        return [ktap.Verdict(suite, budgets.CASE, "", ktap.ERROR, (
+            f"KP_SYSCALL names {', '.join(contract.syscalls)}, and {program.name}, which would "
+            "count them, is not there",))]
     own = {v.case: [one for one in mine if (one.suite, one.case) == (suite, v.case)]
            for v in mine if v.suite == suite}
     if any(not own.get(side) or any(one.status != ktap.PASS for one in own[side])
            for side in SIDES):
         return []
-    said = {side: text for side, (_, text) in lane.answers[pair].programs.items()}
+    said = {side: text for side, (_, text) in lane.answers[files.name].programs.items()}
     calls = syscalls.parse(said)
     result.syscalls = Syscalls(calls, syscalls.used(contract.syscalls, calls))
     return syscalls.verdicts(suite, contract.syscalls, calls)
@@ -409,7 +413,7 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
             result.budgets = budgets.used(contract, result.outcomes, result.meanwhile)
             result.over = budgets.over(known, result.outcomes)
             mine += budgets.verdicts(lane.lane.suite(pair), passed, known, result.outcomes)
-            mine += _judge_syscalls(lane, pair, mine, contract, result)
+            mine += _judge_syscalls(lane, files, mine, contract, result)
         else:
             result.invariants = parse_invariants(figures)
             if pair in lane.answers:

@@ -63,6 +63,8 @@ def _gross(side: str, text: str) -> dict[tuple[str, int], int]:
         found[row["name"], int(row["end"])] = int(row["cost"])
     if (NOOP, 0) not in found:
         raise DamagedTable(f"the costs of system calls on {side} have no {NOOP}")
+    if not any(end == 0 and name != NOOP for name, end in found):
+        raise DamagedTable(f"the costs of system calls on {side}: no call succeeded")
     return found
 
 
@@ -127,6 +129,8 @@ def verdicts(suite: str, known: dict[str, Budget], calls: Calls) -> list[ktap.Ve
         if call == NOOP:
             continue
         log = wrong(call, rows, known.get(call, USUAL))
+        if call in known and SUCCESS not in rows:
+            log.append(f"{call}: KP_SYSCALL names it, and it never succeeded: {', '.join(rows)}")
         found.append(ktap.Verdict(suite, CASE, call, ktap.FAIL if log else ktap.PASS, tuple(log)))
     for call in sorted(known.keys() - calls.keys()):
         found.append(ktap.Verdict(suite, CASE, call, ktap.FAIL, (
