@@ -136,7 +136,10 @@ def verdicts(suite: str, passed: set[str], budgets: dict[str, Budget],
         log = [one.tell(budgets.get(one.op, usual(one.op))) for one in wrong if one.path == path]
         status = ktap.FAIL if log else ktap.PASS
         if not log and path != REFERENCE and not any(
-                one.path == path for one in excesses(outcomes)):
+                one.path == path and one.op not in MAKING for one in excesses(outcomes)):
             status, log = ktap.ERROR, [f"no operation has a figure here and on {REFERENCE}"]
+        if not log and (bare := [op for op in MAKING if op not in outcomes
+                                 and budgets.get(op, UNJUDGED) != UNJUDGED]):
+            status, log = ktap.ERROR, [f"{' and '.join(bare)}: a budget, and no figure"]
         found.append(ktap.Verdict(suite, CASE, path, status, tuple(log)))
     return found
