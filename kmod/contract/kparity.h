@@ -33,6 +33,8 @@
 #define KP_BUDGET(...)
 #define KP_MARGIN(...)
 #define KP_SYSCALL(...)
+#define KP_UNREACHED(...)
+#define KP_ONE_WAY(...)
 #define KP_HOLDS(...)
 #define KP_TYPE(...)
 #define KP_INVARIANT(...)

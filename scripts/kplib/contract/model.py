@@ -174,6 +174,9 @@ MARGIN = re.compile(r"(?P<percent>\d{1,2}(?:\.\d{1,3})?) %: (?P<why>.+)", re.A)
 #: What a row says of its budget.
 BUDGET = re.compile(r"(?P<percent>\d{1,5}) %(?:, (?P<instructions>\d{1,6}) instructions)?: "
                     r"(?P<why>.+)", re.A)
+#: Where a reason of make coverage is for: a file, and the text of a line, or a function of it.
+PLACE = re.compile(r"(?P<file>[\w.+-]+\.(?:c|h|rs)): "
+                   r"(?:(?P<function>\w+)\(\)(?:: (?P<inside>\S.*))?|(?P<line>\S.*))", re.A)
 #: What a row says of one kind of locks.
 LOCK = re.compile(r"(?:(?P<least>\d{1,3}|any)(?:-(?P<most>\d{1,3}))? )?"
                   rf"(?P<kind>{'|'.join(LOCKS)})(?P<irq_off> irq-off)?", re.A)
@@ -367,6 +370,30 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Reason:
+    """Why no program reaches a place, or, if `one_way`, why a jump there goes one way alone.
+
+    The place is of `file`, by its name without folders: each line with the text `text`, of the
+    function `function` where one is given; without a text that function as a whole. `arch`: the
+    only one that it is for.
+    """
+
+    one_way: bool
+    file: str
+    function: str
+    text: str
+    why: str
+    arch: str
+    line: int
+
+    @property
+    def place(self) -> str:
+        """The place, as the row has it."""
+        function = f"{self.function}()" if self.function else ""
+        return f"{self.file}: {': '.join(filter(None, (function, self.text)))}"
+
+
+@dataclass(frozen=True)
 class Contract:
     """All that the rows of one pair say. A pair of functions has no object.
 
@@ -391,6 +418,8 @@ class Contract:
     margin: Margin | None = None
     #: What system calls on the Rust node may cost more than on the C node, by their names.
     syscalls: dict[str, Budget] = field(default_factory=dict)
+    #: Why places are not reached, for make coverage.
+    reasons: tuple[Reason, ...] = ()
 
     @property
     def costed(self) -> dict[str, Function]:

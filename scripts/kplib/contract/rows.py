@@ -64,6 +64,11 @@ program that counts them:
 
     KP_SYSCALL(open, "10 %, 50 instructions: two allocations for one")
 
+Why no program reaches a line, and why a conditional jump goes one way alone (make coverage):
+
+    KP_UNREACHED("ring.c: ring_create(): {", "ring.c: ring_create(): }", "it is inlined")
+    KP_ONE_WAY("ring.rs: slots.push(value)?;", "the vector has room", .arch = x86_64)
+
 One more row names the C files of the pair beside the one that is called as the pair:
 
     KP_SOURCES("helpers.c", "$(srctree)/lib/glob.c")
@@ -76,9 +81,9 @@ import re
 from dataclasses import replace
 
 from kplib.contract.model import (BUDGET, CATEGORIES, LOCK, LOCKS, LOCKS_MAX, MARGIN, ORDERS,
-                                  SRCTREE, After, Budget, Contract, Diverges, Function, Handle,
-                                  Holds, Invariant, Margin, Module, Object, Parameter, Returns,
-                                  Shared, Source, Takes, joined)
+                                  PLACE, SRCTREE, After, Budget, Contract, Diverges, Function,
+                                  Handle, Holds, Invariant, Margin, Module, Object, Parameter,
+                                  Reason, Returns, Shared, Source, Takes, joined)
 
 CONTEXTS = ("ANY", "ATOMIC", "PROCESS", "SLEEPS")
 #: Each kind of parameter: how many words stand before its options.
@@ -104,7 +109,7 @@ RETURNS = ("KP_VOID", "KP_BOOL", "KP_SIGNED", "KP_UNSIGNED", "KP_RESULT", "KP_ER
 ROWS = ("KP_FUNCTION", "KP_METHOD", "KP_DIVERGES", "KP_SOURCES", "KP_OBJECT", "KP_CREATE",
         "KP_DESTROY", "KP_TYPE", "KP_INVARIANT", "KP_PROMISE", "KP_MODULE", "KP_HANDLE",
         "KP_CONSUME", "KP_ADAPTER", "KP_AFTER", "KP_BUDGET", "KP_HOLDS", "KP_MARGIN",
-        "KP_SYSCALL")
+        "KP_SYSCALL", "KP_UNREACHED", "KP_ONE_WAY")
 #: Options of a row of an operation, behind its parameters; those of _WORDS are text, of _MARKS
 #: true or false.
 ROW_OPTIONS = ("weight", "role", "snapshot", "hint", "transient", "waits", "calls_back",
@@ -454,6 +459,48 @@ def _syscalls(plain: str) -> dict[str, Budget]:
             raise BadRow(line, f"a second KP_SYSCALL of {row[0][0]}")
         found[row[0][0]] = _budget(_text(row[1][0], line), line)
     return found
+
+
+def _place(row: str, word: str, line: int) -> tuple[str, str, str]:
+    """The file, the function and the text of a line that a place names."""
+    # The text stands in a string of C's, in which quotes are escaped.
+    said = re.sub(r"\\(.)", r"\1", joined(_text(word, line)))
+    found = PLACE.fullmatch(said)
+    if found is None:
+        raise BadRow(line, f"{word} is no place; write a file and the text of its line, "
+                           '"ring.c: if (!front)", with the function before it where several '
+                           'lines are so, "ring.c: ring_create(): {", or a whole function, '
+                           '"ring.c: ring_create()"')
+    text = " ".join((found["inside"] or found["line"] or "").split())
+    if row == "KP_ONE_WAY" and not text:
+        raise BadRow(line, f"{word}: KP_ONE_WAY is of a line; write its text")
+    return found["file"], found["function"] or "", text
+
+
+def _reasons(plain: str) -> tuple[Reason, ...]:
+    """Why places are not reached, and jumps go one way alone."""
+    found: list[Reason] = []
+    for row, all_words, line in _rows(plain, "KP_UNREACHED", "KP_ONE_WAY"):
+        arch = ""
+        words = list(all_words)
+        if words and words[-1][0].startswith("."):
+            option = re.fullmatch(r"\.arch ?= ?(\w+)", words[-1][0])
+            if option is None:
+                raise BadRow(words[-1][1], f"'{words[-1][0]}' is no option of {row}; there is "
+                                           ".arch = NAME, as make run has it")
+            arch = option[1]
+            words.pop()
+        last = joined(_text(words[-1][0], line)) if words else ""
+        if len(words) < 2 or PLACE.fullmatch(last):
+            raise BadRow(line, f"{row} wants a place or several, and behind them why: "
+                               f'{row}("x.c: if (!front)", "the caller has looked")')
+        for word, at in words[:-1]:
+            one = Reason(row == "KP_ONE_WAY", *_place(row, word, at), last, arch, at)
+            if any((one.one_way, one.place) == (other.one_way, other.place) and
+                   (arch == other.arch or "" in (arch, other.arch)) for other in found):
+                raise BadRow(at, f"a second {row} of {word}")
+            found.append(one)
+    return tuple(found)
 
 
 def _text(word: str, line: int) -> str:
@@ -873,4 +920,4 @@ def read(text: str, pair: str = "") -> Contract:
     return Contract(pair, functions, _diverges(plain, functions), known, create, destroy, types,
                     invariants, _module(plain, functions), handle, consumers,
                     _after(plain, invariants), _of_all(plain), _holds(plain), _margin(plain),
-                    _syscalls(plain))
+                    _syscalls(plain), _reasons(plain))

@@ -58,15 +58,18 @@ class Jump:
 
 @dataclass(frozen=True)
 class LineSeen:
-    """A line of source: whether any of it ran, and its jumps, by the column."""
+    """A line of source: whether any of it ran, its jumps, by the column, and its functions."""
 
     ran: bool = False
     jumps: dict[int, Jump] = field(default_factory=dict)
+    #: The functions that it is of, without what their names are qualified by.
+    functions: frozenset[str] = frozenset()
 
     def __or__(self, other: LineSeen) -> LineSeen:
         return LineSeen(self.ran or other.ran,
                         {column: self.jumps.get(column, Jump()) | other.jumps.get(column, Jump())
-                         for column in sorted({*self.jumps, *other.jumps})})
+                         for column in sorted({*self.jumps, *other.jumps})},
+                        self.functions | other.functions)
 
     @property
     def own(self) -> list[Jump]:
@@ -81,6 +84,11 @@ class LineSeen:
 
 #: Lines by file and number.
 Seen = dict[tuple[str, int], LineSeen]
+
+
+def function_of(name: str) -> str:
+    """A function's name as its source has it; a closure is of the function that it is in."""
+    return re.sub(r"(::(\{[^}]*\}|<.*>))+$", "", name).rpartition("::")[2]
 
 
 def frame_of(code: Code, files: frozenset[str]) -> Frame | None:
@@ -102,7 +110,7 @@ def seen(code: dict[int, Line], known: dict[int, Code], ran: dict[int, Went],
         frame = frame_of(known[at], files)
         if frame is None:
             continue
-        one = LineSeen(at in ran)
+        one = LineSeen(at in ran, {}, frozenset((function_of(frame.function),)))
         if kinds.is_conditional(line.text):
             went = ran.get(at, Went(False, False))
             one.jumps[frame.column] = Jump(went.fell and went.taken, went.fell != went.taken,

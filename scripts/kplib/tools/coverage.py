@@ -12,11 +12,13 @@ from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
 from kplib.common import cache, ui
 from kplib.common.errors import BROKEN, FAILED, OK, EnvironmentFailed, Refused
-from kplib.configure import pairs, variants
+from kplib.configure import archs, pairs, variants
 from kplib.configure.lanes import CHECK
 from kplib.configure.request import TOP, Request
-from kplib.judge import covers, kinds, ktap, places, verdicts
+from kplib.contract import rows
+from kplib.judge import covers, kinds, ktap, places, reasons, verdicts
 from kplib.judge.covers import Seen, Side
+from kplib.judge.reasons import Places
 from kplib.judge.tables import DamagedTable
 from kplib.report import covered
 from kplib.tools.explain import file_lines, source
@@ -69,18 +71,22 @@ def run(req: Request, tools: Toolchain) -> int:
     sides = tuple(Side(name, covers.merged(runs)) for name, runs in found.items())
     head = (f"{arch.name}, linux {setup.kernel.release}, seed {req.seed}: lane check in variant "
             f"{' and '.join(variant.name for variant in req.variants)}")
-    print(covered.text(pair, head, sides, functools.partial(source, setup)))
-    _save(setup, pair, head, sides)
-    return status
+    known = reasons.judge(sides, rows.read(files.read(), pair).reasons,
+                          functools.partial(file_lines, setup), arch.name,
+                          archs.load_all(TOP / "qemu" / "arch"))
+    print(covered.text(pair, head, sides, functools.partial(source, setup), known,
+                       pairs.short(files.contract)))
+    _save(setup, pair, head, sides, known)
+    return status or (FAILED if known.unexplained else OK)
 
 
-def _save(setup: Setup, pair: str, head: str, sides: tuple[Side, ...]) -> None:
+def _save(setup: Setup, pair: str, head: str, sides: tuple[Side, ...], known: Places) -> None:
     """Write the tracefile and the page."""
     folder = setup.results.parent / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     cache.write(folder / f"{pair}.info", covers.lcov(pair, sides))
     cache.write(folder / f"{pair}.html", covered.page(
-        pair, head, sides, functools.partial(file_lines, setup)))
+        pair, head, sides, functools.partial(file_lines, setup), known))
     print(f"\n  {pairs.short(folder / pair)}.info for lcov, {pair}.html to read", flush=True)
 
 
