@@ -325,4 +325,26 @@ KP_PROMISE(arm_never_sleeps, context,
 KP_PROMISE(layout, layout,
 	   "both languages see the same view of an object",
 	   "one definition, in this header, which bindgen reads")
+
+/* What make coverage finds no program for, and why. */
+KP_UNREACHED("deferred.c: WRITE_ONCE(d->bad_context, d->bad_context + 1);",
+	     "a run outside of a worker is a bug, which the invariant in_process names")
+KP_UNREACHED("deferred.rs: fn detach(mut self) {",
+	     "deferred.rs: unsafe fn view(&self) -> bindings::deferred_view {",
+	     "deferred.rs: bindings::deferred_view {",
+	     "it is inlined where it is called; nothing calls the copy that the compiler keeps")
+KP_ONE_WAY("deferred.c: bool may_sleep = !IS_ENABLED(CONFIG_PREEMPT_COUNT) || preemptible();",
+	   "deferred.c: return may_sleep && in_task() && current->flags & PF_WQ_WORKER;",
+	   "deferred.c: if (!deferred_in_worker())",
+	   "deferred.rs: if !unsafe { bindings::deferred_in_worker() } {",
+	   "a run outside of a worker is a bug, which the invariant in_process names")
+KP_ONE_WAY("deferred.c: kref_get(&d->ref);",
+	   "refcount_inc() looks for 0 and for a saturated count; its caller holds a reference")
+KP_ONE_WAY("deferred.rs: let queued = queue().enqueue_delayed(this.clone(), delay).is_ok();",
+	   "the caller holds an Arc: the count is not 0, nor saturated, and ours not the last")
+KP_ONE_WAY("deferred.rs: drop(unsafe { Arc::from_raw(Arc::as_ptr(&self.inner)) });",
+	   "the owner holds an Arc: the queue's is never the last")
+KP_ONE_WAY("deferred.rs: let armed = another.arm(repeats, 0);",
+	   "its work is not queued yet, and programs give no more repeats than are allowed")
+
 #endif

@@ -313,4 +313,25 @@ KP_PROMISE(layout, layout,
 	   "both languages see the same arguments of ioctls and the same view",
 	   "one definition, in this header, which bindgen reads")
 
+/* What make coverage finds no program for, and why. */
+KP_UNREACHED("device.c: atomic_inc(&unit->misowned);",
+	     "a thread that releases another's lock is a bug, which the view shows")
+KP_UNREACHED("device.c: atomic_inc(&unit->misordered);",
+	     "the inner lock without the outer one is a bug, which the view shows")
+KP_UNREACHED("device.rs: snapshot(): front: queue.front().unwrap_or(0),",
+	     "for an idle unit with samples, or a head beyond them: there are none such")
+KP_ONE_WAY("device.c: if (WARN_ON_ONCE(unit->owner != current))",
+	   "device.c: if (WARN_ON_ONCE(!mutex_is_locked(&unit->lock) ||",
+	   "the other way is a bug in how locks are taken, which the view shows")
+KP_ONE_WAY("device.c: if (IS_ERR(unit))",
+	   "device.rs: let unit = KBox::pin_init(Self::create(bindings::DEVICE_NODE_LIMIT)?, GF...",
+	   "the limit is right, and no allocation of the user program's calls is failed")
+KP_ONE_WAY("device.rs: *self.samples.get_mut(tail as usize).ok_or(ENOSPC)? = value;",
+	   "device.rs: self.samples.get(self.head as usize).copied()",
+	   "head and tail are below the capacity, for which there are samples")
+KP_ONE_WAY("device.rs: None => signal = self.readable.wait_interruptible(&mut state),",
+	   "TIF_NOTIFY_SIGNAL, which io_uring sets and no signal; a signal is read without a jump")
+KP_ONE_WAY("device.rs: if (*file).f_op == (*misc).fops {",
+	   "each open begins with the operations that were registered")
+
 #endif

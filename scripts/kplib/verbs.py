@@ -524,7 +524,7 @@ VERBS = {
     "freeze": (freeze, "keep what the C side gives for its programs, PAIR=x: make run FROZEN=1 "
                        "judges by it"),
     "coverage": (coverage, "lines of a pair that ran, PAIR=x, and jumps that only ever went one "
-                           "way"),
+                           "way; status 1 if one that did not has no reason"),
     "contract": (contract, "print the ledger of invariants and the review list of unsafe code"),
     "compile-fail": (misuse, "compile the Rust that must not compile"),
     "new": (new, "make a new pair, PAIR=x, that runs at once; KIND=, DIR= for one of your own"),

@@ -138,15 +138,21 @@ class TestChoices(PairsTest):
 #: goes one way alone.
 BOTH = "\tstatic int seen;\n\n\tif (b > 0)\n\t\tWRITE_ONCE(seen, b);\n"
 NEVER = "\tif (a == 987654)\n\t\tpr_info(\"never\\n\");\n"
+#: Why that is so, why another one is not reached, and a reason of a line that programs reach.
+REASONS = r"""KP_UNREACHED("kinds.c: pr_info(\"never\\n\");", "nobody asks for it")
+KP_UNREACHED("kinds.rs: rest = &rest[2..];", "of 0x alone with base 16, which no program has")
+KP_UNREACHED("kinds.c: WRITE_ONCE(seen, b);", "it is reached")
+"""
 
 
 @needs_kernel
-@needs("x86_64 base", seconds=12)
+@needs("x86_64 base", seconds=20)
 class TestCoverage(PairsTest):
     """scripts/kparity coverage PAIR=kinds PAIRS_DIR=..."""
 
     def test_never(self) -> None:
-        """A line that no program reaches is named, and the jump that never went there."""
+        """A line that no program reaches is named, and the jump that never went there; status 1
+        until the contract says why."""
         first = self.edit("kinds/kinds.c", WHERE, BOTH + NEVER + WHERE)
         line = first + BOTH.count("\n")
         ended = self.kparity("kinds", "VARIANT=base", verb="coverage")
@@ -161,6 +167,16 @@ class TestCoverage(PairsTest):
         tracefile = next(self.out.glob("*/coverage/kinds.info")).read_text()
         self.assertIn(f"\nDA:{line},1\nDA:{line + 1},0\nDA:{line + 2},1\n", tracefile)
         self.assertIn('<pre class="not">',
+                      next(self.out.glob("*/coverage/kinds.html")).read_text())
+        self.edit("kinds/contract.h", "KP_BUDGET(", REASONS + "KP_BUDGET(")
+        ended = self.kparity("kinds", "VARIANT=base", verb="coverage")
+        self.assertEqual(ended.status, 0, ended.show())
+        self.assertNotIn("no program reaches:\n", ended.said)
+        told = ended.said.split("no program reaches, and the contract says why:")[1]
+        self.assertRegex(told, rf"kinds\.c:{line + 1}  pr_info.*\n +nobody asks for it\n")
+        self.assertRegex(told, r"nothing needs any more:\n.*contract\.h:\d+  kinds\.c: "
+                         r"WRITE_ONCE.*\n +a program reaches it\n")
+        self.assertIn('<p class="why">nobody asks for it</p>',
                       next(self.out.glob("*/coverage/kinds.html")).read_text())
 
 

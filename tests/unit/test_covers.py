@@ -131,11 +131,12 @@ class TestRows(unittest.TestCase):
         self.assertEqual(
             said(r'KP_UNREACHED("q.c: f(): {", "q.c: pr_info(\"a\",  b);",',
                  ' "it is "  "so")',
-                 'KP_ONE_WAY("q.rs: a()?;", "why", .arch = arm64)', 'KP_UNREACHED("q.c: g()", "w")'),
-            (Reason(False, "q.c", "f", "{", "it is so", "", 2),
-             Reason(False, "q.c", "", 'pr_info("a", b);', "it is so", "", 2),
-             Reason(True, "q.rs", "", "a()?;", "why", "arm64", 4),
-             Reason(False, "q.c", "g", "", "w", "", 5)))
+                 'KP_ONE_WAY("q.rs: a()?;", "why", .arch = arm64, .chance = true)',
+                 'KP_UNREACHED("q.c: g()", "w")'),
+            (Reason(False, "q.c", "f", "{", "it is so", "", False, 2),
+             Reason(False, "q.c", "", 'pr_info("a", b);', "it is so", "", False, 2),
+             Reason(True, "q.rs", "", "a()?;", "why", "arm64", True, 4),
+             Reason(False, "q.c", "g", "", "w", "", False, 5)))
 
     def test_refused(self) -> None:
         """A row that names no place, or has no reason, is told of."""
@@ -146,7 +147,7 @@ class TestRows(unittest.TestCase):
                          ('KP_UNREACHED("q.c:12", "why")', "is no place"),
                          ('KP_UNREACHED("if (x)", "why")', "is no place"),
                          ('KP_ONE_WAY("q.c: f()", "why")', "KP_ONE_WAY is of a line"),
-                         ('KP_ONE_WAY("q.c: x", "why", .archs = x)', "there is .arch = NAME"),
+                         ('KP_ONE_WAY("q.c: x", "why", .archs = x)', "there are .arch = NAME"),
                          ('KP_ONE_WAY("q.c: x", "a")\nKP_ONE_WAY("q.c: x", "b")',
                           "a second KP_ONE_WAY of")):
             with self.subTest(row), self.assertRaises(rows.BadRow) as caught:
@@ -191,6 +192,12 @@ class TestReasons(unittest.TestCase):
         self.assertEqual([found.why(("kmod/q.c", line)) for line in (1, 2)], ["", "three"])
         self.assertEqual((found.unexplained, found.needless), (False, ()))
 
+    def test_begin(self) -> None:
+        """Of a long line its beginning will do, and a line's end is not enough."""
+        self.assertEqual(self.judged('KP_ONE_WAY("q.c: if (...", "w")').why(("kmod/q.c", 2)), "w")
+        self.assertEqual(self.needless('KP_ONE_WAY("q.c: (a)...", "w")'), ["q.c has no such line"])
+        self.assertEqual(self.needless('KP_ONE_WAY("q.c: if (", "w")'), ["q.c has no such line"])
+
     def test_partly(self) -> None:
         """A reason of a function as a whole is none for a part of one that runs, one of a jump none
         for a line that no program reaches."""
@@ -214,6 +221,9 @@ class TestReasons(unittest.TestCase):
                 self.assertEqual(self.needless(row), how)
         row = 'KP_ONE_WAY("q.c: if (a)", "w")'
         self.assertEqual(self.needless(row, way=(True, True)), ["its jump goes both ways"])
+        luck = row.replace('"w")', '"w", .chance = true)')
+        self.assertEqual(self.needless(luck, way=(True, True)), [])
+        self.assertEqual(self.needless(luck.replace("if (a)", "if (b)")), ["q.c has no such line"])
         other = row.replace('"w")', '"w", .arch = arm64)')
         self.assertEqual(self.needless(other, way=(True, True)), [])
         self.assertEqual(self.needless(other, way=(True, True), arch="arm64"),

@@ -374,8 +374,9 @@ class Reason:
     """Why no program reaches a place, or, if `one_way`, why a jump there goes one way alone.
 
     The place is of `file`, by its name without folders: each line with the text `text`, of the
-    function `function` where one is given; without a text that function as a whole. `arch`: the
-    only one that it is for.
+    function `function` where one is given; without a text that function as a whole. A text that
+    ends with "..." is the beginning of a line's. `arch`: the only one that it is for. `chance`:
+    whether it is reached is a matter of when CPUs meet.
     """
 
     one_way: bool
@@ -384,7 +385,13 @@ class Reason:
     text: str
     why: str
     arch: str
+    chance: bool
     line: int
+
+    def says(self, line: str) -> bool:
+        """Whether a line has the text; blanks are one where there are several."""
+        text, line = self.text, " ".join(line.split())
+        return line.startswith(text[:-3]) if text.endswith("...") else line == text
 
     @property
     def place(self) -> str:

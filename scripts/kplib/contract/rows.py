@@ -481,21 +481,21 @@ def _reasons(plain: str) -> tuple[Reason, ...]:
     """Why places are not reached, and jumps go one way alone."""
     found: list[Reason] = []
     for row, all_words, line in _rows(plain, "KP_UNREACHED", "KP_ONE_WAY"):
-        arch = ""
         words = list(all_words)
-        if words and words[-1][0].startswith("."):
-            option = re.fullmatch(r"\.arch ?= ?(\w+)", words[-1][0])
+        arch, chance = "", False
+        while words and words[-1][0].startswith("."):
+            word, at = words.pop()
+            option = re.fullmatch(r"\.(?:arch ?= ?(\w+)|chance ?= ?true)", word)
             if option is None:
-                raise BadRow(words[-1][1], f"'{words[-1][0]}' is no option of {row}; there is "
-                                           ".arch = NAME, as make run has it")
-            arch = option[1]
-            words.pop()
+                raise BadRow(at, f"'{word}' is no option of {row}; there are .arch = NAME, as make "
+                                 "run has it, and .chance = true")
+            arch, chance = option[1] or arch, chance or not option[1]
         last = joined(_text(words[-1][0], line)) if words else ""
         if len(words) < 2 or PLACE.fullmatch(last):
             raise BadRow(line, f"{row} wants a place or several, and behind them why: "
                                f'{row}("x.c: if (!front)", "the caller has looked")')
         for word, at in words[:-1]:
-            one = Reason(row == "KP_ONE_WAY", *_place(row, word, at), last, arch, at)
+            one = Reason(row == "KP_ONE_WAY", *_place(row, word, at), last, arch, chance, at)
             if any((one.one_way, one.place) == (other.one_way, other.place) and
                    (arch == other.arch or "" in (arch, other.arch)) for other in found):
                 raise BadRow(at, f"a second {row} of {word}")

@@ -7,6 +7,7 @@ A place is named by its text or its function, and not by its number, which an ed
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Callable, Iterable
 
@@ -50,22 +51,21 @@ class _Files:
         return sorted({file for file, _ in self.code if file.rpartition("/")[2] == reason.file})
 
     def text(self, key: Key) -> str:
-        """A line, with one blank where there are several."""
+        """A line."""
         lines = self.lines(key[0])
-        return " ".join(lines[key[1] - 1].split()) if 0 < key[1] <= len(lines) else ""
+        return lines[key[1] - 1] if 0 < key[1] <= len(lines) else ""
 
     def of(self, reason: Reason) -> list[Key]:
         """The lines with code that a reason names."""
         return [key for key, one in self.code.items()
                 if key[0].rpartition("/")[2] == reason.file
                 and (not reason.function or reason.function in one.functions)
-                and (not reason.text or self.text(key) == reason.text)]
+                and (not reason.text or reason.says(self.text(key)))]
 
     def written(self, reason: Reason) -> bool:
         """Whether the files have such a line at all, with code or without."""
-        wanted = reason.text or f"{reason.function}("
-        return any(" ".join(line.split()) == wanted if reason.text else wanted in line
-                   or f"{reason.function}<" in line
+        named = re.compile(rf"\b{reason.function}[<(]")
+        return any(reason.says(line) if reason.text else named.search(line)
                    for file in self.names(reason) for line in self.lines(file))
 
 
@@ -78,6 +78,8 @@ def _unneeded(reason: Reason, files: _Files, archs: Iterable[str]) -> str:
     if not files.written(reason):
         return f"{reason.file} has no such {'line' if reason.text else 'function'}"
     seen = [files.code[key] for key in files.of(reason)]
+    if reason.chance:
+        return ""
     if not reason.one_way:
         return "a program reaches it" if any(one.ran for one in seen) else ""
     jumps = [jump for one in seen for jump in one.own]
