@@ -127,7 +127,7 @@ KP_PROMISE(layout, layout,
 /* What make coverage finds no program for, and why. */
 KP_UNREACHED("latch.c: latch_create(): {",
 	     "latch.c: latch_create(): }",
-	     "programs make counters by latch_create_at(), into which it is inlined")
+	     "programs use latch_create_at(), into which it is inlined")
 KP_UNREACHED("latch.rs: fn new(count: u64) -> Self {",
 	     "latch.rs: new(): }",
 	     "it is inlined where it is called; nothing calls the copy that the compiler keeps")

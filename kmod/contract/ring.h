@@ -198,7 +198,7 @@ KP_PROMISE(layout, layout,
 /* What make coverage finds no program for, and why. */
 KP_UNREACHED("ring.c: ring_create(): {",
 	     "ring.c: ring_create(): }",
-	     "programs make rings by ring_create_at(), into which it is inlined")
+	     "programs use ring_create_at(), into which it is inlined")
 KP_ONE_WAY("ring.c: if (!front)",
 	   "behind ring_front(), which is inlined: the address of a slot is looked at again")
 KP_ONE_WAY("ring.rs: self.slots.get((index & self.mask) as usize)",
