@@ -160,14 +160,16 @@ class TestRows(unittest.TestCase):
 class TestReasons(unittest.TestCase):
     """reasons.py: lines 3 and 4 of q.c do not run, line 2 has a jump that goes one way."""
 
-    TEXT = ("f(void)", "\tif  (a)", "\t\tg();", "}", "h(void)", "no code", "}")
+    TEXT = ("f(void)", "\tif  (a)", "\t\tg();", "}", "h(void)", "no code", "}", "}")
 
     def judged(self, *given: str, arch: str = "x86_64",
                way: tuple[bool, bool] = (True, False)) -> reasons.Places:
-        """What rows say of them; line 7 is of another function, and does not run either."""
+        """What rows say of them; lines 5 and 7 are of another function, and
+        do not run either; 8 does, with the text of 7."""
         lines = seen(x13=(True, False), x15=way) | {
             ("kmod/q.c", 5): LineSeen(False, {}, frozenset("h")),
-            ("kmod/q.c", 7): LineSeen(False, {}, frozenset("h"))}
+            ("kmod/q.c", 7): LineSeen(False, {}, frozenset("h")),
+            ("kmod/q.c", 8): LineSeen(True, {}, frozenset("k"))}
         return reasons.judge((Side("C side", lines),), said(*given), lambda file: self.TEXT, arch,
                              ("x86_64", "arm64"))
 
@@ -216,7 +218,8 @@ class TestReasons(unittest.TestCase):
                          ('KP_ONE_WAY("q.c: g();", "w", .arch = mips)', ["there is no arch mips"]),
                          ('KP_ONE_WAY("q.c: no code", "w")', []),
                          ('KP_UNREACHED("q.c: no code", "w")', []),
-                         ('KP_ONE_WAY("q.c: f(void)", "w")', [])):
+                         ('KP_ONE_WAY("q.c: f(void)", "w")', []),
+                         ('KP_UNREACHED("q.c: }", "w")', [])):
             with self.subTest(row):
                 self.assertEqual(self.needless(row), how)
         row = 'KP_ONE_WAY("q.c: if (a)", "w")'
