@@ -131,7 +131,8 @@ KP_UNREACHED("latch.c: latch_create(): {",
 KP_UNREACHED("latch.rs: fn new(count: u64) -> Self {",
 	     "latch.rs: new(): }",
 	     "it is inlined where it is called; nothing calls the copy that the compiler keeps")
-KP_ONE_WAY("latch.rs: if self.seq.load(Relaxed) == seq {",
+KP_ONE_WAY("latch.c: } while (read_seqcount_latch_retry(&latch->seq, seq));",
+	   "latch.rs: if self.seq.load(Relaxed) == seq {",
 	   "only if a writer comes between, as at each instruction in lane irq", .chance = true)
 
 #endif
