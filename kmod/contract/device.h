@@ -318,6 +318,8 @@ KP_UNREACHED("device.c: atomic_inc(&unit->misowned);",
 	     "a thread that releases another's lock is a bug, which the view shows")
 KP_UNREACHED("device.c: atomic_inc(&unit->misordered);",
 	     "the inner lock without the outer one is a bug, which the view shows")
+KP_UNREACHED("device.c: device_command(): return unit_reset(unit);",
+	     "the way back from misowned, as unit_reset() is inlined there", .arch = arm64)
 KP_UNREACHED("device.rs: snapshot(): front: queue.front().unwrap_or(0),",
 	     "for an idle unit with samples, or a head beyond them: there are none such")
 KP_ONE_WAY("device.c: if (WARN_ON_ONCE(unit->owner != current))",

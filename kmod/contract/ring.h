@@ -199,6 +199,8 @@ KP_PROMISE(layout, layout,
 KP_UNREACHED("ring.c: ring_create(): {",
 	     "ring.c: ring_create(): }",
 	     "programs use ring_create_at(), into which it is inlined")
+KP_UNREACHED("ring.rs: mask: capacity - 1,",
+	     "a panic, for a capacity of 0, which is no power of two", .arch = arm64)
 KP_ONE_WAY("ring.c: if (!front)",
 	   "behind ring_front(), which is inlined: the address of a slot is looked at again")
 KP_ONE_WAY("ring.rs: self.slots.get((index & self.mask) as usize)",

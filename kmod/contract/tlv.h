@@ -322,7 +322,8 @@ KP_PROMISE(layout, layout,
 
 /* What make coverage finds no program for, and why. */
 KP_ONE_WAY("tlv.c: if (copy_to_user(buf, &reply, len))",
-	   "the length is compared with the size of the reply, which the longest one has")
+	   "the length is compared with the size of the reply, which the longest one has",
+	   .arch = x86_64)
 KP_ONE_WAY("tlv.rs: if let Some(data) = self.data.get_mut(..payload.len()) {",
 	   "parse() has refused a payload beyond the limit, which is at most PAYLOAD_MAX")
 KP_ONE_WAY("tlv.rs: Attrs::parse(self, message, &mut found).map(|attrs| attrs.commit() as c_int)",

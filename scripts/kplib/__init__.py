@@ -22,7 +22,8 @@ soak        make soak: cells.py runs one lane with one seed, kinds.py tells fail
 tools       gdb, KEEP=1, the shell, make new; ci.py, what a CI's jobs are; make explain:
             lane insn with a plugin of QEMU's, whose record counts.py, places.py, kinds.py and
             explain.py in judge/ make a table of; make coverage: the same with lane check, and
-            covers.py; make freeze, FROZEN=1 and AGAINST=rev: printing.py has programs run and
+            covers.py, which reasons.py holds against the contract; make freeze, FROZEN=1 and
+            AGAINST=rev: printing.py has programs run and
             told, which frozen.py in judge/ compares; intree.py, pairs in a kernel's source tree
 mutate      mechanical mutants: find.py finds all, choose.py takes some, record.py keeps what became
             of each, score.py counts

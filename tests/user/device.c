@@ -326,14 +326,18 @@ static void unknown_ioctl(void)
 	close(fd);
 }
 
-/* An argument that is not there is EFAULT, even where the state forbids. */
+/* An argument that is not there, or is the kernel's, is EFAULT, even where the state forbids. */
 static void bad_pointer(void)
 {
+	unsigned long kernel = -4096UL;
 	int fd = open_node(0);
 
 	CHECK(fails(ioctl(fd, DEVICE_IOC_CONFIGURE, 8), EFAULT));
 	CHECK(fails(ioctl(fd, DEVICE_IOC_FEED, 8), EFAULT));
 	CHECK(fails(ioctl(fd, DEVICE_IOC_STATUS, 8), EFAULT));
+	CHECK(fails(ioctl(fd, DEVICE_IOC_CONFIGURE, kernel), EFAULT));
+	CHECK(fails(ioctl(fd, DEVICE_IOC_FEED, kernel), EFAULT));
+	CHECK(fails(ioctl(fd, DEVICE_IOC_STATUS, kernel), EFAULT));
 	CHECK(is(fd, DEVICE_IDLE, 0, 0));
 	close(fd);
 }
