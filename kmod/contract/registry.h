@@ -404,6 +404,12 @@ KP_PROMISE(layout, layout,
 KP_UNREACHED("registry.rs: #[pin_data(PinnedDrop)]",
 	     "registry.rs: fn info(obj: &Entry) -> bindings::registry_info {",
 	     "it is inlined where it is called; nothing calls the copy that the compiler keeps")
+KP_UNREACHED("registry.c: atomic_inc(&reg->blocked);",
+	     "registry.rs: self.shared.blocked.add(1, Relaxed);",
+	     "only if another CPU has the lock just then", .chance = true)
+KP_ONE_WAY("registry.c: if (spin_trylock_irqsave(&reg->lock, flags))",
+	   "registry.rs: if self.shared.objects.try_lock().is_none() {",
+	   "only if another CPU has the lock just then", .chance = true)
 KP_ONE_WAY("registry.c: object_new(): kref_get(&reg->kref);",
 	   "registry.c: kref_get(&obj->kref);",
 	   "registry.rs: shared: shared.clone(),",
