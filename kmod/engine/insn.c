@@ -535,9 +535,9 @@ static int store_first(const struct kp_trace *t, const u64 *ended)
 }
 
 /*
- * Carry out a program where nothing of the pair has run on the path, and on C over C nothing of
- * the pair at all, with an allocator that has nothing in stock. The reference, which is to say
- * whether it was right, comes after it.
+ * Carry out a program where nothing of the pair has run on the path, with an allocator that has
+ * nothing in stock. On C over C its object was made before, to see whether the program is one that
+ * has an object. The reference, which is to say whether it was right, comes after it.
  */
 static void measure_first(struct kunit *test, const struct kp_program *prog, struct kp_trace *ref,
 			  struct kp_trace *got)
