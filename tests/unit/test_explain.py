@@ -448,7 +448,7 @@ class TestRequests(unittest.TestCase):
     def test_outcome(self) -> None:
         """The calls with one outcome; one that no call has is refused with those there are."""
         for word, end in (("success", "success"), ("ENOSPC", "-ENOSPC"), ("-ENOSPC", "-ENOSPC"),
-                          ("false", "false"), ("-512", "-512"), ("", None)):
+                          ("false", "false"), ("-28", "-ENOSPC"), ("-512", "-512"), ("", None)):
             self.assertEqual(request.parse(["PAIR=ring", f"OUTCOME={word}"], {}).outcome, end)
         found = explained_of(sums())
         failed = replace(found, outcome="-EIO")

@@ -37,8 +37,8 @@ from kplib.soak.work import Item, Target
 CONTRACT = "invariant=full\x1ferrors\x1fa\x1fb\x1f\x1f\x1fring\0"
 FIGURES = {
     "check": "full\terrors\t1\t2\t3\t4\tlockstep\n",
-    "insn": "".join(f"{path} {op} {cost} 5\n" for op, cost in (("noop", 10), ("push", 30))
-                    for path in PATHS),
+    "insn": "".join(f"{path} {op} {cost} 5\n" for op, cost in (
+        ("noop", 10), ("push", 30), ("create", 50), ("destroy", 40)) for path in PATHS),
     "history": "".join(f"{path} 9 9 8 7 0 0 2 150\n" for path in PATHS),
     "irq": "".join(f"{path} 9 9 0 3 3 2 2 0 1 1 0 1 1\n" for path in PATHS),
 }

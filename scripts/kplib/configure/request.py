@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import re
@@ -17,7 +18,6 @@ from kplib.common import ui
 from kplib.common.errors import Refused
 from kplib.configure import archs, cases, lanes, pairs, seeds, shards, variants
 from kplib.configure.lanes import CHECK, HISTORY, IRQ, LANES, LATE, TIME
-from kplib.judge.tables import outcome_name
 
 TOP = pairs.TOP
 #: Seconds of silence, in variant base, while a case of KUnit's speed "normal" runs, or
@@ -315,8 +315,8 @@ def _outcome(value: str | None) -> str | None:
     if not re.fullmatch(r"success|false|-?E[0-9A-Z]+|-[0-9]{1,4}", value):
         raise Refused(f"OUTCOME={ui.clean(value)}: no outcome; give success, false or an errno, "
                       "e.g. OUTCOME=-ENOSPC")
-    if re.fullmatch("-[0-9]+", value):
-        return outcome_name(int(value))
+    if value[1:].isdigit() and int(value[1:]) in errno.errorcode:
+        return f"-{errno.errorcode[int(value[1:])]}"
     return f"-{value}" if value.startswith("E") else value
 
 
