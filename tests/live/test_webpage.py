@@ -159,7 +159,8 @@ class TestBrowser(unittest.TestCase):
         self.look("timed", 400, "light")
         self.assertEqual(self.browser.value(CUT), [])
         self.open("6 operations")
-        seen = "document.querySelector('.made').checkVisibility()"
+        # An outcome has tables of its own, before those of the whole operation.
+        seen = "document.querySelector('.operation > details .made').checkVisibility()"
         self.assertFalse(self.browser.value(seen))
         self.browser.value("document.querySelector('.operation > details summary').click()")
         self.assertTrue(self.browser.value(seen))

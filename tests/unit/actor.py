@@ -130,9 +130,8 @@ class Actor:
                 *(f"{path} {op} 0 warm {side} {side}\n" for op in ("noop", "push")
                   for path in PATHS)))
         if name == "cost":
-            return "".join(f"{path} {op} {cost} 5\n" for op, cost in (("noop", 10), ("push", 30),
-                                                                 ("create", 50), ("destroy", 40))
-                           for path in PATHS)
+            costs = (("noop", 10), ("push", 30), ("create", 50), ("destroy", 40))
+            return "".join(f"{path} {op} {cost} 5\n" for op, cost in costs for path in PATHS)
         return "full\terrors\t1\t2\t3\t4\tlockstep \n"
 
     def read(self, path: str) -> str:

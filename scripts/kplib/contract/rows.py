@@ -453,8 +453,8 @@ def _syscalls(plain: str) -> dict[str, Budget]:
             raise BadRow(line, "KP_SYSCALL wants a call, as the pair's program names it, and what "
                                'it may cost more: KP_SYSCALL(open, "20 %: why")')
         if row[0][0] == "noop":
-            raise BadRow(line, "KP_SYSCALL(noop): the empty call is subtracted from the others, and "
-                               "has no budget")
+            raise BadRow(line, "KP_SYSCALL(noop): the empty call is subtracted from the others, "
+                               "and has no budget")
         if row[0][0] in found:
             raise BadRow(line, f"a second KP_SYSCALL of {row[0][0]}")
         found[row[0][0]] = _budget(_text(row[1][0], line), line)

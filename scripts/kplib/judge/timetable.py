@@ -26,9 +26,9 @@ CASE = "latency"
 STATES = ("warm", "cold", "contended")
 CONTENDED = STATES[2]
 #: What makes contended calls such that two sides can be compared by them: so many of the outcome
-#: on each side of a block, in so many blocks of a boot and in this share of those that have any; and
-#: by how much the shares that the outcome has of the operation's calls may differ, one from the
-#: other and as a multiple. A larger difference shows that they met other states.
+#: on each side of a block, in so many blocks of a boot and in this share of those that have any;
+#: and by how much the shares that the outcome has of the operation's calls may differ, one from
+#: the other and as a multiple. A larger difference shows that they met other states.
 LEAST_CALLS, LEAST_BLOCKS, NEARLY, MIX, MIX_RATIO = 8, 3, 0.9, 0.1, 1.5
 #: The least share of a call that is taken to be the operation's own.
 LEAST = 0.05

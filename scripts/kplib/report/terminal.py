@@ -321,8 +321,8 @@ def _legend(pairs: dict[str, PairResult], tables: bool) -> list[str]:
     meaning = ["  instructions: mean of an operation with one outcome, the path's no-op "
                "subtracted; in brackets the ratio",
                "  to c->c (V=1 and results.json: min, p50, p99, max)",
-               *(["  create, destroy: how an object is made and ends; nothing is subtracted; no part "
-                  "of means; judged", "  where the contract's row has a budget"]
+               *(["  create, destroy: how an object is made and ends; nothing is subtracted; no "
+                  "part of means; judged", "  where the contract's row has a budget"]
                  if any(op in pair.outcomes for pair in pairs.values() for op in MAKING) else ())
                ] if tables else \
         ["  under a path: instructions, the ratio to c->c, geometric mean over operations and "
