@@ -399,11 +399,10 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
             result.distributions = parse_distributions(figures)
             if bare := passed - set(result.costs.get(NOOP, {})):
                 raise DamagedTable(f"the table of costs has nothing of {', '.join(sorted(bare))}")
-            if pair in lane.answers and any_case:
-                result.first = parse_first(lane.answers[pair].more["first"], figures)
             contract = rows.read(files.read(), pair)
             known = budgets.of_contract(contract, result.meanwhile)
             if pair in lane.answers and any_case:
+                result.first = parse_first(lane.answers[pair].more["first"], figures)
                 result.growth = growth.parse(lane.answers[pair].more["growth"], result.costs,
                                              contract.holds.unit if contract.holds else "")
                 stack = parse_stack(lane.answers[pair].more["depth"])

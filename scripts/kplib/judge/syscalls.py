@@ -17,7 +17,7 @@ from typing import Any
 from kplib.configure.lanes import SIDES
 from kplib.contract.model import Budget
 from kplib.judge import ktap
-from kplib.judge.budgets import CASE, USUAL
+from kplib.judge.budgets import CASE, USUAL, Excess
 from kplib.judge.tables import NOOP, SUCCESS, DamagedTable, outcome_name
 
 #: The side that the other one is held against.
@@ -92,9 +92,9 @@ def ratio(row: dict[str, int], side: str) -> float | None:
     return row[side] / reference if reference > 0 and row.get(side, 0) > 0 else None
 
 
-def _exceeds(row: dict[str, int], budget: Budget) -> bool:
-    more = row[PORT] - row[REFERENCE]
-    return more > budget.instructions and more * 100 > budget.percent * max(0, row[REFERENCE])
+def _excess(call: str, end: str, row: dict[str, int]) -> Excess:
+    """The Rust node against the C node, both of which have a figure."""
+    return Excess(call, end, PORT, row[PORT], row[REFERENCE])
 
 
 def wrong(call: str, rows: dict[str, dict[str, int]], budget: Budget) -> list[str]:
@@ -103,11 +103,10 @@ def wrong(call: str, rows: dict[str, dict[str, int]], budget: Budget) -> list[st
     for end, row in rows.items():
         if any(side not in row for side in SIDES):
             found.append(f"{label(call, end)}: on the node of {', '.join(row)} alone")
-        elif _exceeds(row, budget):
-            more = row[PORT] - row[REFERENCE]
-            share = f"{100 * more / row[REFERENCE]:.0f} %" if row[REFERENCE] > 0 else "all of it"
+        elif (one := _excess(call, end, row)).exceeds(budget):
+            share = f"{one.percent:.0f} %" if row[REFERENCE] > 0 else "all of it"
             found.append(f"{label(call, end)}: {row[PORT]} instructions on the Rust node, "
-                         f"{row[REFERENCE]} on the C node: {more} more, {share}; its budget is "
+                         f"{row[REFERENCE]} on the C node: {one.more} more, {share}; its budget is "
                          f"{budget.tell()}")
     return found
 
@@ -115,9 +114,9 @@ def wrong(call: str, rows: dict[str, dict[str, int]], budget: Budget) -> list[st
 def used(known: dict[str, Budget], calls: Calls) -> dict[str, tuple[Budget, int | None]]:
     """The contract's budgets, with the most instructions that need each."""
     return {call: (budget, max((row[PORT] - row[REFERENCE]
-                                for row in calls.get(call, {}).values()
+                                for end, row in calls.get(call, {}).items()
                                 if all(side in row for side in SIDES)
-                                and _exceeds(row, USUAL)),
+                                and _excess(call, end, row).exceeds(USUAL)),
                                default=None))
             for call, budget in known.items()}
 
