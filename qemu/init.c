@@ -10,7 +10,7 @@
  *	load BYTES PARAMETERS...	a module follows
  *	unload NAME
  *	write BYTES PATH		what to write follows
- *	read PATH
+ *	read PATH		of a folder: its files, a line each
  *	exec BYTES ARGUMENT		a program follows
  *	shell BYTES COMMAND		a busybox follows, to run it on the console
  *	off
@@ -32,6 +32,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -177,6 +178,48 @@ static void do_write(size_t len, char *path)
 	answer(err, NULL, 0);
 }
 
+/* Append a file's name and its first line to what is in @buf, if there is room. */
+static size_t add_file(char *buf, size_t len, size_t size, const char *folder, const char *name)
+{
+	char path[LINE_MAX], text[LINE_MAX], *end;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return len;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n < 0)
+		return len;
+	text[n] = '\0';
+	end = strchr(text, '\n');
+	if (end)
+		*end = '\0';
+	if (len + strlen(name) + strlen(text) + 4 > size)
+		return len;
+	return len + snprintf(buf + len, size - len, "%s: %s\n", name, text);
+}
+
+/* The files of a folder, a line each: name, and the first line of what they have. */
+static void read_folder(const char *path)
+{
+	struct dirent entry, *found;
+	size_t len = 0;
+	DIR *dir = opendir(path);
+	char *buf = malloc(READ_CHUNK);
+
+	if (!dir || !buf)
+		die(path);
+	while (!readdir_r(dir, &entry, &found) && found)
+		if (entry.d_name[0] != '.')
+			len = add_file(buf, len, READ_CHUNK, path, entry.d_name);
+	closedir(dir);
+	answer(0, buf, len);
+	free(buf);
+}
+
 static void do_read(char *path)
 {
 	size_t size = READ_CHUNK, len = 0;
@@ -199,6 +242,11 @@ static void do_read(char *path)
 		err = errno;
 	if (fd >= 0)
 		close(fd);
+	if (err == EISDIR) {
+		free(buf);
+		read_folder(path);
+		return;
+	}
 	answer(err, buf, err ? 0 : len);
 	free(buf);
 }

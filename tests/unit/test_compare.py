@@ -37,6 +37,7 @@ class TestCompare(unittest.TestCase):
         self.boots: list[dict[baseline.Key, Figure]] = [{key(): Figure(10, 150, 15, False)}]
         self.booted = 0
         self.facts = dict(FACTS)
+        self.flaws = {"meltdown": "Not affected", "spectre_v1": "Mitigation: barriers"}
 
     def boot(self) -> dict[baseline.Key, Figure]:
         """One boot."""
@@ -53,6 +54,7 @@ class TestCompare(unittest.TestCase):
         def start(work: Any, req: Any, _tools: Any) -> None:
             work.setup = mock.Mock(request=req, results=self.folder / "results")
             work.setup.kernel.name = "x86_64 base"
+            work.flaws = self.flaws
 
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()), \
                 mock.patch.object(compare.Measuring, "__init__", start), \
@@ -127,6 +129,21 @@ class TestCompare(unittest.TestCase):
         before = self.file.read_text()
         self.assertIn("it also has ring, and is of tools", self.refused("baseline", "PAIR=tlv"))
         self.assertEqual(self.file.read_text(), before)
+
+    def test_mitigations(self) -> None:
+        """What is in force against the CPU's flaws is in a baseline, and has to be the same."""
+        self.run_verb("baseline")
+        self.assertIn("\nmitigations: spectre_v1 barriers\n", self.file.read_text())
+        self.flaws = {"meltdown": "Mitigation: PTI", "spectre_v1": "Vulnerable"}
+        self.assertIn("is of mitigations spectre_v1 barriers, and this is meltdown PTI; spectre_v1 "
+                      "Vulnerable; 'make baseline'", self.refused("compare"))
+        self.assertEqual(self.booted, 1)
+        self.boots = [{key("tlv"): Figure(1, 1, 1, False)}]
+        self.assertIn("it also has ring, and is of mitigations",
+                      self.refused("baseline", "PAIR=tlv"))
+        self.flaws = {}
+        self.run_verb("baseline")
+        self.assertIn("\nmitigations: none\n", self.file.read_text())
 
     def test_one_pair(self) -> None:
         """A pair's figures are written anew, and those of others stay."""

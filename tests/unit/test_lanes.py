@@ -148,7 +148,7 @@ class TestLanes(unittest.TestCase):
         programs = script.get("programs", ())
         for pair in programs:
             (self.folder / pair).write_text("a program")
-        self.kernel = mock.Mock(variant=self.variant, config={}, added=())
+        self.kernel = mock.MagicMock(variant=self.variant, config={}, added=())
         setup = mock.Mock(modules=self.folder, kernel=self.kernel)
         setup.request = mock.Mock(pairs=pairs, pairs_dir=None, program=None, cases=(), seed=1,
                                   boots=1, programs=1, printing=None, depth="usual")

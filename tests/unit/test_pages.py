@@ -55,7 +55,8 @@ def case(path: str = "c->c", status: str = "pass", *failures: dict[str, Any],
 def document(*cases: dict[str, Any], **change: Any) -> dict[str, Any]:
     """Contents of results.json, as the schema has them."""
     statuses = {one["status"] for one in cases}
-    lane = {"accelerator": "tcg", "why": "x", "seconds": 1.5, "boots": 1, "losses": [],
+    lane = {"accelerator": "tcg", "why": "x", "qemu": "10.0.7", "cpu": "max",
+            "vulnerabilities": {}, "seconds": 1.5, "boots": 1, "losses": [],
             "kernel": [], "lost": None, "console": []}
     return {**results.empty("x86_64", "base", 1, "ARCH=x86_64 SEED=1",
                             "fail" if "fail" in statuses else "pass"),

@@ -28,7 +28,8 @@ TREE = os.environ.get("KPARITY_TREE")
 
 def lane(**change: Any) -> dict[str, Any]:
     """A lane of results.json."""
-    return {"accelerator": "tcg", "why": KVM, "seconds": 1.5, "boots": 1, "losses": [],
+    return {"accelerator": "tcg", "why": KVM, "qemu": "10.0.7", "cpu": "max",
+            "vulnerabilities": {}, "seconds": 1.5, "boots": 1, "losses": [],
             "kernel": [], "lost": None, "console": [], **change}
 
 
@@ -186,6 +187,18 @@ class TestTerminal(unittest.TestCase):
         self.assertIn("  built with for a, b: crc7=y; for b: off=n", shown(found))
         found["kernel"]["added"] = {}
         self.assertFalse([line for line in shown(found) if "built with" in line])
+
+    def test_machine(self) -> None:
+        """QEMU, its CPU and what is done about its flaws stand beside figures, and only there."""
+        flaws = {"meltdown": "Not affected", "mds": "Vulnerable: no microcode",
+                 "retbleed": "Mitigation: untrained return thunk", "l1tf": "Mitigation: PTE"}
+        found = document(a=pair())
+        found["lanes"] = {"check": lane(), "insn": lane(vulnerabilities=flaws)}
+        self.assertEqual([line for line in shown(found) if "QEMU" in line], [
+            "  lane insn on QEMU 10.0.7, -cpu max; flaws of the CPU: l1tf, retbleed mitigated; "
+            "mds not mitigated"])
+        found["lanes"]["insn"] = lane(vulnerabilities={"meltdown": "Not affected"})
+        self.assertIn("  lane insn on QEMU 10.0.7, -cpu max; flaws of the CPU: none", shown(found))
 
     def test_failed(self) -> None:
         """A failed case is told in full, and listed right before the verdict."""

@@ -259,6 +259,7 @@ class TestTold(unittest.TestCase):
         """What a run that has one such pair, and another that passed, leaves."""
         kernel_: Any = mock.Mock(added=(), release="7.2.1", config={})
         kernel_.arch.name, kernel_.variant.name = "x86_64", "base"
+        kernel_.arch.cpu = {"tcg": "max"}
         result = results.ArchResult(
             kernel_, mock.Mock(versions={}), 1, [LaneResult(lanes.CHECK)],
             {"ring": results.PairResult([one.verdict], unbuilt=one),

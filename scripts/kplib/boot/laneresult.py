@@ -85,12 +85,12 @@ class LaneResult:
     By pair: `planned` cases, `answers`, `damaged` (why the list of cases cannot be read)
     and `not_run` (why the pair was given up). By checker and pair: `disabled` (the checker
     did not look to the end of the guest), and `unasked` (why it was not asked about the pair).
-    `kernel` has complaints of the kernel without a part of ours in them, and `outside`
-    those that are no one's, but came once cases had run. `record` is what a plugin of QEMU's has
-    written. Of a lane
-    of several boots, `number` is that of this one, from 0, and `series` has each boot's table of
-    figures by pair. `lost` says why
-    the lane was given up, if it was, and `console` has the last lines of its guest then.
+    `flaws` are the CPU's, by the kernel's names for them, and what it does about each; lanes that
+    tell costs ask for it. `kernel` has complaints of the kernel without a part of ours in them,
+    and `outside` those that are no one's, but came once cases had run. `record` is what a plugin
+    of QEMU's has written. Of a lane of several boots, `number` is that of this one, from 0, and
+    `series` has each boot's table of figures by pair. `lost` says why the lane was given up, if it
+    was, and `console` has the last lines of its guest then.
     """
 
     lane: Lane
@@ -107,6 +107,7 @@ class LaneResult:
     kernel: list[str] = field(default_factory=list)
     outside: list[Report[CaseId]] = field(default_factory=list)
     record: str = ""
+    flaws: dict[str, str] = field(default_factory=dict)
     number: int = 0
     series: dict[str, list[str]] = field(default_factory=dict)
     lost: str | None = None
@@ -121,6 +122,11 @@ class LaneResult:
     def booted(self) -> None:
         """One guest more."""
         self.boots += 1
+
+    def told_flaws(self, text: str) -> None:
+        """Keep what the kernel does about flaws of the CPU, of a line each."""
+        self.flaws = {name: said.strip() for name, colon, said in
+                      (line.partition(":") for line in text.splitlines()) if colon}
 
     def plan(self, pair: str, text: str,
              named: tuple[str, ...] | None = None) -> dict[str, str]:

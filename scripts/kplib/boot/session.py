@@ -25,6 +25,9 @@ from kplib.configure.lanes import INSN, ORDER, SIDES, TIME
 from kplib.configure.request import DEPTHS
 
 DEBUG = "/sys/kernel/debug"
+#: Flaws of the CPU, and what the kernel does about each: which code of those that its mitigations
+#: could be is in force.
+FLAWS = "/sys/devices/system/cpu/vulnerabilities"
 #: Lanes that run no program as text, and tell no differences.
 _PLAIN = (INSN.name, ORDER.name, TIME.name)
 #: kmemleak says nothing of objects younger than 5 s (MSECS_MIN_AGE in mm/kmemleak.c),
@@ -116,8 +119,14 @@ class Session:
 
     def run(self) -> None:
         """Run all, and end the guest."""
+        flaws = self.vm.read("asking what is done about the CPU's flaws", FLAWS) \
+            if self._lane.costs else None
         engine = self.load_engine()
         suites = self.ask_suites()
+        if flaws:
+            # A kernel of the user's own may not say.
+            err, said = flaws.answer()
+            self._result.told_flaws("" if err else said.decode())
         engine.ok()
         suites()
 

@@ -74,6 +74,11 @@ class Lane:
         """The entry of the arch's machine, cpu and cmdline to use."""
         return self.name if self.counts else self.accel
 
+    @property
+    def costs(self) -> bool:
+        """Whether it tells what operations cost, in instructions or in time."""
+        return self.name in ("insn", "time")
+
     def describe(self) -> str:
         """The accelerator, in words."""
         how = "TCG, -icount shift=0" if self.counts else self.accel.upper()

@@ -44,7 +44,9 @@ SCHEMA = 5
 DAMAGED_MAX = 4
 #: Options that change what an operation costs: shown with every figure.
 FACTS = ("CC_OPTIMIZE_FOR_PERFORMANCE", "RUST_OVERFLOW_CHECKS", "RUST_INLINE_HELPERS",
-         "RUST_DEBUG_ASSERTIONS", "LTO_CLANG", "CPU_MITIGATIONS", "PREEMPT", "SMP", "KASAN")
+         "RUST_DEBUG_ASSERTIONS", "LTO_CLANG", "CPU_MITIGATIONS", "STACKPROTECTOR_STRONG",
+         "FORTIFY_SOURCE", "HARDENED_USERCOPY", "LIST_HARDENED", "INIT_ON_ALLOC_DEFAULT_ON", "CFI",
+         "PREEMPT", "SMP", "KASAN")
 
 
 def options(kernel: Kernel) -> dict[str, str]:
@@ -144,6 +146,9 @@ class ArchResult:
             "tools": self.tools.versions,
             "lanes": {
                 lane.lane.name: {"accelerator": lane.lane.accel, "why": lane.lane.why,
+                                 "qemu": self.tools.versions.get(self.kernel.arch.qemu, "?"),
+                                 "cpu": self.kernel.arch.cpu[lane.lane.mode],
+                                 "vulnerabilities": lane.flaws,
                                  "seconds": round(lane.seconds, 3), "boots": lane.boots,
                                  "losses": [{**asdict(loss.at), "what": loss.what,
                                              "suspects": loss.suspects, "notes": loss.notes,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections
 import os
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, TypeVar
@@ -27,7 +28,7 @@ from kplib.judge.syscalls import Syscalls
 from kplib.judge.tables import (MAKING, NOOP, SUCCESS, Allocations, Cost, Histories, Interruptions,
                                 geometric_mean, met)
 from kplib.judge.unbuilt import CASE
-from kplib.report import called, deep, files, grown, timed
+from kplib.report import called, deep, files, grown, machine, timed
 
 _COLOUR = {ktap.PASS: "32", ktap.FAIL: "31", ktap.ERROR: "31", ktap.SKIP: "33"}
 _WORD = {ktap.PASS: "ok", ktap.FAIL: "FAIL", ktap.ERROR: "ERROR", ktap.SKIP: "skip"}
@@ -464,7 +465,8 @@ def _built_with(kernel: dict[str, Any], costs: bool) -> list[str]:
                               for option, value in kernel["config"].items()))
     said += [f"for {', '.join(one['pairs'])}: {option.lower()}={one['value']}"
              for option, one in kernel.get("added", {}).items()]
-    return [f"  built with {'; '.join(said)}"] if said else []
+    return textwrap.wrap(f"built with {'; '.join(said)}", 104, initial_indent="  ",
+                         subsequent_indent="    ", break_long_words=False) if said else []
 
 
 def text(document: dict[str, Any], verbose: bool, tables: bool, where: str) -> str:
@@ -482,6 +484,7 @@ def text(document: dict[str, Any], verbose: bool, tables: bool, where: str) -> s
     lines = ["", _head(document),
              *(_lane(lane, found) for lane, found in document["lanes"].items())]
     lines += _built_with(document["kernel"], any(pair.costs for pair in pairs.values()))
+    lines += [f"  {one}" for one in machine.lines(document)]
     if tables:
         for pair_name, pair in pairs.items():
             lines += _tables(pair_name, pair, verbose)

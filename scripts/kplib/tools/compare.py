@@ -63,13 +63,24 @@ def facts(setup: Setup) -> dict[str, str]:
             "seed": str(req.seed), "programs": str(req.programs)}
 
 
+#: The fact that a guest alone knows.
+MITIGATIONS = "mitigations"
+
+
+def in_force(flaws: dict[str, str]) -> str:
+    """What a kernel does about the flaws that its CPU has, in a line."""
+    return "; ".join(f"{name} {said.removeprefix('Mitigation: ')}"
+                     for name, said in sorted(flaws.items()) if said != "Not affected") or "none"
+
+
 class Measuring:
-    """A kernel and modules, and the figures of its boots."""
+    """A kernel and modules, and the figures of its boots; `flaws` as the last one said."""
 
     def __init__(self, req: Request, tools: Toolchain, chosen: Added = ()) -> None:
         self.setup = Setup(req, tools, kernel.get(req, tools, req.archs[0], req.variants[0],
                                                   chosen))
         self._built: Future[modules.Modules] = Future()
+        self.flaws: dict[str, str] = {}
 
     @property
     def modules(self) -> modules.Modules:
@@ -85,6 +96,7 @@ class Measuring:
         """The figures of one boot; refuses to go by those of pairs that fail."""
         setup = self.setup
         result = lanes.run(setup, INSN, self._built, setup.results / FOLDER)
+        self.flaws = result.flaws
         found: dict[Key, baseline.Figure] = {}
         for pair in setup.request.pairs:
             suites = [INSN.suite(pair)]
@@ -129,7 +141,7 @@ def make(req: Request, tools: Toolchain) -> int:
     path = file_of(req)
     work = Measuring(req, tools)
     mine = work.figures(BOOTS, f"counting on {work.setup.kernel.name}, {BOOTS} boots")
-    now, kept = facts(work.setup), {}
+    now, kept = {**facts(work.setup), MITIGATIONS: in_force(work.flaws)}, {}
     if path.exists():
         old = read(path)
         kept = {key: one for key, one in old.figures.items() if key[0] not in req.pairs}
@@ -173,6 +185,13 @@ def _json(changes: list[Change], limits: Limits, of: int, status: int) -> str:
                        "verdict": "pass" if status == OK else "fail"}, indent=1)
 
 
+def refuse_other(old: dict[str, str], now: dict[str, str], path: Path) -> None:
+    """Refuse a baseline of other things than those at hand."""
+    if other := baseline.other(old, now):
+        raise Refused(f"{pairs.short(path)} is of {'; of '.join(other)}; 'make baseline' writes "
+                      "one of this")
+
+
 def compare(req: Request, tools: Toolchain) -> int:
     """make compare: say what has changed since the baseline; FAILED if anything is over."""
     path, limits = file_of(req), Limits(*(req.limit or (SOFT, None)))
@@ -181,13 +200,13 @@ def compare(req: Request, tools: Toolchain) -> int:
         raise Refused(f"{pairs.short(path)} has nothing of {', '.join(lacking)}; "
                       f"'make baseline PAIR={lacking[0]}' adds it")
     work = Measuring(req, tools)
-    if other := baseline.other(old.facts, facts(work.setup)):
-        raise Refused(f"{pairs.short(path)} is of {'; of '.join(other)}; 'make baseline' writes "
-                      "one of this")
+    refuse_other({name: said for name, said in old.facts.items() if name != MITIGATIONS},
+                 facts(work.setup), path)
     with cache.locked(work.setup.results):
         work.build()
         with ui.step(f"counting on {work.setup.kernel.name}"):
             boots = [work.boot()]
+            refuse_other(old.facts, {**facts(work.setup), MITIGATIONS: in_force(work.flaws)}, path)
             if baseline.compare(old.figures, boots[0], req.pairs):
                 # Some figures vary from boot to boot, and are no change then.
                 boots += [work.boot() for _ in range(BOOTS - 1)]

@@ -11,7 +11,7 @@ from kplib.configure.lanes import PATHS, REFERENCE
 from kplib.judge import timetable
 from kplib.judge.budgets import UNJUDGED
 from kplib.judge.tables import NOOP, SUCCESS, Cost
-from kplib.report import told
+from kplib.report import machine, told
 from kplib.report.page import costs, shell, top
 from kplib.report.page.cost import draw, growth, made, ratio, spread
 from kplib.report.page.cost.made import Made
@@ -206,6 +206,8 @@ def page(view: View) -> str:
                 element("p", "Built with ", ", ".join(
                     f"{option.lower()}={value}" for option, value in built.items()),
                     class_="quiet") if built else None,
+                [element("p", one[:1].upper() + one[1:], class_="quiet")
+                 for one in machine.lines(found)],
                 _lanes(view), _legend(),
                 element("nav", [link("the report of the run", view.report)] if view.report else [],
                         [link(pair, f"#{view.pair_ids[pair]}") for pair in view.pairs],
