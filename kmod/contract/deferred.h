@@ -228,7 +228,7 @@ KP_METHOD(deferred_runs, ANY, KP_UNSIGNED(u32), .weight = 4,
 	  .budget = "10 %: as for armed")
 KP_ADAPTER(deferred_detach_armed, SLEEPS, KP_RESULT(int, -ENOMEM),
 	   KP_NUMBER(u32, repeats, .hi = 3), .weight = 2, .waits = true,
-	   .budget = "25 %: a C caller's callback has a KBox beside the Arc, one allocation more",
+	   .budget = "30 %: a C caller's callback has a KBox beside the Arc, one allocation more",
 	   .on_error = "the data of the other object has been released")
 
 KP_AFTER(destroy_final, deferred_released_once)

@@ -89,7 +89,7 @@ void idalloc_view(struct idalloc *ida, struct idalloc_view *view);
 KP_OBJECT(struct idalloc, struct idalloc_view, idalloc_view)
 KP_CREATE(idalloc_create, SLEEPS, KP_RESULT(struct idalloc *, -EINVAL, -ENOMEM),
 	  KP_NUMBER(u32, limit, .lo = 1, .hi = IDALLOC_MAX, .to = 150, .beyond = true),
-	  .budget = "40 %: memory is allocated by krealloc_node_align(), C's by kmalloc()")
+	  .budget = "65 %: krealloc_node_align() allocates, and zeroes a KVec of 4 words; C has 1")
 KP_DESTROY(idalloc_destroy, SLEEPS,
 	   .budget = "40 %: memory is freed by krealloc_node_align(), C's by kfree()")
 KP_METHOD(idalloc_alloc, ATOMIC, KP_RESULT(u32, -ENOSPC, -ENOMEM),

@@ -4,6 +4,7 @@
  * kp_escape_to() returns 0, and once more, then 1, when kp_escape() is called.
  */
 #include <linux/linkage.h>
+#include <linux/objtool.h>
 
 #ifdef CONFIG_X86_64
 SYM_FUNC_START(kp_escape_to)
@@ -22,6 +23,8 @@ SYM_FUNC_START(kp_escape_to)
 SYM_FUNC_END(kp_escape_to)
 
 SYM_FUNC_START(kp_escape)
+	/* Its address is where a probe's trap returns to; nothing calls it. */
+	ANNOTATE_NOENDBR
 	movq	8(%rdi), %rsp
 	pushq	0(%rdi)
 	movq	16(%rdi), %rbx
@@ -33,6 +36,7 @@ SYM_FUNC_START(kp_escape)
 	movl	$1, %eax
 	RET
 SYM_FUNC_END(kp_escape)
+STACK_FRAME_NON_STANDARD kp_escape
 #elif defined(CONFIG_ARM64)
 SYM_FUNC_START(kp_escape_to)
 	stp	x19, x20, [x0, #0]

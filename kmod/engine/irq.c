@@ -17,6 +17,7 @@
 #include <linux/kprobes.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
+#include <linux/objtool.h>
 #include <linux/sched.h>
 #include <asm/irq_regs.h>
 #include <asm/ptrace.h>
@@ -196,14 +197,20 @@ static void keep_stack(struct kp_interruption *in, const struct pt_regs *regs)
 unsigned long kp_called_at(const struct kp_interruption *in, const struct module *owner)
 {
 #ifdef MODULE
+	unsigned long at;
 	u32 i;
 
 	if (!in->hit || !owner || within_module(in->ip, owner) ||
 	    within_module(in->ip, THIS_MODULE))
 		return 0;
-	for (i = 0; i < KP_STACK_TOP; i++)
-		if (within_module_mem_type(in->stack[i], owner, MOD_TEXT))
-			return in->stack[i] - 1;
+	for (i = 0; i < KP_STACK_TOP; i++) {
+		at = in->stack[i];
+#ifdef CONFIG_ARM64_PTR_AUTH_KERNEL
+		at = ptrauth_strip_kernel_insn_pac(at);
+#endif
+		if (within_module_mem_type(at, owner, MOD_TEXT))
+			return at - 1;
+	}
 #endif
 	return 0;
 }
@@ -242,7 +249,9 @@ static enum hrtimer_restart fire(struct hrtimer *unused)
 
 static noinline void run_nops(void *unused)
 {
-	asm volatile(".globl kp_nops\nkp_nops:\n\t.rept " __stringify(NOPS) "\n\tnop\n\t.endr");
+	/* Nothing goes to the label: positions are measured from it. */
+	asm volatile(".globl kp_nops\nkp_nops:\n\t" ANNOTATE_NOENDBR "\n\t"
+		     ".rept " __stringify(NOPS) "\n\tnop\n\t.endr");
 }
 
 extern char kp_nops[];

@@ -180,6 +180,6 @@ class TestChoices(unittest.TestCase):
         self.assertNotIn(AS_IT_IS, found)
         for one in found.values():
             self.assertTrue(one.about and one.options, one.name)
-        every = {option.words for name in ("stack-protector", "checked-copies", "zeroed",
-                                           "mitigations") for option in found[name].options}
-        self.assertEqual({option.words for option in found["hardened"].options}, every)
+        every = {option.words for name in ("no-stack-protector", "no-checks", "not-zeroed",
+                                           "no-mitigations") for option in found[name].options}
+        self.assertEqual({option.words for option in found["plain"].options}, every)

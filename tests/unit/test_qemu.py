@@ -12,7 +12,7 @@ from unittest import mock
 
 from kplib.boot import qemu, qmp
 from kplib.common import cache
-from kplib.configure import variants
+from kplib.configure import archs, variants
 from kplib.configure.lanes import LANES
 from kplib.configure.request import SILENCE, TOP
 
@@ -89,6 +89,17 @@ class TestState(unittest.TestCase):
             self.assertEqual("-icount" in words, counts, words)
             self.assertIn(word, words[words.index("-append") + 1])
             self.assertEqual(words[words.index("-smp") + 1], "2")
+
+    def test_words(self) -> None:
+        """base does not zero what is allocated where results are compared, and does for costs."""
+        arch = archs.load(TOP / "qemu/arch/arm64.toml")
+        kernel: Any = SimpleNamespace(arch=arch, variant=VARIANTS["base"], image=self.image,
+                                      initrd=self.image, config={"CONFIG_HZ": "250"})
+        for name, lane in LANES.items():
+            words = qemu.command(kernel, lane.on("tcg", ""))
+            said = words[words.index("-append") + 1].split()
+            self.assertEqual("init_on_alloc=0" in said, not lane.costs, name)
+        self.assertEqual([name for name, lane in LANES.items() if lane.costs], ["insn", "time"])
 
     def test_standing_still(self) -> None:
         """A guest of lane insn is stopped while the body runs; no other is; errors do no harm."""

@@ -94,7 +94,7 @@ def command(kernel: Kernel, lane: Lane, initrd: Path | None = None,
         ["-icount", "shift=0,sleep=off"] if lane.counts else
         ["-accel", "kvm" if lane.accel == "kvm" else "tcg,thread=multi"])]
     words = " ".join((arch.cmdline["all"], arch.cmdline[lane.mode], CMDLINE, variant.cmdline,
-                      append))
+                      dict(variant.words).get(lane.name, ""), append))
     return [
         arch.qemu, "-M", arch.machine[lane.mode], "-cpu", arch.cpu[lane.mode], *cpus,
         "-m", f"{variant.memory}M", "-nodefaults", "-no-user-config", "-display", "none",

@@ -74,7 +74,8 @@ def _not_configured(tail: list[str], log: Path) -> EnvironmentFailed:
 
 def fragments(arch: Arch, variant: Variant) -> str:
     """The configuration asked for, on top of tinyconfig."""
-    return (TOP / "qemu" / "base.config").read_text() + arch.kconfig + variant.kconfig
+    return "".join(((TOP / "qemu" / "base.config").read_text(), arch.kconfig, variant.kconfig,
+                    arch.variant.get(variant.name, "")))
 
 
 def _asked(arch: Arch, variant: Variant, added: Added = ()) -> dict[str, str]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kplib.common.errors import Refused
@@ -16,7 +16,8 @@ class Arch:
     """All that differs between arches.
 
     `machine`, `cpu` and `cmdline` hold an entry for each way to run: "tcg",
-    "kvm" and "insn". `cmdline` has "all" as well, which goes before each.
+    "kvm" and "insn". `cmdline` has "all" as well, which goes before each. `variant` has options
+    that one variant alone has here, by its name.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Arch:
     cpu: dict[str, str]
     cmdline: dict[str, str]
     kconfig: str
+    variant: dict[str, str] = field(default_factory=dict)
 
     def has(self, lane: Lane) -> bool:
         """Whether there is such a lane: one with a plugin only where the file has a mode for it."""

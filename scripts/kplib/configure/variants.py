@@ -42,6 +42,7 @@ class Checker:
 class Variant:
     """A kernel configuration; qemu/variant/base.toml says what each field means.
 
+    `words` are further ones of the kernel's command line, by lane.
     `settings` are files of a guest and what is written to each, `counted` further ones for guests
     that run with -icount.
     """
@@ -57,6 +58,7 @@ class Variant:
     settings: tuple[tuple[str, str], ...] = ()
     counted: tuple[tuple[str, str], ...] = ()
     everywhere: bool = True
+    words: tuple[tuple[str, str], ...] = ()
 
     @property
     def fails(self) -> bool:
@@ -77,8 +79,9 @@ def load(path: Path) -> Variant:
                          for name, fields in data.pop("checkers", {}).items())
         settings = data.pop("settings", {})
         counted = tuple(settings.pop("icount", {}).items())
+        words = tuple(data.pop("words", {}).items())
         return Variant(name=path.stem, lanes=tuple(data.pop("lanes")), checkers=checkers,
-                       settings=tuple(settings.items()), counted=counted, **data)
+                       settings=tuple(settings.items()), counted=counted, words=words, **data)
     except (tomllib.TOMLDecodeError, TypeError, KeyError) as err:
         raise Refused(f"{path}: {err}") from err
 
