@@ -205,6 +205,25 @@ class TestKinds(unittest.TestCase):
         self.assertEqual(kinds.checks(kinds.disassembly(self.X86)), {0x13, 0x15})
         self.assertEqual(kinds.checks(kinds.disassembly(self.ARM)), {0x4})
 
+    #: As clang makes returns for x86's mitigations: of the jump the relocation alone tells where.
+    THUNKS = """\
+0000000000000010 <f>:
+      10:      \tcmpq\t%rax, %rcx
+      13:      \tjae\t0x1d <f+0xd>
+      15:      \tjo\t0x22 <f+0x12>
+      17:      \tjb\t0x24 <f+0x14>
+      1d:      \tjmp\t0x22 <f+0x12>
+\t\t000000000000001e:  R_X86_64_PLT32\t__x86_return_thunk-0x4
+      22:      \tcallq\t0x27 <f+0x17>
+\t\t0000000000000023:  R_X86_64_PLT32\t_RNvNtNtCs2l_4core9panicking11panic_const24add_overflow-0x4
+      24:      \tjmp\t0x22 <f+0x12>
+\t\t0000000000000025:  R_X86_64_PLT32\t__x86_indirect_thunk_r11-0x4
+"""
+
+    def test_behind_return(self) -> None:
+        """What is behind a return by a thunk, or a jump by one, is no other way of the jump."""
+        self.assertEqual(kinds.checks(kinds.disassembly(self.THUNKS)), {0x15})
+
 
 def code(image: str, function: str, file: str, begin: int, text: str, line: int = 1) -> Code:
     """An instruction of a function, with nothing inlined."""
@@ -251,6 +270,48 @@ def costs(of: dict[str, Sum], path: str = "c->rust") -> dict[str, dict[str, Cost
     each, left = divmod(of["put"].cost, CALLS)
     return parse_costs(f"{path} noop 3 {CALLS}\n{path} put {each} {CALLS - left}\n"
                        + (f"{path} put {each + 1} {left}\n" if left else ""))
+
+
+class TestThunks(unittest.TestCase):
+    """explain.py: calls by the kernel's thunks"""
+
+    THUNK = code(KERNEL, "__x86_indirect_thunk_r11", "arch/x86/lib/retpoline.S", 0x7000, "retq")
+
+    def found(self, callers: dict[str, int], called: dict[str, int], jump: bool = False,
+              driver: str = "") -> dict[str, int]:
+        """The kinds of calls through one thunk, by the languages at both ends."""
+        known, ran, went = {place(0x7000): self.THUNK}, {}, {}
+        for at, ends in ((0x100, callers), (0x200, called)):
+            for number, (language, times) in enumerate(ends.items()):
+                one = place(at + number)
+                known[one] = code("kparity_q", f"f{at + number}", f"q.{language}", at + number,
+                                  "jmp 61" if jump else "callq 61")
+                ran[one] = Ran(times, 0, 0)
+                went[(one, place(0x7000)) if at == 0x100 else (place(0x7000), one)] = times
+        ran[place(0x7000)] = Ran(sum(callers.values()), 0, 0)
+        of = Sum(1, 9, 9, {one: how for one, how in ran.items() if one.pc < 0x200}, went)
+        raw = Sum(1, 9, 9, {}, {(TIMED, place(0x7000)): 1}) if driver else of
+        return explain._kinds(of, known, {}, explain._by_harness(raw, known | KNOWN, driver))
+
+    def test_crossings(self) -> None:
+        """A callback of the other language is a crossing, where the thunk's ends tell so."""
+        for callers, called, wanted in (({"rs": 4}, {"c": 4}, 4), ({"c": 4}, {"c": 4}, 0),
+                                        ({"c": 4}, {"rs": 3, "c": 1}, 3),
+                                        ({"c": 3, "rs": 2}, {"c": 5}, 2),
+                                        ({"c": 3, "rs": 2}, {"c": 3, "rs": 2}, 0)):
+            with self.subTest(callers=callers, called=called):
+                self.assertEqual(self.found(callers, called)[kinds.CROSSINGS], wanted)
+        # The engine calls the path's driver through the same one.
+        self.assertEqual(self.found({"c": 1}, {"rs": 1, "c": 1}, driver="c->rust")[
+            kinds.CROSSINGS], 1)
+        self.assertEqual(self.found({"c": 1}, {"rs": 1, "c": 1}, driver="rust->c")[
+            kinds.CROSSINGS], 0)
+
+    def test_calls(self) -> None:
+        """A call, or a jump in place of one and of a return, is one call out of line."""
+        for jump in (False, True):
+            found = self.found({"rs": 4}, {"c": 4}, jump)
+            self.assertEqual((found[kinds.CALLS], found[kinds.INDIRECT]), (4, 4))
 
 
 RANK = explain.ranks("q", ["rust-stub/q.rs", "kmod/q.c"])

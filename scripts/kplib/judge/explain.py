@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable, Iterable
@@ -170,8 +171,20 @@ def without_harness(one: Sum, noop: Sum, known: dict[Place, Code]) -> Sum:
                {ends: times for ends, times in went.items() if times > 0})
 
 
-def _kinds(one: Sum, known: dict[Place, Code], checks: dict[Place, bool]) -> dict[str, int]:
-    """How many instructions of each kind there are, without the harness."""
+def _by_harness(one: Sum, known: dict[Place, Code], path: str) -> dict[str, Counter[str]]:
+    """The engine's own calls of a path's driver, by the thunk that they go through and the
+    driver's language, in a sum that has the harness."""
+    found: dict[str, Counter[str]] = {}
+    for (begin, end), times in one.went.items():
+        if known[begin].image == ENGINE and kinds.calls_indirectly("", known[end].function):
+            found.setdefault(known[end].function, Counter())[path.partition("->")[0]] += times
+    return found
+
+
+def _kinds(one: Sum, known: dict[Place, Code], checks: dict[Place, bool],
+           harness: dict[str, Counter[str]] | None = None) -> dict[str, int]:
+    """How many instructions of each kind there are, without the harness; `harness` has its calls
+    through thunks."""
     found = dict.fromkeys(kinds.KINDS, 0)
     for place, ran in one.ran.items():
         code = known[place]
@@ -193,13 +206,39 @@ def _kinds(one: Sum, known: dict[Place, Code], checks: dict[Place, bool]) -> dic
                 or (a.image, a.begin) == (b.image, b.begin):
             continue
         if kinds.is_thunk(b.function):
-            found[kinds.INDIRECT] += times * kinds.calls_indirectly("", b.function)
+            indirect = kinds.calls_indirectly("", b.function)
+            found[kinds.INDIRECT] += times * indirect
+            found[kinds.CALLS] += times * (jumps and indirect)
             continue
         found[kinds.CROSSINGS] += times * (a.language != b.language)
         # A jump into another function is a call in place of a return.
         found[kinds.CALLS] += times * jumps
         found[kinds.INDIRECT] += times * (jumps and kinds.calls_indirectly(a.text, ""))
+    found[kinds.CROSSINGS] += _through_thunks(one, known, harness or {})
     return found
+
+
+def _through_thunks(one: Sum, known: dict[Place, Code],
+                    harness: dict[str, Counter[str]]) -> int:
+    """How many calls through the kernel's thunks went from one language to the other.
+
+    Of a thunk it is known who jumped to it and where it led, and not which of these belong
+    together: what is told is the least that can be, and exact where all callers, or all that is
+    called, are of one language.
+    """
+    into: dict[str, Counter[str]] = {}
+    out: dict[str, Counter[str]] = {}
+    for (begin, end), times in one.went.items():
+        a, b = known[begin], known[end]
+        if kinds.calls_indirectly("", b.function) and not kinds.is_thunk(a.function):
+            into.setdefault(b.function, Counter())[a.language] += times
+        elif kinds.calls_indirectly("", a.function) and not kinds.is_thunk(b.function):
+            out.setdefault(a.function, Counter())[b.language] += times
+    for thunk, own in harness.items():
+        if thunk in out:
+            out[thunk].subtract(own)
+    return sum(max(0, times - max(0, led[language])) for thunk, led in out.items()
+               for language, times in into.get(thunk, Counter()).items())
 
 
 def _idle(op: str, path: str, one: Sum, known: dict[Place, Code]) -> int:
@@ -254,7 +293,7 @@ def explain(op: str, costs: dict[str, dict[str, Cost]], counted: dict[str, Count
             if code.function.startswith("rust_helper_") and place.pc == code.begin:
                 row = helpers.setdefault(code.function, {})
                 row[path] = row.get(path, 0) + ran.times
-        for kind, times in _kinds(its, known, checks).items():
+        for kind, times in _kinds(its, known, checks, _by_harness(one, known, path)).items():
             by_kind[kind][path] = times
         for kind, times in zip(data, (one.touched.read, one.touched.written, one.touched.misses)):
             data[kind][path] = times

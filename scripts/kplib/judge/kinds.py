@@ -139,6 +139,9 @@ def _panics(code: dict[int, Line], order: list[int], place: dict[int, int], at: 
             return False
         if is_call(line.text):
             return bool(_PANIC.search(line.symbol))
+        if is_thunk(line.symbol):
+            # A return, or a jump that a register leads. Nothing may follow it in its function.
+            return False
         if is_jump(line.text):
             at = line.target
             continue
