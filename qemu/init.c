@@ -178,28 +178,33 @@ static void do_write(size_t len, char *path)
 	answer(err, NULL, 0);
 }
 
-/* Append a file's name and its first line to what is in @buf, if there is room. */
-static size_t add_file(char *buf, size_t len, size_t size, const char *folder, const char *name)
+/* Append a file's name and its first line to what is in @buf. Returns 0, or an errno, negative. */
+static int add_file(char *buf, size_t *len, size_t size, const char *folder, const char *name)
 {
 	char path[LINE_MAX], text[LINE_MAX], *end;
+	int fd, err = 0;
 	ssize_t n;
-	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	fd = open(path, O_RDONLY);
 	if (fd < 0)
-		return len;
+		return -errno;
 	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
 	if (n < 0)
-		return len;
+		err = -errno;
+	close(fd);
+	if (err)
+		return err;
 	text[n] = '\0';
 	end = strchr(text, '\n');
 	if (end)
 		*end = '\0';
-	if (len + strlen(name) + strlen(text) + 4 > size)
-		return len;
-	return len + snprintf(buf + len, size - len, "%s: %s\n", name, text);
+	else if (n == sizeof(text) - 1)
+		return -EFBIG;
+	if (*len + strlen(name) + strlen(text) + 4 > size)
+		return -ENOSPC;
+	*len += snprintf(buf + *len, size - *len, "%s: %s\n", name, text);
+	return 0;
 }
 
 /* The files of a folder, a line each: name, and the first line of what they have. */
@@ -209,14 +214,17 @@ static void read_folder(const char *path)
 	size_t len = 0;
 	DIR *dir = opendir(path);
 	char *buf = malloc(READ_CHUNK);
+	int err;
 
 	if (!dir || !buf)
 		die(path);
-	while (!readdir_r(dir, &entry, &found) && found)
-		if (entry.d_name[0] != '.')
-			len = add_file(buf, len, READ_CHUNK, path, entry.d_name);
+	do {
+		err = readdir_r(dir, &entry, &found);
+		if (!err && found && entry.d_name[0] != '.')
+			err = -add_file(buf, &len, READ_CHUNK, path, entry.d_name);
+	} while (!err && found);
 	closedir(dir);
-	answer(0, buf, len);
+	answer(err, buf, err ? 0 : len);
 	free(buf);
 }
 

@@ -391,6 +391,33 @@ class TestSame(Played):
                          "lane check ran on tcg in shard 1, 3")
 
 
+class TestMachine(unittest.TestCase):
+    """kplib.shard.join.lane_of(): what figures come from"""
+
+    def joined(self, *lanes: dict[str, Any]) -> dict[str, Any]:
+        """One lane of several shards."""
+        one = {"accelerator": "kvm", "why": "", "seconds": 1.0, "boots": 1, "losses": [],
+               "kernel": [], "console": [], "lost": None, "cpu": "host", "vulnerabilities": {}}
+        return join.lane_of("time", [(index, {**one, **lane})
+                                     for index, lane in enumerate(lanes, 1)])
+
+    def test_alike(self) -> None:
+        """Of shards of which one lost its guest, the other one's flaws are told."""
+        flaws = {"vulnerabilities": {"l1tf": "Vulnerable"}}
+        self.assertEqual(self.joined({}, flaws)["vulnerabilities"], flaws["vulnerabilities"])
+        self.assertEqual(self.joined(flaws, flaws)["cpu"], "host")
+        both = self.joined({}, {"accelerator": "tcg", "cpu": "max"})
+        self.assertEqual((both["accelerator"], both["cpu"]), ("tcg", "max"))
+
+    def test_others(self) -> None:
+        """Figures of CPUs with other flaws, or of another model of QEMU's, are not joined."""
+        here = {"vulnerabilities": {"l1tf": "Vulnerable"}}
+        for there in ({"vulnerabilities": {"l1tf": "Mitigation: PTE"}}, {**here, "cpu": "max"}):
+            with self.assertRaises(EnvironmentFailed) as caught:
+                self.joined(here, {}, there)
+            self.assertIn("shards 1 and 3 ran on CPUs with other flaws", str(caught.exception))
+
+
 class TestRefused(Played):
     """What is no whole"""
 

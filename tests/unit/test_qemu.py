@@ -12,6 +12,7 @@ from unittest import mock
 
 from kplib.boot import qemu, qmp
 from kplib.common import cache
+from kplib.common.errors import Refused
 from kplib.configure import archs, variants
 from kplib.configure.lanes import LANES
 from kplib.configure.request import SILENCE, TOP
@@ -100,6 +101,20 @@ class TestState(unittest.TestCase):
             said = words[words.index("-append") + 1].split()
             self.assertEqual("init_on_alloc=0" in said, not lane.costs, name)
         self.assertEqual([name for name, lane in LANES.items() if lane.costs], ["insn", "time"])
+
+    def test_misnamed(self) -> None:
+        """Words for a lane, or options for a variant, that there are not are refused."""
+        for folder, name, old, new, why in (
+                ("variant", "base", 'check = "init', 'chekc = "init', "chekc, which is no lane"),
+                ("arch", "arm64", 'base = """', 'bsae = """', "bsae, which")):
+            text = (TOP / "qemu" / folder / f"{name}.toml").read_text()
+            self.assertEqual(text.count(old), 1)
+            path = self.folder / "qemu" / folder / f"{name}.toml"
+            path.parent.mkdir(parents=True)
+            path.write_text(text.replace(old, new))
+            with self.assertRaises(Refused) as caught:
+                (variants if folder == "variant" else archs).load(path)
+            self.assertIn(why, str(caught.exception))
 
     def test_standing_still(self) -> None:
         """A guest of lane insn is stopped while the body runs; no other is; errors do no harm."""

@@ -197,8 +197,15 @@ class TestTerminal(unittest.TestCase):
         self.assertEqual([line for line in shown(found) if "QEMU" in line], [
             "  lane insn on QEMU 10.0.7, -cpu max; flaws of the CPU: l1tf, retbleed mitigated; "
             "mds not mitigated"])
-        found["lanes"]["insn"] = lane(vulnerabilities={"meltdown": "Not affected"})
-        self.assertIn("  lane insn on QEMU 10.0.7, -cpu max; flaws of the CPU: none", shown(found))
+        for flaws, said in (({"meltdown": "Not affected"}, "none"), ({}, "not told"),
+                            ({"l1tf": "Unknown: Dependent on hypervisor status"}, "l1tf not known"),
+                            ({"itlb_multihit": "KVM: Mitigation: VMX disabled"},
+                             "itlb_multihit mitigated"),
+                            ({"itlb_multihit": "Processor vulnerable"},
+                             "itlb_multihit not mitigated")):
+            found["lanes"]["insn"] = lane(vulnerabilities=flaws)
+            self.assertIn(f"  lane insn on QEMU 10.0.7, -cpu max; flaws of the CPU: {said}",
+                          shown(found))
 
     def test_failed(self) -> None:
         """A failed case is told in full, and listed right before the verdict."""

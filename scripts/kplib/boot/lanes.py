@@ -177,7 +177,9 @@ class _Run:
         vm = session.vm
         vm.stay(until_panic=True)
         try:
+            flaws = session.ask_flaws()
             session.load_engine().ok()
+            flaws()
             for work in session.works:
                 session.take(session.ask(work))
                 if self._failed(session, keeper, (work.pair,)):

@@ -43,7 +43,11 @@ def load(path: Path) -> Arch:
     try:
         data = tomllib.loads(path.read_text())
         data["machines"] = tuple(data["machines"])
-        return Arch(name=path.stem, **data)
+        found = Arch(name=path.stem, **data)
+        variants = path.parents[1] / "variant"
+        if wrong := [name for name in found.variant if not (variants / f"{name}.toml").exists()]:
+            raise Refused(f"{path}: [variant] has {wrong[0]}, which {variants} does not have")
+        return found
     except (tomllib.TOMLDecodeError, TypeError, KeyError) as err:
         raise Refused(f"{path}: {err}") from err
 

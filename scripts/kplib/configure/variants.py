@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kplib.common.errors import Refused
+from kplib.configure.lanes import LANES
 
 #: The variant that figures come from, and the first of all.
 BASE = "base"
@@ -80,6 +81,9 @@ def load(path: Path) -> Variant:
         settings = data.pop("settings", {})
         counted = tuple(settings.pop("icount", {}).items())
         words = tuple(data.pop("words", {}).items())
+        if wrong := [lane for lane, _ in words if lane not in LANES]:
+            raise Refused(f"{path}: [words] has {wrong[0]}, which is no lane; there are "
+                          f"{', '.join(LANES)}")
         return Variant(name=path.stem, lanes=tuple(data.pop("lanes")), checkers=checkers,
                        settings=tuple(settings.items()), counted=counted, words=words, **data)
     except (tomllib.TOMLDecodeError, TypeError, KeyError) as err:

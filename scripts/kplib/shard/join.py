@@ -105,11 +105,23 @@ def pair_of(mine: dict[str, Any], theirs: dict[str, Any], pair: str) -> dict[str
     return found
 
 
+def _machine(name: str, ran: list[tuple[int, dict[str, Any]]]) -> dict[str, Any]:
+    """What figures of a lane come from; shards that lost their guest may not know its flaws."""
+    told = [(index, lane) for index, lane in ran if lane["vulnerabilities"]]
+    for index, lane in told:
+        if any(lane[key] != told[0][1][key] for key in ("cpu", "vulnerabilities")):
+            raise EnvironmentFailed(
+                f"lane {name} tells costs, and shards {told[0][0]} and {index} ran on CPUs with "
+                "other flaws or mitigations; run it on machines that are alike")
+    return {key: (told or ran)[0][1][key] for key in ("cpu", "vulnerabilities")}
+
+
 def lane_of(name: str, ran: list[tuple[int, dict[str, Any]]]) -> dict[str, Any]:
     """One lane, with the numbers of the shards that have it. Seconds and boots are of all."""
     accels = {index: lane["accelerator"] for index, lane in ran}
     first = ran[0][1]
-    found = {**first, "seconds": round(sum(lane["seconds"] for _, lane in ran), 3),
+    found = {**first, **_machine(name, ran),
+             "seconds": round(sum(lane["seconds"] for _, lane in ran), 3),
              "boots": sum(lane["boots"] for _, lane in ran)}
     for key in ("losses", "kernel", "console"):
         found[key] = [one for _, lane in ran for one in lane[key]]
@@ -118,6 +130,7 @@ def lane_of(name: str, ran: list[tuple[int, dict[str, Any]]]) -> dict[str, Any]:
     if len(set(accels.values())) > 1:
         # The one that says less: an emulated CPU keeps more order than a real one.
         found["accelerator"] = "tcg"
+        found["cpu"] = next(lane["cpu"] for _, lane in ran if lane["accelerator"] == "tcg")
         found["why"] = "; ".join(f"lane {name} ran on {accel} in shard "
                                  f"{', '.join(str(i) for i, one in accels.items() if one == accel)}"
                                  for accel in sorted(set(accels.values())))

@@ -60,6 +60,7 @@ def facts(setup: Setup) -> dict[str, str]:
             "options": options,
             "tools": ", ".join(f"{name} {versions.get(name, '?')}" for name in TOOLS),
             "qemu": versions.get(target.arch.qemu, "?"), "cpu": target.arch.cpu[INSN.name],
+            "append": req.append or "nothing",
             "seed": str(req.seed), "programs": str(req.programs)}
 
 
