@@ -325,12 +325,15 @@ static bool time_run(struct kunit *test, const struct kp_program *prog,
 	return test->status == KUNIT_SUCCESS;
 }
 
-/* A run of each side that fills the caches and is not kept, then a block. */
+/*
+ * A run of each side that fills the caches and is not kept, then a block. Of the runs of each side
+ * one comes behind its own kind, and one behind the other's.
+ */
 static bool time_block(struct kunit *test, const struct kp_program *prog,
 		       const struct kp_trace *ref, struct kp_trace *got, u32 block,
 		       enum kp_timed_how how, u32 first)
 {
-	const u32 side[] = { 0, 1, first, !first, !first, first };
+	const u32 side[] = { !first, first, first, !first, !first, first };
 	u32 i;
 
 	kp_alive();
@@ -515,12 +518,13 @@ static void show_side(struct seq_file *seq, const struct kp_timed *t, u32 side)
  * @seq: where to
  * @pair: the pair
  *
- * The first line is the counter's rate in kHz. Then comes one for each path on which case time ran:
- * of contended blocks how many there are, and how many there were to be; the operations of the
- * other CPU; and for C over C, and then for the path, the calls in these blocks and which of those
- * operations came meanwhile. Then comes one for each path, operation, end and kind of block: for C
- * over C, and then for the path, the longest call, calls and their sum for each block, and the
- * buckets that are not empty; a dash for a side that has no calls.
+ * The first line is the counter's rate in kHz, 0 if it is not fit to time with. Then comes one line
+ * for each path on which case time ran: of contended blocks how many there are, and how many there
+ * were to be; the operations of the other CPU; and for C over C, and then for the path, the calls
+ * in these blocks and which of those operations came meanwhile. Then comes one for each path,
+ * operation, end and kind of block: for C over C, and then for the path, the longest call, calls
+ * and their sum for each block, and the buckets that are not empty; a dash for a side that has no
+ * calls.
  */
 void kp_times_show(struct seq_file *seq, const struct kp_pair *pair)
 {
@@ -528,7 +532,7 @@ void kp_times_show(struct seq_file *seq, const struct kp_pair *pair)
 	const struct kp_timed *t;
 	u32 path;
 
-	seq_printf(seq, "clock %u\n", clock_khz());
+	seq_printf(seq, "clock %u\n", unfit() ? 0 : clock_khz());
 	for (path = 0; path < KP_NR_PATHS; path++) {
 		c = &pair->stats->contention[path];
 		if (pair->stats->timed[path])

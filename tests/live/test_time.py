@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """Lane time: two boots of a pair, emulated."""
 
+import json
 import unittest
 
-from kplib.configure.lanes import PATHS
+from kplib.configure.lanes import PATHS, SIDES
 from kplib.selftest import schema
 
-from .live import PairsTest, cases, needs, needs_kernel
+from .live import LiveTest, PairsTest, cases, needs, needs_kernel
 
 
 #: A host that is very busy may run both CPUs of the guest at once in no block of a whole run.
@@ -61,6 +62,35 @@ class TestTime(PairsTest):
             p50, p99, most = (row["quantiles"][name][0] for name in ("p50", "p99", "max"))
             self.assertTrue(0 < p50 <= p99 <= 1.04 * most, row)
             self.assertTrue(row["low"] <= row["ratio"] <= row["high"], row)
+
+
+@needs_kernel
+@needs("base", seconds=10)
+class TestCalls(LiveTest):
+    """scripts/kparity run PAIR=device LANE=time CASE=user_costs"""
+
+    words = ("PAIR=device", "LANE=time", "CASE=user_costs", "BOOTS=2", "ACCEL=tcg")
+
+    def test_nodes(self) -> None:
+        """Each call and outcome is timed on both nodes, as often, and beside itself."""
+        for side in SIDES:
+            self.assertIn(("device_user_costs", side, "calls"), self.planned)
+        found = json.loads(next(self.built.glob("*/base/results.json")).read_text())
+        self.assertEqual(list(schema.unlike(found)), [])
+        rows = cases(found)
+        times = found["pairs"]["device"]["syscall_times"]
+        by_path = {path: {(row["op"], row["outcome"]): row for row in times["rows"]
+                          if row["path"] == path} for path in PATHS}
+        self.assertEqual(times["boots"], 2)
+        self.assertEqual(by_path["c->c"].keys(), by_path["c->rust"].keys())
+        self.assertLessEqual({("open", "success"), ("read", "success"), ("read", "-EAGAIN"),
+                              ("configure", "-EFAULT")}, by_path["c->c"].keys())
+        for path in ("c->c", "c->rust"):
+            # Two boots, 24 blocks of two runs on each node, and 8 rounds in each.
+            self.assertEqual(by_path[path]["open", "success"]["calls"], 2 * 24 * 2 * 8)
+            self.assertGreater(by_path[path]["read_page", "success"]["mean"], times["noop"][path])
+            self.assertEqual(rows["device_user_costs", "latency", path]["status"], "skip")
+        self.assertFalse(by_path["rust->c"] or by_path["rust->rust"])
 
 
 if __name__ == "__main__":

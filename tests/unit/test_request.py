@@ -356,6 +356,16 @@ class TestReplay(unittest.TestCase):
         asked = request.parse(list(words), {})
         return request.replay(asked, asked.archs[0], asked.variants[0])
 
+    def test_lane(self) -> None:
+        """The words run the same lane: a case's is left out, unless it has to be asked for."""
+        for words in (["PAIR=device", "CASE=user_costs", "LANE=time"], ["PAIR=ring", "LANE=time"],
+                      ["PAIR=ring", "CASE=time", "LANE=time", "BOOTS=3"],
+                      ["PAIR=device", "CASE=user_costs"], ["PAIR=ring", "CASE=interrupt"]):
+            asked = request.parse(words, {})
+            again = request.parse(
+                [words[0], *request.replay(asked, asked.archs[0], asked.variants[0]).split()], {})
+            self.assertEqual(again.lanes, asked.lanes, words)
+
     def test_defaults(self) -> None:
         """Arch and seed are always said, as defaults of another machine differ."""
         self.assertEqual(self.words("ARCH=arm64", "PAIR=ring", "V=1", "OUT=/x"),

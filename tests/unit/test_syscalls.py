@@ -2,6 +2,7 @@
 """Costs of system calls: reading them, judging them, and the table of them."""
 
 import json
+import random
 import unittest
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,8 @@ from kplib.boot.laneresult import Answers, LaneResult
 from kplib.configure import lanes, pairs, request
 from kplib.contract import rows
 from kplib.contract.model import Budget
-from kplib.judge import baseline, ktap, results, syscalls, tables
-from kplib.report import called, terminal
+from kplib.judge import baseline, ktap, results, syscalls, tables, timetable
+from kplib.report import called, terminal, timed as timedtable
 
 from . import test_report
 
@@ -187,6 +188,85 @@ class RunTest(unittest.TestCase):
         self.assertIn(ktap.ERROR, [v.status for v in found.verdicts])
         self.assertTrue(any("the costs of system calls on rust" in line
                             for v in found.verdicts for line in v.log))
+
+
+def node(rng: random.Random, mean: float) -> str:
+    """What calls took on a node, in six blocks of ten calls."""
+    return f"{4 * mean:.0f} " + ",".join(
+        f"10:{round(10 * mean * rng.gauss(1, 0.001))}" for _ in range(6)) + " 40:59,90:1"
+
+
+def timed(side: str, slower: float, seed: int) -> str:
+    """What the program prints when it times the C node beside another one."""
+    rng = random.Random(f"{side} {seed}")
+    more = slower if side == "rust" else 1
+    return "KTAP version 1\n1..1\n" + "".join(
+        f"# time {name} warm {node(rng, mean)} {node(rng, mean * more)}\n"
+        for name, mean, more in (("noop 0", 100, 1), ("read 0", 900, more),
+                                 ("read -11", 400, 1))) + "ok 1 calls\n"
+
+
+class TimesTest(unittest.TestCase):
+    """What a run of lane time makes of it."""
+
+    def gather(self, slower: float, boots: int = 6, accel: str = "kvm", clock: int = 1000000,
+               **more: str) -> results.PairResult:
+        """The results of CASE=user_costs in so many boots."""
+        setup = mock.Mock(**{"kernel.variant.checkers": ()})
+        setup.request = request.parse(["CASE=user_costs", "LANE=time"], {})
+        before = LaneResult(lanes.TIME)
+        for boot in range(boots):
+            lane = LaneResult(lanes.TIME.on(accel, "a test"))
+            lane.planned["device"] = []
+            said = {side: (0, more.get(side, timed(side, slower, boot))) for side in lanes.SIDES}
+            lane.take("device", Answers(None, f"clock {clock}\n", said,
+                                        calls="".join(f"{path} 0\n" for path in lanes.PATHS)))
+            lane.behind(before)
+            before = lane
+        suite = lanes.user_suite("device", lanes.USER_COSTS)
+        given = [ktap.Verdict(suite, side, "calls", ktap.PASS, ()) for side in lanes.SIDES]
+        with mock.patch.object(ktap, "verdicts", return_value=given):
+            return results.gather(setup, ("device",), [lane]).pairs["device"]
+
+    def judged(self, found: results.PairResult) -> dict[str, str]:
+        """The verdicts on times, by path."""
+        return {v.path: v.status for v in found.verdicts if v.case == timetable.CASE}
+
+    def test_judged(self) -> None:
+        """The Rust node is held against the C node, and that one against itself."""
+        for slower, status in ((1.0, ktap.PASS), (1.3, ktap.FAIL)):
+            found = self.gather(slower)
+            self.assertEqual(self.judged(found), {"c->c": ktap.PASS, "c->rust": status})
+            assert found.syscall_times
+            self.assertEqual(found.syscall_times.boots, 6)
+            ratios = {(row.path, row.name): row.ratio for row in found.syscall_times.rows}
+            self.assertAlmostEqual(ratios["c->rust", "read"], slower, delta=0.02)
+            self.assertAlmostEqual(ratios["c->rust", "read -EAGAIN"], 1, delta=0.02)
+            self.assertAlmostEqual(ratios["c->c", "read"], 1, delta=0.02)
+            again = timetable.from_json(json.loads(json.dumps(found.syscall_times.to_json())))
+            self.assertEqual(again, found.syscall_times)
+            self.assertTrue(any("the C node (c->c)" in line
+                                for line in timedtable.of_calls(again, True)))
+
+    def test_advisory(self) -> None:
+        """Under emulation it fails nothing."""
+        self.assertEqual(set(self.judged(self.gather(1.3, accel="tcg")).values()), {ktap.SKIP})
+
+    def test_unfit(self) -> None:
+        """A counter that is not fit to time with gives no figures."""
+        found = self.gather(1.3, clock=0)
+        self.assertIsNone(found.syscall_times)
+        self.assertEqual(set(self.judged(found).values()), {ktap.SKIP})
+
+    def test_damaged(self) -> None:
+        """A table that cannot be read, or that has nothing of a node, is an error."""
+        for bad in ("# time read 0 warm\n", "", "1..2\n# cost read 0 9 1\n",
+                    timed("rust", 1, 1).replace("# time noop", "#")):
+            found = self.gather(1, rust=bad)
+            self.assertIn(("device_user_costs", ktap.ERROR),
+                          [(v.suite, v.status) for v in found.verdicts], bad)
+            self.assertTrue(any("system calls: " in line for v in found.verdicts
+                                for line in v.log), bad)
 
 
 class BaselineTest(unittest.TestCase):

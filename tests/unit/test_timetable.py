@@ -318,9 +318,10 @@ class SeriesTest(unittest.TestCase):
                 if bad and how == "lost":
                     result.lose(Loss(CaseId("tlv_time"), "the guest was lost"))
                     continue
-                status = "not ok" if bad else "ok"
+                status = "not ok" if bad and how == "fails" else "ok"
+                program = "not ok" if bad and how == "program" else "ok"
                 result.take(pair, Answers(f"KTAP version 1\n    {status} 1 time\n",
-                                          f"{pair} {number}", {}))
+                                          f"{pair} {number}", {"c": (0, f"{program} 1 calls")}))
             return mock.Mock(result=result)
 
         setup = mock.Mock(request=req)
@@ -335,12 +336,13 @@ class SeriesTest(unittest.TestCase):
         self.assertEqual((result.boots, len(ran)), (6, 6))
         self.assertEqual({tuple(sorted(pairs)) for pairs in ran}, {("glob", "ring", "tlv")})
         self.assertGreater(len(set(ran)), 2)
-        self.assertEqual(result.series["tlv"], [f"tlv {number}" for number in range(6)])
+        self.assertEqual([one.figures for one in result.series["tlv"]],
+                         [f"tlv {number}" for number in range(6)])
 
     def test_trouble(self) -> None:
         """A boot that goes wrong is the last one, and its results are the lane's."""
         for wrong in (0, 2, 5):
-            for how in ("lost", "fails"):
+            for how in ("lost", "fails", "program"):
                 with self.subTest(wrong=wrong, how=how):
                     result, ran = self.run_boots(wrong, how)
                     self.assertEqual((len(ran), result.boots), (wrong + 1, wrong + 1))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * System calls on a pair's nodes, counted in lane insn. A pair's table of them is a function
- * that makes them in a fixed order, on an open of its own; costs_main() carries it out several
- * times and prints, for each call and outcome, the least that it has cost:
+ * System calls on a pair's nodes, counted in lane insn and timed in lane time. A pair's table of
+ * them is a function that makes them in a fixed order, on an open of its own. costs_main() carries
+ * it out several times and prints, for each call and outcome, the least that it has cost; in lane
+ * time it does so on two nodes in turn, see times.h:
  *
  *	static void calls(const char *node)
  *	{
@@ -32,6 +33,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "program.h"
+#include "times.h"
 
 /* Rounds of all calls. The first fills caches and is not counted; an interrupt hits few others. */
 #define COSTS_ROUNDS	17
@@ -155,7 +157,9 @@ static COSTS_IS(noinline) long costs_call(const char *name, long nr, const long 
 	begun = costs_clock();
 	ret = __nolibc_syscall6(nr, a, b, c, d, 0L, 0L);
 	ended = costs_clock();
-	if (costs_counting)
+	if (times_on)
+		times_note(name, ret < 0 && ret > COSTS_ERRNOS ? ret : 0, ended - begun);
+	else if (costs_counting)
 		costs_note(name, ret < 0 && ret > COSTS_ERRNOS ? ret : 0, ended - begun);
 	return ret;
 }
@@ -175,12 +179,22 @@ static COSTS_IS(noinline) long costs_call(const char *name, long nr, const long 
 #define COUNT(call, nr, a, b, c, d) \
 	costs_call(#call, nr, (const long[]){ (long)(a), (long)(b), (long)(c), (long)(d) })
 
+static void (*costs_calls)(const char *node);
+
+/* The empty call and all others, once. */
+static void costs_round(const char *node)
+{
+	COUNT(noop, __NR_personality, COSTS_ASKS, 0, 0, 0);
+	costs_calls(node);
+}
+
 /**
- * costs_main() - count the system calls of a pair on the node that the command line names
+ * costs_main() - count or time the system calls of a pair on what the command line names
  * @argc: as main() has it
  * @argv: as main() has it
  * @calls: makes the calls, in the same order each time, and leaves nothing open
  *
+ * One node: they are counted on it. Two and a seed, with commas between them: they are timed.
  * Prints KTAP; the rows are diagnostic lines "# cost NAME END INSTRUCTIONS CALLS".
  *
  * Return: the exit status
@@ -192,12 +206,14 @@ static int costs_main(int argc, char **argv, void (*calls)(const char *node))
 
 	if (argc != 2)
 		return 2;
+	costs_calls = calls;
+	if (strchr(argv[1], ','))
+		return times_main(argv[1], costs_round);
 	good = costs_clock_counts();
 	printf("KTAP version 1\n1..2\n%sok 1 counter\n", good ? "" : "not ");
 	for (round = 0; round < COSTS_ROUNDS; round++) {
 		costs_counting = round > 0;
-		COUNT(noop, __NR_personality, COSTS_ASKS, 0, 0, 0);
-		calls(argv[1]);
+		costs_round(argv[1]);
 	}
 	tell_alive();
 	for (i = 0; i < costs_rows; i++)

@@ -89,7 +89,7 @@ class LaneResult:
     tell costs ask for it. `kernel` has complaints of the kernel without a part of ours in them,
     and `outside` those that are no one's, but came once cases had run. `record` is what a plugin
     of QEMU's has written. Of a lane of several boots, `number` is that of this one, from 0, and
-    `series` has each boot's table of figures by pair. `lost` says why the lane was given up, if it
+    `series` has each boot's answers by pair. `lost` says why the lane was given up, if it
     was, and `console` has the last lines of its guest then.
     """
 
@@ -109,7 +109,7 @@ class LaneResult:
     record: str = ""
     flaws: dict[str, str] = field(default_factory=dict)
     number: int = 0
-    series: dict[str, list[str]] = field(default_factory=dict)
+    series: dict[str, list[Answers]] = field(default_factory=dict)
     lost: str | None = None
     console: str = ""
 
@@ -215,6 +215,8 @@ class LaneResult:
         """Whether nothing has gone wrong: no guest was lost, no case failed, nobody complained."""
         return not (self.lost or self.losses or self.not_run or self.damaged or self.reports
                     or any(_NOT_OK.search(answers.ktap or "")
+                           or any(status or _NOT_OK.search(said)
+                                  for status, said in answers.programs.values())
                            for answers in self.answers.values()))
 
     def behind(self, earlier: LaneResult) -> None:
@@ -223,7 +225,7 @@ class LaneResult:
         self.series = {pair: list(some) for pair, some in earlier.series.items()}
         self.kernel[:0] = earlier.kernel
         for pair, answers in self.answers.items():
-            self.series.setdefault(pair, []).append(answers.figures)
+            self.series.setdefault(pair, []).append(answers)
 
     def so_far(self, running: Console) -> LaneResult:
         """A copy with the complaints of a guest that still runs."""

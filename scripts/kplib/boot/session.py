@@ -7,6 +7,7 @@ Requests are queued ahead, so that the guest never waits for the host.
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 import time
 from dataclasses import dataclass
@@ -119,16 +120,26 @@ class Session:
 
     def run(self) -> None:
         """Run all, and end the guest."""
-        flaws = self.vm.read("asking what is done about the CPU's flaws", FLAWS) \
-            if self._lane.costs else None
+        flaws = self.ask_flaws()
         engine = self.load_engine()
         suites = self.ask_suites()
-        if flaws:
-            # A kernel of the user's own may not say.
-            err, said = flaws.answer()
-            self._result.told_flaws("" if err else said.decode())
+        flaws()
         engine.ok()
         suites()
+
+    def ask_flaws(self) -> Callable[[], None]:
+        """Queue the question what is done about the CPU's flaws, in lanes that tell costs; the
+        result takes the answer."""
+        if not self._lane.costs:
+            return lambda: None
+        asked = self.vm.read("asking what is done about the CPU's flaws", FLAWS)
+
+        def take() -> None:
+            # A kernel of the user's own may not have them.
+            err, _ = asked.answer()
+            self._result.told_flaws("" if err == errno.ENOENT else asked.text())
+
+        return take
 
     def ask_suites(self) -> Callable[[], None]:
         """Queue everything behind the engine; the result takes the answers, to the guest's end."""
@@ -194,7 +205,16 @@ class Session:
         program = self._built.programs[suite].read_bytes()
         marks.append(self._mark(suite, side))
         return self.vm.send(f"running the program of {pair} on {side}",
-                            f"exec {len(program)} /dev/kparity-{pair}-{side}", program)
+                            f"exec {len(program)} {self._nodes(pair, side)}", program)
+
+    def _nodes(self, pair: str, side: str) -> str:
+        """What a program is to be carried out on; it is timed beside the C node, in an order that
+        is drawn anew in each boot."""
+        node = f"/dev/kparity-{pair}-{side}"
+        if self._lane.name != TIME.name:
+            return node
+        return (f"/dev/kparity-{pair}-{SIDES[0]},{node},"
+                f"{(self._setup.request.seed * 64 + self._result.number) % 2 ** 64}")
 
     def _named(self, pair: str) -> tuple[str, ...] | None:
         """The cases of CASE= that a pair's suite must have; None without CASE=."""

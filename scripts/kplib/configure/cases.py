@@ -69,10 +69,10 @@ def of_lane(wanted: tuple[str, ...], pair: Pair, lane: Lane) -> tuple[str, ...]:
     return tuple(name for name in wanted if name in has)
 
 
-def lane_of(case: str) -> Lane:
-    """The lane that has a case."""
-    return next((LANES[lane] for lane, own in (*LONE.items(), *PROGRAMS.items()) if own == case),
-                CHECK)
+def lanes_with(case: str) -> tuple[str, ...]:
+    """The lanes that have a case, those first that run without being asked for."""
+    return tuple(lane for lane, own in (*LONE.items(), *PROGRAMS.items()) if own == case) \
+        or (CHECK.name,)
 
 
 def in_variant(wanted: tuple[str, ...], kind: Variant) -> tuple[str, ...]:
@@ -144,8 +144,10 @@ def lanes_of(wanted: tuple[str, ...], asked: tuple[str, ...],
 
     `asked` are the lanes asked for, `kinds` the variants.
     """
-    having = {name: lane_of(name).name for name in wanted}
-    for name, lane in having.items():
+    having = [(name, lane) for name in wanted
+              for lane in [one for one in lanes_with(name) if one in asked] or
+              lanes_with(name)[:1]]
+    for name, lane in having:
         if not any(in_variant((name,), kind) for kind in kinds):
             why, give = ("no allocation fails", "fault") if name == FAULT else \
                 ("no lock is seen", "debug")
@@ -158,4 +160,4 @@ def lanes_of(wanted: tuple[str, ...], asked: tuple[str, ...],
         if not any(lane in kind.lanes for kind in kinds):
             raise Refused(f"CASE={name}: it is of lane {lane}, which variant {kinds[0].name} "
                           "does not have: its figures would mislead")
-    return tuple(lane for lane in asked if lane in having.values())
+    return tuple(lane for lane in asked if lane in [lane for _, lane in having])

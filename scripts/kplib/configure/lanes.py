@@ -14,7 +14,8 @@ REFERENCE = PATHS[0]
 SIDES = ("c", "rust")
 
 #: The kinds of user programs, which are cases of a pair as well. All drive the pair's nodes
-#: through system calls: one at a time, from two processes at the same time, and counted.
+#: through system calls: one at a time, from two processes at the same time, and counted, or timed
+#: on both nodes in turn.
 USER = "user"
 USER_HISTORY = "user_history"
 USER_COSTS = "user_costs"
@@ -106,7 +107,7 @@ IRQ = Lane("irq", cpus=1, counts=True, suffix="_irq", figures="interruptions", p
 ORDER = Lane("order", cpus=1, counts=True, suffix="_order", figures="orderings", program="",
              case="ordering", plugin="orders", late=True,
              why="what is executed is read from a CPU that is emulated")
-TIME = Lane("time", cpus=2, counts=False, suffix="_time", figures="times", program="",
+TIME = Lane("time", cpus=2, counts=False, suffix="_time", figures="times", program=USER_COSTS,
             case="time", asked=True)
 #: Every lane, by name.
 LANES = {lane.name: lane for lane in (CHECK, INSN, HISTORY, IRQ, ORDER, TIME)}

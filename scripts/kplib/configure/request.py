@@ -582,9 +582,9 @@ def words_of(req: Request, arch: archs.Arch, variant: variants.Variant) -> dict[
         "PROGRAMS": str(req.programs) if req.programs != plain.programs else None,
         "PROGRAM": req.program,
         "CASE": ",".join(req.cases) or None,
-        # A case and a program have their lanes.
-        "LANE": req.lanes[0] if len(req.lanes) == 1 and not (req.program or req.cases)
-        else None,
+        # A case and a program have their lanes, but for one that has to be asked for.
+        "LANE": req.lanes[0] if len(req.lanes) == 1 and (
+            LANES[req.lanes[0]].asked or not (req.program or req.cases)) else None,
         "BOOTS": str(req.boots) if req.boots != plain.boots else None,
         "MARGIN": f"{req.margin:g}" if req.margin is not None else None,
         "DEPTH": req.depth if req.depth != plain.depth else None,

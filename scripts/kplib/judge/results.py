@@ -18,6 +18,7 @@ from kplib.boot.laneresult import LaneResult
 from kplib.build.kernel import Kernel
 from kplib.build.setup import Setup
 from kplib.build.toolchain import Toolchain
+from kplib.configure.request import Request
 from kplib.configure.lanes import REFERENCE, SIDES, USER_COSTS
 from kplib.configure import cases
 from kplib.configure import pairs as places, shards
@@ -45,13 +46,17 @@ DAMAGED_MAX = 4
 #: Options that change what an operation costs: shown with every figure.
 FACTS = ("CC_OPTIMIZE_FOR_PERFORMANCE", "RUST_OVERFLOW_CHECKS", "RUST_INLINE_HELPERS",
          "RUST_DEBUG_ASSERTIONS", "LTO_CLANG", "CPU_MITIGATIONS", "STACKPROTECTOR_STRONG",
-         "FORTIFY_SOURCE", "HARDENED_USERCOPY", "LIST_HARDENED", "INIT_ON_ALLOC_DEFAULT_ON", "CFI",
-         "PREEMPT", "SMP", "KASAN")
+         "FORTIFY_SOURCE", "HARDENED_USERCOPY", "LIST_HARDENED", "INIT_ON_ALLOC_DEFAULT_ON",
+         "INIT_STACK_ALL_ZERO", "CFI", "PREEMPT", "SMP", "KASAN")
+#: Those of one arch; the other has no word of them.
+OF_ARCH = {"x86_64": ("MITIGATION_RETPOLINE", "MITIGATION_RETHUNK", "X86_KERNEL_IBT"),
+           "arm64": ("ARM64_PTR_AUTH_KERNEL", "ARM64_BTI_KERNEL")}
 
 
 def options(kernel: Kernel) -> dict[str, str]:
     """The options that change figures."""
-    return {name: kernel.config.get(f"CONFIG_{name}", "n") for name in FACTS}
+    return {name: kernel.config.get(f"CONFIG_{name}", "n")
+            for name in (*FACTS, *OF_ARCH.get(kernel.arch.name, ()))}
 
 
 def _kernel(kernel: Kernel) -> dict[str, Any]:
@@ -100,6 +105,8 @@ class PairResult:
     histories: dict[str, Histories] = field(default_factory=dict)
     #: What system calls on its nodes cost, where its program counts them.
     syscalls: Syscalls | None = None
+    #: What lane time says of them.
+    syscall_times: timetable.Times | None = None
     #: What lane time says of it.
     times: timetable.Times | None = None
     #: Why it does not build, where others do.
@@ -184,6 +191,7 @@ class ArchResult:
                     "calls": pair.calls,
                     "histories": {path: asdict(one) for path, one in pair.histories.items()},
                     "syscalls": pair.syscalls and pair.syscalls.to_json(),
+                    "syscall_times": pair.syscall_times and pair.syscall_times.to_json(),
                     "times": pair.times and pair.times.to_json(),
                 } for name, pair in self.pairs.items()},
         }
@@ -320,6 +328,50 @@ def _judge_orders(setup: Setup, lane: LaneResult, pair: str, mine: list[ktap.Ver
     return found
 
 
+def _ran_on_both(suite: str, mine: list[ktap.Verdict]) -> bool:
+    """Whether a pair's program has passed on both nodes."""
+    own = {v.case: [one for one in mine if (one.suite, one.case) == (suite, v.case)]
+           for v in mine if v.suite == suite}
+    return all(own.get(side) and all(one.status == ktap.PASS for one in own[side])
+               for side in SIDES)
+
+
+def _judge_times(lane: LaneResult, files: places.Pair, mine: list[ktap.Verdict],
+                 passed: set[str], req: Request, result: PairResult) -> list[ktap.Verdict]:
+    """The verdicts on what operations take, and on system calls, if the pair's program has timed
+    them on both nodes."""
+    boots, advisory = lane.series.get(files.name, []), lane.lane.accel != "kvm"
+    margin = _margin(req.margin, rows.read(files.read(), files.name))
+
+    def judged(tables: list[str], suite: str, paths: set[str]) -> timetable.Times:
+        times = timetable.judge(tables, advisory, req.seed, margin)
+        if bare := paths - {row.path for row in times.rows}:
+            raise DamagedTable(f"the table of times has nothing of {', '.join(sorted(bare))}")
+        found.extend(timetable.verdicts(suite, paths, times, lane.lane.why))
+        return times
+
+    found: list[ktap.Verdict] = []
+    suite, nodes = lane.lane.user_suite(files.name), set(syscalls.NODES.values())
+    ran = bool(boots) and _ran_on_both(suite, mine)
+    if any(one.figures.startswith("clock 0\n") for one in boots):
+        # In a boot before the last one, or behind the case, which says so itself.
+        return [ktap.Verdict(name, timetable.CASE, path, ktap.SKIP, (
+            "the CPU's counter is not fit to time with in each boot",))
+            for name, paths in ((lane.lane.suite(files.name), passed),
+                                (suite, nodes if ran else set())) for path in sorted(paths)]
+    if passed:
+        result.times = judged([one.figures for one in boots], lane.lane.suite(files.name), passed)
+    if ran:
+        try:
+            result.syscall_times = judged([syscalls.times(one.figures, {
+                side: text for side, (_, text) in one.programs.items()}) for one in boots],
+                suite, nodes)
+        except DamagedTable as err:
+            found.append(ktap.Verdict(suite, timetable.CASE, "", ktap.ERROR, (
+                f"system calls: {err}",)))
+    return found
+
+
 def _judge_syscalls(lane: LaneResult, files: places.Pair, mine: list[ktap.Verdict],
                     contract: Contract, result: PairResult) -> list[ktap.Verdict]:
     """The verdicts on what system calls cost, if the pair's program has counted them on both
@@ -329,10 +381,7 @@ def _judge_syscalls(lane: LaneResult, files: places.Pair, mine: list[ktap.Verdic
         return [ktap.Verdict(suite, budgets.CASE, "", ktap.ERROR, (
             f"KP_SYSCALL names {', '.join(contract.syscalls)}, and {program.name}, which would "
             "count them, is not there",))]
-    own = {v.case: [one for one in mine if (one.suite, one.case) == (suite, v.case)]
-           for v in mine if v.suite == suite}
-    if any(not own.get(side) or any(one.status != ktap.PASS for one in own[side])
-           for side in SIDES):
+    if not _ran_on_both(suite, mine):
         return []
     said = {side: text for side, (_, text) in lane.answers[files.name].programs.items()}
     calls = syscalls.parse(said)
@@ -387,15 +436,7 @@ def _judge_pair(setup: Setup, lane: LaneResult, pair: str, result: PairResult) -
                         or not result.histories[p].tried]:
                 raise DamagedTable(f"the table of histories has nothing of {', '.join(none)}")
         elif lane.lane.figures == "times":
-            if passed:
-                result.times = timetable.judge(
-                    lane.series.get(pair, []), lane.lane.accel != "kvm", req.seed,
-                    _margin(req.margin, rows.read(files.read(), pair)))
-                if bare := passed - {row.path for row in result.times.rows}:
-                    raise DamagedTable(f"the table of times has nothing of "
-                                       f"{', '.join(sorted(bare))}")
-                mine += timetable.verdicts(lane.lane.suite(pair), passed, result.times,
-                                           lane.lane.why)
+            mine += _judge_times(lane, files, mine, passed, req, result)
         elif lane.lane.figures == "cost":
             alone = lane.answers[pair].more["alone"] if pair in lane.answers else ""
             result.meanwhile = parse_meanwhile(figures, alone)

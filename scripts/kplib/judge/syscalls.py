@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """What system calls on a pair's nodes cost, the C node against the Rust node, and whether that is
-within budget.
+within budget; and the table of their times.
 
 A pair's program prints the rows (tests/user/costs.h), once on each node. The least cost of an empty
 system call is a part of each row, as the program makes all calls by the same instructions; it is
@@ -27,6 +27,9 @@ Calls = dict[str, dict[str, dict[str, int]]]
 #: Lines of a program that are meant to be rows.
 _ROW = re.compile(r"# cost (?P<name>\w{1,31}) (?P<end>0|-\d{1,4}) (?P<cost>\d{1,15}) "
                   r"(?P<times>[1-9]\d{0,8})", re.A)
+_TIME = "# time "
+#: The paths that nodes stand for: their caller, the kernel's VFS, is C.
+NODES = {side: f"{REFERENCE}->{side}" for side in SIDES}
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,21 @@ def parse(said: dict[str, str]) -> Calls:
                 cost if name == NOOP else cost - own
     return {name: {end: ends[end] for end in sorted(ends, key=lambda end: end != SUCCESS)}
             for name, ends in found.items()}
+
+
+def times(figures: str, said: dict[str, str]) -> str:
+    """A boot's table of times, in the form of the engine's, whose own table `figures` says at
+    which rate the counter goes. Each node is timed beside the C node, so that this one beside
+    itself tells the error of the measurement."""
+    if any("\n# cost " in text for text in said.values()):
+        raise DamagedTable("the program has counted its calls, and not timed them: it has another "
+                           "costs.h than kparity's")
+    lines = figures.splitlines()[:1]
+    # Nothing runs on the other CPU.
+    lines += [f"{NODES[side]} beside 0 of 0 ran 0 0:0 0:0" for side in said]
+    lines += [f"{NODES[side]} {line.removeprefix(_TIME)}" for side, text in said.items()
+              for line in text.splitlines() if line.startswith(_TIME)]
+    return "\n".join(lines)
 
 
 def label(call: str, end: str) -> str:

@@ -232,6 +232,8 @@ def _tables(name: str, pair: PairResult, verbose: bool) -> list[str]:
     lines += deep.masked(pair.masked, verbose)
     if pair.times:
         lines += timed.table(pair.times, verbose)
+    if pair.syscall_times:
+        lines += timed.of_calls(pair.syscall_times, verbose)
     if pair.orderings and verbose:
         lines += _orderings(pair.orderings)
     return lines
@@ -394,6 +396,8 @@ def _pair(found: dict[str, Any]) -> PairResult:
                    for path, one in found.get("histories", {}).items()},
         syscalls=Syscalls.from_json(found["syscalls"]) if found.get("syscalls") else None,
         times=timetable.from_json(found["times"]) if found.get("times") else None,
+        syscall_times=timetable.from_json(found["syscall_times"])
+        if found.get("syscall_times") else None,
         orderings=found.get("orderings", {}))
 
 

@@ -75,10 +75,10 @@ def _contended(times: Times) -> list[str]:
     return [*lines, *_not_compared(times.apart)]
 
 
-def table(times: Times, verbose: bool) -> list[str]:
-    """The table of a pair, and what it is worth."""
+def _rows(times: Times, verbose: bool, what: str) -> list[str]:
+    """A table of times, below what is timed."""
     kind = "advisory, as it is emulated" if times.advisory else "binding"
-    lines = [f"    time, {kind}: {times.boots} boot{'s' * (times.boots > 1)}, quantiles in ns; "
+    lines = [f"    {what}, {kind}: {times.boots} boot{'s' * (times.boots > 1)}, quantiles in ns; "
              f"margin {100 * times.margin:.0f} % of what is the operation's own",
              f"      {'':<12}{'ratio':>7}  {'interval':<15}{'own':>5}  "
              f"{'verdict, what may settle it':<26}"
@@ -94,5 +94,16 @@ def table(times: Times, verbose: bool) -> list[str]:
         if verbose:
             lines.append(_more(row))
     noop = ", ".join(f"{path} {value:.1f}" for path, value in times.noop.items())
-    return [*lines, f"    the no-op, in ns, a part of each call: {noop}",
-            *_contended(times), *_checked(times.checked, times.level)]
+    return [*lines, f"    the no-op, in ns, a part of each call: {noop}"]
+
+
+def table(times: Times, verbose: bool) -> list[str]:
+    """The table of a pair, and what it is worth."""
+    return [*_rows(times, verbose, "time"), *_contended(times),
+            *_checked(times.checked, times.level)]
+
+
+def of_calls(times: Times, verbose: bool) -> list[str]:
+    """The table of its system calls."""
+    return [*_rows(times, verbose, "time of system calls, the C node (c->c) and the Rust node "
+                   "(c->rust)"), *_checked(times.checked, times.level)]

@@ -23,7 +23,7 @@ from kplib.common.errors import BROKEN, FAILED, EnvironmentFailed
 from kplib.configure import cases, variants
 from kplib.configure import pairs as known
 from kplib.configure.archs import Arch
-from kplib.configure.lanes import Lane
+from kplib.configure.lanes import LANES, Lane
 from kplib.configure.request import TOP, Request
 from kplib.judge import ktap
 from kplib.mutate import objcode
@@ -64,7 +64,7 @@ class Mutant:
     @property
     def lane(self) -> Lane:
         """The lane that has the case which catches it."""
-        return cases.lane_of(self.runs or self.case)
+        return LANES[cases.lanes_with(self.runs or self.case)[0]]
 
     @property
     def oracle(self) -> str:
