@@ -151,16 +151,17 @@ static void costs_note(const char *name, long end, unsigned long cost)
  */
 static COSTS_IS(noinline) long costs_call(const char *name, long nr, const long *arg)
 {
-	long a = arg[0], b = arg[1], c = arg[2], d = arg[3], ret;
+	long a = arg[0], b = arg[1], c = arg[2], d = arg[3], ret, end;
 	unsigned long begun, ended;
 
 	begun = costs_clock();
 	ret = __nolibc_syscall6(nr, a, b, c, d, 0L, 0L);
 	ended = costs_clock();
+	end = ret < 0 && ret > COSTS_ERRNOS ? ret : 0;
 	if (times_on)
-		times_note(name, ret < 0 && ret > COSTS_ERRNOS ? ret : 0, ended - begun);
+		times_note(name, end, ended - begun);
 	else if (costs_counting)
-		costs_note(name, ret < 0 && ret > COSTS_ERRNOS ? ret : 0, ended - begun);
+		costs_note(name, end, ended - begun);
 	return ret;
 }
 

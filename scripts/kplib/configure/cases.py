@@ -160,4 +160,5 @@ def lanes_of(wanted: tuple[str, ...], asked: tuple[str, ...],
         if not any(lane in kind.lanes for kind in kinds):
             raise Refused(f"CASE={name}: it is of lane {lane}, which variant {kinds[0].name} "
                           "does not have: its figures would mislead")
-    return tuple(lane for lane in asked if lane in [lane for _, lane in having])
+    wants = {lane for _, lane in having}
+    return tuple(lane for lane in asked if lane in wants)

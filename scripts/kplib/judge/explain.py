@@ -182,7 +182,7 @@ def _by_harness(one: Sum, known: dict[Place, Code], path: str) -> dict[str, Coun
 
 
 def _kinds(one: Sum, known: dict[Place, Code], checks: dict[Place, bool],
-           harness: dict[str, Counter[str]] | None = None) -> dict[str, int]:
+           harness: dict[str, Counter[str]]) -> dict[str, int]:
     """How many instructions of each kind there are, without the harness; `harness` has its calls
     through thunks."""
     found = dict.fromkeys(kinds.KINDS, 0)
@@ -214,7 +214,7 @@ def _kinds(one: Sum, known: dict[Place, Code], checks: dict[Place, bool],
         # A jump into another function is a call in place of a return.
         found[kinds.CALLS] += times * jumps
         found[kinds.INDIRECT] += times * (jumps and kinds.calls_indirectly(a.text, ""))
-    found[kinds.CROSSINGS] += _through_thunks(one, known, harness or {})
+    found[kinds.CROSSINGS] += _through_thunks(one, known, harness)
     return found
 
 
